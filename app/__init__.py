@@ -1,0 +1,1 @@
+"""Folio: whole-article retrieval for chatbots and agents."""

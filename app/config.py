@@ -1,0 +1,43 @@
+"""Settings: read once, frozen, passed as an argument."""
+
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+BUNDLED_MODEL = "bundled"
+"""The setting that stands for the model which comes with the installation."""
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set; each field is also the variable `FOLIO_<FIELD>`.
+
+    The environment is read when an instance is made, never at import. Arguments win over the
+    environment.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FOLIO_", frozen=True, protected_namespaces=())
+
+    data: Path = Field(default_factory=lambda: user_data_path("folio"))
+    """Folder of the database and its lock; one process owns it."""
+    model: str = BUNDLED_MODEL
+    """`bundled`, a local folder, or a Hugging Face id (which needs `model_revision`)."""
+    model_revision: str = ""
+    """Commit of a Hugging Face checkpoint: 40 hexadecimal digits."""
+    dimensions: int | None = Field(default=None, ge=1)
+    """Cut Matryoshka vectors to this many dimensions; None keeps all."""
+    device: str = "auto"
+    """`auto`, `cpu` or a torch device such as `cuda:0`."""
+    batch_tokens: int = Field(default=1024, ge=64)
+    """Padded tokens in one forward pass over documents; a longer single unit runs alone."""
+    passage_tokens: int = Field(default=160, ge=16)
+    """Upper length of a passage, in tokens of the model."""
+    admin_key_file: Path | None = None
+    """File with the first admin key."""
+    max_body_bytes: int = Field(default=64 * 2**20, ge=1024)
+    """Largest request body: an upload or a JSON batch."""
+    parse_seconds: float = Field(default=60.0, gt=0)
+    """Wall-clock limit for parsing one document."""
+    parse_memory_bytes: int = Field(default=2 * 2**30, ge=256 * 2**20)
+    """Address space of the parsing process."""

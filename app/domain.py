@@ -1,0 +1,199 @@
+"""The words of the domain as frozen types."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Vector: TypeAlias = npt.NDArray[np.float32]
+"""One embedding: shape (dimensions,), unit length unless said otherwise."""
+Matrix: TypeAlias = npt.NDArray[np.float32]
+"""Embeddings, one a row: shape (rows, dimensions)."""
+Scalar: TypeAlias = str | bool | int | float
+AttributeValue: TypeAlias = Scalar | list[Scalar]
+Attributes: TypeAlias = Mapping[str, AttributeValue]
+
+
+class Task(StrEnum):
+    """What an embedding is for: which adapter and which prompt make it."""
+
+    QUERY = "retrieval.query"
+    PASSAGE = "retrieval.passage"
+    TEXT_MATCHING = "text-matching"
+    CLASSIFICATION = "classification"
+    SEPARATION = "separation"
+
+
+class Status(StrEnum):
+    """Where a version of a document is on its way."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Scope(StrEnum):
+    """What a key may do; each scope includes the ones before it."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+    def includes(self, other: "Scope") -> bool:
+        order = list(Scope)
+        return order.index(self) >= order.index(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters `start` to `end` (exclusive) of a text, counted in Unicode code points."""
+
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def shifted(self, by: int) -> "Span":
+        return Span(self.start + by, self.end + by)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A section heading: where its line starts, its level (1 to 6) and its words."""
+
+    start: int
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageStart:
+    """The offset at which page `number` (from 1) begins."""
+
+    start: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """What a parser makes of a file: text with everything that is known about it."""
+
+    text: str
+    title: str = ""
+    url: str | None = None
+    attributes: Attributes | None = None
+    headings: tuple[Heading, ...] = ()
+    pages: tuple[PageStart, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A paragraph-sized span of the document's text, and where a reader finds it."""
+
+    span: Span
+    heading: str = ""
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A span that becomes one vector, and the passages inside it (offsets into the document)."""
+
+    span: Span
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One input of the model: a text, the title before it, and the spans to pool beside it."""
+
+    text: str
+    task: Task
+    title: str = ""
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """What the model made of one item, all from one forward pass.
+
+    `vector` has shape (dimensions,), `passages` (len(item.spans), dimensions); both unit length.
+    `tokens` is what the model read, `text_tokens` the part of it that is the item's own text.
+    """
+
+    vector: Vector
+    passages: Matrix
+    tokens: int
+    text_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was read of a document. `tokens_embedded` below `tokens_counted` is never `ready`."""
+
+    bytes: int
+    characters: int
+    pages: int | None
+    tokens_counted: int
+    tokens_embedded: int
+    tokens_processed: int
+    """Tokens of all forward passes: text, and title, prompt and special tokens of each unit."""
+    units: int
+    passages: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PassageHit:
+    """A passage in an answer: text, where it stands, and its inner product with the query."""
+
+    text: str
+    start: int
+    end: int
+    score: float
+    heading: str
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document in an answer; its score is that of its best unit."""
+
+    document_id: str
+    version: int
+    title: str
+    url: str | None
+    score: float
+    attributes: Attributes
+    passages: tuple[PassageHit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A condition on one attribute.
+
+    A list attribute meets a condition when one of its elements does; `ne` and `nin` are the exact
+    opposites of `eq` and `in`, so that a document without the key meets them. Strings compare with
+    strings and numbers with numbers: a value of another type does not match.
+    """
+
+    type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
+    key: str
+    value: Scalar | tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compound:
+    """Several conditions: all (`and`) or at least one (`or`) must hold."""
+
+    type: Literal["and", "or"]
+    filters: "tuple[Filter, ...]"
+
+
+Filter: TypeAlias = Comparison | Compound

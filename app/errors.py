@@ -1,0 +1,93 @@
+"""Errors that a caller can act on: each carries an HTTP status, a stable code and a sentence.
+
+One handler (app.api.problems) turns them into `application/problem+json`; the command line prints
+the same sentence. A message names the thing, the limit and the value met, and never holds a key,
+document text or query text.
+"""
+
+
+class FolioError(Exception):
+    """A failure with a cause that the caller can read and act on."""
+
+    status = 500
+    code = "internal_error"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class InvalidRequest(FolioError):
+    status, code = 422, "invalid_request"
+
+
+class Unauthorized(FolioError):
+    status, code = 401, "unauthorized"
+
+
+class Forbidden(FolioError):
+    status, code = 403, "forbidden"
+
+
+class NotFound(FolioError):
+    status, code = 404, "not_found"
+
+
+class Conflict(FolioError):
+    status, code = 409, "conflict"
+
+
+class TooLarge(FolioError):
+    status, code = 413, "too_large"
+
+
+class UnsupportedMediaType(FolioError):
+    status, code = 415, "unsupported_media_type"
+
+
+class UnreadableDocument(FolioError):
+    """A document that cannot become an article; `code` says why."""
+
+    status, code = 422, "unreadable_document"
+
+
+class TextTooLong(FolioError):
+    status, code = 422, "text_too_long"
+
+    def __init__(self, tokens: int, max_tokens: int, what: str = "text") -> None:
+        super().__init__(f"the {what} has {tokens} tokens; the model reads at most {max_tokens}")
+        self.tokens = tokens
+        self.max_tokens = max_tokens
+
+
+class StorageFull(FolioError):
+    status, code = 507, "storage_full"
+
+
+class ModelUnavailable(FolioError):
+    """The embedding model cannot be used now; stored documents stay readable."""
+
+    status, code = 503, "model_unavailable"
+
+
+class UnsupportedCheckpoint(ModelUnavailable):
+    code = "unsupported_checkpoint"
+
+
+class StaleVectors(ModelUnavailable):
+    """The stored vectors were made by another model than the one configured."""
+
+    code = "stale_vectors"
+
+
+class DataFolderHeld(FolioError):
+    """Another process owns the data folder."""
+
+    status, code = 409, "data_folder_held"
+
+
+class CorruptData(FolioError):
+    """A stored row does not match its checksum."""
+
+    status, code = 500, "corrupt_data"
