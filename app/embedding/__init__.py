@@ -1,0 +1,1 @@
+"""The model: which checkpoint, and how it is run."""

@@ -1,0 +1,66 @@
+"""What the rest of Folio asks of a model, whatever runs it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from app.config import Settings
+from app.domain import Embedding, Item, Task
+from app.embedding.checkpoint import Checkpoint
+from app.errors import FolioError, ModelUnavailable
+
+
+class Engine(Protocol):
+    """A model that is ready to embed. Calls are thread-safe; queries go before documents."""
+
+    name: str
+    """What runs the model, for example `torch`."""
+    dtype: str
+    device: str
+    max_tokens: int
+    dimensions: int
+
+    def embed(self, items: Sequence[Item], *, dimensions: int | None = None) -> list[Embedding]:
+        """Return one embedding an item, in order: unit length, float32.
+
+        `dimensions` cuts the vectors of a Matryoshka model; None gives `self.dimensions`. Raises
+        TextTooLong when an item, with its title, prompt and special tokens, has more than
+        `self.max_tokens` tokens: nothing is cut silently.
+        """
+        ...
+
+    def count_tokens(self, item: Item) -> int:
+        """Return the tokens that `embed` would read for `item`, without truncation."""
+        ...
+
+    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
+        """Return the offset of the first character of each token of `text`, ascending."""
+        ...
+
+    def overhead(self, title: str, task: Task) -> int:
+        """Return the tokens of title, prompt and special tokens that come with each text."""
+        ...
+
+    def warm_up(self) -> None:
+        """Run once, so that the first caller does not pay for lazy set-up."""
+        ...
+
+
+def load_engine(checkpoint: Checkpoint, settings: Settings) -> Engine:
+    """Load the weights of `checkpoint`; raises ModelUnavailable with the reason."""
+    # torch and transformers take seconds to import; a command that embeds nothing does not pay.
+    from app.embedding.torch_engine import TorchEngine
+
+    try:
+        return TorchEngine(checkpoint, device=settings.device, batch_tokens=settings.batch_tokens)
+    except FolioError:
+        raise
+    # Loading runs transformers, PEFT and safetensors over files from outside: whatever they raise,
+    # the model cannot be used, the service goes on without it and says why.
+    except Exception as error:
+        raise ModelUnavailable(
+            f"{checkpoint.name} in {checkpoint.folder} cannot be loaded: "
+            f"{type(error).__name__}: {error}"
+        ) from error

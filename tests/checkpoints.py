@@ -1,0 +1,205 @@
+"""Random checkpoints in the published layouts, made with transformers and PEFT."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    BertConfig,
+    BertModel,
+    JinaEmbeddingsV3Config,
+    JinaEmbeddingsV3Model,
+    MPNetConfig,
+    MPNetModel,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
+
+ADAPTERS = ("retrieval_query", "retrieval_passage", "text_matching", "classification", "separation")
+PROMPTS = {
+    "retrieval.query": "Represent the query for retrieving evidence documents: ",
+    "retrieval.passage": "Represent the document for retrieval: ",
+}
+_HIDDEN = 32
+_SMALL: dict[str, Any] = {
+    "hidden_size": _HIDDEN,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+}
+_CORPUS = [
+    "the quick brown fox jumps over the lazy dog",
+    "tea with milk and sugar is hot, coffee without is cold",
+    "Represent the query for retrieving evidence documents: how do I reset the machine?",
+    "Represent the document for retrieval: hold the button for eight seconds",
+    "ÄÖÜ äöü ß é è ñ 漢字 かな кириллица 0123456789 .,;:!?-_()[]{}#*/\\\"'",
+]
+
+
+def make_jina_v3(
+    folder: Path,
+    *,
+    seed: int = 0,
+    max_tokens: int = 8192,
+    prompts: dict[str, str] | None = None,
+    adapters: tuple[str, ...] = ADAPTERS,
+) -> Path:
+    """Write a random jina-embeddings-v3 of 32 dimensions with its adapters; returns `folder`."""
+    torch.manual_seed(seed)
+    tokenizer = _make_tokenizer()
+    model = JinaEmbeddingsV3Model(
+        JinaEmbeddingsV3Config(vocab_size=len(tokenizer), max_position_embeddings=8194, **_SMALL)
+    )
+    _spread(model)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    for adapter in adapters:
+        adapted = JinaEmbeddingsV3Model.from_pretrained(folder)
+        adapted.add_adapter(
+            LoraConfig(
+                r=4,
+                lora_alpha=16,
+                # Random instead of the usual zeros, so that each adapter changes something.
+                init_lora_weights=False,
+                target_modules=[
+                    "q_proj",
+                    "k_proj",
+                    "v_proj",
+                    "o_proj",
+                    "fc1",
+                    "fc2",
+                    "word_embeddings",
+                ],
+            ),
+            adapter_name=adapter,
+        )
+        # save_pretrained puts a named adapter into a subfolder of its own name only at times.
+        target = folder / adapter
+        adapted.save_pretrained(target)
+        nested = target / adapter
+        if nested.is_dir():
+            for file in nested.iterdir():
+                file.rename(target / file.name)
+            nested.rmdir()
+    _write_modules(folder, pooling="mean", max_tokens=max_tokens, prompts=prompts)
+    return folder
+
+
+def make_plain(
+    folder: Path,
+    architecture: str,
+    *,
+    pooling: str = "mean",
+    max_tokens: int | None = 64,
+    prompts: dict[str, str] | None = None,
+) -> Path:
+    """Write a random `bert`, `mpnet` or `xlm-roberta` of 32 dimensions; returns `folder`."""
+    torch.manual_seed(1)
+    tokenizer = _make_tokenizer()
+    shape: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": 130,
+        "pad_token_id": 1,
+        **_SMALL,
+    }
+    model: PreTrainedModel
+    match architecture:
+        case "bert":
+            model = BertModel(BertConfig(**shape))
+        case "mpnet":
+            model = MPNetModel(MPNetConfig(**shape))
+        case "xlm-roberta":
+            model = XLMRobertaModel(XLMRobertaConfig(**shape))
+        case _:
+            raise ValueError(architecture)
+    _spread(model)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    _write_modules(folder, pooling=pooling, max_tokens=max_tokens, prompts=prompts)
+    return folder
+
+
+def _spread(model: PreTrainedModel) -> None:
+    """Enlarge the random weights: as initialised, all texts come out nearly parallel."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() == 2 and "LayerNorm" not in name:
+                parameter.mul_(8.0)
+
+
+def _make_tokenizer() -> PreTrainedTokenizerFast:
+    """Return a Unigram tokenizer with XLM-R's special tokens, trained on a few lines."""
+    core = Tokenizer(models.Unigram())
+    core.normalizer = normalizers.NFKC()
+    core.pre_tokenizer = pre_tokenizers.Metaspace()
+    core.train_from_iterator(
+        _CORPUS * 4,
+        trainers.UnigramTrainer(
+            vocab_size=400,
+            special_tokens=["<s>", "<pad>", "</s>", "<unk>"],
+            unk_token="<unk>",
+            show_progress=False,
+        ),
+    )
+    core.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=core,
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        model_max_length=8192,
+    )
+
+
+def _write_modules(
+    folder: Path, *, pooling: str, max_tokens: int | None, prompts: dict[str, str] | None
+) -> None:
+    def write(name: str, content: object) -> None:
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    write(
+        "modules.json",
+        [
+            {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+            {
+                "idx": 1,
+                "name": "1",
+                "path": "1_Pooling",
+                "type": "sentence_transformers.models.Pooling",
+            },
+            {
+                "idx": 2,
+                "name": "2",
+                "path": "2_Normalize",
+                "type": "sentence_transformers.models.Normalize",
+            },
+        ],
+    )
+    write(
+        "1_Pooling/config.json",
+        {
+            "word_embedding_dimension": _HIDDEN,
+            "pooling_mode_cls_token": pooling == "cls",
+            "pooling_mode_mean_tokens": pooling == "mean",
+            "pooling_mode_max_tokens": pooling == "max",
+            "pooling_mode_mean_sqrt_len_tokens": False,
+        },
+    )
+    if max_tokens is not None:
+        write("sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
+    if prompts is not None:
+        write(
+            "config_sentence_transformers.json", {"prompts": prompts, "default_prompt_name": None}
+        )
