@@ -1,0 +1,302 @@
+"""Tables. alembic/versions holds the migrations that make them; a test compares the two."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy import (
+    text as sql_text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from app.domain import Scope, Status
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime; SQLite stores it without its zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Table(DeclarativeBase):
+    metadata: ClassVar[MetaData] = MetaData(
+        # Constraints need names, so that later migrations can change them.
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        bytes: LargeBinary,
+    }
+
+
+def _belongs_to(target: str) -> ForeignKey:
+    return ForeignKey(target, ondelete="CASCADE")
+
+
+class Collection(Table):
+    """A knowledge base: articles that are searched together."""
+
+    __tablename__ = "collections"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    description: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    # A key or a job never comes to mean another collection that got a freed number.
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class Document(Table):
+    """An article under the caller's own id."""
+
+    __tablename__ = "documents"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"))
+    external_id: Mapped[str]
+    latest_number: Mapped[int] = mapped_column(default=0)
+    """Number of the newest version, ready or not."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (
+        UniqueConstraint("collection_id", "external_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class Original(Table):
+    """The bytes of an upload, stored once by their SHA-256."""
+
+    __tablename__ = "originals"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    data: Mapped[bytes]
+
+
+class Version(Table):
+    """One state of a document: what was uploaded and, once ready, what was read of it."""
+
+    __tablename__ = "versions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    document_id: Mapped[int] = mapped_column(_belongs_to("documents.id"))
+    number: Mapped[int]
+    status: Mapped[Status] = mapped_column(String(16), default=Status.QUEUED)
+    is_live: Mapped[bool] = mapped_column(default=False)
+    """Whether this version answers; at most one of a document does."""
+    original_sha256: Mapped[str] = mapped_column(ForeignKey("originals.sha256"), index=True)
+    media_type: Mapped[str] = mapped_column(String(128))
+    filename: Mapped[str] = mapped_column(default="")
+    declared: Mapped[dict[str, Any]]
+    """Title, url and attributes that the caller gave; they win over the file's own."""
+    parsed: Mapped[dict[str, Any] | None]
+    """Title, url and attributes that the parser found."""
+    title: Mapped[str] = mapped_column(default="")
+    url: Mapped[str | None]
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    text: Mapped[str | None]
+    text_crc32: Mapped[int | None] = mapped_column(BigInteger)
+    headings: Mapped[list[list[Any]] | None] = mapped_column(JSON)
+    """[start, level, text] of each section heading."""
+    pages: Mapped[list[list[int]] | None] = mapped_column(JSON)
+    """[start, number] of each page."""
+    receipt: Mapped[dict[str, Any] | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    ready_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("document_id", "number"),
+        Index(
+            "ix_versions_live",
+            "document_id",
+            unique=True,
+            sqlite_where=sql_text("is_live"),
+            postgresql_where=sql_text("is_live"),
+        ),
+        Index(
+            "ix_versions_pending",
+            "status",
+            "id",
+            sqlite_where=sql_text("status IN ('queued', 'processing')"),
+            postgresql_where=sql_text("status IN ('queued', 'processing')"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class Attribute(Table):
+    """One value of an attribute of a live document, as filters look it up."""
+
+    __tablename__ = "attributes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    document_id: Mapped[int] = mapped_column(_belongs_to("documents.id"), index=True)
+    key: Mapped[str]
+    kind: Mapped[str] = mapped_column(String(8))
+    """`text`, `number` or `flag`: values of two kinds are never equal."""
+    text: Mapped[str | None]
+    number: Mapped[float | None]
+
+    __table_args__ = (
+        Index("ix_attributes_text", "key", "kind", "text"),
+        Index("ix_attributes_number", "key", "kind", "number"),
+    )
+
+
+class Generation(Table):
+    """One vector set: everything in it was made by one fingerprint."""
+
+    __tablename__ = "generations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    identity: Mapped[dict[str, Any]]
+    """The parts of the fingerprint, to say what changed."""
+    model: Mapped[str]
+    dimensions: Mapped[int]
+    engine: Mapped[str] = mapped_column(String(64))
+    """What computed the vectors, and in which precision: speed, not meaning."""
+    is_live: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (
+        Index(
+            "ix_generations_live",
+            "is_live",
+            unique=True,
+            sqlite_where=sql_text("is_live"),
+            postgresql_where=sql_text("is_live"),
+        ),
+    )
+
+
+class UnitRow(Table):
+    """A span of a version that is one vector in a generation."""
+
+    __tablename__ = "units"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    generation_id: Mapped[int] = mapped_column(_belongs_to("generations.id"))
+    version_id: Mapped[int] = mapped_column(_belongs_to("versions.id"))
+    ordinal: Mapped[int]
+    start: Mapped[int]
+    end: Mapped[int]
+    tokens: Mapped[int]
+    vector: Mapped[bytes]
+    """Little-endian float32, shape (dimensions,)."""
+    vector_crc32: Mapped[int] = mapped_column(BigInteger)
+    passage_vectors: Mapped[bytes]
+    """Little-endian float16, shape (passages, dimensions), in the order of the passages."""
+    passage_vectors_crc32: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        UniqueConstraint("version_id", "generation_id", "ordinal"),
+        Index("ix_units_generation", "generation_id", "id"),
+        # A freed id must never come back for another vector: the index knows units by it.
+        {"sqlite_autoincrement": True},
+    )
+
+
+class PassageRow(Table):
+    """A paragraph-sized span inside a unit."""
+
+    __tablename__ = "passages"
+
+    unit_id: Mapped[int] = mapped_column(_belongs_to("units.id"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    start: Mapped[int]
+    end: Mapped[int]
+    heading: Mapped[str] = mapped_column(default="")
+    page: Mapped[int | None]
+
+
+class Change(Table):
+    """The log that the index follows: a unit that came (it exists) or went (it does not)."""
+
+    __tablename__ = "changes"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    unit_id: Mapped[int]
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class Job(Table):
+    """The documents of one upload call."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class JobItem(Table):
+    """A version that a job waits for."""
+
+    __tablename__ = "job_items"
+
+    job_id: Mapped[str] = mapped_column(_belongs_to("jobs.id"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(_belongs_to("versions.id"), index=True)
+    change: Mapped[str] = mapped_column(String(8))
+    """What the upload changed: `none`, `metadata` or `content`."""
+
+
+class Key(Table):
+    """An API key: `folio_<id>_<secret>`, of which only the secret's SHA-256 is stored."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(default="")
+    secret_sha256: Mapped[str] = mapped_column(String(64))
+    scope: Mapped[Scope] = mapped_column(String(8))
+    all_collections: Mapped[bool] = mapped_column(default=False)
+    from_file: Mapped[bool] = mapped_column(default=False)
+    """Whether it came from the operator's key file, which may replace it."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class KeyCollection(Table):
+    """A collection that a key is good for."""
+
+    __tablename__ = "key_collections"
+
+    key_id: Mapped[str] = mapped_column(_belongs_to("keys.id"), primary_key=True)
+    collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"), primary_key=True)

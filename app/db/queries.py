@@ -1,0 +1,403 @@
+"""Named statements that take a Session. What belongs together in a transaction is up to callers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+    update,
+)
+from sqlalchemy.orm import Session, load_only
+
+from app.db.models import (
+    Attribute,
+    Change,
+    Collection,
+    Document,
+    Generation,
+    Job,
+    JobItem,
+    Original,
+    PassageRow,
+    UnitRow,
+    Version,
+)
+from app.domain import Attributes, Comparison, Filter, Scalar, Status
+
+# SQLite allows 32,766 bound values in one statement.
+_MAX_BOUND = 30_000
+
+
+# Collections and documents
+
+
+def find_collection(session: Session, name: str) -> Collection | None:
+    return session.scalar(select(Collection).where(Collection.name == name))
+
+
+def list_collections(session: Session) -> Sequence[Collection]:
+    return session.scalars(select(Collection).order_by(Collection.name)).all()
+
+
+def find_document(session: Session, collection_id: int, external_id: str) -> Document | None:
+    return session.scalar(
+        select(Document).where(
+            Document.collection_id == collection_id, Document.external_id == external_id
+        )
+    )
+
+
+_LIGHT = (
+    Version.id,
+    Version.document_id,
+    Version.number,
+    Version.status,
+    Version.is_live,
+    Version.title,
+    Version.url,
+    Version.attributes,
+    Version.receipt,
+    Version.error_code,
+    Version.error_message,
+    Version.created_at,
+    Version.ready_at,
+    Version.media_type,
+    Version.filename,
+)
+
+
+def list_documents(
+    session: Session, collection_id: int, *, status: Status | None, after: str, limit: int
+) -> Sequence[tuple[Document, Version]]:
+    """Return documents with their latest version (without its text), in the order of their ids."""
+    statement = (
+        select(Document, Version)
+        .join(
+            Version,
+            and_(Version.document_id == Document.id, Version.number == Document.latest_number),
+        )
+        .options(load_only(*_LIGHT))
+        .where(Document.collection_id == collection_id, Document.external_id > after)
+        .order_by(Document.external_id)
+        .limit(limit)
+    )
+    if status is not None:
+        statement = statement.where(Version.status == status)
+    return [(document, version) for document, version in session.execute(statement)]
+
+
+def list_versions(session: Session, document_id: int) -> Sequence[Version]:
+    """Return the versions of a document without their text, newest first."""
+    return session.scalars(
+        select(Version)
+        .options(load_only(*_LIGHT))
+        .where(Version.document_id == document_id)
+        .order_by(Version.number.desc())
+    ).all()
+
+
+def find_live_versions(session: Session, document_ids: Sequence[int]) -> dict[int, Version]:
+    """Return the live version of each document that has one, without its text."""
+    versions = session.scalars(
+        select(Version)
+        .options(load_only(*_LIGHT))
+        .where(Version.document_id.in_(document_ids), Version.is_live)
+    )
+    return {version.document_id: version for version in versions}
+
+
+def find_live_version(session: Session, document_id: int) -> Version | None:
+    """Return the version of a document that answers, whole."""
+    return session.scalar(
+        select(Version).where(Version.document_id == document_id, Version.is_live)
+    )
+
+
+def find_latest_version(session: Session, document: Document) -> Version | None:
+    return session.scalar(
+        select(Version).where(
+            Version.document_id == document.id, Version.number == document.latest_number
+        )
+    )
+
+
+def count_by_status(session: Session, collection_id: int | None = None) -> dict[Status, int]:
+    """Return how many documents are at each status, by their latest version."""
+    statement = (
+        select(Version.status, func.count())
+        .join(
+            Document,
+            and_(Version.document_id == Document.id, Version.number == Document.latest_number),
+        )
+        .group_by(Version.status)
+    )
+    if collection_id is not None:
+        statement = statement.where(Document.collection_id == collection_id)
+    counts = dict.fromkeys(Status, 0)
+    counts.update({Status(status): count for status, count in session.execute(statement)})
+    return counts
+
+
+def store_original(session: Session, sha256: str, data: bytes) -> None:
+    if session.get(Original, sha256, options=[load_only(Original.sha256)]) is None:
+        session.execute(insert(Original).values(sha256=sha256, data=data))
+
+
+def delete_unused_originals(session: Session) -> None:
+    session.execute(
+        delete(Original).where(~exists().where(Version.original_sha256 == Original.sha256))
+    )
+
+
+def replace_attributes(session: Session, document_id: int, attributes: Attributes) -> None:
+    """Store the attributes of a live document as filters look them up."""
+    session.execute(delete(Attribute).where(Attribute.document_id == document_id))
+    rows = [
+        {"document_id": document_id, "key": key, **_as_columns(value)}
+        for key, values in attributes.items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
+    if rows:
+        session.execute(insert(Attribute), rows)
+
+
+# The queue
+
+
+def claim_next(session: Session) -> Version | None:
+    """Take the oldest queued version into processing."""
+    version = session.scalar(
+        select(Version).where(Version.status == Status.QUEUED).order_by(Version.id).limit(1)
+    )
+    if version is not None:
+        version.status = Status.PROCESSING
+        version.attempts += 1
+    return version
+
+
+def requeue_interrupted(session: Session, *, max_attempts: int) -> None:
+    """Put back what a dead process was working on; what killed it too often fails."""
+    session.execute(
+        update(Version)
+        .where(Version.status == Status.PROCESSING, Version.attempts >= max_attempts)
+        .values(
+            status=Status.FAILED,
+            error_code="too_many_attempts",
+            error_message=f"the process ended {max_attempts} times while it worked on this",
+        )
+    )
+    session.execute(
+        update(Version).where(Version.status == Status.PROCESSING).values(status=Status.QUEUED)
+    )
+
+
+def find_job(session: Session, job_id: str) -> Job | None:
+    return session.get(Job, job_id)
+
+
+def list_job_versions(session: Session, job_id: str) -> Sequence[tuple[str, str, Version]]:
+    """Return (external id, change, version) of each item of a job, in the order of the upload."""
+    rows = session.execute(
+        select(Document.external_id, JobItem.change, Version)
+        .select_from(JobItem)
+        .join(Version, Version.id == JobItem.version_id)
+        .join(Document, Document.id == Version.document_id)
+        .options(load_only(*_LIGHT))
+        .where(JobItem.job_id == job_id)
+        .order_by(JobItem.ordinal)
+    )
+    return [(external_id, change, version) for external_id, change, version in rows]
+
+
+# Vectors and the change log
+
+
+def find_live_generation(session: Session) -> Generation | None:
+    return session.scalar(select(Generation).where(Generation.is_live))
+
+
+def remove_units(session: Session, *conditions: ColumnElement[bool]) -> int:
+    """Delete the units that meet `conditions` and log each of them; returns how many."""
+    gone = select(UnitRow.id).where(*conditions)
+    session.execute(insert(Change).from_select(["unit_id"], gone))
+    deleted: CursorResult[Any] = session.connection().execute(delete(UnitRow).where(*conditions))
+    return deleted.rowcount
+
+
+def log_units(session: Session, unit_ids: Sequence[int]) -> None:
+    """Log that units came."""
+    if unit_ids:
+        session.execute(insert(Change), [{"unit_id": unit_id} for unit_id in unit_ids])
+
+
+def last_change(session: Session) -> int:
+    """Return the number of the last change, also of one that was cleared since."""
+    number = session.scalar(text("SELECT seq FROM sqlite_sequence WHERE name = 'changes'"))
+    return int(number or 0)
+
+
+def changed_units(session: Session, after: int) -> list[int]:
+    """Return the ids of the units that came or went after change number `after`."""
+    return list(session.scalars(select(Change.unit_id).where(Change.number > after).distinct()))
+
+
+def clear_changes(session: Session) -> None:
+    """Forget the log; its numbers go on."""
+    session.execute(delete(Change))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUnit:
+    """A unit's vector as it lies in the database, not yet checked."""
+
+    unit_id: int
+    document_id: int
+    external_id: str
+    collection_id: int
+    vector: bytes
+    vector_crc32: int
+
+
+def live_units(
+    session: Session, generation_id: int, unit_ids: Sequence[int] | None = None
+) -> Iterator[StoredUnit]:
+    """Yield the units of live versions in a generation; `unit_ids` restricts to some of them."""
+    statement = (
+        select(
+            UnitRow.id,
+            Document.id,
+            Document.external_id,
+            Document.collection_id,
+            UnitRow.vector,
+            UnitRow.vector_crc32,
+        )
+        .join(Version, Version.id == UnitRow.version_id)
+        .join(Document, Document.id == Version.document_id)
+        .where(UnitRow.generation_id == generation_id, Version.is_live)
+        .execution_options(yield_per=2000)
+    )
+    if unit_ids is None:
+        yield from (StoredUnit(*row) for row in session.execute(statement))
+        return
+    for first in range(0, len(unit_ids), _MAX_BOUND):
+        some = statement.where(UnitRow.id.in_(unit_ids[first : first + _MAX_BOUND]))
+        yield from (StoredUnit(*row) for row in session.execute(some))
+
+
+def find_hit_versions(session: Session, unit_ids: Sequence[int]) -> dict[int, tuple[str, Version]]:
+    """Return (external id, live version) by document id, for the documents of these units."""
+    rows = session.execute(
+        select(Document.external_id, Version)
+        .join(Document, Document.id == Version.document_id)
+        .options(load_only(*_LIGHT))
+        .where(
+            Version.id.in_(select(UnitRow.version_id).where(UnitRow.id.in_(unit_ids))),
+            Version.is_live,
+        )
+    )
+    return {version.document_id: (external_id, version) for external_id, version in rows}
+
+
+def list_units(session: Session, version_ids: Sequence[int], generation_id: int) -> Sequence[Any]:
+    """Return (id, version_id, passage_vectors, passage_vectors_crc32) of these versions' units."""
+    return session.execute(
+        select(
+            UnitRow.id,
+            UnitRow.version_id,
+            UnitRow.passage_vectors,
+            UnitRow.passage_vectors_crc32,
+        )
+        .where(UnitRow.version_id.in_(version_ids), UnitRow.generation_id == generation_id)
+        .order_by(UnitRow.version_id, UnitRow.ordinal)
+    ).all()
+
+
+def find_passages(
+    session: Session, keys: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], PassageRow]:
+    """Return passages by (unit id, ordinal)."""
+    found: dict[tuple[int, int], PassageRow] = {}
+    for first in range(0, len(keys), _MAX_BOUND // 2):
+        some = keys[first : first + _MAX_BOUND // 2]
+        at = tuple_(PassageRow.unit_id, PassageRow.ordinal)
+        for row in session.scalars(select(PassageRow).where(at.in_(some))):
+            found[row.unit_id, row.ordinal] = row
+    return found
+
+
+# Filters
+
+
+def filter_documents(
+    session: Session, collection_id: int, condition: Filter
+) -> npt.NDArray[np.int64]:
+    """Return the ids of the collection's documents that meet `condition`."""
+    statement = select(Document.id).where(
+        Document.collection_id == collection_id, _condition(condition)
+    )
+    return np.fromiter(session.scalars(statement), dtype=np.int64)
+
+
+def _condition(condition: Filter) -> ColumnElement[bool]:
+    if not isinstance(condition, Comparison):
+        parts = [_condition(part) for part in condition.filters]
+        return and_(true(), *parts) if condition.type == "and" else or_(*parts)
+    values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    match condition.type:
+        case "eq" | "in":
+            return _has(condition.key, or_(*map(_equals, values)))
+        case "ne" | "nin":
+            return ~_has(condition.key, or_(*map(_equals, values)))
+        case _:
+            return _has(condition.key, _compares(condition.type, values[0]))
+
+
+def _has(key: str, matches: ColumnElement[bool]) -> ColumnElement[bool]:
+    return Document.id.in_(select(Attribute.document_id).where(Attribute.key == key, matches))
+
+
+def _equals(value: Scalar) -> ColumnElement[bool]:
+    columns = _as_columns(value)
+    return and_(
+        Attribute.kind == columns["kind"],
+        Attribute.number == columns["number"]
+        if columns["text"] is None
+        else Attribute.text == columns["text"],
+    )
+
+
+def _compares(operator: str, value: Scalar) -> ColumnElement[bool]:
+    columns = _as_columns(value)
+    column: Any = Attribute.number if columns["text"] is None else Attribute.text
+    bound = columns["number"] if columns["text"] is None else columns["text"]
+    compared = {
+        "gt": column > bound,
+        "gte": column >= bound,
+        "lt": column < bound,
+        "lte": column <= bound,
+    }
+    return and_(Attribute.kind == columns["kind"], compared[operator])
+
+
+def _as_columns(value: Scalar) -> dict[str, Any]:
+    match value:
+        case bool():
+            return {"kind": "flag", "number": float(value), "text": None}
+        case int() | float():
+            return {"kind": "number", "number": float(value), "text": None}
+        case _:
+            return {"kind": "text", "number": None, "text": value}

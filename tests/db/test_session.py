@@ -1,0 +1,141 @@
+"""The database file: one owner, one writer, pragmas, a full disk."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
+
+from app.db.models import Collection
+from app.db.session import Database, open_database
+from app.errors import DataFolderHeld, StorageFull
+
+
+def count_collections(database: Database) -> int:
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(Collection)) or 0
+
+
+def test_second_opener_is_refused_and_told_who_owns_the_folder(tmp_path: Path) -> None:
+    with (
+        open_database(tmp_path, holder="folio serve on http://127.0.0.1:1"),
+        pytest.raises(DataFolderHeld, match=r"folio serve on http://127\.0\.0\.1:1") as caught,
+        open_database(tmp_path, holder="other"),
+    ):
+        pass
+    assert str(os.getpid()) in str(caught.value)
+    assert "--server" in str(caught.value)
+
+
+def test_folder_of_a_killed_process_can_be_opened(tmp_path: Path) -> None:
+    """The lock goes with the process, whatever it left in the file."""
+    script = (
+        "import os, sys; from pathlib import Path; from app.db.session import open_database\n"
+        "with open_database(Path(sys.argv[1]), holder='doomed'): os.kill(os.getpid(), 9)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert ended.returncode == -9
+    with open_database(tmp_path, holder="next") as database:
+        assert count_collections(database) == 0
+        owner = json.loads((tmp_path / "folio.lock").read_text(encoding="utf-8"))
+        assert owner["command"] == "next"
+
+
+def test_every_connection_has_the_pragmas(tmp_path: Path) -> None:
+    expected = {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "secure_delete": 1,
+        "wal_autocheckpoint": 0,
+        "trusted_schema": 0,
+    }
+    with open_database(tmp_path, holder="test") as database:
+        for open_session in (database.read, database.write):
+            with open_session() as session:
+                found = {name: session.scalar(text(f"PRAGMA {name}")) for name in expected}
+            assert found == expected
+
+
+def test_failed_block_leaves_nothing(tmp_path: Path) -> None:
+    with open_database(tmp_path, holder="test") as database:
+        with pytest.raises(IntegrityError), database.write() as session:
+            session.add_all([Collection(name="lost"), Collection(name="lost")])
+        assert count_collections(database) == 0
+
+
+def test_writers_in_threads_lose_nothing(tmp_path: Path) -> None:
+    with open_database(tmp_path, holder="test") as database:
+
+        def write(part: int) -> None:
+            for number in range(25):
+                with database.write() as session:
+                    session.add(Collection(name=f"c{part}-{number}"))
+
+        threads = [Thread(target=write, args=(part,)) for part in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert count_collections(database) == 200
+
+
+def test_reader_sees_one_state_while_a_writer_commits(tmp_path: Path) -> None:
+    with open_database(tmp_path, holder="test") as database, database.read() as reading:
+        counted = select(func.count()).select_from(Collection)
+        assert reading.scalar(counted) == 0
+        with database.write() as session:
+            session.add(Collection(name="new"))
+        assert reading.scalar(counted) == 0
+        assert count_collections(database) == 1
+
+
+def test_log_is_moved_into_the_file_as_it_grows(tmp_path: Path) -> None:
+    """Automatic checkpoints are off; ours keep the log bounded."""
+    with open_database(tmp_path, holder="test") as database:
+        for number in range(30):
+            with database.write() as session:
+                session.add(Collection(name=f"c{number}", description="x" * 2_000_000))
+        wal = (tmp_path / "folio.db-wal").stat().st_size
+        assert wal < 40 * 2**20 < 30 * 2_000_000
+        assert count_collections(database) == 30
+
+
+def test_deleted_content_is_in_no_file_after_a_checkpoint(tmp_path: Path) -> None:
+    erased = "the-cat-is-called-Margarethe"
+    with open_database(tmp_path, holder="test") as database:
+        with database.write() as session:
+            session.add(Collection(name="c", description=erased))
+        with database.write() as session:
+            session.delete(session.scalars(select(Collection)).one())
+        database.checkpoint()
+        for path in tmp_path.iterdir():
+            assert erased.encode() not in path.read_bytes(), path
+
+
+def test_full_disk_is_said_and_the_rest_stays_readable(tmp_path: Path) -> None:
+    """SQLite reports SQLITE_FULL at its page limit as it does on a full disk."""
+    with open_database(tmp_path, holder="test") as database:
+        with database.write() as session:
+            session.add(Collection(name="before"))
+        with database.write() as session:
+            pages = session.scalar(text("PRAGMA page_count"))
+            session.execute(text(f"PRAGMA max_page_count = {pages + 2}"))
+        with pytest.raises(StorageFull), database.write() as session:
+            session.add(Collection(name="big", description="x" * 1_000_000))
+        assert count_collections(database) == 1
+        with database.write() as session:
+            session.execute(text("PRAGMA max_page_count = 1000000"))
+        with database.write() as session:
+            session.add(Collection(name="after", description="x" * 1_000_000))
+        assert count_collections(database) == 2
+
+
+def test_runs_on_the_oldest_sqlite_that_is_promised() -> None:
+    assert sqlite3.sqlite_version_info >= (3, 40)
