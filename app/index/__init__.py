@@ -1,0 +1,1 @@
+"""The vector index: derived from the database, never its own truth."""

@@ -1,0 +1,159 @@
+"""Exact inner-product search in memory with FAISS."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import Lock
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from app.domain import Matrix, Vector
+
+Ids = npt.NDArray[np.int64]
+
+_COMPACT_ABOVE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class UnitVectors:
+    """Vectors and what they belong to, row by row; all four have the same length."""
+
+    unit_ids: Ids
+    document_ids: Ids
+    collection_ids: Ids
+    vectors: Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class UnitHit:
+    """A document's best unit for a query, and its inner product with it."""
+
+    document_id: int
+    unit_id: int
+    score: float
+
+
+class FlatIndex:
+    """One exact index a collection; a document scores as its best unit does.
+
+    Restrictions apply inside the search: what is not allowed takes no place among the hits.
+    Thread-safe: a change waits for the search that runs, and the other way round.
+    """
+
+    def __init__(self, dimensions: int) -> None:
+        self.dimensions = dimensions
+        self._shards: dict[int, _Shard] = {}
+        self._collection_of: dict[int, int] = {}
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._collection_of)
+
+    def unit_ids(self) -> set[int]:
+        """Return the ids of all units that can be found."""
+        with self._lock:
+            return set(self._collection_of)
+
+    def apply(self, added: UnitVectors, removed: Iterable[int] = ()) -> None:
+        """Remove units and add units; one that is added under a known id replaces the old one."""
+        with self._lock:
+            added_ids = added.unit_ids.tolist()
+            for unit_id in {*removed, *added_ids}:
+                collection_id = self._collection_of.pop(unit_id, None)
+                if collection_id is not None:
+                    self._shards[collection_id].remove(unit_id)
+            for collection_id in np.unique(added.collection_ids).tolist():
+                rows = added.collection_ids == collection_id
+                shard = self._shards.setdefault(collection_id, _Shard(self.dimensions))
+                shard.add(added.unit_ids[rows], added.document_ids[rows], added.vectors[rows])
+            self._collection_of.update(zip(added_ids, added.collection_ids.tolist(), strict=True))
+            for collection_id in [key for key, shard in self._shards.items() if not len(shard)]:
+                del self._shards[collection_id]
+
+    def search(
+        self, query: Vector, collection_id: int, *, limit: int, allowed: Ids | None = None
+    ) -> list[UnitHit]:
+        """Return up to `limit` documents, best first; `allowed` are the documents to choose from.
+
+        Fewer come back only when the collection holds fewer that are allowed. Documents of equal
+        score come in the order of their unit ids.
+        """
+        with self._lock:
+            shard = self._shards.get(collection_id)
+            return [] if shard is None else shard.search(query, limit, allowed)
+
+
+class _Shard:
+    """The vectors of one collection: rows are appended, marked dead, and compacted at times."""
+
+    def __init__(self, dimensions: int) -> None:
+        self._faiss = faiss.IndexFlatIP(dimensions)
+        self._unit_ids: Ids = np.empty(0, dtype=np.int64)
+        self._document_ids: Ids = np.empty(0, dtype=np.int64)
+        self._alive: npt.NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
+        self._row_of: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    def add(self, unit_ids: Ids, document_ids: Ids, vectors: Matrix) -> None:
+        first = len(self._unit_ids)
+        self._faiss.add(np.ascontiguousarray(vectors, dtype=np.float32))
+        self._unit_ids = np.concatenate([self._unit_ids, unit_ids])
+        self._document_ids = np.concatenate([self._document_ids, document_ids])
+        self._alive = np.concatenate([self._alive, np.ones(len(unit_ids), dtype=np.bool_)])
+        self._row_of.update({unit_id: first + i for i, unit_id in enumerate(unit_ids.tolist())})
+
+    def remove(self, unit_id: int) -> None:
+        self._alive[self._row_of.pop(unit_id)] = False
+        dead = len(self._alive) - len(self)
+        # Moving every later row at each removal would make replacing articles quadratic.
+        if dead > _COMPACT_ABOVE and dead > len(self) // 4:
+            self._compact()
+
+    def search(self, query: Vector, limit: int, allowed: Ids | None) -> list[UnitHit]:
+        eligible = self._alive
+        if allowed is not None:
+            eligible = eligible & np.isin(self._document_ids, allowed)
+        documents = len(np.unique(self._document_ids[eligible])) if allowed is not None else None
+        candidates = int(eligible.sum())
+        parameters = None
+        if candidates < len(eligible):
+            bitmap = np.packbits(eligible, bitorder="little")
+            # FAISS's Python layer takes arrays and keywords that its stubs do not know.
+            selector = faiss.IDSelectorBitmap(bitmap)  # type: ignore[call-arg,arg-type]
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+        wanted = limit if documents is None else min(limit, documents)
+        depth = min(candidates, max(2 * limit, 16))
+        while True:
+            hits = self._best_units(query, depth, parameters)
+            if len(hits) >= wanted or depth == candidates:
+                return hits[:limit]
+            # Long documents fill the list with several units each: look further down.
+            depth = min(candidates, depth * 4)
+
+    def _best_units(
+        self, query: Vector, depth: int, parameters: faiss.SearchParameters | None
+    ) -> list[UnitHit]:
+        if depth == 0:
+            return []
+        scores, rows = self._faiss.search(query.reshape(1, -1), depth, params=parameters)
+        # FAISS pads a short result with row -1.
+        found = rows[0] != -1
+        ranked = sorted(
+            zip(-scores[0][found], self._unit_ids[rows[0][found]], rows[0][found], strict=True)
+        )
+        best: dict[int, UnitHit] = {}
+        for negative_score, unit_id, row in ranked:
+            document_id = int(self._document_ids[row])
+            if document_id not in best:
+                best[document_id] = UnitHit(document_id, int(unit_id), -float(negative_score))
+        return list(best.values())
+
+    def _compact(self) -> None:
+        kept = np.flatnonzero(self._alive)
+        vectors = self._faiss.reconstruct_batch(kept)
+        unit_ids, document_ids = self._unit_ids[kept], self._document_ids[kept]
+        self.__init__(self._faiss.d)  # type: ignore[misc]
+        self.add(unit_ids, document_ids, vectors)

@@ -1,0 +1,169 @@
+"""What lives as long as the process: database, index, model, sandbox.
+
+Opened and closed in one place, passed as an argument everywhere else.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Event, Lock
+from zlib import crc32
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db import queries
+from app.db.models import Generation
+from app.db.session import Database, open_database
+from app.embedding.checkpoint import Checkpoint, open_checkpoint
+from app.embedding.engine import Engine, load_engine
+from app.errors import ModelUnavailable, StaleVectors
+from app.index.flat import FlatIndex, UnitVectors
+
+logger = logging.getLogger("folio")
+
+MAX_ATTEMPTS = 3
+
+
+class Resources:
+    """The open database, the index over it, and the model once it is needed."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.work_arrived = Event()
+        """Set when documents were queued; the worker waits for it."""
+        self.model_problem: str | None = None
+        """Why the last attempt to load the model failed."""
+        self._engine: Engine | None = None
+        self._loading = Lock()
+        self._index: FlatIndex | None = None
+        self._generation_id: int | None = None
+        self._seen_change = 0
+        self._following = Lock()
+        self._checkpoint: Checkpoint | None = None
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The configured checkpoint; raises ModelUnavailable with the reason there is none."""
+        if self._checkpoint is None:
+            self._checkpoint = open_checkpoint(self.settings)
+        return self._checkpoint
+
+    @property
+    def engine(self) -> Engine:
+        """The model, loaded at the first use; raises ModelUnavailable, or StaleVectors."""
+        with self._loading:
+            if self._engine is None:
+                try:
+                    self.check_fingerprint()
+                    engine = load_engine(self.checkpoint, self.settings)
+                    engine.warm_up()
+                except ModelUnavailable as error:
+                    self.model_problem = str(error)
+                    raise
+                self._engine = engine
+            return self._engine
+
+    @property
+    def loaded_engine(self) -> Engine | None:
+        """The model if it is loaded already."""
+        return self._engine
+
+    def check_fingerprint(self) -> None:
+        """Raise StaleVectors when the stored vectors were made by another model."""
+        with self.database.read() as session:
+            live = queries.find_live_generation(session)
+            if live is None or live.fingerprint == self.checkpoint.fingerprint:
+                return
+            ours = dict(self.checkpoint.identity)
+            changed = sorted(part for part in ours if live.identity.get(part) != ours[part])
+            raise StaleVectors(
+                f"the stored vectors were made by {live.model} ({live.fingerprint}), the "
+                f"configured model is {self.checkpoint.name} ({self.checkpoint.fingerprint}); "
+                f"they differ in: {', '.join(changed)}. Run `folio reembed` to embed every article "
+                "with the configured model, or configure the former one"
+            )
+
+    def ensure_generation(self, session: Session) -> Generation:
+        """Return the live generation, made now if these are the first vectors."""
+        live = queries.find_live_generation(session)
+        if live is None:
+            live = self.make_generation(self.engine, is_live=True)
+            session.add(live)
+            session.flush()
+        elif live.fingerprint != self.checkpoint.fingerprint:
+            raise StaleVectors("the live generation belongs to another model")
+        return live
+
+    def make_generation(self, engine: Engine, *, is_live: bool) -> Generation:
+        """Return a new row for vectors that `engine` makes of the configured model."""
+        return Generation(
+            fingerprint=self.checkpoint.fingerprint,
+            identity=dict(self.checkpoint.identity),
+            model=self.checkpoint.name,
+            dimensions=self.checkpoint.dimensions,
+            engine=f"{engine.name} {engine.dtype}",
+            is_live=is_live,
+        )
+
+    def catch_up(self) -> tuple[FlatIndex | None, int | None]:
+        """Bring the index to the last commit; returns it with the live generation's id.
+
+        Both are None while nothing was ever embedded.
+        """
+        with self._following, self.database.read() as session:
+            last = queries.last_change(session)
+            if self._index is not None and last == self._seen_change:
+                return self._index, self._generation_id
+            live = queries.find_live_generation(session)
+            if live is None:
+                return None, None
+            if self._index is None or live.id != self._generation_id:
+                index = FlatIndex(live.dimensions)
+                index.apply(_read_vectors(session, live, None))
+            else:
+                index = self._index
+                unit_ids = queries.changed_units(session, self._seen_change)
+                index.apply(_read_vectors(session, live, unit_ids), removed=unit_ids)
+            self._index, self._generation_id, self._seen_change = index, live.id, last
+            return index, live.id
+
+
+@contextmanager
+def open_resources(settings: Settings, *, holder: str = "folio") -> Iterator[Resources]:
+    """Own the data folder and open what stands on it; closes all of it at the end.
+
+    Raises DataFolderHeld, or StaleVectors when the configured model did not make the stored
+    vectors. A model that cannot be found is no obstacle here: what is stored stays readable.
+    """
+    with ExitStack() as stack:
+        database = stack.enter_context(open_database(settings.data, holder=holder))
+        with database.write() as session:
+            queries.requeue_interrupted(session, max_attempts=MAX_ATTEMPTS)
+            # Nobody follows the log yet: the index is read whole.
+            queries.clear_changes(session)
+        yield Resources(settings, database)
+
+
+def _read_vectors(
+    session: Session, generation: Generation, unit_ids: list[int] | None
+) -> UnitVectors:
+    """Read vectors from the database, leaving out and naming those that fail their checksum."""
+    ids: list[tuple[int, int, int]] = []
+    vectors: list[bytes] = []
+    for unit in queries.live_units(session, generation.id, unit_ids):
+        if crc32(unit.vector) != unit.vector_crc32:
+            logger.error(
+                "vector of unit %d of document %r fails its checksum and is left out; "
+                "upload the document again",
+                unit.unit_id,
+                unit.external_id,
+            )
+            continue
+        ids.append((unit.unit_id, unit.document_id, unit.collection_id))
+        vectors.append(unit.vector)
+    columns = np.array(ids, dtype=np.int64).reshape(-1, 3)
+    matrix = np.frombuffer(b"".join(vectors), dtype="<f4").reshape(-1, generation.dimensions)
+    return UnitVectors(columns[:, 0], columns[:, 1], columns[:, 2], matrix)
