@@ -1,0 +1,1 @@
+"""From a file to vectors: parsing, cutting into units, embedding, committing."""

@@ -1,0 +1,92 @@
+"""PDF: the text of each page, with page numbers and the outline's headings."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from pypdf import PdfReader
+from pypdf.generic import Destination
+
+from app.domain import Article, Heading, PageStart
+from app.errors import UnreadableDocument
+
+
+def parse_pdf(data: bytes, charset: str = "") -> Article:
+    """Read a PDF; raises UnreadableDocument: `unreadable_pdf` when damaged or encrypted, `no_text`
+    when no page holds text (a scan)."""
+    del charset  # A PDF says how its own strings are encoded.
+    try:
+        return _parse(PdfReader(io.BytesIO(data)))
+    except UnreadableDocument:
+        raise
+    # pypdf walks structures that a file can break in any way; beside its own errors come
+    # KeyError, TypeError, ValueError, RecursionError and others.
+    except Exception as error:
+        raise UnreadableDocument(
+            f"the PDF is damaged or not a PDF ({type(error).__name__})", code="unreadable_pdf"
+        ) from error
+
+
+def _parse(reader: PdfReader) -> Article:
+    # Files that only restrict printing open with the empty password.
+    if reader.is_encrypted and not reader.decrypt(""):
+        raise UnreadableDocument("the PDF is encrypted", code="unreadable_pdf")
+    # Broken fonts map glyphs to NUL, which is no character.
+    texts = [page.extract_text().replace("\x00", "").strip() for page in reader.pages]
+    if not any(texts):
+        raise UnreadableDocument(
+            f"none of the {len(texts)} pages holds text: a scan needs OCR first", code="no_text"
+        )
+    pages: list[PageStart] = []
+    offset = 0
+    for number, text in enumerate(texts, start=1):
+        pages.append(PageStart(offset, number))
+        offset += len(text) + len("\n\n")
+    empty = sum(not text for text in texts)
+    text = "\n\n".join(texts)
+    title = reader.metadata.title if reader.metadata else None
+    return Article(
+        text,
+        title=str(title or "").strip() or next(filter(None, texts)).partition("\n")[0].strip(),
+        headings=tuple(_find_headings(reader, text, pages)),
+        pages=tuple(pages),
+        warnings=(f"{empty} of {len(texts)} pages hold no text",) if empty else (),
+    )
+
+
+def _find_headings(reader: PdfReader, text: str, pages: list[PageStart]) -> Iterator[Heading]:
+    """Yield the outline's entries, each at the line of its page that repeats it.
+
+    An entry that no line repeats begins with its page.
+    """
+    found = []
+    for level, entry in _walk(reader.outline):
+        number = reader.get_destination_page_number(entry)
+        words = " ".join(str(entry.title or "").split())
+        if number is None or not 0 <= number < len(pages) or not words:
+            continue
+        start = pages[number].start
+        end = pages[number + 1].start if number + 1 < len(pages) else len(text)
+        found.append(Heading(_find_line(text, start, end, words), min(level, 6), words))
+    seen: set[int] = set()
+    for heading in sorted(found, key=lambda heading: heading.start):
+        if heading.start not in seen:
+            seen.add(heading.start)
+            yield heading
+
+
+def _walk(outline: Any, level: int = 1) -> Iterator[tuple[int, Destination]]:
+    for entry in outline:
+        if isinstance(entry, list):
+            yield from _walk(entry, level + 1)
+        else:
+            yield level, entry
+
+
+def _find_line(text: str, start: int, end: int, words: str) -> int:
+    offset = start
+    for line in text[start:end].splitlines(keepends=True):
+        if " ".join(line.split()).casefold() == words.casefold():
+            return offset
+        offset += len(line)
+    return start

@@ -1,0 +1,160 @@
+"""Parsing in a child process with limits, so that no file can hurt the service.
+
+The child is a Python of its own (`python -m ingest.sandbox`), so that neither the caller's main
+module nor its environment gets into it. It parses a number of documents and is replaced when it
+breaks a limit. It answers in JSON: nothing that it sends is unpickled.
+"""
+
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from threading import Lock
+from typing import Any
+
+from app.config import Settings
+from app.domain import Article, Heading, PageStart
+from app.errors import FolioError, UnreadableDocument
+
+_DOCUMENTS_PER_CHILD = 200
+_MAX_OPEN_FILES = 64
+_MAX_ANSWER_BYTES = 256 * 2**20
+
+
+class Sandbox:
+    """Parses one document at a time in a child process; thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._seconds = settings.parse_seconds
+        self._memory_bytes = settings.parse_memory_bytes
+        self._child: tuple[subprocess.Popen[bytes], Connection] | None = None
+        self._parsed = 0
+        self._lock = Lock()
+
+    def parse(self, media_type: str, data: bytes) -> Article:
+        """Return the article in `data`.
+
+        Raises UnreadableDocument: with the parser's own code, `parser_timeout` past the time
+        limit, or `parser_crashed` when the child died, as it does past its memory.
+        """
+        with self._lock:
+            try:
+                answer = self._ask(media_type, data)
+            except UnreadableDocument:
+                # Half an answer may be on its way; the next document gets a new child.
+                self._stop()
+                raise
+        if "error" in answer:
+            raise UnreadableDocument(answer["error"], code=answer["code"])
+        return _read_article(answer)
+
+    def close(self) -> None:
+        """End the child process."""
+        with self._lock:
+            self._stop()
+
+    def _ask(self, media_type: str, data: bytes) -> dict[str, Any]:
+        pipe = self._pipe_to_child()
+        try:
+            pipe.send_bytes(media_type.encode())
+            pipe.send_bytes(data)
+            answered = pipe.poll(self._seconds)
+            answer = json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES)) if answered else None
+        except (EOFError, OSError) as error:
+            raise UnreadableDocument(
+                f"the parser broke off: the document needs more than "
+                f"{self._memory_bytes >> 20} MiB, gives more than {_MAX_ANSWER_BYTES >> 20} MiB, "
+                "or crashes it",
+                code="parser_crashed",
+            ) from error
+        if answer is None:
+            raise UnreadableDocument(
+                f"parsing took longer than {self._seconds:g} s", code="parser_timeout"
+            )
+        return dict(answer)
+
+    def _pipe_to_child(self) -> Connection:
+        if self._child is not None and self._parsed >= _DOCUMENTS_PER_CHILD:
+            self._stop()
+        if self._child is None:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+                    [
+                        sys.executable,
+                        # Code in the current folder is not ours.
+                        "-P",
+                        "-m",
+                        "ingest.sandbox",
+                        str(theirs.fileno()),
+                        str(self._memory_bytes),
+                    ],
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                    # Ctrl-C goes to the service, which lets the document finish.
+                    start_new_session=True,
+                )
+            self._child = process, Connection(ours.detach())
+            self._parsed = 0
+        self._parsed += 1
+        return self._child[1]
+
+    def _stop(self) -> None:
+        if self._child is not None:
+            process, pipe = self._child
+            pipe.close()
+            process.kill()
+            process.wait()
+            self._child = None
+
+
+def _serve(pipe: Connection, memory_bytes: int) -> None:
+    """Answer parse requests until the other end closes; runs in the child."""
+    # The parent never imports the parsers' libraries.
+    from ingest.parsers import parse_document
+
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_MAX_OPEN_FILES, _MAX_OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    while True:
+        try:
+            media_type = pipe.recv_bytes().decode()
+            data = pipe.recv_bytes()
+        except EOFError:
+            return
+        try:
+            answer: dict[str, Any] = asdict(parse_document(media_type, data))
+        except FolioError as error:
+            answer = {"error": str(error), "code": error.code}
+        # Past its memory: whatever is half done ends with the process.
+        except MemoryError:
+            raise
+        # A parser met something its author did not think of. What it says may quote the document.
+        except Exception as error:  # noqa: BLE001
+            answer = {
+                "error": f"the document cannot be parsed ({type(error).__name__})",
+                "code": "unreadable_document",
+            }
+        pipe.send_bytes(json.dumps(answer).encode())
+
+
+def _read_article(answer: dict[str, Any]) -> Article:
+    return Article(
+        text=answer["text"],
+        title=answer["title"],
+        url=answer["url"],
+        attributes=answer["attributes"] or {},
+        headings=tuple(Heading(**heading) for heading in answer["headings"]),
+        pages=tuple(PageStart(**page) for page in answer["pages"]),
+        warnings=tuple(answer["warnings"]),
+    )
+
+
+if __name__ == "__main__":
+    _serve(Connection(int(sys.argv[1])), int(sys.argv[2]))

@@ -1,0 +1,199 @@
+"""Cutting an article into units and passages, with offsets that are born with the cut.
+
+A unit is the whole text when it fits the model. Otherwise the text is tiled by the fewest units
+that its boundaries allow, and among those cuts the best ones are taken: before a section, else
+between paragraphs, else between lines or sentences. Only a sentence that is too long by itself is
+cut between words; a word never is.
+"""
+
+import bisect
+import re
+from collections.abc import Callable, Iterable, Iterator
+from enum import IntEnum
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import regex
+
+from app.domain import Article, Heading, PageStart, Passage, Span, Unit
+from app.errors import UnreadableDocument
+
+TokenStarts = npt.NDArray[np.int64]
+
+
+class Boundary(IntEnum):
+    """How good a place is to cut; higher is better."""
+
+    WORD = 1
+    SENTENCE = 2
+    PARAGRAPH = 3
+    SECTION = 4
+    END = 5
+
+
+_PARAGRAPH_END = re.compile(r"\n[ \t]*\n\s*")
+_SENTENCE_END = re.compile(r"\n+|(?<=[.!?…])[\"')\]”’]*\s+|(?<=[。！？])[」』”’]*\s*")
+# Unicode's word boundaries (UAX 29), at which ideographs stand alone.
+_WORD_BOUNDARY = regex.compile(r"(?w)\b", flags=regex.VERSION1)
+
+
+def split_article(
+    article: Article,
+    token_starts: TokenStarts,
+    *,
+    unit_tokens: int,
+    passage_tokens: int,
+    fits: Callable[[Span], bool] = lambda span: True,
+) -> tuple[Unit, ...]:
+    """Cut `article` into units that tile its text, each with the passages inside it.
+
+    `token_starts` are the offsets of the text's tokens, ascending. A unit starts at most
+    `unit_tokens` of them and, since tokens can differ at the edges of a cut, must also satisfy
+    `fits`. Raises UnreadableDocument (`unsplittable_text`) when one word alone is too long.
+    """
+    text = article.text
+    sections = [heading.start for heading in article.headings]
+    whole = Span(0, len(text))
+    budget = unit_tokens
+    while True:
+        spans = split_span(text, whole, token_starts, budget, sections=sections)
+        for span in spans:
+            if (count := _count(token_starts, span)) > budget:
+                raise UnreadableDocument(
+                    f"the word of {len(span)} characters at offset {span.start} has {count} "
+                    f"tokens; a unit holds at most {budget}, and words are not cut",
+                    code="unsplittable_text",
+                )
+        if all(fits(span) for span in spans):
+            break
+        # The tokens at a cut differ from those of the uncut text: leave a little more room.
+        budget -= max(1, budget // 50)
+    return tuple(
+        Unit(span, tuple(_split_passages(article, span, token_starts, passage_tokens)))
+        for span in spans
+    )
+
+
+def split_span(
+    text: str,
+    span: Span,
+    token_starts: TokenStarts,
+    budget: int,
+    *,
+    sections: Iterable[int] = (),
+) -> list[Span]:
+    """Tile `span` of `text` with the fewest spans of at most `budget` tokens.
+
+    Where there is a choice the best kind of boundary wins, then the most even share. A word with
+    more than `budget` tokens comes back as a span of its own, over the budget.
+    """
+    if _count(token_starts, span) <= budget:
+        return [span]
+    kinds = _find_boundaries(text, span, token_starts, budget, sections)
+    places = sorted(kinds)
+    # tokens[i]: tokens that start before places[i]
+    tokens = np.searchsorted(token_starts, places, side="left").tolist()
+    furthest = _find_furthest(tokens, budget)
+    # pieces[i]: the fewest spans from places[i] to the end; never grows with i
+    pieces = [0] * len(places)
+    for i in range(len(places) - 2, -1, -1):
+        pieces[i] = 1 + pieces[furthest[i]]
+    spans = []
+    at = 0
+    while at < len(places) - 1:
+        choices = [j for j in range(at + 1, furthest[at] + 1) if pieces[j] == pieces[at] - 1]
+        even = tokens[at] + (tokens[-1] - tokens[at]) / pieces[at]
+        best = max(choices, key=lambda j: (kinds[places[j]], -abs(tokens[j] - even)))
+        spans.append(Span(places[at], places[best]))
+        at = best
+    return spans
+
+
+def _find_furthest(tokens: list[int], budget: int) -> list[int]:
+    """For each place return the last place that one span can reach; at least the next one."""
+    furthest = []
+    j = 0
+    for i in range(len(tokens)):
+        j = max(j, i)
+        while j + 1 < len(tokens) and (tokens[j + 1] - tokens[i] <= budget or j == i):
+            j += 1
+        furthest.append(j)
+    return furthest
+
+
+def _find_boundaries(
+    text: str, span: Span, token_starts: TokenStarts, budget: int, sections: Iterable[int]
+) -> dict[int, Boundary]:
+    """Return the places inside `span` where a cut may fall, its two ends included."""
+    kinds: dict[int, Boundary] = {}
+
+    def mark(place: int, kind: Boundary) -> None:
+        if span.start < place < span.end:
+            kinds[place] = max(kind, kinds.get(place, kind))
+
+    for match in _SENTENCE_END.finditer(text, span.start, span.end):
+        mark(match.end(), Boundary.SENTENCE)
+    for match in _PARAGRAPH_END.finditer(text, span.start, span.end):
+        mark(match.end(), Boundary.PARAGRAPH)
+    for start in sections:
+        mark(start, Boundary.SECTION)
+    kinds[span.start] = kinds[span.end] = Boundary.END
+    places = sorted(kinds)
+    for start, end in pairwise(places):
+        if _count(token_starts, Span(start, end)) > budget:
+            for boundary in _WORD_BOUNDARY.finditer(text, start, end):
+                mark(boundary.start(), Boundary.WORD)
+    return kinds
+
+
+def _split_passages(
+    article: Article, unit: Span, token_starts: TokenStarts, budget: int
+) -> Iterator[Passage]:
+    """Yield the passages of a unit: they keep to one section and hold all its words."""
+    starts = {heading.start for heading in article.headings}
+    edges = [unit.start]
+    for heading in article.headings:
+        if unit.start < heading.start < unit.end:
+            # A heading without text of its own belongs to the section that follows it.
+            section = article.text[edges[-1] : heading.start].strip()
+            if not (edges[-1] in starts and "\n" not in section):
+                edges.append(heading.start)
+    edges.append(unit.end)
+    for start, end in pairwise(edges):
+        for span in split_span(article.text, Span(start, end), token_starts, budget):
+            trimmed = _trim(article.text, span)
+            if trimmed is not None:
+                yield Passage(
+                    trimmed,
+                    heading_path(article.headings, trimmed.end - 1),
+                    page_number(article.pages, trimmed.start),
+                )
+
+
+def heading_path(headings: tuple[Heading, ...], offset: int) -> str:
+    """Return the headings over `offset`, outermost first, as `Setup > Water > Hardness`."""
+    path: list[Heading] = []
+    for heading in headings:
+        if heading.start > offset:
+            break
+        path = [outer for outer in path if outer.level < heading.level] + [heading]
+    return " > ".join(heading.text for heading in path)
+
+
+def page_number(pages: tuple[PageStart, ...], offset: int) -> int | None:
+    """Return the number of the page that holds `offset`; None for a text without pages."""
+    at = bisect.bisect_right([page.start for page in pages], offset)
+    return pages[at - 1].number if at else None
+
+
+def _count(token_starts: TokenStarts, span: Span) -> int:
+    first, last = np.searchsorted(token_starts, (span.start, span.end), side="left")
+    return int(last - first)
+
+
+def _trim(text: str, span: Span) -> Span | None:
+    content = text[span.start : span.end]
+    start = span.start + len(content) - len(content.lstrip())
+    end = span.start + len(content.rstrip())
+    return Span(start, end) if start < end else None
