@@ -1,0 +1,401 @@
+"""Articles: upload, read, list, delete, and how an upload is getting on."""
+
+import base64
+import binascii
+import unicodedata
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Literal, TypeAlias
+from zlib import crc32
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db import queries
+from app.db.models import (
+    Collection,
+    Document,
+    Job,
+    JobItem,
+    PassageRow,
+    UnitRow,
+    Version,
+)
+from app.domain import Attributes, Status
+from app.errors import CorruptData, InvalidRequest, NotFound
+from app.resources import Resources
+from app.services.collections import require_collection
+
+MAX_ID_BYTES = 256
+
+Change: TypeAlias = Literal["none", "metadata", "content"]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it came, and what the caller says about it."""
+
+    id: str
+    data: bytes
+    media_type: str
+    filename: str = ""
+    title: str | None = None
+    url: str | None = None
+    attributes: Attributes | None = None
+
+    def declared(self) -> dict[str, Any]:
+        values = {"title": self.title, "url": self.url, "attributes": self.attributes}
+        return {key: value for key, value in values.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What an upload did to a document: its version, where it stands, and what changed."""
+
+    id: str
+    version: int
+    status: Status
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedUploads:
+    """The answer to an upload call: durable when it is given."""
+
+    job_id: str
+    documents: tuple[Accepted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a version failed."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """A document of a job that failed."""
+
+    id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """One version of a document, without its text."""
+
+    version: int
+    status: Status
+    live: bool
+    title: str
+    url: str | None
+    media_type: str
+    created_at: datetime
+    ready_at: datetime | None
+    receipt: dict[str, Any] | None
+    error: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentInfo:
+    """A document: where its latest version stands, and what answers for it.
+
+    Title, url, attributes, receipt and text are those of the live version where there is one.
+    """
+
+    id: str
+    version: int
+    status: Status
+    error: Failure | None
+    live_version: int | None
+    title: str
+    url: str | None
+    attributes: Attributes
+    media_type: str
+    receipt: dict[str, Any] | None
+    created_at: datetime
+    updated_at: datetime
+    text: str | None = None
+    versions: tuple[VersionInfo, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """How far the documents of one upload call are."""
+
+    job_id: str
+    collection: str
+    counts: dict[Status, int]
+    errors: tuple[JobFailure, ...]
+    tokens: int
+    """Tokens that the model has read for this job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """The receipt of a deletion."""
+
+    id: str
+    versions: int
+    units: int
+    passages: int
+
+
+def normalize_id(document_id: str) -> str:
+    """Return the id in NFC; raises InvalidRequest when it cannot be one."""
+    normalized = unicodedata.normalize("NFC", document_id)
+    size = len(normalized.encode("utf-8", "surrogatepass"))
+    if not 1 <= size <= MAX_ID_BYTES:
+        raise InvalidRequest(
+            f"a document id has 1 to {MAX_ID_BYTES} bytes; this one has {size}", code="invalid_id"
+        )
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in normalized):
+        raise InvalidRequest("a document id holds no control characters", code="invalid_id")
+    return normalized
+
+
+def put_documents(
+    resources: Resources, collection_name: str, uploads: Sequence[Upload]
+) -> AcceptedUploads:
+    """Store uploads and queue what has to be read; all of them or, on an error, none.
+
+    The answer is given after the commit. The same bytes with the same title under a known id are
+    not read again: nothing changes, or only url and attributes do.
+    """
+    ids = [normalize_id(upload.id) for upload in uploads]
+    if len(set(ids)) < len(ids):
+        raise InvalidRequest("an id occurs twice in one upload", code="duplicate_id")
+    for upload in uploads:
+        if not upload.data:
+            raise InvalidRequest(f"{upload.id} is empty", code="empty_document")
+    with resources.database.write() as session:
+        collection = require_collection(session, collection_name)
+        job = Job(id=uuid.uuid4().hex, collection_id=collection.id)
+        session.add(job)
+        session.flush()
+        accepted = []
+        for ordinal, (document_id, upload) in enumerate(zip(ids, uploads, strict=True)):
+            version, change = _put(session, collection, document_id, upload)
+            session.add(
+                JobItem(job_id=job.id, ordinal=ordinal, version_id=version.id, change=change)
+            )
+            accepted.append(Accepted(document_id, version.number, version.status, change))
+    resources.work_arrived.set()
+    return AcceptedUploads(job.id, tuple(accepted))
+
+
+def get_document(
+    resources: Resources,
+    collection_name: str,
+    document_id: str,
+    *,
+    with_text: bool = False,
+    with_versions: bool = False,
+) -> DocumentInfo:
+    """Return a document; raises NotFound, or CorruptData when its text fails its checksum."""
+    with resources.database.read() as session:
+        document = _require_document(session, collection_name, document_id)
+        versions = queries.list_versions(session, document.id)
+        live = next((version for version in versions if version.is_live), None)
+        text = None
+        if with_text and live is not None:
+            text = read_text(session, live.id, document.external_id)
+        described = tuple(_describe_version(v) for v in versions) if with_versions else None
+        return _describe(document, versions[0], live, text=text, versions=described)
+
+
+def list_documents(
+    resources: Resources,
+    collection_name: str,
+    *,
+    status: Status | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> tuple[list[DocumentInfo], str | None]:
+    """Return documents in the order of their ids, and the next page's cursor if there is one."""
+    after = _decode_cursor(cursor) if cursor else ""
+    with resources.database.read() as session:
+        collection = require_collection(session, collection_name)
+        rows = queries.list_documents(
+            session, collection.id, status=status, after=after, limit=limit + 1
+        )
+        page = rows[:limit]
+        live = queries.find_live_versions(session, [document.id for document, _ in page])
+        documents = [_describe(doc, latest, live.get(doc.id)) for doc, latest in page]
+    more = len(rows) > limit
+    return documents, _encode_cursor(documents[-1].id) if more else None
+
+
+def delete_document(resources: Resources, collection_name: str, document_id: str) -> Erased:
+    """Erase a document: rows, vectors, original and log; it is gone when this returns."""
+    with resources.database.write() as session:
+        document = _require_document(session, collection_name, document_id)
+        versions = select(Version.id).where(Version.document_id == document.id)
+        units = select(UnitRow.id).where(UnitRow.version_id.in_(versions))
+        passages = session.scalar(
+            select(func.count()).select_from(PassageRow).where(PassageRow.unit_id.in_(units))
+        )
+        version_count = len(session.scalars(versions).all())
+        unit_count = queries.remove_units(session, UnitRow.version_id.in_(versions))
+        session.delete(document)
+        session.flush()
+        queries.delete_unused_originals(session)
+        erased = Erased(document.external_id, version_count, unit_count, passages or 0)
+    resources.database.checkpoint()
+    resources.catch_up()
+    return erased
+
+
+def get_job(resources: Resources, job_id: str) -> JobInfo:
+    """Return how far a job is; raises NotFound."""
+    with resources.database.read() as session:
+        job = queries.find_job(session, job_id)
+        if job is None:
+            raise NotFound("there is no such job", code="job_not_found")
+        counts = dict.fromkeys(Status, 0)
+        errors = []
+        tokens = 0
+        for external_id, change, version in queries.list_job_versions(session, job_id):
+            counts[Status(version.status)] += 1
+            if change == "content":
+                tokens += (version.receipt or {}).get("tokens_processed", 0)
+            if version.status == Status.FAILED:
+                errors.append(
+                    JobFailure(external_id, version.error_code or "", version.error_message or "")
+                )
+        collection = session.get_one(Collection, job.collection_id).name
+        return JobInfo(job.id, collection, counts, tuple(errors), tokens)
+
+
+def read_text(session: Session, version_id: int, document_id: str) -> str:
+    """Return the text of a ready version; raises CorruptData when it fails its checksum."""
+    text, checksum = session.execute(
+        select(Version.text, Version.text_crc32).where(Version.id == version_id)
+    ).one()
+    if text is None or crc32(text.encode()) != checksum:
+        raise CorruptData(
+            f"the stored text of {document_id} fails its checksum; upload the document again"
+        )
+    return text
+
+
+def _put(
+    session: Session, collection: Collection, document_id: str, upload: Upload
+) -> tuple[Version, Change]:
+    """Return the version that now stands for the upload, and what it changed."""
+    digest = sha256(upload.data).hexdigest()
+    declared = upload.declared()
+    document = queries.find_document(session, collection.id, document_id)
+    if document is None:
+        document = Document(collection_id=collection.id, external_id=document_id)
+        session.add(document)
+        session.flush()
+    latest = queries.find_latest_version(session, document)
+    if latest is not None and latest.status != Status.FAILED:
+        same_bytes = (latest.original_sha256, latest.media_type) == (digest, upload.media_type)
+        if same_bytes and latest.declared == declared:
+            return latest, "none"
+        same_title = latest.declared.get("title") == declared.get("title")
+        if same_bytes and same_title and latest.is_live:
+            _update_metadata(session, latest, declared)
+            return latest, "metadata"
+    queries.store_original(session, digest, upload.data)
+    document.latest_number += 1
+    version = Version(
+        document_id=document.id,
+        number=document.latest_number,
+        status=Status.QUEUED,
+        original_sha256=digest,
+        media_type=upload.media_type,
+        filename=upload.filename,
+        declared=declared,
+        title=upload.title or "",
+        url=upload.url,
+        attributes=dict(upload.attributes or {}),
+    )
+    session.add(version)
+    session.flush()
+    return version, "content"
+
+
+def _update_metadata(session: Session, version: Version, declared: dict[str, Any]) -> None:
+    parsed = version.parsed or {}
+    version.declared = declared
+    version.url = declared.get("url") or parsed.get("url")
+    version.attributes = {**parsed.get("attributes", {}), **declared.get("attributes", {})}
+    queries.replace_attributes(session, version.document_id, version.attributes)
+
+
+def _require_document(session: Session, collection_name: str, document_id: str) -> Document:
+    collection = require_collection(session, collection_name)
+    document = queries.find_document(session, collection.id, normalize_id(document_id))
+    if document is None:
+        raise NotFound(
+            f"there is no document of that id in {collection_name}", code="document_not_found"
+        )
+    return document
+
+
+def _describe(
+    document: Document,
+    latest: Version,
+    live: Version | None,
+    *,
+    text: str | None = None,
+    versions: tuple[VersionInfo, ...] | None = None,
+) -> DocumentInfo:
+    shown = live or latest
+    return DocumentInfo(
+        id=document.external_id,
+        version=latest.number,
+        status=Status(latest.status),
+        error=_error_of(latest),
+        live_version=live.number if live else None,
+        title=shown.title,
+        url=shown.url,
+        attributes=shown.attributes,
+        media_type=shown.media_type,
+        receipt=shown.receipt,
+        created_at=document.created_at,
+        updated_at=latest.ready_at or latest.created_at,
+        text=text,
+        versions=versions,
+    )
+
+
+def _describe_version(version: Version) -> VersionInfo:
+    return VersionInfo(
+        version=version.number,
+        status=Status(version.status),
+        live=version.is_live,
+        title=version.title,
+        url=version.url,
+        media_type=version.media_type,
+        created_at=version.created_at,
+        ready_at=version.ready_at,
+        receipt=version.receipt,
+        error=_error_of(version),
+    )
+
+
+def _error_of(version: Version) -> Failure | None:
+    if version.error_code is None:
+        return None
+    return Failure(version.error_code, version.error_message or "")
+
+
+def _encode_cursor(document_id: str) -> str:
+    return base64.urlsafe_b64encode(document_id.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, ValueError):
+        raise InvalidRequest("the cursor is not one of ours", code="invalid_cursor") from None
