@@ -1,0 +1,51 @@
+"""Is it alive, is it ready, how is it doing."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel
+
+from app.api.auth import Opened
+from app.api.metrics import Metrics
+from app.api.problems import problem_responses
+from app.db import queries
+from app.errors import ModelUnavailable
+
+# Open to everyone who reaches the port: counts and states, no names and no content.
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Health):
+    model: str
+    documents: int
+
+
+@router.get("/healthz")
+def check_health() -> Health:
+    """Answer as long as the process lives."""
+    return Health()
+
+
+@router.get("/readyz", responses=problem_responses(503))
+def check_readiness(resources: Opened) -> Readiness:
+    """Answer 200 once questions can be answered, 503 with the reason until then."""
+    if resources.loaded_engine is None:
+        raise ModelUnavailable(resources.model_problem or "the model is loading", code="not_ready")
+    with resources.database.read() as session:
+        counts = queries.count_by_status(session)
+    return Readiness(model=resources.checkpoint.name, documents=sum(counts.values()))
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def show_metrics(request: Request, resources: Opened) -> Response:
+    """Show counters and histograms in Prometheus' text format."""
+    metrics: Metrics = request.app.state.metrics
+    with resources.database.read() as session:
+        counts = queries.count_by_status(session)
+    content, media_type = metrics.render(counts)
+    return Response(content, media_type=media_type)

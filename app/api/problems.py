@@ -1,0 +1,102 @@
+"""Every error of the REST interface as `application/problem+json` (RFC 9457)."""
+
+import logging
+import traceback
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from app.errors import FolioError
+
+logger = logging.getLogger("folio")
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class InvalidField(BaseModel):
+    """A field of the request that is not as it must be."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """What went wrong, in words for people (`detail`) and for programs (`code`)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str = Field(examples=["collection_not_found"])
+    errors: list[InvalidField] | None = None
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Let every error leave as a problem document."""
+
+    @app.exception_handler(FolioError)
+    async def on_folio_error(_request: Request, error: FolioError) -> JSONResponse:
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
+        return problem_response(error.status, error.code, str(error), headers=headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
+        # Pydantic's `input` and `ctx` quote the request; only place and reason are passed on.
+        fields = [
+            InvalidField(field=".".join(map(str, part["loc"])), message=str(part["msg"]))
+            for part in error.errors()
+        ]
+        detail = "; ".join(f"{field.field}: {field.message}" for field in fields[:5])
+        return problem_response(422, "invalid_request", detail, errors=fields)
+
+    @app.exception_handler(HTTPException)
+    async def on_http_error(_request: Request, error: HTTPException) -> JSONResponse:
+        phrase = HTTPStatus(error.status_code).phrase
+        code = phrase.lower().replace(" ", "_")
+        return problem_response(
+            error.status_code, code, str(error.detail), headers=dict(error.headers or {})
+        )
+
+
+def unexpected_problem(error: Exception) -> JSONResponse:
+    """Return the answer to an error that nobody foresaw, and log where it happened.
+
+    Starlette's own handler raises it again for the server to print, message included; and the
+    message of an unknown exception may quote the request.
+    """
+    where = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("unexpected %s at\n%s", type(error).__name__, where)
+    return problem_response(500, "internal_error", "an unexpected error; the log says where")
+
+
+def problem_response(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    errors: list[InvalidField] | None = None,
+) -> JSONResponse:
+    """Return a problem document as a response."""
+    problem = Problem(
+        title=HTTPStatus(status).phrase, status=status, detail=detail, code=code, errors=errors
+    )
+    return JSONResponse(
+        problem.model_dump(exclude_none=True), status, headers=headers, media_type=MEDIA_TYPE
+    )
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI entries for the problems that a route answers with."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }

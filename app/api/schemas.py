@@ -1,0 +1,313 @@
+"""Bodies of requests and answers. Unknown fields are refused."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+
+from app.domain import Comparison, Compound, Filter, Scope, Status
+from app.services.collections import NAME_PATTERN
+from app.services.documents import Change
+from app.services.search import MAX_LIMIT
+
+# Integers beyond 2^53 are other numbers in many JSON readers.
+Integer = Annotated[StrictInt, Field(ge=-(2**53), le=2**53)]
+Number = Annotated[StrictFloat, Field(allow_inf_nan=False)]
+Word = Annotated[StrictStr, Field(max_length=4096)]
+ScalarIn: TypeAlias = StrictBool | Integer | Number | Word
+Key = Annotated[str, Field(min_length=1, max_length=128)]
+AttributesIn = Annotated[
+    dict[Key, ScalarIn | Annotated[list[ScalarIn], Field(min_length=1, max_length=256)]],
+    Field(
+        max_length=64, examples=[{"product": "grinder", "tags": ["burrs", "dose"], "year": 2025}]
+    ),
+]
+Title = Annotated[str, Field(max_length=1024)]
+Url = Annotated[str, Field(max_length=2048)]
+
+
+class Body(BaseModel):
+    """A request body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PlainBody(Body):
+    """A body that FastAPI decodes: Python's json lets lone surrogates pass, which no UTF-8 has."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_unicode(cls, body: Any) -> Any:
+        try:
+            json.dumps(body, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("a text holds lone surrogates, which are no characters") from None
+        return body
+
+
+class Answer(BaseModel):
+    """An answer, read off the service's own types."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class FailureOut(Answer):
+    """Why a document failed."""
+
+    code: str
+    message: str
+
+
+# Collections
+
+
+class CollectionIn(PlainBody):
+    name: str = Field(pattern=NAME_PATTERN, examples=["help"])
+    description: str = Field("", max_length=4096, examples=["Help articles for customers"])
+
+
+class CollectionOut(Answer):
+    name: str
+    description: str
+    created_at: datetime
+    documents: dict[Status, int]
+
+
+class CollectionsOut(Answer):
+    collections: list[CollectionOut]
+
+
+class CollectionDeleted(Answer):
+    name: str
+    documents: int
+
+
+# Documents
+
+
+class DocumentIn(Body):
+    """An article as JSON: exactly one of `text`, `html` and `markdown`."""
+
+    text: str | None = Field(None, examples=["Hold the steam button for 8 seconds."])
+    html: str | None = None
+    markdown: str | None = None
+    title: Title | None = Field(None, examples=["Reset the machine"])
+    url: Url | None = Field(None, examples=["https://help.example.com/reset"])
+    attributes: AttributesIn | None = None
+
+    @model_validator(mode="after")
+    def _has_one_content(self) -> "DocumentIn":
+        if sum(value is not None for value in (self.text, self.html, self.markdown)) != 1:
+            raise ValueError("give exactly one of text, html and markdown")
+        return self
+
+
+class NamedDocumentIn(DocumentIn):
+    id: str = Field(min_length=1, max_length=256, examples=["manual/reset"])
+
+
+class DocumentsIn(Body):
+    documents: list[NamedDocumentIn] = Field(min_length=1, max_length=1000)
+
+
+class AcceptedOut(Answer):
+    id: str
+    version: int
+    status: Status
+    change: Change
+    """`none`: all was equal; `metadata`: only url or attributes differed; `content`: it is read."""
+
+
+class UploadOut(Answer):
+    job_id: str
+    documents: list[AcceptedOut]
+
+
+class ReceiptOut(Answer):
+    """What was read of the document; tokens embedded are never fewer than tokens counted."""
+
+    bytes: int
+    characters: int
+    pages: int | None
+    tokens_counted: int
+    tokens_embedded: int
+    tokens_processed: int
+    units: int
+    passages: int
+    warnings: list[str]
+
+
+class VersionOut(Answer):
+    version: int
+    status: Status
+    live: bool
+    title: str
+    url: str | None
+    media_type: str
+    created_at: datetime
+    ready_at: datetime | None
+    receipt: ReceiptOut | None
+    error: FailureOut | None
+
+
+class DocumentOut(Answer):
+    """`version`, `status` and `error` are the latest upload's; the rest is what answers now."""
+
+    id: str
+    version: int
+    status: Status
+    error: FailureOut | None
+    live_version: int | None
+    title: str
+    url: str | None
+    attributes: dict[str, Any]
+    media_type: str
+    receipt: ReceiptOut | None
+    created_at: datetime
+    updated_at: datetime
+    text: str | None = None
+    versions: list[VersionOut] | None = None
+
+
+class DocumentsOut(Answer):
+    documents: list[DocumentOut]
+    next_cursor: str | None
+
+
+class DocumentDeleted(Answer):
+    """What was erased."""
+
+    id: str
+    versions: int
+    units: int
+    passages: int
+
+
+class JobFailureOut(FailureOut):
+    id: str
+
+
+class JobOut(Answer):
+    job_id: str
+    counts: dict[Status, int]
+    errors: list[JobFailureOut]
+    tokens: int
+
+
+# Search
+
+
+class ComparisonIn(Body):
+    type: Literal["eq", "ne", "gt", "gte", "lt", "lte"]
+    key: Key
+    value: ScalarIn
+
+    def to_filter(self) -> Filter:
+        return Comparison(self.type, self.key, self.value)
+
+
+class MembershipIn(Body):
+    type: Literal["in", "nin"]
+    key: Key
+    value: list[ScalarIn] = Field(min_length=1, max_length=1000)
+
+    def to_filter(self) -> Filter:
+        return Comparison(self.type, self.key, tuple(self.value))
+
+
+class CompoundIn(Body):
+    type: Literal["and", "or"]
+    filters: "list[FilterIn]" = Field(min_length=1, max_length=32)
+
+    def to_filter(self) -> Filter:
+        return Compound(self.type, tuple(part.to_filter() for part in self.filters))
+
+
+FilterIn: TypeAlias = Annotated[
+    ComparisonIn | MembershipIn | CompoundIn, Field(discriminator="type")
+]
+CompoundIn.model_rebuild()
+
+
+class SearchIn(PlainBody):
+    query: str = Field(examples=["how do I reset the machine?"])
+    limit: int = Field(10, ge=1, le=MAX_LIMIT)
+    filters: FilterIn | None = Field(
+        None, examples=[{"type": "eq", "key": "product", "value": "grinder"}]
+    )
+    min_score: float | None = Field(None, allow_inf_nan=False)
+    passages: int = Field(1, ge=0, le=100)
+
+
+class PassageOut(Answer):
+    text: str
+    start: int
+    end: int
+    score: float
+    heading: str
+    page: int | None
+
+
+class HitOut(Answer):
+    document_id: str
+    version: int
+    title: str
+    url: str | None
+    score: float
+    attributes: dict[str, Any]
+    passages: list[PassageOut]
+
+
+class TookMs(Answer):
+    embed: float
+    search: float
+    total: float
+
+
+class SearchOut(Answer):
+    query: str
+    results: list[HitOut]
+    generation: int | None
+    took_ms: TookMs
+
+
+# Keys
+
+
+class KeyIn(PlainBody):
+    name: str = Field("", max_length=256, examples=["chatbot"])
+    scope: Scope = Scope.READ
+    collections: list[str] | None = Field(
+        None, min_length=1, max_length=100, description="None: all of them", examples=[["help"]]
+    )
+    expires_at: AwareDatetime | None = None
+
+
+class KeyOut(Answer):
+    id: str
+    name: str
+    scope: Scope
+    collections: list[str] | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class KeyMade(KeyOut):
+    key: str
+    """The token itself; it is shown this once."""
+
+
+class KeysOut(Answer):
+    keys: list[KeyOut]

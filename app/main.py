@@ -1,0 +1,140 @@
+"""The composition root: from settings to a running service."""
+
+import ipaddress
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from app.api import health, routes
+from app.api.metrics import Metrics, MetricsMiddleware
+from app.api.openapi import complete_openapi
+from app.api.problems import add_problem_handlers
+from app.config import Settings
+from app.errors import FolioError, ModelUnavailable, StaleVectors
+from app.resources import Resources, open_resources
+from app.services.keys import has_keys, install_admin_key
+from ingest.worker import run_worker
+
+logger = logging.getLogger("folio")
+
+_STOP_SECONDS = 20
+
+
+def create_app(resources: Resources, *, requires_keys: bool = True, works: bool = True) -> FastAPI:
+    """Return the application; `works` says whether it ingests while it runs."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        stack = ExitStack()
+        if works:
+            stack.enter_context(run_worker(resources))
+        try:
+            yield
+        finally:
+            # The worker finishes its document; the loop goes on answering meanwhile.
+            await run_in_threadpool(stack.close)
+
+    app = FastAPI(
+        title="Folio",
+        summary="Whole-article retrieval for chatbots and agents",
+        version=version("folio-kb"),
+        lifespan=lifespan,
+        max_body_size=resources.settings.max_body_bytes,
+    )
+    app.state.resources = resources
+    app.state.requires_keys = requires_keys
+    app.state.metrics = Metrics()
+    app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
+    app.include_router(health.router)
+    app.include_router(routes.router)
+    add_problem_handlers(app)
+    complete_openapi(app)
+    return app
+
+
+def serve(settings: Settings, *, host: str, port: int, no_auth: bool) -> None:
+    """Serve until a signal comes. Raises FolioError when it would not be safe to start."""
+    on_loopback = _is_loopback(host)
+    if no_auth and not on_loopback:
+        raise FolioError(
+            f"--no-auth lets everyone who reaches {host} read and delete; it goes with a loopback "
+            "address such as 127.0.0.1 only"
+        )
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    with open_resources(settings, holder=f"folio serve on {url}") as resources:
+        try:
+            resources.check_fingerprint()
+        except StaleVectors:
+            raise
+        except ModelUnavailable as error:
+            # What is stored stays readable; /readyz says what is wrong.
+            logger.error("no questions can be answered: %s", error)
+        if settings.admin_key_file is not None:
+            install_admin_key(resources, settings.admin_key_file)
+        if not no_auth and not has_keys(resources):
+            advice = (
+                "no key exists yet. Make one with `folio keys create --scope admin` while no "
+                "server runs, or name a file with one in FOLIO_ADMIN_KEY_FILE"
+            )
+            if not on_loopback:
+                raise FolioError(f"{host} can be reached from outside, and {advice}")
+            logger.warning("every request will be refused: %s (or try --no-auth)", advice)
+        resources.catch_up()
+        Thread(target=_load_model, args=(resources,), name="folio-load", daemon=True).start()
+        app = create_app(resources, requires_keys=not no_auth)
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+
+
+@contextmanager
+def serve_on_socket(resources: Resources, *, works: bool) -> Iterator[Path]:
+    """Serve without keys on a Unix socket that only this user can reach; yields its path.
+
+    So a command that opens the data folder itself takes the same way as one that asks a server.
+    """
+    with TemporaryDirectory(prefix="folio-") as folder, socket.socket(socket.AF_UNIX) as listener:
+        path = Path(folder) / "api.sock"
+        listener.bind(str(path))
+        # Requests that come before the server accepts wait in the backlog.
+        listener.listen()
+        app = create_app(resources, requires_keys=False, works=works)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="folio-socket")
+        thread.start()
+        try:
+            yield path
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _load_model(resources: Resources) -> None:
+    try:
+        engine = resources.engine
+        logger.info("%s answers, on %s", resources.checkpoint.name, engine.device)
+    except ModelUnavailable as error:
+        logger.error("the model cannot be loaded: %s", error)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
