@@ -1,0 +1,460 @@
+"""The command line: `folio`."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from app.client import Client, collection_path, connect, document_path
+from app.config import Settings
+from app.domain import Scope, Status
+from app.errors import FolioError
+from app.uploading import Outcome, find_entries, upload
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    help="Whole-article retrieval for chatbots and agents.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", envvar="FOLIO_DATA", help="Data folder, used directly without --server."
+    ),
+]
+Server = Annotated[
+    str | None, typer.Option("--server", envvar="FOLIO_SERVER", help="URL of a running server.")
+]
+ApiKey = Annotated[
+    str | None, typer.Option("--key", envvar="FOLIO_KEY", help="API key for the server.")
+]
+Collection = Annotated[str, typer.Option("--collection", help="The knowledge base.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def _reports_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Print a FolioError as one sentence and exit with 1."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except FolioError as error:
+            err.print(Text("error: ", style="bold red") + Text(str(error)))
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            err.print("stopped; what was acknowledged is kept, and what is queued goes on later")
+            raise typer.Exit(130) from None
+
+    return run
+
+
+@app.command()
+@_reports_errors
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    data: Data = None,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Answer without keys; on loopback only.")
+    ] = False,
+) -> None:
+    """Serve the REST interface."""
+    # The service's imports take seconds, and most commands do without.
+    from app.main import serve as run_server
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    # httpx and others would log every request of ours and of the model hub.
+    for name in ("httpx", "httpcore", "transformers", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    run_server(_settings(data), host=host, port=port, no_auth=no_auth)
+
+
+@app.command()
+@_reports_errors
+def add(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, globs and .jsonl files.")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Upload articles and follow them until each is ready or failed."""
+    outcome = Outcome()
+    entries = find_entries(paths, outcome)
+    with _connect(data, server, key, "folio add", embeds=True, works=True) as client:
+        client.ensure_collection(collection)
+        with _progress(quiet=as_json) as show:
+            upload(client, collection, entries, outcome, show)
+    if as_json:
+        _print_json(
+            {
+                **outcome.counts,
+                "skipped": outcome.skipped,
+                "failures": outcome.failures,
+                "tokens": outcome.tokens,
+                "seconds": round(outcome.seconds, 3),
+                "tokens_per_second": round(outcome.tokens_per_second, 1),
+            }
+        )
+    else:
+        _print_outcome(outcome, collection)
+    if outcome.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+@_reports_errors
+def search(
+    queries: Annotated[list[str], typer.Argument(help="One or more questions.", metavar="QUERY…")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    limit: Annotated[int, typer.Option(help="Articles an answer.", min=1, max=1000)] = 5,
+    passages: Annotated[int, typer.Option(help="Passages an article.", min=0, max=100)] = 1,
+    filters: Annotated[
+        str | None, typer.Option("--filter", help='JSON: {"type": "eq", "key": …, "value": …}')
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank the articles for questions."""
+    body: dict[str, Any] = {"limit": limit, "passages": passages}
+    if filters is not None:
+        try:
+            body["filters"] = json.loads(filters)
+        except ValueError as error:
+            raise FolioError(f"--filter is not JSON: {error}") from None
+    with _connect(data, server, key, "folio search", embeds=True) as client:
+        for query in queries:
+            path = f"{collection_path(collection)}/search"
+            answer = client.call("POST", path, json={"query": query, **body})
+            _print_json(answer) if as_json else _print_answer(answer)
+
+
+@app.command()
+@_reports_errors
+def show(
+    document_id: Annotated[str, typer.Argument(metavar="ID")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    text: Annotated[bool, typer.Option("--text", help="Print the text as well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show an article: its state, its receipt, its versions."""
+    include = "text,versions" if text else "versions"
+    with _connect(data, server, key, "folio show") as client:
+        path = document_path(collection, document_id)
+        document = client.call("GET", path, params={"include": include})
+    if as_json:
+        _print_json(document)
+        return
+    table = Table(show_header=False, box=None)
+    body = document.pop("text")
+    versions = document.pop("versions")
+    for name, value in document.items():
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        table.add_row(name, Text(shown))
+    for version in versions:
+        live = " (live)" if version["live"] else ""
+        table.add_row(f"version {version['version']}", f"{version['status']}{live}")
+    out.print(table)
+    if body is not None:
+        out.print(Text("\n" + body))
+
+
+@app.command(name="list")
+@_reports_errors
+def list_articles(
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    status: Annotated[Status | None, typer.Option(help="Only those at this status.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the articles of a collection."""
+    documents: list[dict[str, Any]] = []
+    with _connect(data, server, key, "folio list") as client:
+        params: dict[str, Any] = {"limit": 1000} | ({"status": status.value} if status else {})
+        while True:
+            page = client.call("GET", f"{collection_path(collection)}/documents", params=params)
+            documents += page["documents"]
+            if page["next_cursor"] is None:
+                break
+            params["cursor"] = page["next_cursor"]
+    if as_json:
+        _print_json(documents)
+        return
+    table = Table("id", "status", "version", "title", "tokens", "units", box=None)
+    for document in documents:
+        receipt = document["receipt"] or {}
+        table.add_row(
+            Text(document["id"]),
+            _status_text(document),
+            str(document["version"]),
+            Text(document["title"]),
+            str(receipt.get("tokens_counted", "")),
+            str(receipt.get("units", "")),
+        )
+    out.print(table)
+
+
+@app.command()
+@_reports_errors
+def remove(
+    document_ids: Annotated[list[str], typer.Argument(metavar="ID…")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Erase articles."""
+    erased = []
+    with _connect(data, server, key, "folio remove") as client:
+        for document_id in document_ids:
+            erased.append(client.call("DELETE", document_path(collection, document_id)))
+            if not as_json:
+                out.print(f"erased {escape(document_id)}")
+    if as_json:
+        _print_json(erased)
+
+
+@app.command()
+@_reports_errors
+def status(
+    data: Data = None, server: Server = None, key: ApiKey = None, as_json: AsJson = False
+) -> None:
+    """Show the collections and how many articles stand where."""
+    with _connect(data, server, key, "folio status") as client:
+        collections = client.call("GET", "/v1/collections")["collections"]
+    if as_json:
+        _print_json(collections)
+        return
+    if not collections:
+        out.print("no collections yet; `folio add PATH` makes one")
+        return
+    table = Table("collection", *Status, "description", box=None)
+    for collection in collections:
+        counts = [str(collection["documents"][name]) for name in Status]
+        table.add_row(collection["name"], *counts, Text(collection["description"]))
+    out.print(table)
+
+
+@app.command()
+@_reports_errors
+def reembed(data: Data = None, as_json: AsJson = False) -> None:
+    """Embed every article again with the configured model, then switch to it. Offline."""
+    from app.resources import open_resources
+    from app.services.generations import reembed as reembed_all
+
+    with (
+        open_resources(_settings(data), holder="folio reembed") as resources,
+        Progress(console=err, disable=as_json) as progress,
+    ):
+        bar = progress.add_task("embedding", total=None)
+        result = reembed_all(
+            resources,
+            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    if as_json:
+        _print_json({"documents": result.documents, "fingerprint": result.fingerprint})
+    elif result.documents:
+        out.print(f"{result.documents} articles now answer from fingerprint {result.fingerprint}")
+    else:
+        out.print(f"nothing to do: the vectors are of this model ({result.fingerprint})")
+
+
+@app.command()
+@_reports_errors
+def doctor(data: Data = None, as_json: AsJson = False) -> None:
+    """Say in plain words what is set up and what is wrong."""
+    from app.services.doctor import examine
+
+    findings = list(examine(_settings(data)))
+    if as_json:
+        _print_json([{"level": f.level, "topic": f.topic, "text": f.text} for f in findings])
+    else:
+        styles = {"ok": "green", "note": "yellow", "problem": "bold red"}
+        for finding in findings:
+            label = Text(f"{finding.level:8}{finding.topic:11}", style=styles[finding.level])
+            out.print(label + Text(finding.text), soft_wrap=True)
+    if any(finding.level == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
+@keys_app.command("create")
+@_reports_errors
+def create_key(
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    scope: Annotated[Scope, typer.Option(help="What it may do.")] = Scope.READ,
+    collection: Annotated[
+        list[str] | None, typer.Option(help="Only in these collections; repeat for several.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="Valid for so many days.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and print it; it cannot be shown again."""
+    body: dict[str, Any] = {"name": name, "scope": scope.value, "collections": collection or None}
+    if days is not None:
+        body["expires_at"] = (datetime.now(UTC) + timedelta(days=days)).isoformat()
+    with _connect(data, server, key, "folio keys create") as client:
+        made = client.call("POST", "/v1/keys", json=body)
+    if as_json:
+        _print_json(made)
+    else:
+        out.print(made["key"], soft_wrap=True)
+        err.print("keep it: only its hash is stored")
+
+
+@keys_app.command("list")
+@_reports_errors
+def list_keys(
+    data: Data = None, server: Server = None, key: ApiKey = None, as_json: AsJson = False
+) -> None:
+    """List keys, without their secrets."""
+    with _connect(data, server, key, "folio keys list") as client:
+        keys = client.call("GET", "/v1/keys")["keys"]
+    if as_json:
+        _print_json(keys)
+        return
+    table = Table("id", "name", "scope", "collections", "expires", "revoked", box=None)
+    for row in keys:
+        where = "all" if row["collections"] is None else ", ".join(row["collections"])
+        expires, revoked = row["expires_at"] or "never", row["revoked_at"] or "no"
+        table.add_row(row["id"], Text(row["name"]), row["scope"], where, expires, revoked)
+    out.print(table)
+
+
+@keys_app.command("revoke")
+@_reports_errors
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(metavar="ID")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Revoke a key; the next request with it is refused."""
+    with _connect(data, server, key, "folio keys revoke") as client:
+        revoked = client.call("DELETE", f"/v1/keys/{key_id}")
+    _print_json(revoked) if as_json else out.print(f"revoked {key_id}")
+
+
+def _settings(data: Path | None) -> Settings:
+    return Settings() if data is None else Settings(data=data)
+
+
+@contextmanager
+def _connect(
+    data: Path | None,
+    server: str | None,
+    key: str | None,
+    command: str,
+    *,
+    embeds: bool = False,
+    works: bool = False,
+) -> Iterator[Client]:
+    with connect(
+        _settings(data), server=server, key=key, command=command, embeds=embeds, works=works
+    ) as client:
+        yield client
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[Outcome], None]]:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=err,
+        disable=quiet,
+    ) as progress:
+        bar = progress.add_task("adding", total=None, speed="")
+
+        def update(outcome: Outcome) -> None:
+            speed = f"{outcome.tokens_per_second:,.0f} tokens/s"
+            progress.update(bar, completed=outcome.done, total=outcome.total, speed=speed)
+
+        yield update
+
+
+def _print_outcome(outcome: Outcome, collection: str) -> None:
+    parts = [f"{count} {name}" for name, count in outcome.counts.items() if count]
+    out.print(
+        f"{collection}: {', '.join(parts) or 'nothing to add'} "
+        f"({outcome.tokens:,} tokens in {outcome.seconds:.1f} s, "
+        f"{outcome.tokens_per_second:,.0f} tokens/s)"
+    )
+    if outcome.skipped:
+        out.print(f"skipped {len(outcome.skipped)} files of other formats")
+    if outcome.failures:
+        table = Table("failed", "code", "why", box=None)
+        for failure in outcome.failures:
+            table.add_row(Text(failure["id"]), failure["code"], Text(failure["message"]))
+        out.print(table)
+
+
+def _print_answer(answer: dict[str, Any]) -> None:
+    out.print(Text("\n" + answer["query"], style="bold"))
+    if not answer["results"]:
+        out.print("  no article")
+    for rank, hit in enumerate(answer["results"], start=1):
+        title = hit["title"] or hit["document_id"]
+        out.print(
+            Text(f"{rank:3}. {hit['score']:.3f}  {title}  ") + Text(hit["document_id"], "dim")
+        )
+        for passage in hit["passages"]:
+            page = f"page {passage['page']}" if passage["page"] else ""
+            where = ", ".join(part for part in (passage["heading"], page) if part)
+            words = " ".join(passage["text"].split())
+            excerpt = words if len(words) <= 280 else words[:279] + "…"
+            label = Text(f"     {passage['score']:.3f}  ", "dim") + Text(where, "italic")
+            out.print(label)
+            out.print(Text("     " + excerpt, "cyan"))
+    took = answer["took_ms"]
+    out.print(Text(f"     embed {took['embed']:.1f} ms, search {took['search']:.1f} ms", "dim"))
+
+
+def _status_text(document: dict[str, Any]) -> Text:
+    if document["error"] is not None:
+        return Text(f"failed: {document['error']['code']}", "red")
+    return Text(document["status"])
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    app()
