@@ -1,0 +1,1 @@
+"""Benchmarks on labelled sets: ingestion, ranking beside peers, and answer times."""

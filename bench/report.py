@@ -1,0 +1,43 @@
+"""What every benchmark prints around its numbers: the machine, the versions, Markdown tables."""
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+_PACKAGES = ("folio-kb", "torch", "transformers", "faiss-cpu")
+
+
+def describe_machine() -> str:
+    """Return one line on the processor, the memory and the versions that the numbers depend on."""
+    cores = len(os.sched_getaffinity(0))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
+    return (
+        f"{cores} cores {_processor()}, {memory:.0f} GiB; "
+        f"Python {platform.python_version()}, {versions}"
+    )
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a Markdown table: the first column to the left, the numbers to the right."""
+    cells = [list(columns), *(list(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    print()
+    for row in (cells[0], ruler, *cells[1:]):
+        first = row[0].ljust(widths[0])
+        rest = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+        print("| " + " | ".join([first, *rest]) + " |")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    named = {name.strip(): value.strip() for name, value in fields.items()}
+    wide = [flag for flag in ("avx512_bf16", "amx_bf16") if flag in named.get("flags", "").split()]
+    return " ".join([named.get("model name", platform.machine()), *wide])

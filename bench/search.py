@@ -1,0 +1,156 @@
+"""Measures how long a server takes to answer, for one client and for eight at once.
+
+    python bench/search.py --data SETS --set aws_docs_small --kb FOLDER
+
+The server runs in a process of its own; the clients are threads of this one, and share its cores.
+"""
+
+import argparse
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryFile
+from time import monotonic, perf_counter, sleep
+
+import httpx
+import numpy as np
+
+if not __package__:
+    # As a script this folder comes first, where `ingest` would be bench/ingest.py.
+    sys.path[0] = str(Path(__file__).parents[1])
+
+from bench.ingest import check_folder
+from bench.report import describe_machine, print_table
+from bench.sets import read_queries
+
+_ROUNDS = 3
+_MAX_REQUESTS = 600
+_WARM_UP_REQUESTS = 20
+_START_SECONDS = 120.0
+_STOP_SECONDS = 30.0
+_CLIENTS = (1, 8)
+_PATH = "/v1/collections/default/search"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Milliseconds of one answer: the server's own stages, and what the client waited."""
+
+    embed: float
+    search: float
+    total: float
+    wall: float
+
+
+@contextmanager
+def run_server(kb: Path) -> Iterator[str]:
+    """Serve a data folder on a free loopback port while the block runs; yields the URL."""
+    check_folder(kb)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "app.cli", "serve", "--no-auth"]
+    with TemporaryFile() as log:
+        process = subprocess.Popen(
+            [*command, "--data", str(kb), "--port", str(port)], stdout=log, stderr=log
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            if not _wait_until_ready(url, process):
+                log.seek(0)
+                raise SystemExit(f"the server is not ready:\n{log.read().decode()}")
+            yield url
+        finally:
+            _stop(process)
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]") -> bool:
+    deadline = monotonic() + _START_SECONDS
+    while process.poll() is None and monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/readyz").is_success:
+                return True
+        except httpx.TransportError:
+            # It does not listen yet.
+            pass
+        sleep(0.1)
+    return False
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def ask(client: httpx.Client, query: str) -> Answer:
+    """Search as a chatbot does: ten articles, the best passage of each."""
+    started = perf_counter()
+    response = client.post(_PATH, json={"query": query})
+    wall = 1000 * (perf_counter() - started)
+    response.raise_for_status()
+    took = response.json()["took_ms"]
+    return Answer(took["embed"], took["search"], took["total"], wall)
+
+
+def ask_all(client: httpx.Client, queries: Sequence[str], clients: int) -> list[Answer]:
+    """Ask the queries, `clients` of them at any time."""
+    with ThreadPoolExecutor(clients) as pool:
+        return list(pool.map(lambda query: ask(client, query), queries))
+
+
+def _as_row(clients: int, answers: Sequence[Answer], seconds: float) -> list[str]:
+    stages = [
+        [answer.embed for answer in answers],
+        [answer.search for answer in answers],
+        [answer.total for answer in answers],
+        [answer.wall for answer in answers],
+    ]
+    cells = ["{:.1f} / {:.1f}".format(*np.percentile(stage, (50, 95))) for stage in stages]
+    return [f"{clients}", f"{len(answers)}", *cells, f"{len(answers) / seconds:.1f}"]
+
+
+def measure(url: str, queries: Sequence[str]) -> None:
+    """Ask every query about three times with each number of clients and print the percentiles."""
+    asked = list(islice(cycle(queries), min(_ROUNDS * len(queries), _MAX_REQUESTS)))
+    rows = []
+    with httpx.Client(base_url=url, timeout=60.0) as client:
+        for clients in _CLIENTS:
+            ask_all(client, asked[:_WARM_UP_REQUESTS], clients)
+            started = perf_counter()
+            answers = ask_all(client, asked, clients)
+            rows.append(_as_row(clients, answers, perf_counter() - started))
+    stages = ("embed", "search", "total", "at the client")
+    columns = [f"{stage}, ms (p50 / p95)" for stage in stages]
+    print_table(("clients", "answers", *columns, "answers/s"), rows)
+
+
+def main() -> None:
+    """Start a server over a data folder, or take one that runs, and measure its answers."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--set", required=True, help="name of the set: a folder in --data")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--kb", type=Path, help="data folder with the set")
+    target.add_argument("--server", help="URL of a server without keys that runs already")
+    arguments = parser.parse_args()
+    queries = [query.text for query in read_queries(arguments.data / arguments.set)]
+    print(f"{arguments.set}: {len(queries):,} queries; {describe_machine()}")
+    if arguments.server is not None:
+        measure(arguments.server, queries)
+        return
+    with run_server(arguments.kb) as url:
+        measure(url, queries)
+
+
+if __name__ == "__main__":
+    main()

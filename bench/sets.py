@@ -1,0 +1,81 @@
+"""Labelled retrieval sets: documents, queries, and which document answers which query.
+
+A set is a folder with `docs.jsonl` {"id", "title", "text"}, `queries.jsonl` {"id", "text"} and
+`qrels.tsv` (query id, document id, grade).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An article of a set."""
+
+    id: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question of a set."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSet:
+    """A set in memory; `grades` holds, by query, only the documents with a grade above 0."""
+
+    documents: tuple[Document, ...]
+    queries: tuple[Query, ...]
+    grades: Mapping[str, Mapping[str, int]]
+
+
+def read_set(folder: Path) -> LabelledSet:
+    """Read a set; queries without a relevant document are left out, since nothing scores them."""
+    grades = _read_grades(folder / "qrels.tsv")
+    return LabelledSet(
+        tuple(
+            Document(line["id"], line.get("title") or "", line["text"])
+            for line in _read_lines(folder / "docs.jsonl")
+        ),
+        read_queries(folder, judged=grades),
+        grades,
+    )
+
+
+def read_queries(
+    folder: Path, *, judged: Mapping[str, Mapping[str, int]] | None = None
+) -> tuple[Query, ...]:
+    """Read the queries of a set; only those that are `judged` if that is given."""
+    return tuple(
+        Query(line["id"], line["text"])
+        for line in _read_lines(folder / "queries.jsonl")
+        if judged is None or line["id"] in judged
+    )
+
+
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.strip():
+                yield json.loads(line)
+
+
+def _read_grades(path: Path) -> dict[str, dict[str, int]]:
+    grades: dict[str, dict[str, int]] = {}
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines):
+            query_id, document_id, grade = line.rstrip("\n").split("\t")
+            # BEIR writes the names of the columns into the first line.
+            if number == 0 and not grade.removeprefix("-").isdigit():
+                continue
+            if int(grade) > 0:
+                grades.setdefault(query_id, {})[document_id] = int(grade)
+    return grades
