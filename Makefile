@@ -1,0 +1,63 @@
+# The front door. `make demo` and `make test` each do all of their own set-up.
+#
+# Torch: pip takes a CPU build where one is offered. Where PyPI's CUDA build would come instead,
+# give pip the CPU index:
+#   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+PYTHON ?= python3
+PIP_ARGS ?=
+DATA ?= var/demo
+VENV := .venv
+BIN := $(VENV)/bin
+STEP = @printf '\n== %s\n'
+
+.PHONY: demo serve test check bench constraints clean
+
+demo: $(VENV)/installed
+	$(STEP) "Reading the sample knowledge base into $(DATA)"
+	@$(BIN)/folio add examples/articles --data $(DATA)
+	$(STEP) "Asking it"
+	@sed 's/.*/"&"/' examples/questions.txt | xargs $(BIN)/folio search --data $(DATA) --limit 3
+	$(STEP) "Serve it with: make serve    (then open http://127.0.0.1:8000/docs)"
+
+serve: $(VENV)/installed
+	@$(BIN)/folio serve --data $(DATA) --no-auth
+
+test: $(VENV)/developed
+	$(BIN)/python -m pytest
+
+check: $(VENV)/developed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layers.py
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+bench: $(VENV)/benched
+	@sed -n '/^## Commands/,/^## /p' bench/README.md
+
+# The versions that were tested, for Python 3.11 to 3.13. Run it in a fresh .venv.
+constraints: $(VENV)/benched
+	$(BIN)/pip freeze --exclude-editable --exclude folio-kb | sed 's/+cpu$$//' > constraints.txt
+
+clean:
+	rm -rf $(VENV) var build dist
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(STEP) "Installing into $(VENV)"
+	@$(BIN)/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/developed: $(VENV)/installed
+	$(STEP) "Installing what the tests need"
+	@$(BIN)/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/benched: $(VENV)/developed
+	$(STEP) "Installing what the benchmarks need"
+	@$(BIN)/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[bench]'
+	@touch $@
