@@ -48,7 +48,6 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
         summary="Whole-article retrieval for chatbots and agents",
         version=version("folio-kb"),
         lifespan=lifespan,
-        max_body_size=resources.settings.max_body_bytes,
     )
     app.state.resources = resources
     app.state.requires_keys = requires_keys

@@ -29,7 +29,7 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         named = (self.openapi_extra or {}).get(SCOPE_FIELD)
-        scope = Scope.ADMIN if named is None else Scope(named)
+        scope = None if named is None else Scope(named)
 
         async def guard(request: Request) -> Response:
             try:
@@ -49,14 +49,17 @@ def principal_of(request: Request) -> Principal:
     return principal
 
 
-def _authorize(request: Request, scope: Scope) -> Principal:
+def _authorize(request: Request, scope: Scope | None) -> Principal:
     if not request.app.state.requires_keys:
         return EVERYONE
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthorized("this needs a key: Authorization: Bearer KEY")
     principal = authenticate(resources_of(request), token.strip())
-    principal.require(scope, request.path_params.get("collection"))
+    if scope is None:
+        principal.require(Scope.ADMIN, None)
+    else:
+        principal.require(scope, request.path_params.get("collection"))
     return principal
 
 

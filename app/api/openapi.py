@@ -3,11 +3,14 @@
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.api.auth import SCOPE_FIELD
 from app.api.problems import Problem
-from app.api.schemas import DocumentIn, DocumentsIn
+from app.api.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn
+
+_BODIES: tuple[type[BaseModel], ...] = (CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn)
 
 
 def complete_openapi(app: FastAPI) -> None:
@@ -19,7 +22,7 @@ def complete_openapi(app: FastAPI) -> None:
             return app.openapi_schema
         document = derive()
         _, definitions = models_json_schema(
-            [(Problem, "serialization"), (DocumentIn, "validation"), (DocumentsIn, "validation")],
+            [(Problem, "serialization"), *((model, "validation") for model in _BODIES)],
             ref_template="#/components/schemas/{model}",
         )
         components = document.setdefault("components", {})

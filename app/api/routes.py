@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from app.api.auth import Caller, GuardedRoute, Opened, needs
+from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
 from app.api.schemas import (
     CollectionDeleted,
@@ -33,7 +34,10 @@ from ingest.formats import MEDIA_TYPES
 
 router = APIRouter(prefix="/v1", route_class=GuardedRoute, responses=problem_responses(401, 403))
 
-_MAX_SMALL_BODY = 1 << 20
+CollectionBody = Annotated[CollectionIn, Depends(json_body(CollectionIn))]
+SearchBody = Annotated[SearchIn, Depends(json_body(SearchIn))]
+KeyBody = Annotated[KeyIn, Depends(json_body(KeyIn))]
+
 _COLLECTION = "/collections/{collection}"
 _DOCUMENT = _COLLECTION + "/documents/{id:path}"
 
@@ -41,11 +45,11 @@ _DOCUMENT = _COLLECTION + "/documents/{id:path}"
 @router.post(
     "/collections",
     status_code=201,
-    openapi_extra=needs(Scope.ADMIN),
-    responses=problem_responses(409, 422),
+    openapi_extra=needs(Scope.ADMIN) | takes(CollectionIn),
+    responses=problem_responses(409, 413, 415, 422),
     tags=["collections"],
 )
-def create_collection(body: CollectionIn, resources: Opened) -> CollectionOut:
+def create_collection(body: CollectionBody, resources: Opened) -> CollectionOut:
     """Make a collection."""
     made = collections.create_collection(resources, body.name, body.description)
     return CollectionOut.model_validate(made)
@@ -188,12 +192,11 @@ def get_job(job_id: str, resources: Opened, caller: Caller) -> JobOut:
 
 @router.post(
     _COLLECTION + "/search",
-    openapi_extra=needs(Scope.READ),
-    responses=problem_responses(404, 413, 422, 503),
-    max_body_size=_MAX_SMALL_BODY,
+    openapi_extra=needs(Scope.READ) | takes(SearchIn),
+    responses=problem_responses(404, 413, 415, 422, 503),
     tags=["search"],
 )
-def search_collection(collection: str, body: SearchIn, resources: Opened) -> SearchOut:
+def search_collection(collection: str, body: SearchBody, resources: Opened) -> SearchOut:
     """Rank the articles of a collection for a question, each with its best passages."""
     result = search.search_documents(
         resources,
@@ -210,11 +213,11 @@ def search_collection(collection: str, body: SearchIn, resources: Opened) -> Sea
 @router.post(
     "/keys",
     status_code=201,
-    openapi_extra=needs(Scope.ADMIN),
-    responses=problem_responses(404, 422),
+    openapi_extra=needs(Scope.ADMIN) | takes(KeyIn),
+    responses=problem_responses(404, 413, 415, 422),
     tags=["keys"],
 )
-def create_key(body: KeyIn, resources: Opened) -> KeyMade:
+def create_key(body: KeyBody, resources: Opened) -> KeyMade:
     """Make a key; its token is in this answer and nowhere else."""
     info, token = keys.create_key(
         resources,

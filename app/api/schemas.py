@@ -1,18 +1,20 @@
 """Bodies of requests and answers. Unknown fields are refused."""
 
-import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
+    field_validator,
     model_validator,
 )
 
@@ -21,9 +23,21 @@ from app.services.collections import NAME_PATTERN
 from app.services.documents import Change
 from app.services.search import MAX_LIMIT
 
+
+def _refuse_integer(value: object) -> object:
+    if isinstance(value, int):
+        # Pydantic turns only this kind of error into its own.
+        raise ValueError(  # noqa: TRY004
+            f"integers lie between {-MAX_INTEGER} and {MAX_INTEGER}"
+        )
+    return value
+
+
 # Integers beyond 2^53 are other numbers in many JSON readers.
-Integer = Annotated[StrictInt, Field(ge=-(2**53), le=2**53)]
-Number = Annotated[StrictFloat, Field(allow_inf_nan=False)]
+MAX_INTEGER = 2**53
+Integer = Annotated[StrictInt, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+# A strict float would take such an integer, rounded.
+Number = Annotated[StrictFloat, BeforeValidator(_refuse_integer), Field(allow_inf_nan=False)]
 Word = Annotated[StrictStr, Field(max_length=4096)]
 ScalarIn: TypeAlias = StrictBool | Integer | Number | Word
 Key = Annotated[str, Field(min_length=1, max_length=128)]
@@ -43,19 +57,6 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class PlainBody(Body):
-    """A body that FastAPI decodes: Python's json lets lone surrogates pass, which no UTF-8 has."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_unicode(cls, body: Any) -> Any:
-        try:
-            json.dumps(body, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise ValueError("a text holds lone surrogates, which are no characters") from None
-        return body
-
-
 class Answer(BaseModel):
     """An answer, read off the service's own types."""
 
@@ -72,7 +73,7 @@ class FailureOut(Answer):
 # Collections
 
 
-class CollectionIn(PlainBody):
+class CollectionIn(Body):
     name: str = Field(pattern=NAME_PATTERN, examples=["help"])
     description: str = Field("", max_length=4096, examples=["Help articles for customers"])
 
@@ -239,11 +240,32 @@ FilterIn: TypeAlias = Annotated[
 ]
 CompoundIn.model_rebuild()
 
+MAX_CONDITIONS = 256
+MAX_VALUES = 4096
+MAX_FILTER_DEPTH = 32
 
-class SearchIn(PlainBody):
+
+def _check_size(condition: FilterIn) -> FilterIn:
+    """Raise ValueError for a filter that would ask too much of the database."""
+    level, depth, conditions, values = [condition], 0, 0, 0
+    while level:
+        depth += 1
+        compounds = [part for part in level if isinstance(part, CompoundIn)]
+        conditions += len(level) - len(compounds)
+        values += sum(len(part.value) for part in level if isinstance(part, MembershipIn))
+        if depth > MAX_FILTER_DEPTH or conditions > MAX_CONDITIONS or values > MAX_VALUES:
+            raise ValueError(
+                f"a filter has at most {MAX_CONDITIONS} conditions and {MAX_VALUES} values in "
+                f"lists, nested {MAX_FILTER_DEPTH} deep"
+            )
+        level = [part for compound in compounds for part in compound.filters]
+    return condition
+
+
+class SearchIn(Body):
     query: str = Field(examples=["how do I reset the machine?"])
     limit: int = Field(10, ge=1, le=MAX_LIMIT)
-    filters: FilterIn | None = Field(
+    filters: Annotated[FilterIn, AfterValidator(_check_size)] | None = Field(
         None, examples=[{"type": "eq", "key": "product", "value": "grinder"}]
     )
     min_score: float | None = Field(None, allow_inf_nan=False)
@@ -285,13 +307,21 @@ class SearchOut(Answer):
 # Keys
 
 
-class KeyIn(PlainBody):
+class KeyIn(Body):
     name: str = Field("", max_length=256, examples=["chatbot"])
     scope: Scope = Scope.READ
     collections: list[str] | None = Field(
         None, min_length=1, max_length=100, description="None: all of them", examples=[["help"]]
     )
     expires_at: AwareDatetime | None = None
+
+    @field_validator("expires_at")
+    @classmethod
+    def _fits_the_calendar(cls, expires_at: datetime | None) -> datetime | None:
+        try:
+            return expires_at and expires_at.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("this lies past the year 9999 in UTC") from None
 
 
 class KeyOut(Answer):

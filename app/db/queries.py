@@ -359,9 +359,9 @@ def _condition(condition: Filter) -> ColumnElement[bool]:
     values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
     match condition.type:
         case "eq" | "in":
-            return _has(condition.key, or_(*map(_equals, values)))
+            return _has(condition.key, _is_among(values))
         case "ne" | "nin":
-            return ~_has(condition.key, or_(*map(_equals, values)))
+            return ~_has(condition.key, _is_among(values))
         case _:
             return _has(condition.key, _compares(condition.type, values[0]))
 
@@ -370,13 +370,20 @@ def _has(key: str, matches: ColumnElement[bool]) -> ColumnElement[bool]:
     return Document.id.in_(select(Attribute.document_id).where(Attribute.key == key, matches))
 
 
-def _equals(value: Scalar) -> ColumnElement[bool]:
-    columns = _as_columns(value)
-    return and_(
-        Attribute.kind == columns["kind"],
-        Attribute.number == columns["number"]
-        if columns["text"] is None
-        else Attribute.text == columns["text"],
+def _is_among(values: Sequence[Scalar]) -> ColumnElement[bool]:
+    """Return one IN for each kind of value: SQLite nests a chain of ORs and bounds its depth."""
+    by_kind: dict[str, list[Any]] = {}
+    for columns in map(_as_columns, values):
+        value = columns["number"] if columns["text"] is None else columns["text"]
+        by_kind.setdefault(columns["kind"], []).append(value)
+    return or_(
+        *(
+            and_(
+                Attribute.kind == kind,
+                (Attribute.text if kind == "text" else Attribute.number).in_(some),
+            )
+            for kind, some in by_kind.items()
+        )
     )
 
 

@@ -395,7 +395,8 @@ def _encode_cursor(document_id: str) -> str:
 
 
 def _decode_cursor(cursor: str) -> str:
+    padded = cursor + "=" * (-len(cursor) % 4)
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, ValueError):
+        return normalize_id(base64.b64decode(padded, altchars=b"-_", validate=True).decode())
+    except (binascii.Error, ValueError, InvalidRequest):
         raise InvalidRequest("the cursor is not one of ours", code="invalid_cursor") from None

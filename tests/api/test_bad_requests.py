@@ -110,6 +110,21 @@ HUGE = 10**30
 BRACKETS = b"[" * 100_000
 DEEP = b'{"query":' * 100_000
 
+BAD_ENTRIES: list[tuple[str, Json, str]] = [
+    ("no id", {}, "invalid_request"),
+    ("id is a number", {"id": 7}, "invalid_request"),
+    ("empty id", {"id": ""}, "invalid_request"),
+    ("id of 257 characters", {"id": "i" * 257}, "invalid_request"),
+    ("id of 258 bytes", {"id": "é" * 129}, "invalid_id"),
+    ("id with a control character", {"id": "a\x1bb"}, "invalid_id"),
+    ("id with a NUL", {"id": "a\x00"}, "invalid_id"),
+    ("id with a line break", {"id": "a\nb"}, "invalid_id"),
+    ("id with a lone surrogate", {"id": "a\ud800"}, "invalid_request"),
+    ("unknown field", {"id": "a", "body": UNSAID}, "invalid_request"),
+    ("empty text", {"id": "a", "text": ""}, "empty_document"),
+]
+"""Members of a batch, beside their text."""
+
 CASES = [
     # Search: the query
     as_json("no query", SEARCH, {}),
@@ -171,6 +186,7 @@ CASES = [
     search_with("300 levels", nest_filters(300)),
     search_with("150 levels", nest_filters(150)),
     search_with("32 x 32 x 16 conditions", any_of([any_of([any_of([ONE] * 16)] * 32)] * 32)),
+    search_with("16 x 1000 values", any_of([ONE | {"type": "in", "value": [*range(1000)]}] * 16)),
     # Sizes in a search
     Case(
         "query over 32 KB",
@@ -199,13 +215,13 @@ CASES = [
     as_bytes("100,000 objects", SEARCH, DEEP, 422, "invalid_request"),
     as_bytes("bytes that are no UTF-8", SEARCH, b'{"query": "\xff\xfe"}', 422, ""),
     as_bytes("a number of 5,000 digits", SEARCH, b'{"limit":' + b"9" * 5000 + b"}", 422, ""),
-    Case("no content type", "POST", SEARCH, 422, "invalid_request", content=b'{"query": "a"}'),
+    Case("no type", "POST", SEARCH, 415, "unsupported_media_type", content=b'{"query": "a"}'),
     Case(
         "JSON sent as text",
         "POST",
         SEARCH,
-        422,
-        "invalid_request",
+        415,
+        "unsupported_media_type",
         content=b'{"query": "a"}',
         headers={"Content-Type": "text/plain"},
     ),
@@ -294,20 +310,8 @@ CASES = [
     ),
     as_json("unknown field beside the batch", DOCUMENTS, {"documents": [], "wait": True}),
     *(
-        as_json(f"batch: {what}", DOCUMENTS, {"documents": [{"text": UNSAID, **entry}]}, code=code)
-        for what, entry, code in [
-            ("no id", {}, "invalid_request"),
-            ("id is a number", {"id": 7}, "invalid_request"),
-            ("empty id", {"id": ""}, "invalid_request"),
-            ("id of 257 characters", {"id": "i" * 257}, "invalid_request"),
-            ("id of 258 bytes", {"id": "é" * 129}, "invalid_id"),
-            ("id with a control character", {"id": "a\x1bb"}, "invalid_id"),
-            ("id with a NUL", {"id": "a\x00"}, "invalid_id"),
-            ("id with a line break", {"id": "a\nb"}, "invalid_id"),
-            ("id with a lone surrogate", {"id": "a\ud800"}, "invalid_request"),
-            ("unknown field", {"id": "a", "body": UNSAID}, "invalid_request"),
-            ("empty text", {"id": "a", "text": ""}, "empty_document"),
-        ]
+        as_json(f"batch: {what}", DOCUMENTS, {"documents": [{"text": UNSAID} | entry]}, code=code)
+        for what, entry, code in BAD_ENTRIES
     ),
     *(
         as_json(

@@ -137,7 +137,7 @@ def test_every_route_says_in_the_schema_whether_it_needs_a_key(guarded: Guarded)
     document = guarded.service.app.openapi()
     for method, path in operations(guarded.service):
         operation = document["paths"][path][method.lower()]
-        wanted = [] if (method, path) in OPEN else [{"key": []}]
+        wanted: list[dict[str, list[str]]] = [] if (method, path) in OPEN else [{"key": []}]
         assert operation.get("security", []) == wanted, (method, path)
 
 

@@ -57,7 +57,7 @@ def test_answer_has_the_documented_shape_and_nothing_else(collection: Collection
 def test_passages_are_quotations_of_the_stored_text(collection: Collection) -> None:
     collection.add({"id": "a", "markdown": ARTICLE})
     text = collection.get("a", include="text")["text"]
-    assert text == ARTICLE.strip()
+    assert text == ARTICLE
     (hit,) = collection.search(passages=100)["results"]
     passages = sorted(hit["passages"], key=lambda passage: passage["start"])
     assert len(passages) == collection.get("a")["receipt"]["passages"] > 2
