@@ -53,10 +53,11 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
     app.state.requires_keys = requires_keys
     app.state.metrics = Metrics()
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
-    app.include_router(health.router)
-    app.include_router(routes.router)
-    add_problem_handlers(app)
-    complete_openapi(app)
+    routers = (health.router, routes.router)
+    for router in routers:
+        app.include_router(router)
+    add_problem_handlers(app, routers)
+    complete_openapi(app, requires_keys=requires_keys)
     return app
 
 

@@ -13,8 +13,8 @@ from app.api.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, Search
 _BODIES: tuple[type[BaseModel], ...] = (CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn)
 
 
-def complete_openapi(app: FastAPI) -> None:
-    """Add the schemas that routes refer to, and say which of them need a key."""
+def complete_openapi(app: FastAPI, *, requires_keys: bool) -> None:
+    """Add the schemas that routes refer to and, where keys are, which routes need one."""
     derive = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -27,11 +27,12 @@ def complete_openapi(app: FastAPI) -> None:
         )
         components = document.setdefault("components", {})
         components.setdefault("schemas", {}).update(definitions["$defs"])
-        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                if SCOPE_FIELD in operation:
-                    operation["security"] = [{"key": []}]
+        if requires_keys:
+            components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            for operations in document["paths"].values():
+                for operation in operations.values():
+                    if SCOPE_FIELD in operation:
+                        operation["security"] = [{"key": []}]
         app.openapi_schema = document
         return document
 

@@ -2,12 +2,14 @@
 
 import logging
 import traceback
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -36,8 +38,8 @@ class Problem(BaseModel):
     errors: list[InvalidField] | None = None
 
 
-def add_problem_handlers(app: FastAPI) -> None:
-    """Let every error leave as a problem document."""
+def add_problem_handlers(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Let every error leave as a problem document; `routers` are those of the application."""
 
     @app.exception_handler(FolioError)
     async def on_folio_error(_request: Request, error: FolioError) -> JSONResponse:
@@ -55,12 +57,20 @@ def add_problem_handlers(app: FastAPI) -> None:
         return problem_response(422, "invalid_request", detail, errors=fields)
 
     @app.exception_handler(HTTPException)
-    async def on_http_error(_request: Request, error: HTTPException) -> JSONResponse:
+    async def on_http_error(request: Request, error: HTTPException) -> JSONResponse:
         phrase = HTTPStatus(error.status_code).phrase
         code = phrase.lower().replace(" ", "_")
-        return problem_response(
-            error.status_code, code, str(error.detail), headers=dict(error.headers or {})
-        )
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # Starlette names the methods of the first route only that has this path.
+            headers["Allow"] = ", ".join(_find_methods(routers, request.url.path))
+        return problem_response(error.status_code, code, str(error.detail), headers=headers)
+
+
+def _find_methods(routers: Sequence[APIRouter], path: str) -> list[str]:
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    matching = [route for route in routes if route.path_regex.match(path)]
+    return sorted({method for route in matching for method in route.methods or ()})
 
 
 def unexpected_problem(error: Exception) -> JSONResponse:

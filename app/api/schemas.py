@@ -100,6 +100,15 @@ class CollectionDeleted(Answer):
 class DocumentIn(Body):
     """An article as JSON: exactly one of `text`, `html` and `markdown`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": [kind], "properties": {kind: {"type": "string", "minLength": 1}}}
+                for kind in ("text", "html", "markdown")
+            ]
+        }
+    )
+
     text: str | None = Field(None, examples=["Hold the steam button for 8 seconds."])
     html: str | None = None
     markdown: str | None = None
@@ -263,7 +272,9 @@ def _check_size(condition: FilterIn) -> FilterIn:
 
 
 class SearchIn(Body):
-    query: str = Field(examples=["how do I reset the machine?"])
+    query: str = Field(
+        examples=["how do I reset the machine?"], json_schema_extra={"pattern": r"\S"}
+    )
     limit: int = Field(10, ge=1, le=MAX_LIMIT)
     filters: Annotated[FilterIn, AfterValidator(_check_size)] | None = Field(
         None, examples=[{"type": "eq", "key": "product", "value": "grinder"}]

@@ -87,13 +87,14 @@ def _as_upload(document_id: str, document: DocumentIn) -> Upload:
 def upload_schema(model: type[BaseModel], *, raw_types: Sequence[str] = ()) -> dict[str, Any]:
     """Return the OpenAPI request body of a route that reads its body by hand."""
     content: dict[str, Any] = {"application/json": refer_to(model)}
-    content |= {media_type: {"type": "string", "format": "binary"} for media_type in raw_types}
+    file = {"type": "string", "format": "binary", "minLength": 1}
+    content |= dict.fromkeys(raw_types, file)
     if not raw_types:
         content["multipart/form-data"] = {
             "type": "object",
             "required": ["files"],
             "properties": {
-                "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                "files": {"type": "array", "items": file, "minItems": 1},
                 "id": {"type": "array", "items": {"type": "string"}},
             },
         }
