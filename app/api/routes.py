@@ -107,7 +107,8 @@ def post_documents(
     _DOCUMENT,
     status_code=202,
     openapi_extra=needs(Scope.WRITE) | upload_schema(DocumentIn, raw_types=MEDIA_TYPES),
-    responses=problem_responses(400, 404, 413, 415, 422, 507),
+    responses=problem_responses(404, 413, 415, 422, 507)
+    | {200: {"model": UploadOut, "description": "Nothing has to be read"}},
     tags=["documents"],
 )
 def put_document(

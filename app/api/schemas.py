@@ -54,7 +54,7 @@ Url = Annotated[str, Field(max_length=2048)]
 class Body(BaseModel):
     """A request body."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Answer(BaseModel):
