@@ -1,6 +1,6 @@
 """Named statements that take a Session. What belongs together in a transaction is up to callers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from sqlalchemy import (
     select,
     text,
     true,
-    tuple_,
     update,
 )
 from sqlalchemy.orm import Session, load_only
@@ -36,7 +35,7 @@ from app.db.models import (
     UnitRow,
     Version,
 )
-from app.domain import Attributes, Comparison, Filter, Scalar, Status
+from app.domain import Attributes, Comparison, Filter, Passage, Scalar, Span, Status
 
 # SQLite allows 32,766 bound values in one statement.
 _MAX_BOUND = 30_000
@@ -153,8 +152,8 @@ def count_by_status(session: Session, collection_id: int | None = None) -> dict[
 
 
 def store_original(session: Session, sha256: str, data: bytes) -> None:
-    if session.get(Original, sha256, options=[load_only(Original.sha256)]) is None:
-        session.execute(insert(Original).values(sha256=sha256, data=data))
+    # Also over bytes that are there already and went bad on the disk.
+    session.merge(Original(sha256=sha256, data=data))
 
 
 def delete_unused_originals(session: Session) -> None:
@@ -298,18 +297,48 @@ def live_units(
         yield from (StoredUnit(*row) for row in session.execute(some))
 
 
-def find_hit_versions(session: Session, unit_ids: Sequence[int]) -> dict[int, tuple[str, Version]]:
-    """Return (external id, live version) by document id, for the documents of these units."""
+@dataclass(frozen=True, slots=True)
+class FoundVersion:
+    """The live version of a document that was found; its text, not yet checked, if asked for."""
+
+    document_id: int
+    external_id: str
+    version_id: int
+    number: int
+    title: str
+    url: str | None
+    attributes: Attributes
+    text: str | None = None
+    text_crc32: int | None = None
+
+
+# Columns, not rows of the ORM: a search reads little of many rows.
+
+
+def find_hit_versions(
+    session: Session, unit_ids: Sequence[int], *, with_text: bool
+) -> dict[int, FoundVersion]:
+    """Return the live versions that these units belong to, by document id."""
+    columns: list[Any] = [
+        Version.document_id,
+        Document.external_id,
+        Version.id,
+        Version.number,
+        Version.title,
+        Version.url,
+        Version.attributes,
+    ]
+    if with_text:
+        columns += [Version.text, Version.text_crc32]
     rows = session.execute(
-        select(Document.external_id, Version)
+        select(*columns)
         .join(Document, Document.id == Version.document_id)
-        .options(load_only(*_LIGHT))
         .where(
             Version.id.in_(select(UnitRow.version_id).where(UnitRow.id.in_(unit_ids))),
             Version.is_live,
         )
     )
-    return {version.document_id: (external_id, version) for external_id, version in rows}
+    return {row[0]: FoundVersion(*row) for row in rows}
 
 
 def list_units(session: Session, version_ids: Sequence[int], generation_id: int) -> Sequence[Any]:
@@ -326,16 +355,25 @@ def list_units(session: Session, version_ids: Sequence[int], generation_id: int)
     ).all()
 
 
-def find_passages(
-    session: Session, keys: Sequence[tuple[int, int]]
-) -> dict[tuple[int, int], PassageRow]:
+def find_passages(session: Session, keys: Set[tuple[int, int]]) -> dict[tuple[int, int], Passage]:
     """Return passages by (unit id, ordinal)."""
-    found: dict[tuple[int, int], PassageRow] = {}
-    for first in range(0, len(keys), _MAX_BOUND // 2):
-        some = keys[first : first + _MAX_BOUND // 2]
-        at = tuple_(PassageRow.unit_id, PassageRow.ordinal)
-        for row in session.scalars(select(PassageRow).where(at.in_(some))):
-            found[row.unit_id, row.ordinal] = row
+    found = {}
+    unit_ids = sorted({unit_id for unit_id, _ in keys})
+    for first in range(0, len(unit_ids), _MAX_BOUND):
+        # By units: SQLite finds pairs in a list of pairs by reading the whole table.
+        rows = session.execute(
+            select(
+                PassageRow.unit_id,
+                PassageRow.ordinal,
+                PassageRow.start,
+                PassageRow.end,
+                PassageRow.heading,
+                PassageRow.page,
+            ).where(PassageRow.unit_id.in_(unit_ids[first : first + _MAX_BOUND]))
+        )
+        for unit_id, ordinal, start, end, heading, page in rows:
+            if (unit_id, ordinal) in keys:
+                found[unit_id, ordinal] = Passage(Span(start, end), heading, page)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import unicodedata
 import uuid
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from app.domain import Attributes, Status
 from app.errors import CorruptData, InvalidRequest, NotFound
 from app.resources import Resources
 from app.services.collections import require_collection
+from ingest.pipeline import is_intact
 
 MAX_ID_BYTES = 256
 
@@ -166,7 +168,8 @@ def put_documents(
     """Store uploads and queue what has to be read; all of them or, on an error, none.
 
     The answer is given after the commit. The same bytes with the same title under a known id are
-    not read again: nothing changes, or only url and attributes do.
+    not read again, unless what is stored of them is damaged: nothing changes, or only url and
+    attributes do.
     """
     ids = [normalize_id(upload.id) for upload in uploads]
     if len(set(ids)) < len(ids):
@@ -278,6 +281,11 @@ def read_text(session: Session, version_id: int, document_id: str) -> str:
     text, checksum = session.execute(
         select(Version.text, Version.text_crc32).where(Version.id == version_id)
     ).one()
+    return require_intact(text, checksum, document_id)
+
+
+def require_intact(text: str | None, checksum: int | None, document_id: str) -> str:
+    """Return the stored text of a ready version; raises CorruptData when its checksum differs."""
     if text is None or crc32(text.encode()) != checksum:
         raise CorruptData(
             f"the stored text of {document_id} fails its checksum; upload the document again"
@@ -297,12 +305,16 @@ def _put(
         session.add(document)
         session.flush()
     latest = queries.find_latest_version(session, document)
-    if latest is not None and latest.status != Status.FAILED:
-        same_bytes = (latest.original_sha256, latest.media_type) == (digest, upload.media_type)
-        if same_bytes and latest.declared == declared:
+    if (
+        latest is not None
+        and latest.status != Status.FAILED
+        and (latest.original_sha256, latest.media_type) == (digest, upload.media_type)
+        and is_intact(session, latest)
+    ):
+        # As JSON: in Python True is 1, and a filter tells them apart.
+        if _as_json(latest.declared) == _as_json(declared):
             return latest, "none"
-        same_title = latest.declared.get("title") == declared.get("title")
-        if same_bytes and same_title and latest.is_live:
+        if latest.declared.get("title") == declared.get("title") and latest.is_live:
             _update_metadata(session, latest, declared)
             return latest, "metadata"
     queries.store_original(session, digest, upload.data)
@@ -322,6 +334,10 @@ def _put(
     session.add(version)
     session.flush()
     return version, "content"
+
+
+def _as_json(values: dict[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True)
 
 
 def _update_metadata(session: Session, version: Version, declared: dict[str, Any]) -> None:

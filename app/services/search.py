@@ -1,6 +1,6 @@
 """From a question to ranked articles."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from zlib import crc32
@@ -9,13 +9,12 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.db.models import Version
-from app.domain import Filter, Hit, Item, Matrix, PassageHit, Task, Vector
+from app.domain import Filter, Hit, Item, Matrix, Passage, PassageHit, Task, Vector
 from app.errors import CorruptData, InvalidRequest, TooLarge
 from app.index.flat import UnitHit
 from app.resources import Resources
 from app.services.collections import require_collection
-from app.services.documents import read_text
+from app.services.documents import require_intact
 
 MAX_QUERY_BYTES = 32 * 1024
 MAX_LIMIT = 1000
@@ -104,72 +103,71 @@ def _read_hits(
     generation_id: int,
     passages: int,
 ) -> list[Hit]:
-    versions = queries.find_hit_versions(session, [hit.unit_id for hit in found])
-    present = [hit for hit in found if hit.document_id in versions]
+    versions = queries.find_hit_versions(
+        session, [hit.unit_id for hit in found], with_text=passages > 0
+    )
     best = (
         _find_best_passages(session, versions, query, generation_id, passages) if passages else {}
     )
     return [
         Hit(
-            document_id=versions[hit.document_id][0],
-            version=versions[hit.document_id][1].number,
-            title=versions[hit.document_id][1].title,
-            url=versions[hit.document_id][1].url,
+            document_id=version.external_id,
+            version=version.number,
+            title=version.title,
+            url=version.url,
             score=hit.score,
-            attributes=versions[hit.document_id][1].attributes,
+            attributes=version.attributes,
             passages=best.get(hit.document_id, ()),
         )
-        for hit in present
+        for hit in found
+        if (version := versions.get(hit.document_id)) is not None
     ]
 
 
 def _find_best_passages(
     session: Session,
-    versions: dict[int, tuple[str, Version]],
+    versions: dict[int, queries.FoundVersion],
     query: Vector,
     generation_id: int,
     count: int,
 ) -> dict[int, tuple[PassageHit, ...]]:
     """Return the `count` best passages of each document, best first, by document id."""
-    of_version = {version.id: document_id for document_id, (_, version) in versions.items()}
+    of_version = {version.version_id: version for version in versions.values()}
     scored: dict[int, list[tuple[float, int, int]]] = {}
     for unit_id, version_id, blob, checksum in queries.list_units(
         session, list(of_version), generation_id
     ):
-        document_id = of_version[version_id]
+        version = of_version[version_id]
         if crc32(blob) != checksum:
-            name = versions[document_id][0]
             raise CorruptData(
-                f"the passages of {name} fail their checksum; upload the document again"
+                f"the passages of {version.external_id} fail their checksum; "
+                "upload the document again"
             )
         vectors: Matrix = (
             np.frombuffer(blob, dtype="<f2").reshape(-1, len(query)).astype(np.float32)
         )
         scores = (vectors @ query).tolist()
-        scored.setdefault(document_id, []).extend(
+        scored.setdefault(version.document_id, []).extend(
             (score, unit_id, ordinal) for ordinal, score in enumerate(scores)
         )
     best = {
         document_id: sorted(candidates, key=lambda c: -c[0])[:count]
         for document_id, candidates in scored.items()
     }
-    rows = queries.find_passages(
-        session, [(unit_id, ordinal) for chosen in best.values() for _, unit_id, ordinal in chosen]
-    )
-    answers = {}
-    for document_id, chosen in best.items():
-        external_id, version = versions[document_id]
-        text = read_text(session, version.id, external_id)
-        answers[document_id] = tuple(
-            PassageHit(
-                text=text[row.start : row.end],
-                start=row.start,
-                end=row.end,
-                score=score,
-                heading=row.heading,
-                page=row.page,
-            )
-            for score, unit_id, ordinal in chosen
-            if (row := rows.get((unit_id, ordinal))) is not None
+    chosen = {(unit_id, ordinal) for top in best.values() for _, unit_id, ordinal in top}
+    passages = queries.find_passages(session, chosen)
+    return {
+        document_id: tuple(
+            _quote(versions[document_id], [(score, passages[at, nth]) for score, at, nth in top])
         )
-    return answers
+        for document_id, top in best.items()
+    }
+
+
+def _quote(
+    version: queries.FoundVersion, scored: Sequence[tuple[float, Passage]]
+) -> Iterator[PassageHit]:
+    text = require_intact(version.text, version.text_crc32, version.external_id)
+    for score, passage in scored:
+        start, end = passage.span.start, passage.span.end
+        yield PassageHit(text[start:end], start, end, score, passage.heading, passage.page)
