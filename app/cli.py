@@ -2,25 +2,35 @@
 
 import json
 import logging
+import re
+import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from app.client import Client, collection_path, connect, document_path
+from app.client import (
+    Client,
+    RequestFailed,
+    collection_path,
+    connect,
+    document_path,
+    key_path,
+)
 from app.config import Settings
 from app.domain import Scope, Status
-from app.errors import FolioError
+from app.errors import FolioError, InvalidRequest
 from app.uploading import Outcome, find_entries, upload
 
 P = ParamSpec("P")
@@ -34,8 +44,20 @@ app = typer.Typer(
 keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# A line for a program must not be broken where a terminal's would end.
+_PIPE_WIDTH = 1000
+out = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+err = Console(
+    stderr=True,
+    markup=False,
+    highlight=False,
+    width=None if sys.stderr.isatty() else _PIPE_WIDTH,
+)
+
+# What a terminal obeys instead of showing it, and what no encoding has.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# Of these, what json.dumps leaves as it is.
+_CONTROL_IN_JSON = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
 
 Data = Annotated[
     Path | None,
@@ -54,18 +76,31 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 def _reports_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Print a FolioError as one sentence and exit with 1."""
+    """Print what went wrong as one sentence and exit with 1."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
         except FolioError as error:
-            err.print(Text("error: ", style="bold red") + Text(str(error)))
-            raise typer.Exit(1) from None
+            _print_error(str(error))
+        except UnicodeEncodeError as error:
+            # From an argument or a file name, as the shell gave it.
+            unknown = error.object[error.start : error.end]
+            _print_error(f"{unknown!a} cannot be written in {error.encoding}")
+        except BrokenPipeError:
+            # Who reads the output has seen enough; typer ends quietly.
+            raise
+        except OSError as error:
+            _print_error(": ".join(str(part) for part in (error.filename, error.strerror) if part))
+        except sqlite3.Error as error:
+            _print_error(f"the database cannot be opened: {error}")
         except KeyboardInterrupt:
             err.print("stopped; what was acknowledged is kept, and what is queued goes on later")
             raise typer.Exit(130) from None
+        else:
+            return
+        raise typer.Exit(1) from None
 
     return run
 
@@ -104,10 +139,11 @@ def add(
     """Upload articles and follow them until each is ready or failed."""
     outcome = Outcome()
     entries = find_entries(paths, outcome)
-    with _connect(data, server, key, "folio add", embeds=True, works=True) as client:
-        client.ensure_collection(collection)
-        with _progress(quiet=as_json) as show:
-            upload(client, collection, entries, outcome, show)
+    if entries:
+        with _connect(data, server, key, "folio add", embeds=True, works=True) as client:
+            client.ensure_collection(collection)
+            with _progress(quiet=as_json) as show:
+                upload(client, collection, entries, outcome, show)
     if as_json:
         _print_json(
             {
@@ -140,18 +176,24 @@ def search(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rank the articles for questions."""
+    """Rank the articles for questions. The JSON of several is a list."""
     body: dict[str, Any] = {"limit": limit, "passages": passages}
     if filters is not None:
         try:
             body["filters"] = json.loads(filters)
+            # NaN: Python reads it, and JSON has no such thing.
+            json.dumps(body, allow_nan=False)
         except ValueError as error:
             raise FolioError(f"--filter is not JSON: {error}") from None
+    answers = []
     with _connect(data, server, key, "folio search", embeds=True) as client:
         for query in queries:
             path = f"{collection_path(collection)}/search"
-            answer = client.call("POST", path, json={"query": query, **body})
-            _print_json(answer) if as_json else _print_answer(answer)
+            answers.append(client.call("POST", path, json={"query": query, **body}))
+            if not as_json:
+                _print_answer(answers[-1])
+    if as_json:
+        _print_json(answers if len(queries) > 1 else answers[0])
 
 
 @app.command()
@@ -178,13 +220,13 @@ def show(
     versions = document.pop("versions")
     for name, value in document.items():
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        table.add_row(name, Text(shown))
+        table.add_row(name, _text(shown))
     for version in versions:
         live = " (live)" if version["live"] else ""
         table.add_row(f"version {version['version']}", f"{version['status']}{live}")
     out.print(table)
     if body is not None:
-        out.print(Text("\n" + body))
+        out.print(_text("\n" + body), soft_wrap=True)
 
 
 @app.command(name="list")
@@ -210,14 +252,17 @@ def list_articles(
     if as_json:
         _print_json(documents)
         return
-    table = Table("id", "status", "version", "title", "tokens", "units", box=None)
+    # An id that is cut is of no use to the next command.
+    table = Table(
+        Column("id", overflow="fold"), "status", "version", "title", "tokens", "units", box=None
+    )
     for document in documents:
         receipt = document["receipt"] or {}
         table.add_row(
-            Text(document["id"]),
+            _text(document["id"]),
             _status_text(document),
             str(document["version"]),
-            Text(document["title"]),
+            _text(document["title"]),
             str(receipt.get("tokens_counted", "")),
             str(receipt.get("units", "")),
         )
@@ -238,11 +283,19 @@ def remove(
     erased = []
     with _connect(data, server, key, "folio remove") as client:
         for document_id in document_ids:
-            erased.append(client.call("DELETE", document_path(collection, document_id)))
-            if not as_json:
-                out.print(f"erased {escape(document_id)}")
+            try:
+                erased.append(client.call("DELETE", document_path(collection, document_id)))
+            except RequestFailed as error:
+                if error.code != "document_not_found":
+                    raise
+                _print_error(f"{document_id}: {error}")
+            else:
+                if not as_json:
+                    out.print(_text(f"erased {document_id}"))
     if as_json:
         _print_json(erased)
+    if len(erased) < len(document_ids):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -262,14 +315,19 @@ def status(
     table = Table("collection", *Status, "description", box=None)
     for collection in collections:
         counts = [str(collection["documents"][name]) for name in Status]
-        table.add_row(collection["name"], *counts, Text(collection["description"]))
+        table.add_row(collection["name"], *counts, _text(collection["description"]))
     out.print(table)
 
 
 @app.command()
 @_reports_errors
-def reembed(data: Data = None, as_json: AsJson = False) -> None:
+def reembed(data: Data = None, server: Server = None, as_json: AsJson = False) -> None:
     """Embed every article again with the configured model, then switch to it. Offline."""
+    if server is not None:
+        raise InvalidRequest(
+            f"{server} cannot do this while it runs: stop it, and run `folio reembed` on its data "
+            "folder, without --server and FOLIO_SERVER"
+        )
     from app.resources import open_resources
     from app.services.generations import reembed as reembed_all
 
@@ -292,18 +350,24 @@ def reembed(data: Data = None, as_json: AsJson = False) -> None:
 
 @app.command()
 @_reports_errors
-def doctor(data: Data = None, as_json: AsJson = False) -> None:
+def doctor(
+    data: Data = None, server: Server = None, key: ApiKey = None, as_json: AsJson = False
+) -> None:
     """Say in plain words what is set up and what is wrong."""
-    from app.services.doctor import examine
+    from app.services.doctor import examine, examine_server
 
-    findings = list(examine(_settings(data)))
+    if server is None:
+        findings = list(examine(_settings(data)))
+    else:
+        with _connect(data, server, key, "folio doctor") as client:
+            findings = list(examine_server(partial(client.call, "GET"), server))
     if as_json:
         _print_json([{"level": f.level, "topic": f.topic, "text": f.text} for f in findings])
     else:
         styles = {"ok": "green", "note": "yellow", "problem": "bold red"}
         for finding in findings:
             label = Text(f"{finding.level:8}{finding.topic:11}", style=styles[finding.level])
-            out.print(label + Text(finding.text), soft_wrap=True)
+            out.print(label + _text(finding.text), soft_wrap=True)
     if any(finding.level == "problem" for finding in findings):
         raise typer.Exit(1)
 
@@ -319,7 +383,9 @@ def create_key(
     collection: Annotated[
         list[str] | None, typer.Option(help="Only in these collections; repeat for several.")
     ] = None,
-    days: Annotated[int | None, typer.Option(help="Valid for so many days.", min=1)] = None,
+    days: Annotated[
+        int | None, typer.Option(help="Valid for so many days.", min=1, max=36_500)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it; it cannot be shown again."""
@@ -350,7 +416,7 @@ def list_keys(
     for row in keys:
         where = "all" if row["collections"] is None else ", ".join(row["collections"])
         expires, revoked = row["expires_at"] or "never", row["revoked_at"] or "no"
-        table.add_row(row["id"], Text(row["name"]), row["scope"], where, expires, revoked)
+        table.add_row(row["id"], _text(row["name"]), row["scope"], where, expires, revoked)
     out.print(table)
 
 
@@ -365,12 +431,16 @@ def revoke_key(
 ) -> None:
     """Revoke a key; the next request with it is refused."""
     with _connect(data, server, key, "folio keys revoke") as client:
-        revoked = client.call("DELETE", f"/v1/keys/{key_id}")
-    _print_json(revoked) if as_json else out.print(f"revoked {key_id}")
+        revoked = client.call("DELETE", key_path(key_id))
+    _print_json(revoked) if as_json else out.print(_text(f"revoked {key_id}"))
 
 
 def _settings(data: Path | None) -> Settings:
-    return Settings() if data is None else Settings(data=data)
+    try:
+        return Settings() if data is None else Settings(data=data)
+    except ValidationError as error:
+        problems = [f"FOLIO_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        raise InvalidRequest("; ".join(problems)) from error
 
 
 @contextmanager
@@ -386,7 +456,14 @@ def _connect(
     with connect(
         _settings(data), server=server, key=key, command=command, embeds=embeds, works=works
     ) as client:
-        yield client
+        try:
+            yield client
+        except KeyboardInterrupt:
+            if works and server is None:
+                err.print("stopping after the article in work; Ctrl-C again stops at once")
+                # Safe at any moment, and some articles take minutes.
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+            raise
 
 
 @contextmanager
@@ -417,31 +494,36 @@ def _print_outcome(outcome: Outcome, collection: str) -> None:
         f"{outcome.tokens_per_second:,.0f} tokens/s)"
     )
     if outcome.skipped:
-        out.print(f"skipped {len(outcome.skipped)} files of other formats")
+        suffixes = sorted(
+            {Path(name).suffix.lower() or "without a suffix" for name in outcome.skipped}
+        )
+        out.print(
+            _text(f"skipped {len(outcome.skipped)} files of other formats: {', '.join(suffixes)}")
+        )
     if outcome.failures:
-        table = Table("failed", "code", "why", box=None)
+        table = Table(Column("failed", overflow="fold"), "code", "why", box=None)
         for failure in outcome.failures:
-            table.add_row(Text(failure["id"]), failure["code"], Text(failure["message"]))
-        out.print(table)
+            table.add_row(_text(failure["id"]), failure["code"], _text(failure["message"]))
+        err.print(table)
 
 
 def _print_answer(answer: dict[str, Any]) -> None:
-    out.print(Text("\n" + answer["query"], style="bold"))
+    out.print(_text("\n" + answer["query"], "bold"))
     if not answer["results"]:
         out.print("  no article")
     for rank, hit in enumerate(answer["results"], start=1):
         title = hit["title"] or hit["document_id"]
         out.print(
-            Text(f"{rank:3}. {hit['score']:.3f}  {title}  ") + Text(hit["document_id"], "dim")
+            _text(f"{rank:3}. {hit['score']:.3f}  {title}  ") + _text(hit["document_id"], "dim")
         )
         for passage in hit["passages"]:
             page = f"page {passage['page']}" if passage["page"] else ""
             where = ", ".join(part for part in (passage["heading"], page) if part)
             words = " ".join(passage["text"].split())
             excerpt = words if len(words) <= 280 else words[:279] + "…"
-            label = Text(f"     {passage['score']:.3f}  ", "dim") + Text(where, "italic")
+            label = Text(f"     {passage['score']:.3f}  ", "dim") + _text(where, "italic")
             out.print(label)
-            out.print(Text("     " + excerpt, "cyan"))
+            out.print(_text("     " + excerpt, "cyan"))
     took = answer["took_ms"]
     out.print(Text(f"     embed {took['embed']:.1f} ms, search {took['search']:.1f} ms", "dim"))
 
@@ -452,8 +534,21 @@ def _status_text(document: dict[str, Any]) -> Text:
     return Text(document["status"])
 
 
+def _text(words: str, style: str = "") -> Text:
+    """Return words of others for the terminal, which shows their control characters as �."""
+    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", words), style)
+
+
+def _print_error(message: str) -> None:
+    err.print(Text("error: ", "bold red") + _text(message), soft_wrap=True)
+
+
 def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    def escape(match: re.Match[str]) -> str:
+        return f"\\u{ord(match[0]):04x}"
+
+    document = json.dumps(value, ensure_ascii=False)
+    sys.stdout.write(_CONTROL_IN_JSON.sub(escape, document) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """The REST client of the command line: a server by its URL, or the data folder itself."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from app.config import Settings
-from app.errors import FolioError
+from app.errors import FolioError, InvalidRequest
 
 _TIMEOUT = httpx.Timeout(600.0, connect=10.0)
 
@@ -26,6 +28,7 @@ class Client:
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
+        self._url = str(http.base_url).rstrip("/")
 
     def call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         """Return the JSON answer of a call."""
@@ -33,18 +36,21 @@ class Client:
             response = self._http.request(method, path, **request)
         except httpx.HTTPError as error:
             raise RequestFailed(
-                0, "no_answer", f"{self._http.base_url} does not answer: {error}"
+                0, "no_answer", f"{self._url} does not answer: {str(error) or type(error).__name__}"
             ) from error
-        if response.is_success:
-            answer: dict[str, Any] = response.json()
-            return answer
+        status = response.status_code
         try:
-            problem = response.json()
-            raise RequestFailed(response.status_code, problem["code"], problem["detail"])
+            answer = dict(response.json())
+            if response.is_success:
+                return answer
+            code, detail = str(answer["code"]), str(answer["detail"])
         except (ValueError, KeyError, TypeError):
             raise RequestFailed(
-                response.status_code, "no_problem_document", f"HTTP {response.status_code}"
+                status, "no_folio", f"{self._url} answers HTTP {status}, and not as Folio does"
             ) from None
+        if status == HTTPStatus.UNAUTHORIZED:
+            detail += " (--key, or the variable FOLIO_KEY)"
+        raise RequestFailed(status, code, detail)
 
     def ensure_collection(self, name: str) -> None:
         """Make the collection unless it is there."""
@@ -73,11 +79,7 @@ def connect(
     """
     with ExitStack() as stack:
         if server is not None:
-            http = httpx.Client(
-                base_url=server,
-                headers={"Authorization": f"Bearer {key}"} if key else {},
-                timeout=_TIMEOUT,
-            )
+            http = _open_http(server, key)
         else:
             # The service's imports take seconds; talking to a server does not need them.
             from app.main import serve_on_socket
@@ -98,9 +100,43 @@ def connect(
 
 def collection_path(name: str) -> str:
     """Return the path of a collection."""
-    return f"/v1/collections/{quote(name, safe='')}"
+    return f"/v1/collections/{_quote(name)}"
 
 
 def document_path(collection: str, document_id: str) -> str:
     """Return the path of a document; its slashes stay."""
-    return f"{collection_path(collection)}/documents/{quote(document_id)}"
+    return (
+        f"{collection_path(collection)}/documents/{'/'.join(map(_quote, document_id.split('/')))}"
+    )
+
+
+def key_path(key_id: str) -> str:
+    """Return the path of a key."""
+    return f"/v1/keys/{_quote(key_id)}"
+
+
+def _quote(segment: str) -> str:
+    """Return a name as one segment of a path.
+
+    `.` and `..` are encoded: resolved on the way, the document `../..` would be its collection.
+    """
+    return quote(segment, safe="") if segment.strip(".") else segment.replace(".", "%2E")
+
+
+def _open_http(server: str, key: str | None) -> httpx.Client:
+    try:
+        url = httpx.URL(server)
+        # As a connection would do it, whose UnicodeError says less.
+        url.host.encode("idna")
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise InvalidRequest(f"--server {server}: {error}") from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise InvalidRequest(f"--server {server}: a URL such as http://127.0.0.1:8000 is needed")
+    if key and not re.fullmatch("[!-~]+", key):
+        # httpx would quote it in its refusal.
+        raise InvalidRequest("the key holds characters that no key has")
+    return httpx.Client(
+        base_url=url,
+        headers={"Authorization": f"Bearer {key}"} if key else {},
+        timeout=_TIMEOUT,
+    )

@@ -78,7 +78,10 @@ class Resources:
             if live is None or live.fingerprint == self.checkpoint.fingerprint:
                 return
             ours = dict(self.checkpoint.identity)
-            changed = sorted(part for part in ours if live.identity.get(part) != ours[part])
+            theirs = live.identity
+            changed = sorted(
+                part for part in {*ours, *theirs} if ours.get(part) != theirs.get(part)
+            )
             raise StaleVectors(
                 f"the stored vectors were made by {live.model} ({live.fingerprint}), the "
                 f"configured model is {self.checkpoint.name} ({self.checkpoint.fingerprint}); "
@@ -135,8 +138,8 @@ class Resources:
 def open_resources(settings: Settings, *, holder: str = "folio") -> Iterator[Resources]:
     """Own the data folder and open what stands on it; closes all of it at the end.
 
-    Raises DataFolderHeld, or StaleVectors when the configured model did not make the stored
-    vectors. A model that cannot be found is no obstacle here: what is stored stays readable.
+    Raises DataFolderHeld. A model that cannot be found, or that did not make the stored vectors, is
+    no obstacle here: what is stored stays readable.
     """
     with ExitStack() as stack:
         database = stack.enter_context(open_database(settings.data, holder=holder))

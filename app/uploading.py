@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
+from unicodedata import normalize
 
 from app.client import Client, RequestFailed, collection_path
-from app.errors import InvalidRequest
+from app.errors import FolioError, InvalidRequest
 from ingest.formats import SUFFIXES
 
 _BATCH_DOCUMENTS = 64
 _BATCH_BYTES = 4 * 2**20
 _POLL_SECONDS = 0.2
+# A model takes this long to load from a slow disk.
+_PATIENCE_SECONDS = 60.0
+# What is wrong with an upload; any other failure would meet the next one as well.
+_REFUSALS = {400, 409, 413, 415, 422}
 _FIELDS = {"text", "html", "markdown", "title", "url", "attributes"}
 
 
@@ -23,6 +28,8 @@ class Entry:
     """An article to upload: a file on disk, or the body of one line of a JSONL file."""
 
     id: str
+    source: str
+    """Where it was found: a path, or `file.jsonl:line`."""
     path: Path | None = None
     body: dict[str, Any] | None = None
     size: int = 0
@@ -34,6 +41,12 @@ class _Job:
 
     id: str
     settled: int
+
+
+class NotReading(FolioError):
+    """The service has taken articles and cannot read them."""
+
+    status, code = 503, "not_reading"
 
 
 @dataclass(slots=True)
@@ -66,23 +79,24 @@ def find_entries(patterns: Iterable[str], outcome: Outcome) -> list[Entry]:
     """Return the articles that files, folders, globs and .jsonl files stand for.
 
     A file's id is its name, or its path relative to the folder that was named. What a folder holds
-    beside readable files is noted in `outcome.skipped`; what was named and cannot be read fails.
+    beside readable files is noted in `outcome.skipped`; what was named and cannot be read fails,
+    and so does an article with the id of another.
     """
-    entries: list[Entry] = []
+    entries: dict[str, Entry] = {}
     for pattern in patterns:
-        paths = [Path(pattern)]
-        if not paths[0].exists():
-            paths = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute patterns
+        # A file that is there is meant by its name, brackets and all.
+        paths = glob.glob(glob.escape(pattern)) or sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute patterns
         if not paths:
             outcome.fail(pattern, "not_found", "no such file or folder")
-        for path in paths:
-            if path.is_dir():
-                entries += _find_in_folder(path, outcome)
-            elif path.suffix.lower() == ".jsonl":
-                entries += _read_lines(path, outcome)
-            else:
-                entries.append(Entry(path.name, path=path, size=path.stat().st_size))
-    return entries
+        for path in map(Path, paths):
+            for entry in _find(path, outcome):
+                # The service compares ids in this form.
+                first = entries.setdefault(normalize("NFC", entry.id), entry)
+                if not _is_same(first, entry):
+                    outcome.fail(
+                        entry.source, "duplicate_id", f"{first.source} has the same id, {entry.id}"
+                    )
+    return list(entries.values())
 
 
 def upload(
@@ -92,7 +106,10 @@ def upload(
     outcome: Outcome,
     on_progress: Callable[[Outcome], None],
 ) -> None:
-    """Upload `entries` and follow them until each is ready or failed."""
+    """Upload `entries` and follow them until each is ready or failed.
+
+    Raises NotReading when the service has taken them and makes nothing of them.
+    """
     started = monotonic()
     outcome.total = outcome.done + len(entries)
     jobs: list[_Job] = []
@@ -102,19 +119,62 @@ def upload(
         on_progress(outcome)
     ready, tokens = outcome.counts["ready"], 0
     for upload_job in jobs:
-        while True:
-            job = client.call("GET", f"/v1/jobs/{upload_job.id}")
+        for job in _follow(client, upload_job):
             outcome.counts["ready"] = ready + job["counts"]["ready"] - upload_job.settled
             outcome.tokens = tokens + job["tokens"]
             outcome.seconds = monotonic() - started
             on_progress(outcome)
-            if not job["counts"]["queued"] and not job["counts"]["processing"]:
-                break
-            sleep(_POLL_SECONDS)
         ready, tokens = outcome.counts["ready"], outcome.tokens
         for failure in job["errors"]:
             outcome.fail(failure["id"], failure["code"], failure["message"])
         on_progress(outcome)
+
+
+def _follow(client: Client, upload_job: _Job) -> Iterator[dict[str, Any]]:
+    """Yield the job again and again, the last time when all of it is ready or failed."""
+    counts, moved = None, monotonic()
+    while True:
+        job = client.call("GET", f"/v1/jobs/{upload_job.id}")
+        yield job
+        if not job["counts"]["queued"] and not job["counts"]["processing"]:
+            return
+        if job["counts"] != counts:
+            counts, moved = job["counts"], monotonic()
+        elif monotonic() - moved > _PATIENCE_SECONDS:
+            _check_ready(client)
+        sleep(_POLL_SECONDS)
+
+
+def _check_ready(client: Client) -> None:
+    try:
+        client.call("GET", "/readyz")
+    except RequestFailed as error:
+        raise NotReading(
+            f"nothing is read at present ({error}); what was acknowledged stays queued"
+        ) from error
+
+
+def _find(path: Path, outcome: Outcome) -> Iterator[Entry]:
+    """Yield the articles at a path; what keeps it from being read is noted as a failure."""
+    found = False
+    failed_before = outcome.counts["failed"]
+    try:
+        if path.is_dir():
+            entries = _find_in_folder(path, outcome)
+        elif path.suffix.lower() == ".jsonl":
+            entries = _read_lines(path, outcome)
+        else:
+            entries = _take_file(path, outcome)
+        for entry in entries:
+            found = True
+            if _is_unicode(entry.id):
+                yield entry
+            else:
+                outcome.fail(entry.source, "invalid_id", "the name is not UTF-8")
+    except OSError as error:
+        outcome.fail(str(path), "unreadable_file", error.strerror or str(error))
+    if not found and outcome.counts["failed"] == failed_before:
+        outcome.fail(str(path), "no_article", "there is no article in it")
 
 
 def _find_in_folder(folder: Path, outcome: Outcome) -> Iterator[Entry]:
@@ -123,9 +183,20 @@ def _find_in_folder(folder: Path, outcome: Outcome) -> Iterator[Entry]:
         if not path.is_file() or any(part.startswith(".") for part in relative.parts):
             continue
         if path.suffix.lower() in SUFFIXES:
-            yield Entry(relative.as_posix(), path=path, size=path.stat().st_size)
+            yield Entry(relative.as_posix(), str(path), path=path, size=path.stat().st_size)
         else:
             outcome.skipped.append(relative.as_posix())
+
+
+def _take_file(path: Path, outcome: Outcome) -> Iterator[Entry]:
+    size = path.stat().st_size
+    if path.suffix.lower() in SUFFIXES:
+        yield Entry(path.name, str(path), path=path, size=size)
+    else:
+        named = path.suffix or "a file without a suffix"
+        readable = " ".join(sorted({*SUFFIXES, ".jsonl"}))
+        message = f"{named} is not read; these are: {readable}"
+        outcome.fail(str(path), "unsupported_media_type", message)
 
 
 def _read_lines(path: Path, outcome: Outcome) -> Iterator[Entry]:
@@ -135,12 +206,14 @@ def _read_lines(path: Path, outcome: Outcome) -> Iterator[Entry]:
                 continue
             where = f"{path.name}:{number}"
             try:
-                yield _read_line(json.loads(line), len(line))
+                yield _read_line(json.loads(line), where, len(line))
+            except json.JSONDecodeError as error:
+                outcome.fail(where, "invalid_line", f"{error.msg}, at column {error.colno}")
             except (ValueError, RecursionError, InvalidRequest) as error:
                 outcome.fail(where, "invalid_line", str(error))
 
 
-def _read_line(line: Any, size: int) -> Entry:
+def _read_line(line: Any, where: str, size: int) -> Entry:
     """Return the article on a line: {"id" or "_id", "text" | "html" | "markdown", "title"?, …}.
 
     Fields that an article does not have become its attributes.
@@ -149,16 +222,37 @@ def _read_line(line: Any, size: int) -> Entry:
         raise InvalidRequest("the line is not a JSON object")
     document_id = line.pop("id", None) or line.pop("_id", None)
     if not isinstance(document_id, str):
-        raise InvalidRequest("the line has no id")
+        raise InvalidRequest("the line has no id that is a string")
     body = {key: line.pop(key) for key in list(line) if key in _FIELDS}
     extra = {key: value for key, value in line.items() if value not in (None, {}, [])}
+    attributes = body.get("attributes") or {}
+    if not isinstance(attributes, dict):
+        raise InvalidRequest("the attributes are not a JSON object")
     if extra:
-        body["attributes"] = {**extra, **(body.get("attributes") or {})}
-    return Entry(document_id, body=body, size=size)
+        body["attributes"] = {**extra, **attributes}
+    # Lone surrogates and NaN: Python reads them, and JSON has no such thing.
+    json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    return Entry(document_id, where, body=body, size=size)
+
+
+def _is_unicode(name: str) -> bool:
+    """Return whether a name can be sent: bytes of a file name that are not UTF-8 cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_same(first: Entry, other: Entry) -> bool:
+    """Return whether two entries are one: a file that was named twice."""
+    if first is other or first.path is None or other.path is None:
+        return first is other
+    return first.path.resolve() == other.path.resolve()
 
 
 def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Yield runs of entries of one kind within the limits, no id twice in one."""
+    """Yield runs of entries of one kind within the limits."""
     batch: list[Entry] = []
     size = 0
     for entry in entries:
@@ -166,7 +260,6 @@ def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
             len(batch) == _BATCH_DOCUMENTS
             or size + entry.size > _BATCH_BYTES
             or (entry.path is None) != (batch[0].path is None)
-            or any(entry.id == other.id for other in batch)
         ):
             yield batch
             batch, size = [], 0
@@ -178,12 +271,12 @@ def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
 
 def _upload_batch(
     client: Client, collection: str, batch: list[Entry], outcome: Outcome
-) -> "list[_Job]":
+) -> list[_Job]:
     """Upload a batch; when it is refused, its articles one by one, to find those at fault."""
     try:
         answer = _send(client, collection, batch)
-    except RequestFailed as error:
-        if error.status not in {400, 409, 413, 415, 422}:
+    except FolioError as error:
+        if error.status not in _REFUSALS:
             raise
         if len(batch) == 1:
             outcome.fail(batch[0].id, error.code, str(error))
@@ -205,8 +298,15 @@ def _send(client: Client, collection: str, batch: list[Entry]) -> dict[str, Any]
         documents = [{"id": entry.id, **(entry.body or {})} for entry in batch]
         return client.call("POST", path, json={"documents": documents})
     files = [
-        ("files", (entry.path.name, entry.path.read_bytes(), "application/octet-stream"))
+        ("files", (entry.path.name, _read_file(entry.path), "application/octet-stream"))
         for entry in batch
         if entry.path is not None
     ]
     return client.call("POST", path, files=files, data={"id": [entry.id for entry in batch]})
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidRequest(error.strerror or str(error), code="unreadable_file") from error

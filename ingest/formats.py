@@ -32,7 +32,7 @@ def resolve_media_type(content_type: str, filename: str) -> str:
     message["content-type"] = content_type
     charset = message.get_content_charset()
     # Not get_content_type(): it takes what it cannot read for text/plain.
-    declared = content_type.partition(";")[0].strip().lower()
+    declared = content_type.partition(";")[0].strip().lower() if "/" in content_type else ""
     declared = _ALIASES.get(declared, declared)
     suffix = "." + filename.lower().rpartition(".")[2] if "." in filename else ""
     # Many clients send Markdown as text/plain.

@@ -2,12 +2,14 @@
 
 import logging
 import traceback
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from typing import Any
 from zlib import crc32
 
 import numpy as np
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db import queries
@@ -25,7 +27,7 @@ from app.domain import (
     Unit,
 )
 from app.embedding.engine import Engine
-from app.errors import FolioError, ModelUnavailable, StorageFull, UnreadableDocument
+from app.errors import CorruptData, FolioError, ModelUnavailable, StorageFull, UnreadableDocument
 from app.resources import Resources
 from ingest.sandbox import Sandbox
 from ingest.units import split_article
@@ -41,9 +43,10 @@ class _Source:
 
     media_type: str
     data: bytes
+    sha256: str
     declared: dict[str, Any]
-    live_text: str | None
-    live_title: str
+    live: Article | None
+    """What answers so far, if it is undamaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,9 @@ def ingest_document(resources: Resources, sandbox: Sandbox, version_id: int) -> 
     if source is None:
         return
     try:
-        parsed = sandbox.parse(source.media_type, source.data)
+        parsed = _parse(sandbox, source)
         article = _apply_declared(parsed, source.declared)
-        if (article.text, article.title) == (source.live_text, source.live_title):
+        if source.live is not None and _reads_alike(article, source.live):
             _commit_metadata(resources, version_id, parsed, article)
         else:
             engine = resources.engine
@@ -132,18 +135,15 @@ def embed_article(
     )
     for embedding in embeddings:
         _check_vectors(embedding, engine.dimensions)
-    # Counted where they stand: tokens at the edge of a text differ with what is before it.
-    counted = sum(
-        engine.count_tokens(as_item(unit.span)) - (embedding.tokens - embedding.text_tokens)
-        for unit, embedding in zip(units, embeddings, strict=True)
-    )
+    counted = [engine.count_tokens(as_item(unit.span)) for unit in units]
+    read = [embedding.tokens for embedding in embeddings]
     receipt = Receipt(
         bytes=source_bytes,
         characters=len(article.text),
         pages=len(article.pages) or None,
-        tokens_counted=counted,
-        tokens_embedded=sum(embedding.text_tokens for embedding in embeddings),
-        tokens_processed=sum(embedding.tokens for embedding in embeddings),
+        tokens_counted=count_text_tokens(engine, article.title, counted),
+        tokens_embedded=count_text_tokens(engine, article.title, read),
+        tokens_processed=sum(read),
         units=len(units),
         passages=sum(len(unit.passages) for unit in units),
         warnings=article.warnings,
@@ -154,6 +154,14 @@ def embed_article(
             code="tokens_lost",
         )
     return EmbeddedArticle(units, tuple(embeddings), receipt)
+
+
+def count_text_tokens(engine: Engine, title: str, unit_tokens: Sequence[int]) -> int:
+    """Return the tokens of an article's text, given those that the model reads for each unit.
+
+    What title, prompt and special tokens cost comes off every unit.
+    """
+    return sum(unit_tokens) - len(unit_tokens) * engine.overhead(title, Task.PASSAGE)
 
 
 def store_units(
@@ -211,6 +219,24 @@ def read_article(version: Version) -> Article:
     )
 
 
+def is_intact(session: Session, version: Version) -> bool:
+    """Return whether the text and the vectors of a version, if it has any yet, are undamaged."""
+    if version.text is not None and crc32(version.text.encode()) != version.text_crc32:
+        return False
+    units = session.execute(
+        select(
+            UnitRow.vector,
+            UnitRow.vector_crc32,
+            UnitRow.passage_vectors,
+            UnitRow.passage_vectors_crc32,
+        ).where(UnitRow.version_id == version.id)
+    )
+    return all(
+        (crc32(vector), crc32(passages)) == (checksum, passages_checksum)
+        for vector, checksum, passages, passages_checksum in units
+    )
+
+
 def _read_source(resources: Resources, version_id: int) -> _Source | None:
     with resources.database.read() as session:
         version = session.get(Version, version_id)
@@ -221,10 +247,16 @@ def _read_source(resources: Resources, version_id: int) -> _Source | None:
         return _Source(
             version.media_type,
             original.data,
+            original.sha256,
             version.declared,
-            live.text if live else None,
-            live.title if live else "",
+            read_article(live) if live is not None and is_intact(session, live) else None,
         )
+
+
+def _parse(sandbox: Sandbox, source: _Source) -> Article:
+    if sha256(source.data).hexdigest() != source.sha256:
+        raise CorruptData("the stored upload fails its checksum; upload the document again")
+    return sandbox.parse(source.media_type, source.data)
 
 
 def _apply_declared(parsed: Article, declared: dict[str, Any]) -> Article:
@@ -234,6 +266,16 @@ def _apply_declared(parsed: Article, declared: dict[str, Any]) -> Article:
         title=declared.get("title") or parsed.title,
         url=declared.get("url") or parsed.url,
         attributes={**(parsed.attributes or {}), **declared.get("attributes", {})},
+    )
+
+
+def _reads_alike(article: Article, live: Article) -> bool:
+    """Return whether the two have the same units and passages, and so the same vectors."""
+    return (article.text, article.title, article.headings, article.pages) == (
+        live.text,
+        live.title,
+        live.headings,
+        live.pages,
     )
 
 
@@ -274,7 +316,7 @@ def _commit(
 def _commit_metadata(
     resources: Resources, version_id: int, parsed: Article, article: Article
 ) -> None:
-    """Make a version live whose text and title are those of the live one: its vectors stay."""
+    """Make a version live that reads like the live one: its vectors stay."""
     with resources.database.write() as session:
         version = session.get(Version, version_id)
         if version is None:
@@ -282,7 +324,11 @@ def _commit_metadata(
         former = queries.find_live_version(session, version.document_id)
         assert former is not None
         original = session.get_one(Original, version.original_sha256)
-        version.receipt = {**(former.receipt or {}), "bytes": len(original.data)}
+        version.receipt = {
+            **(former.receipt or {}),
+            "bytes": len(original.data),
+            "warnings": list(article.warnings),
+        }
         session.execute(
             update(UnitRow).where(UnitRow.version_id == former.id).values(version_id=version.id)
         )

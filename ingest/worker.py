@@ -35,8 +35,11 @@ def run_worker(resources: Resources) -> Iterator[None]:
 def _work(resources: Resources, stopping: Event) -> None:
     sandbox = Sandbox(resources.settings)
     try:
-        while not stopping.is_set():
+        while True:
             resources.work_arrived.clear()
+            # Asked after the clearing, which may have taken away the signal to stop.
+            if stopping.is_set():
+                return
             pause = drain_queue(resources, sandbox, stopping)
             resources.work_arrived.wait(timeout=pause)
     finally:

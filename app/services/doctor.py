@@ -1,14 +1,18 @@
 """What is set up, and what is wrong with it, in plain words."""
 
+import os
 import platform
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Literal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 from zlib import crc32
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import DatabaseError
 
 from app.config import BUNDLED_MODEL, Settings
 from app.db import queries
@@ -16,6 +20,7 @@ from app.db.models import Key, UnitRow, Version
 from app.domain import Status
 from app.errors import DataFolderHeld, FolioError, ModelUnavailable
 from app.resources import Resources, open_resources
+from app.services.keys import has_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +33,81 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Yield what is found, topic by topic; opens the data folder if nobody holds it."""
-    yield Finding(
+    """Yield what is found, topic by topic; opens the data folder if nobody holds it.
+
+    Where there is no database none is made: the model is examined all the same.
+    """
+    yield _describe_program()
+    path = settings.data / "folio.db"
+    try:
+        if path.exists():
+            with open_resources(settings, holder="folio doctor") as resources:
+                yield Finding("ok", "data", f"{path} opens, schema is current")
+                yield from _examine_resources(resources)
+        else:
+            yield _examine_place(settings.data)
+            with TemporaryDirectory(prefix="folio-") as folder:
+                elsewhere = settings.model_copy(update={"data": Path(folder)})
+                with open_resources(elsewhere, holder="folio doctor") as resources:
+                    yield from _examine_resources(resources)
+    except DataFolderHeld as error:
+        yield Finding("note", "data", str(error))
+    except FolioError as error:
+        yield Finding("problem", "data", str(error))
+    except OSError as error:
+        yield Finding("problem", "data", f"{error.filename or settings.data}: {error.strerror}")
+    except (sqlite3.Error, DatabaseError) as error:
+        yield Finding("problem", "data", f"{path} cannot be read: {getattr(error, 'orig', error)}")
+
+
+def examine_server(get: Callable[[str], dict[str, Any]], url: str) -> Iterator[Finding]:
+    """Yield what a running server says of itself; `get` returns the answer of a path, or raises."""
+    yield _describe_program()
+    try:
+        get("/healthz")
+    except FolioError as error:
+        yield Finding("problem", "server", str(error))
+        return
+    yield Finding("ok", "server", f"{url} answers")
+    try:
+        yield Finding("ok", "model", f"{get('/readyz')['model']} answers questions")
+    except FolioError as error:
+        yield Finding("problem", "model", str(error))
+    try:
+        collections = get("/v1/collections")["collections"]
+    except FolioError as error:
+        yield Finding("problem", "documents", str(error))
+        return
+    yield from _describe_documents(
+        {status: sum(c["documents"][status] for c in collections) for status in Status},
+        f"{len(collections)} collections",
+    )
+
+
+def _describe_program() -> Finding:
+    return Finding(
         "ok",
         "program",
         f"folio-kb {version('folio-kb')}, Python {platform.python_version()}, SQLite "
         f"{sqlite3.sqlite_version}, torch {version('torch')}, faiss {version('faiss-cpu')}",
     )
-    if not (settings.data / "folio.db").exists():
-        yield Finding(
-            "note", "data", f"{settings.data} holds no database yet; the first use makes it"
-        )
-    try:
-        with open_resources(settings, holder="folio doctor") as resources:
-            yield Finding("ok", "data", f"{settings.data / 'folio.db'} opens, schema is current")
-            yield from _examine_model(resources)
-            yield from _examine_documents(resources)
-            yield from _examine_checksums(resources)
-            yield from _examine_keys(resources)
-    except DataFolderHeld as error:
-        yield Finding("note", "data", str(error))
-    except FolioError as error:
-        yield Finding("problem", "data", str(error))
+
+
+def _examine_place(folder: Path) -> Finding:
+    """Return whether a data folder can be made where there is none."""
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir():
+        return Finding("problem", "data", f"{folder} cannot be made: {above} is not a folder")
+    if not os.access(above, os.W_OK):
+        return Finding("problem", "data", f"{folder} cannot be made: {above} is not writable")
+    return Finding("note", "data", f"{folder} holds no database yet; the first use makes it")
+
+
+def _examine_resources(resources: Resources) -> Iterator[Finding]:
+    yield from _examine_model(resources)
+    yield from _examine_documents(resources)
+    yield from _examine_checksums(resources)
+    yield from _examine_keys(resources)
 
 
 def _examine_model(resources: Resources) -> Iterator[Finding]:
@@ -91,17 +149,19 @@ def _examine_documents(resources: Resources) -> Iterator[Finding]:
             .where(Version.status == Status.FAILED)
             .group_by(Version.error_code)
         ).all()
-    listed = ", ".join(f"{count} {status}" for status, count in counts.items())
-    yield Finding("ok", "documents", f"{sum(counts.values())}: {listed}; {units} vectors")
+    yield from _describe_documents(counts, f"{units} vectors")
     if counts[Status.FAILED]:
         codes = ", ".join(f"{count} {code}" for code, count in reasons)
-        yield Finding(
-            "note",
-            "documents",
-            f"failed for these reasons: {codes}; see `folio list --status failed`",
-        )
+        yield Finding("note", "documents", f"failed for these reasons: {codes}")
     if counts[Status.QUEUED]:
         yield Finding("note", "documents", "the queue is read while a server or `folio add` runs")
+
+
+def _describe_documents(counts: dict[Status, int], more: str) -> Iterator[Finding]:
+    listed = ", ".join(f"{count} {status}" for status, count in counts.items())
+    yield Finding("ok", "documents", f"{sum(counts.values())}: {listed}; {more}")
+    if counts[Status.FAILED]:
+        yield Finding("note", "documents", "`folio list --status failed` names those that failed")
 
 
 def _examine_checksums(resources: Resources) -> Iterator[Finding]:
@@ -133,9 +193,18 @@ def _examine_checksums(resources: Resources) -> Iterator[Finding]:
 
 
 def _examine_keys(resources: Resources) -> Iterator[Finding]:
-    with resources.database.read() as session:
-        keys = session.scalar(select(func.count()).select_from(Key).where(Key.revoked_at.is_(None)))
-    if keys:
-        yield Finding("ok", "keys", f"{keys} not revoked")
-    else:
-        yield Finding("note", "keys", "none; `folio keys create --scope admin` makes one")
+    file = resources.settings.admin_key_file
+    if file is not None and not file.is_file():
+        yield Finding("problem", "keys", f"FOLIO_ADMIN_KEY_FILE names {file}, which is no file")
+    elif file is not None:
+        yield Finding("ok", "keys", f"the server takes the admin key in {file}")
+    if has_keys(resources):
+        with resources.database.read() as session:
+            count = session.scalar(
+                select(func.count()).select_from(Key).where(Key.revoked_at.is_(None))
+            )
+        yield Finding("ok", "keys", f"{count} not revoked")
+    elif file is None:
+        yield Finding(
+            "note", "keys", "none that is valid; `folio keys create --scope admin` makes one"
+        )

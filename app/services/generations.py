@@ -9,9 +9,10 @@ from sqlalchemy import delete, func, select, update
 from app.db import queries
 from app.db.models import Document, Generation, PassageRow, UnitRow, Version
 from app.embedding.engine import Engine, load_engine
-from app.errors import FolioError, UnreadableDocument
+from app.errors import CorruptData, FolioError, UnreadableDocument
 from app.resources import Resources
-from ingest.pipeline import embed_article, read_article, store_units
+from app.services.documents import read_text
+from ingest.pipeline import count_text_tokens, embed_article, read_article, store_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,9 @@ def reembed(
     for position, (external_id, version_id) in enumerate(versions, start=1):
         try:
             if version_id not in embedded:
-                _reembed_version(resources, engine, version_id, generation_id)
+                _reembed_version(resources, engine, external_id, version_id, generation_id)
             receipts[version_id] = _count_receipt(resources, engine, version_id, generation_id)
-        except UnreadableDocument as error:
+        except (UnreadableDocument, CorruptData) as error:
             failed.append((external_id, error.code, str(error)))
         on_progress(position, len(versions))
     if failed:
@@ -96,9 +97,10 @@ def _open_generation(resources: Resources, engine: Engine) -> int:
 
 
 def _reembed_version(
-    resources: Resources, engine: Engine, version_id: int, generation_id: int
+    resources: Resources, engine: Engine, external_id: str, version_id: int, generation_id: int
 ) -> None:
     with resources.database.read() as session:
+        read_text(session, version_id, external_id)
         version = session.get_one(Version, version_id)
         article = read_article(version)
         source_bytes = (version.receipt or {}).get("bytes", 0)
@@ -116,28 +118,27 @@ def _count_receipt(
     resources: Resources, engine: Engine, version_id: int, generation_id: int
 ) -> dict[str, Any]:
     """Return the receipt of a version for its vectors in a generation."""
+    units = (UnitRow.version_id == version_id, UnitRow.generation_id == generation_id)
     with resources.database.read() as session:
-        version = session.get_one(Version, version_id)
-        units = session.execute(
-            select(UnitRow.id, UnitRow.tokens).where(
-                UnitRow.version_id == version_id, UnitRow.generation_id == generation_id
-            )
-        ).all()
+        receipt, title = session.execute(
+            select(Version.receipt, Version.title).where(Version.id == version_id)
+        ).one()
+        unit_tokens = session.scalars(select(UnitRow.tokens).where(*units)).all()
         passages = session.scalar(
             select(func.count())
             .select_from(PassageRow)
-            .where(PassageRow.unit_id.in_([unit_id for unit_id, _ in units]))
+            .where(PassageRow.unit_id.in_(select(UnitRow.id).where(*units)))
         )
-        tokens = len(engine.token_starts(version.text or ""))
-        return {
-            **(version.receipt or {}),
-            "tokens_counted": tokens,
-            # embed_article raises when a token is lost.
-            "tokens_embedded": tokens,
-            "tokens_processed": sum(count for _, count in units),
-            "units": len(units),
-            "passages": passages,
-        }
+    tokens = count_text_tokens(engine, title, unit_tokens)
+    return {
+        **(receipt or {}),
+        # As many: embed_article raises when a token is lost.
+        "tokens_counted": tokens,
+        "tokens_embedded": tokens,
+        "tokens_processed": sum(unit_tokens),
+        "units": len(unit_tokens),
+        "passages": passages,
+    }
 
 
 def _switch(resources: Resources, generation_id: int, receipts: dict[int, dict[str, Any]]) -> None:

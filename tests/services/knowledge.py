@@ -1,0 +1,160 @@
+"""What the tests of the use cases share: opening a folder, working, and reading what is stored."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import select
+
+from app.config import Settings
+from app.db import queries
+from app.db.models import Document, PassageRow, UnitRow, Version
+from app.domain import Embedding, Item, Task
+from app.embedding.engine import Engine
+from app.resources import Resources, open_resources
+from app.services.collections import create_collection, list_collections
+from app.services.search import search_documents
+from ingest.sandbox import Sandbox
+from ingest.worker import drain_queue
+
+
+@dataclass(slots=True)
+class Watch:
+    """What the engines of a test were asked for."""
+
+    loads: int = 0
+    texts: list[str] = field(default_factory=list)
+    """Texts of the units that were embedded, in order."""
+    before_embedding: Callable[[str], None] = lambda text: None
+    """Called with the text of each unit before it is embedded."""
+
+
+class WatchedEngine:
+    """The real engine, which tells what it is asked to embed for storing."""
+
+    def __init__(self, engine: Engine, watch: Watch) -> None:
+        self._engine = engine
+        self._watch = watch
+        self.name = engine.name
+        self.dtype = engine.dtype
+        self.device = engine.device
+        self.max_tokens = engine.max_tokens
+        self.dimensions = engine.dimensions
+
+    def embed(self, items: Sequence[Item], *, dimensions: int | None = None) -> list[Embedding]:
+        for item in items:
+            if item.task is Task.PASSAGE:
+                self._watch.before_embedding(item.text)
+                self._watch.texts.append(item.text)
+        return self._engine.embed(items, dimensions=dimensions)
+
+    def count_tokens(self, item: Item) -> int:
+        return self._engine.count_tokens(item)
+
+    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
+        return self._engine.token_starts(text)
+
+    def overhead(self, title: str, task: Task) -> int:
+        return self._engine.overhead(title, task)
+
+    def warm_up(self) -> None:
+        self._engine.warm_up()
+
+
+@contextmanager
+def open_with(folder: Path, model: Path | str, **settings: Any) -> Iterator[Resources]:
+    """Open a data folder with a model; the collection `help` is there."""
+    chosen = {"passage_tokens": 16, **settings}
+    with open_resources(Settings(data=folder, model=str(model), **chosen)) as resources:
+        if "help" not in {collection.name for collection in list_collections(resources)}:
+            create_collection(resources, "help")
+        yield resources
+
+
+def work(resources: Resources, sandbox: Sandbox) -> float | None:
+    """Ingest what is queued; returns the seconds to pause when the worker gave up."""
+    return drain_queue(resources, sandbox, Event())
+
+
+def search(resources: Resources, query: str = "tea", **options: Any) -> dict[str, str]:
+    """Return the best passage of each article of `help` that a search finds, best first."""
+    hits = search_documents(resources, "help", query, **options).results
+    return {hit.document_id: hit.passages[0].text for hit in hits}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    start: int
+    end: int
+    heading: str
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUnit:
+    start: int
+    end: int
+    tokens: int
+    vector: bytes
+    passage_vectors: bytes
+    passages: tuple[StoredPassage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """What answers for a document."""
+
+    text: str | None
+    title: str
+    receipt: dict[str, Any] | None
+    units: tuple[StoredUnit, ...]
+
+
+def read_live(resources: Resources) -> dict[str, StoredDocument]:
+    """Return by id what answers in the live generation, without anything a clock or a counter made.
+
+    So two folders are equal when their articles and their model are.
+    """
+    with resources.database.read() as session:
+        generation = queries.find_live_generation(session)
+        documents = session.execute(
+            select(Document.external_id, Version)
+            .join(Version, Version.document_id == Document.id)
+            .where(Version.is_live)
+        )
+        stored = {}
+        for external_id, version in documents:
+            units = session.scalars(
+                select(UnitRow)
+                .where(
+                    UnitRow.version_id == version.id,
+                    UnitRow.generation_id == (generation.id if generation else 0),
+                )
+                .order_by(UnitRow.ordinal)
+            )
+            described = []
+            for unit in units:
+                passages = session.scalars(
+                    select(PassageRow)
+                    .where(PassageRow.unit_id == unit.id)
+                    .order_by(PassageRow.ordinal)
+                )
+                described.append(
+                    StoredUnit(
+                        unit.start,
+                        unit.end,
+                        unit.tokens,
+                        unit.vector,
+                        unit.passage_vectors,
+                        tuple(StoredPassage(p.start, p.end, p.heading, p.page) for p in passages),
+                    )
+                )
+            stored[external_id] = StoredDocument(
+                version.text, version.title, version.receipt, tuple(described)
+            )
+        return stored
