@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,13 +197,19 @@ class ServerProcess:
 
 @contextmanager
 def run_server(
-    data: Path, *arguments: str, log: Path, environment: Mapping[str, str]
+    data: Path,
+    *arguments: str,
+    log: Path,
+    environment: Mapping[str, str],
+    program: Sequence[str] = (FOLIO,),
+    cwd: Path | None = None,
 ) -> Iterator[ServerProcess]:
     """Run `folio serve` until the block ends; yields once it answers."""
     port = find_free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [FOLIO, "serve", "--data", str(data), "--port", str(port), *arguments],
+            [*program, "serve", "--data", str(data), "--port", str(port), *arguments],
+            cwd=cwd,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=dict(environment),

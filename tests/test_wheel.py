@@ -1,0 +1,87 @@
+"""The wheel: what is in it, and that it runs where the checkout is not."""
+
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import httpx
+import pytest
+
+from tests.api.service import Collection, folio_environment, poll, run_server
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run_python("-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT))
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with only the wheel in it; what it needs comes from the environment of the tests."""
+    folder = tmp_path_factory.mktemp("installed")
+    run_python("-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), str(wheel))
+    return folder
+
+
+def run_python(*arguments: str, cwd: Path | None = None, **variables: str | Path) -> str:
+    """Return what Python prints; fails with its errors."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=folio_environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_wheel_holds_two_packages_and_the_migrations_inside_one_of_them(wheel: Path) -> None:
+    names = ZipFile(wheel).namelist()
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {
+        "app",
+        "ingest",
+        "folio_kb",
+    }
+    migrations = {path.name for path in (ROOT / "alembic" / "versions").glob("*.py")}
+    inside = "app/db/migrations_data/"
+    assert {f"{inside}versions/{name}" for name in migrations} | {f"{inside}env.py"} <= set(names)
+    assert f"{inside}__init__.py" not in names
+
+
+def test_installed_wheel_serves_from_any_folder(
+    installed: Path, tmp_path: Path, jina_v3: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    where = run_python(
+        "-c",
+        "import alembic, app, ingest; print(app.__file__, ingest.__file__, alembic.__version__)",
+        cwd=elsewhere,
+        PYTHONPATH=installed,
+    )
+    assert [Path(path).parents[1] for path in where.split()[:2]] == [installed, installed]
+    with run_server(
+        tmp_path / "data",
+        "--no-auth",
+        log=tmp_path / "log",
+        environment=folio_environment(PYTHONPATH=installed, FOLIO_MODEL=jina_v3),
+        program=(sys.executable, str(installed / "bin" / "folio")),
+        cwd=elsewhere,
+    ) as server:
+        poll(server.is_ready, bool)
+        with httpx.Client(base_url=server.url, timeout=60.0) as http:
+            assert http.post("/v1/collections", json={"name": "help"}).status_code == 201
+            collection = Collection(http, "help")
+            collection.add({"id": "a", "markdown": "# Tea\n\nHot water and leaves."})
+            assert collection.found("tea") == {"a"}
+    assert list(elsewhere.iterdir()) == []
