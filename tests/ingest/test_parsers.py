@@ -1,11 +1,13 @@
 """What the parsers make of files: text, title, headings, attributes, and the refusals."""
 
+import io
 import random
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pypdf import PdfWriter
 from reportlab.lib.pdfencrypt import StandardEncryption
 
 from app.domain import Article, Heading, PageStart
@@ -455,6 +457,15 @@ def test_pdf_that_needs_a_password_is_refused() -> None:
 def test_pdf_that_only_restricts_printing_is_read() -> None:
     encryption = StandardEncryption("", ownerPassword="owner", canPrint=0)
     assert parse_document(PDF, make_pdf(_MANUAL, encryption=encryption)).text.startswith("Manual")
+
+
+@pytest.mark.parametrize("algorithm", ["AES-128", "AES-256"])
+def test_pdf_restricted_with_a_newer_cipher_is_read(algorithm: str) -> None:
+    writer = PdfWriter(io.BytesIO(make_pdf(_MANUAL)))
+    writer.encrypt("", "owner", algorithm=algorithm)
+    file = io.BytesIO()
+    writer.write(file)
+    assert parse_document(PDF, file.getvalue()).text.startswith("Manual")
 
 
 @pytest.mark.parametrize("picture", [False, True])
