@@ -94,7 +94,7 @@ def _reports_errors(command: Callable[P, None]) -> Callable[P, None]:
         except OSError as error:
             _print_error(": ".join(str(part) for part in (error.filename, error.strerror) if part))
         except sqlite3.Error as error:
-            _print_error(f"the database cannot be opened: {error}")
+            _print_error(f"the database cannot be opened: {error}; `folio doctor` says more")
         except KeyboardInterrupt:
             err.print("stopped; what was acknowledged is kept, and what is queued goes on later")
             raise typer.Exit(130) from None
@@ -460,9 +460,9 @@ def _connect(
             yield client
         except KeyboardInterrupt:
             if works and server is None:
-                err.print("stopping after the article in work; Ctrl-C again stops at once")
                 # Safe at any moment, and some articles take minutes.
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
+                err.print("stopping after the article in work; Ctrl-C again stops at once")
             raise
 
 

@@ -100,6 +100,8 @@ def connect(
 
 def collection_path(name: str) -> str:
     """Return the path of a collection."""
+    if not name or "/" in name:
+        raise InvalidRequest(f"there is no collection {name or 'without a name'}")
     return f"/v1/collections/{_quote(name)}"
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.api.service import Collection, folio_environment, poll, run_server
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -45,17 +47,37 @@ def run_python(*arguments: str, cwd: Path | None = None, **variables: str | Path
     return done.stdout
 
 
-def test_wheel_holds_two_packages_and_the_migrations_inside_one_of_them(wheel: Path) -> None:
-    names = ZipFile(wheel).namelist()
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {
-        "app",
-        "ingest",
-        "folio_kb",
+def read_names(wheel: Path) -> set[str]:
+    """Return the files of a wheel without those that describe it."""
+    with ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+def find_sources(folder: str) -> set[Path]:
+    """Return the files of a folder of the checkout, relative to it."""
+    root = ROOT / folder
+    return {
+        path.relative_to(root)
+        for path in root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
     }
-    migrations = {path.name for path in (ROOT / "alembic" / "versions").glob("*.py")}
-    inside = "app/db/migrations_data/"
-    assert {f"{inside}versions/{name}" for name in migrations} | {f"{inside}env.py"} <= set(names)
-    assert f"{inside}__init__.py" not in names
+
+
+def test_wheel_holds_two_packages_and_the_migrations_inside_one_of_them(wheel: Path) -> None:
+    expected = {f"{name}/{path}" for name in ("app", "ingest") for path in find_sources(name)}
+    expected |= {f"app/db/migrations_data/{path}" for path in find_sources("alembic")}
+    assert {"app/db/migrations_data/env.py", "app/py.typed", "ingest/py.typed"} <= expected
+    assert "app/db/migrations_data/__init__.py" not in expected
+    assert read_names(wheel) == expected
+
+
+def test_editable_installation_is_the_checkout_and_a_copy_of_nothing(tmp_path: Path) -> None:
+    build = f"from hatchling.build import build_editable; build_editable({str(tmp_path)!r})"
+    run_python("-c", build, cwd=ROOT)
+    (built,) = tmp_path.glob("*.whl")
+    (link,) = read_names(built)
+    with ZipFile(built) as archive:
+        assert archive.read(link).decode().split() == [str(ROOT)]
 
 
 def test_installed_wheel_serves_from_any_folder(

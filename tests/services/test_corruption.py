@@ -276,8 +276,8 @@ def test_byte_that_turns_over_in_the_file_is_found(
     content = file.read_bytes()
     assert content.count(vector) == 1
     file.write_bytes(flip(content, content.index(vector) + 40))
-    problems = [f.text for f in examine(filled) if f.level == "problem"]
-    assert problems == ["1 rows fail their checksum: the disk or a copy is damaged"]
+    (problem,) = [finding for finding in examine(filled) if finding.level == "problem"]
+    assert "checksum" in problem.text
     with open_resources(filled) as resources:
         assert search(resources) == {"a": "Tea.", "c": "Coffee."}
         assert "document 'b' fails its checksum" in caplog.text

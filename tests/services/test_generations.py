@@ -471,8 +471,12 @@ def test_half_built_vectors_of_a_model_that_was_given_up_are_removed(
 
     with open_with(folder, other_model) as resources, pytest.raises(Interrupted):
         reembed(resources, on_progress=stop)
+
+    def look(_done: int, _total: int) -> None:
+        assert len(list_generations(resources)) == 2
+
     with open_with(folder, third_model) as resources:
-        done = reembed(resources)
+        done = reembed(resources, on_progress=look)
         assert list_generations(resources) == [(done.generation_id, True)]
         assert read_live(resources) == expected
         assert count_units(resources) == sum(len(d.units) for d in expected.values())

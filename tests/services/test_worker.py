@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 from threading import Event, Thread
 
 import pytest
@@ -238,13 +237,3 @@ def test_worker_reads_what_arrives_while_it_reads(resources: Resources, watch: W
     worker.tell()
     assert worker.has_stopped(within_s=30)
     assert search(resources) == {"a": "Tea.", "b": "Milk."}
-
-
-def test_stopped_worker_leaves_no_process_behind(resources: Resources, ingest: Ingest) -> None:
-    children = Path("/proc/self/task")
-    before = {p for task in children.iterdir() for p in (task / "children").read_text().split()}
-    put_documents(resources, "help", [article("a", "Tea.")])
-    with run_worker(resources):
-        pass
-    after = {p for task in children.iterdir() for p in (task / "children").read_text().split()}
-    assert after <= before
