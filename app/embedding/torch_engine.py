@@ -19,6 +19,9 @@ from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
 from app.errors import InvalidRequest, TextTooLong
 
 _MAX_BATCH_ROWS = 64
+# A second thread saves such a pass little, and on a busy machine costs it much: each of its many
+# short parallel parts waits for the thread that was not scheduled.
+_ONE_THREAD_BELOW_FLOPS = 1e9
 
 
 class _Row(NamedTuple):
@@ -82,6 +85,14 @@ class TorchEngine:
                 )
         transformers_logging.set_verbosity(verbosity)
         self._model.eval().requires_grad_(False).to(device)
+        # A multiplication and an addition for each weight but those that are only looked up.
+        self._flops_per_token = 2 * sum(
+            weights.numel()
+            for module in self._model.modules()
+            if not isinstance(module, torch.nn.Embedding)
+            for weights in module.parameters(recurse=False)
+        )
+        self._threads = torch.get_num_threads()
         self._turns = _Turns()
 
     def embed(self, items: Sequence[Item], *, dimensions: int | None = None) -> list[Embedding]:
@@ -173,6 +184,8 @@ class TorchEngine:
             mask[i, : len(row.ids)] = 1
         if self.checkpoint.adapters:
             self._model.set_adapter(self.checkpoint.adapters[task])
+        is_small = ids.numel() * self._flops_per_token < _ONE_THREAD_BELOW_FLOPS
+        torch.set_num_threads(1 if is_small else self._threads)
         output = self._model(input_ids=ids.to(self.device), attention_mask=mask.to(self.device))
         hidden = output.last_hidden_state
         return {

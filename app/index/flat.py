@@ -138,6 +138,9 @@ class _Shard:
     ) -> list[UnitHit]:
         if depth == 0:
             return []
+        # FAISS shares queries among threads, not rows: with one query the others only make it wait
+        # for them. The setting is this thread's own.
+        faiss.omp_set_num_threads(1)
         scores, rows = self._faiss.search(query.reshape(1, -1), depth, params=parameters)
         # FAISS pads a short result with row -1.
         found = rows[0] != -1
