@@ -17,7 +17,9 @@ class Settings(BaseSettings):
     environment.
     """
 
-    model_config = SettingsConfigDict(env_prefix="FOLIO_", frozen=True, protected_namespaces=())
+    model_config = SettingsConfigDict(
+        env_prefix="FOLIO_", env_ignore_empty=True, frozen=True, protected_namespaces=()
+    )
 
     data: Path = Field(default_factory=lambda: user_data_path("folio"))
     """Folder of the database and its lock; one process owns it."""
