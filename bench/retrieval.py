@@ -24,7 +24,7 @@ if not __package__:
     # As a script this folder comes first, where `ingest` would be bench/ingest.py.
     sys.path[0] = str(Path(__file__).parents[1])
 
-from app.config import BUNDLED_MODEL, Settings
+from app.config import Settings
 from app.domain import Item, Status, Task, Vector
 from app.embedding.checkpoint import open_checkpoint
 from app.embedding.engine import Engine, load_engine
@@ -34,6 +34,7 @@ from app.services.search import search_documents
 from bench.ingest import add_documents, check_folder, fresh_folder
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, read_set
+from train.teacher import find_teacher
 
 Rankings: TypeAlias = list[list[str]]
 """For each query of the set the ids of the documents found, best first."""
@@ -81,8 +82,8 @@ def rank_with_bm25(labelled: LabelledSet) -> Rankings:
 
 
 def rank_with_chunks(labelled: LabelledSet) -> Rankings:
-    """Rank by each document's best chunk: the default model over fixed windows of tokens."""
-    settings = Settings(model=BUNDLED_MODEL, dimensions=None)
+    """Rank by each document's best chunk: all-MiniLM-L6-v2 over fixed windows of tokens."""
+    settings = Settings(model=str(find_teacher()), dimensions=None)
     engine = load_engine(open_checkpoint(settings), settings)
     first_rows: list[int] = []
     vectors: list[Vector] = []

@@ -19,6 +19,7 @@ LAYERS = [
     ["app.client"],
     ["app.uploading"],
     ["app.cli"],
+    ["train"],
 ]
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
@@ -36,10 +37,14 @@ def imports_of(path: Path) -> set[str]:
             assert node.level == 0, f"{path} imports relatively"
             assert node.module is not None
             modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {module for module in modules if module.split(".")[0] in {"app", "ingest"}}
+    return {
+        module for module in modules if module.split(".")[0] in {"app", "ingest", "train", "bench"}
+    }
 
 
-SOURCES = sorted([*ROOT.glob("app/**/*.py"), *ROOT.glob("ingest/**/*.py")])
+SOURCES = sorted(
+    [*ROOT.glob("app/**/*.py"), *ROOT.glob("ingest/**/*.py"), *ROOT.glob("train/**/*.py")]
+)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -50,6 +55,7 @@ def test_module_imports_only_its_own_layer_and_lower_ones(path: Path) -> None:
         assert module == "app", f"{module} belongs to no layer"
         return
     for imported in imports_of(path):
+        assert not imported.startswith("bench"), f"{module} imports {imported}"
         target = layer_of(imported)
         assert target is None or target == layer or RANKS[target] < RANKS[layer], (
             f"{module} ({layer}) imports {imported} ({target})"

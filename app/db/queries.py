@@ -299,7 +299,7 @@ def live_units(
 
 @dataclass(frozen=True, slots=True)
 class FoundVersion:
-    """The live version of a document that was found; its text, not yet checked, if asked for."""
+    """The live version of a document that was found."""
 
     document_id: int
     external_id: str
@@ -308,30 +308,23 @@ class FoundVersion:
     title: str
     url: str | None
     attributes: Attributes
-    text: str | None = None
-    text_crc32: int | None = None
 
 
 # Columns, not rows of the ORM: a search reads little of many rows.
 
 
-def find_hit_versions(
-    session: Session, unit_ids: Sequence[int], *, with_text: bool
-) -> dict[int, FoundVersion]:
+def find_hit_versions(session: Session, unit_ids: Sequence[int]) -> dict[int, FoundVersion]:
     """Return the live versions that these units belong to, by document id."""
-    columns: list[Any] = [
-        Version.document_id,
-        Document.external_id,
-        Version.id,
-        Version.number,
-        Version.title,
-        Version.url,
-        Version.attributes,
-    ]
-    if with_text:
-        columns += [Version.text, Version.text_crc32]
     rows = session.execute(
-        select(*columns)
+        select(
+            Version.document_id,
+            Document.external_id,
+            Version.id,
+            Version.number,
+            Version.title,
+            Version.url,
+            Version.attributes,
+        )
         .join(Document, Document.id == Version.document_id)
         .where(
             Version.id.in_(select(UnitRow.version_id).where(UnitRow.id.in_(unit_ids))),
@@ -339,6 +332,16 @@ def find_hit_versions(
         )
     )
     return {row[0]: FoundVersion(*row) for row in rows}
+
+
+def find_texts(
+    session: Session, version_ids: Sequence[int]
+) -> dict[int, tuple[str | None, int | None]]:
+    """Return (text, checksum of it) by version id."""
+    rows = session.execute(
+        select(Version.id, Version.text, Version.text_crc32).where(Version.id.in_(version_ids))
+    )
+    return {version_id: (text, checksum) for version_id, text, checksum in rows}
 
 
 def list_units(session: Session, version_ids: Sequence[int], generation_id: int) -> Sequence[Any]:

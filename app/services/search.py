@@ -1,8 +1,9 @@
 """From a question to ranked articles."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -18,6 +19,12 @@ from app.services.documents import require_intact
 
 MAX_QUERY_BYTES = 32 * 1024
 MAX_LIMIT = 1000
+
+
+# Documents whose passages are scored: those that the units put first.
+CANDIDATES = 100
+# Chosen on labelled sets: docs/decisions/0010-score-of-unit-and-passage.md.
+PASSAGE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,23 @@ class SearchResult:
     took_ms: Timing
 
 
+class _ScoredPassage(NamedTuple):
+    """A passage's inner product with the query, and where the passage is stored."""
+
+    score: float
+    unit_id: int
+    ordinal: int
+
+
+class _Candidate(NamedTuple):
+    """A document in the race: its fused score, and its passages, best first."""
+
+    version: queries.FoundVersion
+    score: float
+    passages: list[_ScoredPassage]
+    is_damaged: bool
+
+
 def search_documents(
     resources: Resources,
     collection_name: str,
@@ -50,6 +74,9 @@ def search_documents(
     passages: int = 1,
 ) -> SearchResult:
     """Rank the collection's articles for `query`; each hit with its `passages` best passages.
+
+    A score is the mean of two inner products with the query: of the article's best unit, and of its
+    best passage. The units choose the candidates.
 
     Raises TooLarge for a query over 32 KB, TextTooLong for one past the model's window.
     """
@@ -74,15 +101,17 @@ def search_documents(
                 else queries.filter_documents(session, collection_id, filters)
             )
             if index is None or generation_id is None:
-                found, hits = [], []
+                hits = []
                 break
-            found = index.search(vector, collection_id, limit=limit, allowed=allowed)
-            if min_score is not None:
-                found = [hit for hit in found if hit.score >= min_score]
-            hits = _read_hits(session, found, vector, generation_id, passages)
+            found = index.search(
+                vector, collection_id, limit=max(limit, CANDIDATES), allowed=allowed
+            )
+            ranked = _rank(session, found, vector, generation_id)
+            if ranked is not None:
+                shown = [hit for hit in ranked if min_score is None or hit.score >= min_score]
+                hits = _read_hits(session, shown[:limit], passages)
+                break
         # A document that was deleted or replaced since the index looked is not there any more.
-        if len(hits) == len(found):
-            break
     ended = perf_counter()
     return SearchResult(
         query,
@@ -96,78 +125,76 @@ def search_documents(
     )
 
 
-def _read_hits(
-    session: Session,
-    found: Sequence[UnitHit],
-    query: Vector,
-    generation_id: int,
-    passages: int,
-) -> list[Hit]:
-    versions = queries.find_hit_versions(
-        session, [hit.unit_id for hit in found], with_text=passages > 0
-    )
-    best = (
-        _find_best_passages(session, versions, query, generation_id, passages) if passages else {}
-    )
-    return [
-        Hit(
-            document_id=version.external_id,
-            version=version.number,
-            title=version.title,
-            url=version.url,
-            score=hit.score,
-            attributes=version.attributes,
-            passages=best.get(hit.document_id, ()),
-        )
-        for hit in found
-        if (version := versions.get(hit.document_id)) is not None
-    ]
-
-
-def _find_best_passages(
-    session: Session,
-    versions: dict[int, queries.FoundVersion],
-    query: Vector,
-    generation_id: int,
-    count: int,
-) -> dict[int, tuple[PassageHit, ...]]:
-    """Return the `count` best passages of each document, best first, by document id."""
-    of_version = {version.version_id: version for version in versions.values()}
-    scored: dict[int, list[tuple[float, int, int]]] = {}
+def _rank(
+    session: Session, found: Sequence[UnitHit], query: Vector, generation_id: int
+) -> list[_Candidate] | None:
+    """Score each document by its best unit and its best passage; None when one is not there."""
+    versions = queries.find_hit_versions(session, [hit.unit_id for hit in found])
+    if len(versions) < len(found):
+        return None
+    scored: dict[int, list[_ScoredPassage]] = {hit.document_id: [] for hit in found}
+    damaged: set[int] = set()
+    of_version = {version.version_id: version.document_id for version in versions.values()}
     for unit_id, version_id, blob, checksum in queries.list_units(
         session, list(of_version), generation_id
     ):
-        version = of_version[version_id]
         if crc32(blob) != checksum:
-            raise CorruptData(
-                f"the passages of {version.external_id} fail their checksum; "
-                "upload the document again"
-            )
+            damaged.add(of_version[version_id])
+            continue
         vectors: Matrix = (
             np.frombuffer(blob, dtype="<f2").reshape(-1, len(query)).astype(np.float32)
         )
-        scores = (vectors @ query).tolist()
-        scored.setdefault(version.document_id, []).extend(
-            (score, unit_id, ordinal) for ordinal, score in enumerate(scores)
+        scored[of_version[version_id]] += [
+            _ScoredPassage(score, unit_id, ordinal)
+            for ordinal, score in enumerate((vectors @ query).tolist())
+        ]
+    candidates = []
+    for hit in found:
+        best = sorted(scored[hit.document_id], key=lambda passage: -passage.score)
+        score = hit.score
+        if best and hit.document_id not in damaged:
+            score += PASSAGE_SHARE * (best[0].score - hit.score)
+        candidates.append(
+            _Candidate(versions[hit.document_id], score, best, hit.document_id in damaged)
         )
-    best = {
-        document_id: sorted(candidates, key=lambda c: -c[0])[:count]
-        for document_id, candidates in scored.items()
-    }
-    chosen = {(unit_id, ordinal) for top in best.values() for _, unit_id, ordinal in top}
-    passages = queries.find_passages(session, chosen)
-    return {
-        document_id: tuple(
-            _quote(versions[document_id], [(score, passages[at, nth]) for score, at, nth in top])
-        )
-        for document_id, top in best.items()
-    }
+    return sorted(candidates, key=lambda candidate: -candidate.score)
 
 
-def _quote(
-    version: queries.FoundVersion, scored: Sequence[tuple[float, Passage]]
-) -> Iterator[PassageHit]:
-    text = require_intact(version.text, version.text_crc32, version.external_id)
-    for score, passage in scored:
-        start, end = passage.span.start, passage.span.end
-        yield PassageHit(text[start:end], start, end, score, passage.heading, passage.page)
+def _read_hits(session: Session, shown: Sequence[_Candidate], count: int) -> list[Hit]:
+    """Return hits with the `count` best passages of each."""
+    quotes: dict[int, tuple[PassageHit, ...]] = {}
+    if count:
+        for candidate in shown:
+            if candidate.is_damaged:
+                raise CorruptData(
+                    f"the passages of {candidate.version.external_id} fail their checksum; "
+                    "upload the document again"
+                )
+        passages = queries.find_passages(
+            session, {(p.unit_id, p.ordinal) for c in shown for p in c.passages[:count]}
+        )
+        texts = queries.find_texts(session, [c.version.version_id for c in shown])
+        for candidate in shown:
+            version = candidate.version
+            text = require_intact(*texts[version.version_id], version.external_id)
+            quotes[version.version_id] = tuple(
+                _quote(text, p.score, passages[p.unit_id, p.ordinal])
+                for p in candidate.passages[:count]
+            )
+    return [
+        Hit(
+            document_id=candidate.version.external_id,
+            version=candidate.version.number,
+            title=candidate.version.title,
+            url=candidate.version.url,
+            score=candidate.score,
+            attributes=candidate.version.attributes,
+            passages=quotes.get(candidate.version.version_id, ()),
+        )
+        for candidate in shown
+    ]
+
+
+def _quote(text: str, score: float, passage: Passage) -> PassageHit:
+    start, end = passage.span.start, passage.span.end
+    return PassageHit(text[start:end], start, end, score, passage.heading, passage.page)

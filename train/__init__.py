@@ -1,0 +1,1 @@
+"""Recipes that make models: the bundled one, step by step."""

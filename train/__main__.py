@@ -1,0 +1,102 @@
+"""Makes a model: distil, stretch, adapt, export. `python -m train STEP --help` says how."""
+
+import argparse
+import random
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from train import articles, data, distil, export
+from train.state import Run, load_learned
+from train.teacher import find_teacher, load_teacher, read_tokenizer
+
+HELD_OUT = 0.03
+"""The share of the corpus that no step trains on."""
+SHARES = {
+    # Most words are seen rarely, and drift.
+    "word_embeddings.weight": 0.3,
+    # How near a head looks is mostly in these, and far from where it has to go.
+    "q_proj.bias": 10.0,
+    "k_proj.bias": 10.0,
+}
+
+
+def run_distil(arguments: argparse.Namespace) -> None:
+    """Steps 1 and 2."""
+    teacher = load_teacher(arguments.teacher)
+    sources = _shuffle(data.read_sources(arguments.corpus))
+    tokens, held_out = _tokenize(sources, read_tokenizer(arguments.teacher))
+    sample = distil.draw_crops(tokens, 384, 10, np.random.default_rng(0), first=0, last=held_out)
+    student = distil.make_student(teacher, sample)
+    print("before:", distil.measure(student, teacher, tokens, held_out))
+    run = Run(arguments.out, arguments.minutes, arguments.rate)
+    learned = distil.distil(student, teacher, tokens, held_out=held_out, run=run)
+    print("after:", distil.measure(learned, teacher, tokens, held_out))
+
+
+def run_articles(arguments: argparse.Namespace) -> None:
+    """Steps 3 and 4."""
+    sources = _shuffle(data.read_sources(arguments.corpus, arguments.questions))
+    step = articles.stretch if arguments.step == "stretch" else articles.adapt
+    step(
+        load_learned(arguments.start),
+        load_teacher(arguments.teacher),
+        sources[: _held_out(sources)],
+        data.Reader(read_tokenizer(arguments.teacher)),
+        Run(arguments.out, arguments.minutes, arguments.rate, SHARES),
+    )
+
+
+def run_export(arguments: argparse.Namespace) -> None:
+    """Write the checkpoint folder."""
+    adapters = articles.split_adapters(load_learned(arguments.adapters))
+    export.write_checkpoint(
+        arguments.out, load_learned(arguments.base), adapters, read_tokenizer(arguments.teacher)
+    )
+
+
+def _shuffle(sources: list[data.Source]) -> list[data.Source]:
+    random.Random(1).shuffle(sources)
+    return sources
+
+
+def _held_out(sources: list[data.Source]) -> int:
+    return int(len(sources) * (1 - HELD_OUT))
+
+
+def _tokenize(sources: list[data.Source], tokenizer: Tokenizer) -> tuple[distil.Tokens, int]:
+    """Return the running text of all articles as tokens, and where the held-out part begins."""
+    encodings = tokenizer.encode_batch(
+        [source.article.text for source in sources], add_special_tokens=False
+    )
+    rows = [np.array(encoding.ids, dtype=np.uint16) for encoding in encodings]
+    return np.concatenate(rows), sum(len(row) for row in rows[: _held_out(sources)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    steps = parser.add_subparsers(dest="step", required=True)
+    for name, minutes, rate in (("distil", 32, 6e-4), ("stretch", 30, 2e-4), ("adapt", 35, 5e-4)):
+        step = steps.add_parser(name)
+        step.add_argument("--corpus", type=Path, required=True, help="articles, one JSON a line")
+        step.add_argument("--out", type=Path, required=True, help="state; an existing one goes on")
+        step.add_argument("--minutes", type=float, default=minutes)
+        step.add_argument("--rate", type=float, default=rate, help="the highest learning rate")
+        step.set_defaults(run=run_distil if name == "distil" else run_articles)
+        if name != "distil":
+            step.add_argument("--questions", type=Path, required=True)
+            step.add_argument("--start", type=Path, required=True, help="state of the step before")
+    exporting = steps.add_parser("export")
+    exporting.add_argument("--out", type=Path, required=True, help="checkpoint folder")
+    exporting.set_defaults(run=run_export)
+    exporting.add_argument("--base", type=Path, required=True, help="state of step 3")
+    exporting.add_argument("--adapters", type=Path, required=True, help="state of step 4")
+    for step in steps.choices.values():
+        step.add_argument("--teacher", type=Path, default=find_teacher())
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""Steps 3 and 4: which articles and questions are read together, and what learns from them."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import bm25s
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812  the name that the field uses
+
+from train.contrast import (
+    Queue,
+    Read,
+    embed_alone,
+    embed_texts,
+    losses,
+    read_alone,
+    read_articles,
+    token_loss,
+    total,
+)
+from train.data import Example, Reader, Source
+from train.encoder import HEAD, HEADS, LAYERS, Weights, adapted, cast, new_adapter
+from train.state import Run, State
+
+QUEUE_ARTICLES = 1024
+STEP_TOKENS = 7000
+REHEARSED = 4
+"""One passage of so many is read alone as well."""
+NEAR_PAIRS = range(3, 11)
+NEAR_STRENGTH = 1.5
+QUESTION_TOKENS = 512
+HARD_NEGATIVES = 2
+NEIGHBOURS = 12
+RANK = 16
+TASKS = ("query", "passage")
+
+STRETCH = {
+    "token": 2.0,
+    "alone": 1.5,
+    "passage": 8.0,
+    "question": 6.0,
+    "article_nce": 0.6,
+    "article_kl": 0.6,
+    "passage_nce": 0.3,
+    "both_nce": 0.3,
+}
+ADAPT = {**STRETCH, "passage": 6.0, "question": 3.0, "article_nce": 1.0}
+
+
+class MaxTokens:
+    """The longest unit of now: it doubles at each quarter of the run, up to the window."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self.now, self._first, self._last = first, first, last
+
+    def advance(self, share: float) -> None:
+        self.now = min(self._last, self._first * 2 ** int(share * 4))
+
+
+def find_neighbours(sources: Sequence[Source], count: int = NEIGHBOURS) -> npt.NDArray[np.int64]:
+    """Return for each article the ones that BM25 confuses it with: shape (articles, count)."""
+    texts = [f"{source.article.title} {source.article.text[:2000]}" for source in sources]
+    index = bm25s.BM25(method="lucene")
+    index.index(bm25s.tokenize(texts, stopwords="en", show_progress=False), show_progress=False)
+    queries = [
+        " ".join([source.article.title, *(q.text for q in source.questions[:2])])
+        for source in sources
+    ]
+    found, _ = index.retrieve(
+        bm25s.tokenize(queries, stopwords="en", show_progress=False),
+        k=count + 1,
+        show_progress=False,
+    )
+    return np.stack([[row for row in rows if row != own][:count] for own, rows in enumerate(found)])
+
+
+def draw_steps(
+    sources: Sequence[Source],
+    neighbours: npt.NDArray[np.int64],
+    reader: Reader,
+    chance: random.Random,
+    max_tokens: MaxTokens,
+) -> Iterator[list[Example]]:
+    """Yield the articles of one step after another, each with some that look like it."""
+    while True:
+        order = list(range(len(sources)))
+        chance.shuffle(order)
+        chosen: dict[int, Example] = {}
+        cost = 0.0
+        for seed in order:
+            group = [seed, *chance.sample(neighbours[seed].tolist(), HARD_NEGATIVES)]
+            for row in group:
+                if row in chosen:
+                    continue
+                example = reader.read(sources[row], max_tokens=max_tokens.now, chance=chance)
+                if example is not None and example.questions:
+                    chosen[row] = example
+                    # Attention makes a long article dearer than its tokens.
+                    cost += len(example.ids) * (1 + len(example.ids) / 4000)
+            if cost >= STEP_TOKENS:
+                # Longest last, equal lengths side by side.
+                yield sorted(chosen.values(), key=lambda example: len(example.ids))
+                chosen, cost = {}, 0.0
+
+
+def stretch(
+    base: Weights, teacher: Weights, sources: Sequence[Source], reader: Reader, run: Run
+) -> dict[str, torch.Tensor]:
+    """Train the whole model on whole articles of growing length (step 3); returns it."""
+    state = run.start(prefer_near(base))
+
+    def merge() -> tuple[Weights, Weights]:
+        weights = cast(state.learned, torch.bfloat16)
+        return weights, weights
+
+    _train(state, merge, teacher, sources, reader, MaxTokens(1024, 8192), STRETCH)
+    return state.finish()
+
+
+def prefer_near(weights: Weights) -> dict[str, torch.Tensor]:
+    """Return `weights` in which a token attends rather to its neighbours than to what is far.
+
+    The teacher never saw more than 512 tokens; among 8,192 its attention drowns in text that is far
+    away. A constant in some rotary pairs of queries and keys adds the sum of the pairs'
+    cos(frequency x distance) to every logit, NEAR_STRENGTH at distance 0 and about 0 far away. With
+    the rates of training, biases of this size would take longer to learn than the run lasts.
+    """
+    changed = dict(weights)
+    constant = (NEAR_STRENGTH * HEAD**0.5 / len(NEAR_PAIRS)) ** 0.5
+    for layer in range(LAYERS):
+        for part in "qk":
+            name = f"layers.{layer}.self_attn.{part}_proj.bias"
+            bias = weights[name].clone().view(HEADS, HEAD)
+            bias[:, NEAR_PAIRS.start : NEAR_PAIRS.stop] += constant
+            changed[name] = bias.flatten()
+    return changed
+
+
+def adapt(
+    base: Weights, teacher: Weights, sources: Sequence[Source], reader: Reader, run: Run
+) -> dict[str, dict[str, torch.Tensor]]:
+    """Train the query and the passage adapter together on the frozen base (step 4)."""
+    torch.manual_seed(0)
+    state = run.start(
+        {
+            f"{task}/{name}": weight
+            for task in TASKS
+            for name, weight in new_adapter(base, RANK).items()
+        }
+    )
+    frozen = cast(base, torch.bfloat16)
+
+    def merge() -> tuple[Weights, Weights]:
+        of_query, of_passage = (
+            adapted(frozen, cast(adapter, torch.bfloat16))
+            for adapter in split_adapters(state.learned).values()
+        )
+        return of_query, of_passage
+
+    _train(state, merge, teacher, sources, reader, MaxTokens(8192, 8192), ADAPT)
+    return split_adapters(state.finish())
+
+
+def split_adapters(learned: Weights) -> dict[str, dict[str, torch.Tensor]]:
+    """Return the adapters of step 4 by task, query first."""
+    return {
+        task: {
+            name.removeprefix(f"{task}/"): weight
+            for name, weight in learned.items()
+            if name.startswith(f"{task}/")
+        }
+        for task in TASKS
+    }
+
+
+def _train(
+    state: State,
+    merge: Callable[[], tuple[Weights, Weights]],
+    teacher: Weights,
+    sources: Sequence[Source],
+    reader: Reader,
+    max_tokens: MaxTokens,
+    weights_of_losses: Mapping[str, float],
+) -> None:
+    fast_teacher = cast(teacher, torch.bfloat16)
+    queue = Queue(QUEUE_ARTICLES)
+    tokens = 0
+    chance = random.Random(state.step)
+    steps = draw_steps(sources, find_neighbours(sources), reader, chance, max_tokens)
+    while state.advance():
+        max_tokens.advance(state.share)
+        examples = next(steps)
+        of_query, of_passage = merge()
+        questions = [_tokenize(reader, q, QUESTION_TOKENS) for e in examples for q in e.questions]
+        owners = [row for row, example in enumerate(examples) for _ in example.passages]
+        articles, passages, states = read_articles(of_passage, examples)
+        alone = [text for example in examples for text in example.alone]
+        sizes = [end - start for example in examples for start, end in example.passages]
+        with torch.no_grad():
+            taught, taught_states = read_alone(fast_teacher, alone, sizes)
+        read = Read(articles, passages, taught, torch.tensor(owners))
+        parts = losses(
+            read,
+            queue,
+            embed_texts(of_query, questions),
+            embed_alone(fast_teacher, questions),
+            examples,
+        )
+        parts["token"] = token_loss(states, taught_states)
+        again = sorted(chance.sample(range(len(alone)), -(-len(alone) // REHEARSED)))
+        vectors, states = read_alone(
+            of_passage, [alone[i] for i in again], [sizes[i] for i in again]
+        )
+        of_passages = torch.split(torch.arange(sum(sizes)), sizes)
+        rows = torch.cat([of_passages[i] for i in again])
+        distance = 1 - F.cosine_similarity(vectors, taught[again]).mean()
+        parts["alone"] = token_loss(states, [state[rows] for state in taught_states]) + distance
+        queue.push(read)
+        tokens += sum(len(example.ids) for example in examples)
+        state.learn(total(parts, weights_of_losses), tokens=tokens, **parts)
+
+
+def _tokenize(reader: Reader, text: str, limit: int) -> list[int]:
+    ids: list[int] = reader.tokenizer.encode(text).ids
+    return ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]
