@@ -13,9 +13,10 @@ from train.teacher import find_teacher, load_teacher, read_tokenizer
 
 HELD_OUT = 0.03
 """The share of the corpus that no step trains on."""
+# Most words are seen rarely, and would drift: those of other fields most.
+FROZEN = {"word_embeddings.weight": 0.0}
 SHARES = {
-    # Most words are seen rarely, and drift.
-    "word_embeddings.weight": 0.3,
+    **FROZEN,
     # How near a head looks is mostly in these, and far from where it has to go.
     "q_proj.bias": 10.0,
     "k_proj.bias": 10.0,
@@ -30,7 +31,7 @@ def run_distil(arguments: argparse.Namespace) -> None:
     sample = distil.draw_crops(tokens, 384, 10, np.random.default_rng(0), first=0, last=held_out)
     student = distil.make_student(teacher, sample)
     print("before:", distil.measure(student, teacher, tokens, held_out))
-    run = Run(arguments.out, arguments.minutes, arguments.rate)
+    run = Run(arguments.out, arguments.minutes, arguments.rate, FROZEN)
     learned = distil.distil(student, teacher, tokens, held_out=held_out, run=run)
     print("after:", distil.measure(learned, teacher, tokens, held_out))
 

@@ -12,9 +12,12 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812  the name that the field uses
 
-from train.encoder import HEAD, HEADS, LAYERS, Weights, cast, encode
+from train.encoder import HEAD, HEADS, LAYERS, Weights, cast, encode, fastest_dtype
 from train.state import Run
 
+SUBSTITUTED = 0.15
+"""The share of tokens that random words replace in every second step. The corpus has few of the
+words of other fields, but the teacher can be asked about any word."""
 LENGTHS = (48, 96, 160, 256, 384, 512)
 SHARES = (0.15, 0.2, 0.25, 0.2, 0.1, 0.1)
 STEP_TOKENS = 2560
@@ -23,6 +26,8 @@ LAYER_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.5, 3.0)
 POOLED_WEIGHT = 2.0
 
 _MEAN_OF_POSITIONS = 128
+_FIRST_WORD = 1996
+"""Below it the teacher's vocabulary holds special tokens, unused rows and single characters."""
 
 Tokens = npt.NDArray[np.uint16]
 
@@ -108,21 +113,25 @@ def distil(
     run: Run,
 ) -> dict[str, torch.Tensor]:
     """Train `student` on crops of `tokens` before `held_out`; returns it (step 2)."""
-    fast_teacher = cast(teacher, torch.bfloat16)
+    dtype = fastest_dtype()
+    fast_teacher = cast(teacher, dtype)
     state = run.start(student)
     chance = np.random.default_rng(state.step)
     with torch.no_grad():
         ids = draw_crops(tokens, 160, 16, chance, first=0, last=held_out)
         variances = [state.float().var() for state in _pooled(fast_teacher, ids)[0]]
+    vocabulary = len(student["embeddings.word_embeddings.weight"])
     seen = 0
     while state.advance():
         length = int(chance.choice(LENGTHS, p=SHARES))
         ids = draw_crops(
             tokens, length, max(5, STEP_TOKENS // length), chance, first=0, last=held_out
         )
+        if state.step % 2:
+            ids = _substitute(ids, chance, vocabulary)
         with torch.no_grad():
             targets, target = _pooled(fast_teacher, ids)
-        states, pooled = _pooled(cast(state.learned, torch.bfloat16), ids)
+        states, pooled = _pooled(cast(state.learned, dtype), ids)
         hidden = torch.stack(
             [
                 weight * F.mse_loss(ours.float(), theirs.float()) / variance
@@ -137,6 +146,13 @@ def distil(
             hidden + POOLED_WEIGHT * distance, tokens=seen, hidden=hidden, distance=distance
         )
     return state.finish()
+
+
+def _substitute(ids: torch.Tensor, chance: np.random.Generator, vocabulary: int) -> torch.Tensor:
+    words = torch.from_numpy(chance.integers(_FIRST_WORD, vocabulary, size=ids.shape))
+    replaced = torch.from_numpy(chance.random(ids.shape) < SUBSTITUTED)
+    replaced[:, [0, -1]] = False
+    return torch.where(replaced, words, ids)
 
 
 def _pooled(weights: Weights, ids: torch.Tensor) -> tuple[Sequence[torch.Tensor], torch.Tensor]:

@@ -20,7 +20,7 @@ class Run:
     minutes: float
     rate: float
     shares: Mapping[str, float] = field(default_factory=dict)
-    """Weights whose names end so learn at this multiple of the rate."""
+    """Weights whose names end so learn at this multiple of the rate; with 0 they stay."""
 
     def start(self, learned: Mapping[str, torch.Tensor]) -> "State":
         """Return the state to train in, read from `out` where that is there."""
@@ -46,6 +46,7 @@ class State:
         for name, weight in self.learned.items():
             shares = [share for end, share in self.run.shares.items() if name.endswith(end)]
             groups.setdefault(shares[0] if shares else 1.0, []).append(weight)
+        groups.pop(0.0, None)
         self._optimizer = torch.optim.AdamW(
             [{"params": weights, "share": share} for share, weights in groups.items()],
             lr=self.run.rate,
@@ -59,8 +60,9 @@ class State:
                 weight.copy_(saved["learned"][name])
             self._optimizer.load_state_dict(saved["optimizer"])
             self.step, self.spent_s = saved["step"], saved["spent_s"]
-        for weight in self.learned.values():
-            weight.requires_grad_()
+        for weights in groups.values():
+            for weight in weights:
+                weight.requires_grad_()
         self._saved_s = self._printed_s = self.spent_s
         self._resumed_at = time.monotonic() - self.spent_s
 
