@@ -15,9 +15,10 @@ import torch.nn.functional as F  # noqa: N812  the name that the field uses
 from train.encoder import HEAD, HEADS, LAYERS, Weights, cast, encode, fastest_dtype
 from train.state import Run
 
-SUBSTITUTED = 0.15
-"""The share of tokens that random words replace in every second step. The corpus has few of the
-words of other fields, but the teacher can be asked about any word."""
+SUBSTITUTED = 0.1
+"""The share of tokens that random words replace in one step of SUBSTITUTED_EVERY. The corpus has few
+of the words of other fields, but the teacher can be asked about any word."""
+SUBSTITUTED_EVERY = 4
 LENGTHS = (48, 96, 160, 256, 384, 512)
 SHARES = (0.15, 0.2, 0.25, 0.2, 0.1, 0.1)
 STEP_TOKENS = 2560
@@ -127,7 +128,7 @@ def distil(
         ids = draw_crops(
             tokens, length, max(5, STEP_TOKENS // length), chance, first=0, last=held_out
         )
-        if state.step % 2:
+        if state.step % SUBSTITUTED_EVERY == 0:
             ids = _substitute(ids, chance, vocabulary)
         with torch.no_grad():
             targets, target = _pooled(fast_teacher, ids)
