@@ -22,13 +22,14 @@ if not __package__:
     sys.path[0] = str(Path(__file__).parents[1])
 
 from app.domain import Article
-from app.embedding.checkpoint import TITLE_SEPARATOR
+from app.embedding.checkpoint import BUNDLED_FOLDER, TITLE_SEPARATOR
 from bench.sets import Document, LabelledSet, read_set
 from ingest.units import split_article
 from train.articles import split_adapters
 from train.contrast import embed_alone, read_articles
 from train.data import PASSAGE_TOKENS, Example, Reader, as_example
-from train.encoder import Weights, adapted, cast
+from train.encoder import Weights, adapted, cast, fastest_dtype
+from train.export import read_weights
 from train.state import load_learned
 from train.teacher import find_teacher, read_tokenizer
 
@@ -201,21 +202,33 @@ def _print_measures(
         print(f"  {system:20} {ndcg(labelled, scored):.4f}", flush=True)
 
 
+def _read_weights(arguments: argparse.Namespace) -> tuple[Weights, Weights]:
+    """Return the weights that read queries and those that read passages."""
+    if arguments.base is None:
+        base, adapters = read_weights(arguments.checkpoint)
+    else:
+        base = load_learned(arguments.base)
+        if arguments.adapters is None:
+            return base, base
+        adapters = split_adapters(load_learned(arguments.adapters))
+    return adapted(base, adapters["query"]), adapted(base, adapters["passage"])
+
+
 def main() -> None:
     """Print nDCG@10 of one vector a document, of passages, and of both."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("--base", type=Path, required=True, help="state of step 2 or 3")
-    parser.add_argument("--adapters", type=Path, help="state of step 4")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--checkpoint", type=Path, default=BUNDLED_FOLDER, help="exported folder")
+    which.add_argument("--base", type=Path, help="instead of a folder: state of step 2 or 3")
+    parser.add_argument("--adapters", type=Path, help="with --base: state of step 4")
     parser.add_argument("--data", type=Path, required=True, help="folder of labelled sets")
     parser.add_argument("--set", action="append", required=True)
     parser.add_argument("--documents", type=int, default=1000, help="those of a sample")
     parser.add_argument("--queries", type=int, default=300, help="those of a sample")
     arguments = parser.parse_args()
-    of_query = of_passage = load_learned(arguments.base)
-    if arguments.adapters is not None:
-        adapters = split_adapters(load_learned(arguments.adapters))
-        of_query, of_passage = (adapted(of_query, adapter) for adapter in adapters.values())
-    fast = [cast(weights, torch.bfloat16) for weights in (of_query, of_passage)]
+    of_query, of_passage = _read_weights(arguments)
+    dtype = fastest_dtype()
+    fast = [cast(weights, dtype) for weights in (of_query, of_passage)]
     reader = Reader(read_tokenizer(find_teacher()))
     for name in arguments.set:
         labelled = take_sample(

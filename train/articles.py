@@ -21,7 +21,7 @@ from train.contrast import (
     total,
 )
 from train.data import Example, Reader, Source
-from train.encoder import HEAD, HEADS, LAYERS, Weights, adapted, cast, new_adapter
+from train.encoder import HEAD, HEADS, LAYERS, Weights, adapted, cast, fastest_dtype, new_adapter
 from train.state import Run, State
 
 QUEUE_ARTICLES = 1024
@@ -110,12 +110,13 @@ def stretch(
 ) -> dict[str, torch.Tensor]:
     """Train the whole model on whole articles of growing length (step 3); returns it."""
     state = run.start(prefer_near(base))
+    dtype = fastest_dtype()
 
     def merge() -> tuple[Weights, Weights]:
-        weights = cast(state.learned, torch.bfloat16)
+        weights = cast(state.learned, dtype)
         return weights, weights
 
-    _train(state, merge, teacher, sources, reader, MaxTokens(1024, 8192), STRETCH)
+    _train(state, merge, cast(teacher, dtype), sources, reader, MaxTokens(1024, 8192), STRETCH)
     return state.finish()
 
 
@@ -150,16 +151,17 @@ def adapt(
             for name, weight in new_adapter(base, RANK).items()
         }
     )
-    frozen = cast(base, torch.bfloat16)
+    dtype = fastest_dtype()
+    frozen = cast(base, dtype)
 
     def merge() -> tuple[Weights, Weights]:
         of_query, of_passage = (
-            adapted(frozen, cast(adapter, torch.bfloat16))
+            adapted(frozen, cast(adapter, dtype))
             for adapter in split_adapters(state.learned).values()
         )
         return of_query, of_passage
 
-    _train(state, merge, teacher, sources, reader, MaxTokens(8192, 8192), ADAPT)
+    _train(state, merge, cast(teacher, dtype), sources, reader, MaxTokens(8192, 8192), ADAPT)
     return split_adapters(state.finish())
 
 
@@ -184,7 +186,6 @@ def _train(
     max_tokens: MaxTokens,
     weights_of_losses: Mapping[str, float],
 ) -> None:
-    fast_teacher = cast(teacher, torch.bfloat16)
     queue = Queue(QUEUE_ARTICLES)
     tokens = 0
     chance = random.Random(state.step)
@@ -199,13 +200,13 @@ def _train(
         alone = [text for example in examples for text in example.alone]
         sizes = [end - start for example in examples for start, end in example.passages]
         with torch.no_grad():
-            taught, taught_states = read_alone(fast_teacher, alone, sizes)
+            taught, taught_states = read_alone(teacher, alone, sizes)
         read = Read(articles, passages, taught, torch.tensor(owners))
         parts = losses(
             read,
             queue,
             embed_texts(of_query, questions),
-            embed_alone(fast_teacher, questions),
+            embed_alone(teacher, questions),
             examples,
         )
         parts["token"] = token_loss(states, taught_states)

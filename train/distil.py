@@ -16,8 +16,8 @@ from train.encoder import HEAD, HEADS, LAYERS, Weights, cast, encode, fastest_dt
 from train.state import Run
 
 SUBSTITUTED = 0.1
-"""The share of tokens that random words replace in one step of SUBSTITUTED_EVERY. The corpus has few
-of the words of other fields, but the teacher can be asked about any word."""
+"""The share of tokens that random words replace in one step of SUBSTITUTED_EVERY. The corpus has
+few of the words of other fields, but the teacher can be asked about any word."""
 SUBSTITUTED_EVERY = 4
 LENGTHS = (48, 96, 160, 256, 384, 512)
 SHARES = (0.15, 0.2, 0.25, 0.2, 0.1, 0.1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from train.encoder import (
@@ -22,6 +22,8 @@ from train.encoder import (
 
 MAX_TOKENS = 8192
 ADAPTER_FOLDERS = {"query": "retrieval_query", "passage": "retrieval_passage"}
+
+_ADAPTER_PREFIX = "base_model.model."
 
 
 def write_checkpoint(
@@ -103,6 +105,20 @@ def write_checkpoint(
     )
 
 
+def read_weights(
+    folder: Path,
+) -> tuple[dict[str, torch.Tensor], dict[str, dict[str, torch.Tensor]]]:
+    """Return base and adapters (`query`, `passage`) of a folder that `write_checkpoint` wrote."""
+    adapters = {
+        name: {
+            key.removeprefix(_ADAPTER_PREFIX).removesuffix(".weight"): weight
+            for key, weight in _load(folder / subfolder / "adapter_model.safetensors").items()
+        }
+        for name, subfolder in ADAPTER_FOLDERS.items()
+    }
+    return _load(folder / "model.safetensors"), adapters
+
+
 def _write_adapter(folder: Path, adapter: Weights) -> None:
     rank = adapter[f"{LINEARS[0]}.lora_A"].shape[0]
     LoraConfig(
@@ -115,7 +131,7 @@ def _write_adapter(folder: Path, adapter: Weights) -> None:
     ).save_pretrained(str(folder))
     _save(
         folder / "adapter_model.safetensors",
-        {f"base_model.model.{name}.weight": weight for name, weight in adapter.items()},
+        {f"{_ADAPTER_PREFIX}{name}.weight": weight for name, weight in adapter.items()},
     )
 
 
@@ -124,6 +140,10 @@ def _save(path: Path, weights: Weights) -> None:
     if not all(weight.isfinite().all() for weight in halves.values()):
         raise ValueError(f"a weight of {path} has no value in fp16")
     save_file(halves, path, metadata={"format": "pt"})
+
+
+def _load(path: Path) -> dict[str, torch.Tensor]:
+    return {name: weight.float() for name, weight in load_file(path).items()}
 
 
 def _write_json(path: Path, content: object) -> None:
