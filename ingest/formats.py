@@ -8,7 +8,7 @@ import re
 from email.message import Message
 
 from app.errors import UnreadableDocument, UnsupportedMediaType
-from ingest.package import open_package
+from ingest.package import open_package, read_member
 
 _OOXML = "application/vnd.openxmlformats-officedocument."
 _DOCX = f"{_OOXML}wordprocessingml.document"
@@ -70,11 +70,6 @@ _HTML_MARK = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _FOLDERS = {"word/": _DOCX, "ppt/": _PPTX, "xl/": _XLSX}
-_MIMETYPES = {
-    b"application/epub+zip": "application/epub+zip",
-    f"{_OPENDOCUMENT}text".encode(): f"{_OPENDOCUMENT}text",
-    f"{_OPENDOCUMENT}spreadsheet".encode(): f"{_OPENDOCUMENT}spreadsheet",
-}
 # Other kinds of file that a name may hide.
 _FOREIGN = {
     b"\x89PNG\r\n": "image/png",
@@ -133,27 +128,20 @@ def detect_media_type(data: bytes, declared: str = "") -> str:
 
 def _detect_container(data: bytes, declared: str) -> str:
     """Tell office files and books by what the ZIP container holds; damaged, by what is declared."""
-    # EPUB and OpenDocument: the first member is called mimetype and is not compressed.
-    if data[30:38] == b"mimetype":
-        found = [kind for mark, kind in _MIMETYPES.items() if data[38:].startswith(mark)]
-        return found[0] if found else declared or ZIP
-    names = _list_names(data)
-    if "[Content_Types].xml" in names:
-        return next(
-            (kind for folder, kind in _FOLDERS.items() if any(n.startswith(folder) for n in names)),
-            declared or ZIP,
-        )
-    if "META-INF/container.xml" in names:
-        return "application/epub+zip"
-    return declared if not names and declared in MEDIA_TYPES else ZIP
-
-
-def _list_names(data: bytes) -> set[str]:
-    # The names are read again, under limits, by whoever opens the container.
     try:
-        return set(open_package(data).namelist())
+        package = open_package(data)
     except UnreadableDocument:
-        return set()
+        # Whoever opens it refuses it by its code.
+        return declared if declared in MEDIA_TYPES else ZIP
+    names = package.namelist()
+    if "mimetype" in names and package.getinfo("mimetype").file_size <= _MARK_BYTES:
+        # EPUB and OpenDocument name themselves; templates and the like have longer names.
+        written = read_member(package, "mimetype").decode("latin-1").strip()
+        return written if written in MEDIA_TYPES else declared or ZIP
+    if "[Content_Types].xml" in names:
+        kinds = (kind for folder, kind in _FOLDERS.items() for n in names if n.startswith(folder))
+        return next(kinds, declared or ZIP)
+    return ZIP
 
 
 def _detect_compound(data: bytes, declared: str) -> str:
