@@ -1,4 +1,4 @@
-"""Scanned pages, read with Debian's tesseract when the extra `ocr` and the program are installed."""
+"""Scanned pages, read with tesseract when the extra `ocr` and the program are installed."""
 
 import subprocess
 from collections.abc import Sequence
