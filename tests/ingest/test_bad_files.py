@@ -26,10 +26,14 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PDF = "application/pdf"
 
 BAD_FILES: dict[str, tuple[str, Callable[[], bytes], set[str]]] = {
-    "flate stream of 1 GB": (PDF, lambda: make_pdf_of(flate_bomb(1024)), {"unreadable_pdf"}),
+    "flate stream far over the limit": (
+        PDF,
+        lambda: make_pdf_of(flate_bomb(200)),
+        {"unreadable_pdf"},
+    ),
     "flate in flate": (
         PDF,
-        lambda: make_pdf_of(zlib.compress(flate_bomb(500)), filters="/FlateDecode /FlateDecode"),
+        lambda: make_pdf_of(zlib.compress(flate_bomb(200)), filters="/FlateDecode /FlateDecode"),
         {"unreadable_pdf"},
     ),
     "page loop": (PDF, lambda: make_pdf_of(b"", kids="2 0 R"), {"unreadable_pdf", "no_text"}),
