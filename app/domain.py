@@ -73,7 +73,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class PageStart:
-    """The offset at which page `number` (from 1) begins."""
+    """The offset at which page `number` (from 1) begins; slides and sheets count as pages."""
 
     start: int
     number: int
@@ -89,6 +89,8 @@ class Article:
     attributes: Attributes | None = None
     headings: tuple[Heading, ...] = ()
     pages: tuple[PageStart, ...] = ()
+    pages_with_text: int | None = None
+    """How many of the pages, slides or sheets hold text; None for a format without them."""
     warnings: tuple[str, ...] = ()
 
 

@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 from app.client import Client, RequestFailed, collection_path
 from app.errors import FolioError, InvalidRequest
-from ingest.formats import SUFFIXES
+from ingest.formats import BUNDLE_SUFFIXES, SUFFIXES
 
 _BATCH_DOCUMENTS = 64
 _BATCH_BYTES = 4 * 2**20
@@ -182,7 +182,7 @@ def _find_in_folder(folder: Path, outcome: Outcome) -> Iterator[Entry]:
         relative = path.relative_to(folder)
         if not path.is_file() or any(part.startswith(".") for part in relative.parts):
             continue
-        if path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() in SUFFIXES | BUNDLE_SUFFIXES:
             yield Entry(relative.as_posix(), str(path), path=path, size=path.stat().st_size)
         else:
             outcome.skipped.append(relative.as_posix())
@@ -190,11 +190,11 @@ def _find_in_folder(folder: Path, outcome: Outcome) -> Iterator[Entry]:
 
 def _take_file(path: Path, outcome: Outcome) -> Iterator[Entry]:
     size = path.stat().st_size
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in SUFFIXES | BUNDLE_SUFFIXES:
         yield Entry(path.name, str(path), path=path, size=size)
     else:
         named = path.suffix or "a file without a suffix"
-        readable = " ".join(sorted({*SUFFIXES, ".jsonl"}))
+        readable = " ".join(sorted(SUFFIXES | BUNDLE_SUFFIXES))
         message = f"{named} is not read; these are: {readable}"
         outcome.fail(str(path), "unsupported_media_type", message)
 
@@ -287,7 +287,9 @@ def _upload_batch(
     settled = [d["change"] for d in answer["documents"] if d["status"] == "ready"]
     outcome.counts["unchanged"] += settled.count("none")
     outcome.counts["updated"] += settled.count("metadata")
-    if len(settled) == len(batch):
+    # A bundle is one entry and several documents.
+    outcome.total += len(answer["documents"]) - len(batch)
+    if len(settled) == len(answer["documents"]):
         return []
     return [_Job(answer["job_id"], len(settled))]
 

@@ -7,13 +7,14 @@ breaks a limit. It answers in JSON: nothing that it sends is unpickled.
 
 import json
 import os
-import resource
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from multiprocessing.connection import Connection
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any
 
 from app.config import Settings
@@ -21,7 +22,6 @@ from app.domain import Article, Heading, PageStart
 from app.errors import FolioError, UnreadableDocument
 
 _DOCUMENTS_PER_CHILD = 200
-_MAX_OPEN_FILES = 64
 _MAX_ANSWER_BYTES = 256 * 2**20
 
 
@@ -58,26 +58,39 @@ class Sandbox:
             self._stop()
 
     def _ask(self, media_type: str, data: bytes) -> dict[str, Any]:
-        pipe = self._pipe_to_child()
+        process, pipe = self._start()
+        # Sending and half an answer can wait for ever as well: only a dead child ends both.
+        alarm = Timer(self._seconds, process.kill)
+        alarm.start()
         try:
             pipe.send_bytes(media_type.encode())
             pipe.send_bytes(data)
-            answered = pipe.poll(self._seconds)
-            answer = json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES)) if answered else None
+            answer: dict[str, Any] = json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES))
         except (EOFError, OSError) as error:
-            raise UnreadableDocument(
-                f"the parser broke off: the document needs more than "
-                f"{self._memory_bytes >> 20} MiB, gives more than {_MAX_ANSWER_BYTES >> 20} MiB, "
-                "or crashes it",
-                code="parser_crashed",
-            ) from error
-        if answer is None:
-            raise UnreadableDocument(
+            raise self._explain(process, in_time=alarm.is_alive()) from error
+        finally:
+            alarm.cancel()
+        return answer
+
+    def _explain(self, process: subprocess.Popen[bytes], *, in_time: bool) -> UnreadableDocument:
+        """Return why no answer came."""
+        if in_time:
+            # One that lives on gave too long an answer.
+            with suppress(subprocess.TimeoutExpired):
+                in_time = process.wait(timeout=1) != -signal.SIGXCPU
+        if not in_time:
+            return UnreadableDocument(
                 f"parsing took longer than {self._seconds:g} s", code="parser_timeout"
             )
-        return dict(answer)
+        return UnreadableDocument(
+            f"the parser broke off: the document needs more than "
+            f"{self._memory_bytes >> 20} MiB, gives more than {_MAX_ANSWER_BYTES >> 20} MiB, "
+            "or crashes it",
+            code="parser_crashed",
+        )
 
-    def _pipe_to_child(self) -> Connection:
+    def _start(self) -> tuple[subprocess.Popen[bytes], Connection]:
+        """Return the child that parses the next document."""
         if self._child is not None and self._parsed >= _DOCUMENTS_PER_CHILD:
             self._stop()
         if self._child is None:
@@ -92,6 +105,7 @@ class Sandbox:
                         "ingest.sandbox",
                         str(theirs.fileno()),
                         str(self._memory_bytes),
+                        str(self._seconds),
                     ],
                     pass_fds=(theirs.fileno(),),
                     stdin=subprocess.DEVNULL,
@@ -102,7 +116,7 @@ class Sandbox:
             self._child = process, Connection(ours.detach())
             self._parsed = 0
         self._parsed += 1
-        return self._child[1]
+        return self._child
 
     def _stop(self) -> None:
         if self._child is not None:
@@ -113,21 +127,21 @@ class Sandbox:
             self._child = None
 
 
-def _serve(pipe: Connection, memory_bytes: int) -> None:
+def _serve(pipe: Connection, memory_bytes: int, seconds: float) -> None:
     """Answer parse requests until the other end closes; runs in the child."""
     # The parent never imports the parsers' libraries.
+    from ingest.confinement import forbid_network, limit_process, limit_processor_time
     from ingest.parsers import parse_document
 
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_MAX_OPEN_FILES, _MAX_OPEN_FILES))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_process(memory_bytes)
+    forbid_network()
     while True:
         try:
             media_type = pipe.recv_bytes().decode()
             data = pipe.recv_bytes()
         except EOFError:
             return
+        limit_processor_time(seconds)
         try:
             answer: dict[str, Any] = asdict(parse_document(media_type, data))
         except FolioError as error:
@@ -152,9 +166,10 @@ def _read_article(answer: dict[str, Any]) -> Article:
         attributes=answer["attributes"] or {},
         headings=tuple(Heading(**heading) for heading in answer["headings"]),
         pages=tuple(PageStart(**page) for page in answer["pages"]),
+        pages_with_text=answer["pages_with_text"],
         warnings=tuple(answer["warnings"]),
     )
 
 
 if __name__ == "__main__":
-    _serve(Connection(int(sys.argv[1])), int(sys.argv[2]))
+    _serve(Connection(int(sys.argv[1])), int(sys.argv[2]), float(sys.argv[3]))

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from app.api.auth import resources_of
@@ -12,7 +13,8 @@ from app.api.bodies import body_schema, is_json, limit_body, parse_json, refer_t
 from app.api.schemas import DocumentIn, DocumentsIn
 from app.errors import InvalidRequest, UnsupportedMediaType
 from app.services.documents import Upload
-from ingest.formats import resolve_media_type
+from ingest.bundles import expand_bundle
+from ingest.formats import BUNDLE_TYPES, resolve_media_type
 
 MAX_FILES = 1000
 
@@ -25,9 +27,14 @@ async def _read_one(request: Request) -> Upload:
     if is_json(request):
         body = await _limited(request).body()
         return _as_upload(document_id, await parse_json(DocumentIn, body))
-    media_type = resolve_media_type(request.headers.get("content-type", ""), document_id)
     body = await _limited(request).body()
-    return Upload(document_id, body, media_type, filename=document_id)
+    content_type = request.headers.get("content-type", "")
+    upload = await run_in_threadpool(_read_file, document_id, document_id, content_type, body)
+    if upload.media_type.partition(";")[0] in BUNDLE_TYPES:
+        raise UnsupportedMediaType(
+            "a file of several articles has several ids: send it as multipart/form-data"
+        )
+    return upload
 
 
 async def _read_many(request: Request) -> list[Upload]:
@@ -52,19 +59,35 @@ async def _read_many(request: Request) -> list[Upload]:
         if ids and len(ids) != len(files):
             raise InvalidRequest(f"the form holds {len(files)} files and {len(ids)} ids")
         names = [file.filename or "" for file in files]
-        return [
-            Upload(
-                document_id,
-                await file.read(),
-                resolve_media_type(file.content_type or "", name),
-                filename=name,
+        uploads = [
+            await run_in_threadpool(
+                _read_file, document_id, name, file.content_type or "", await file.read()
             )
             for document_id, name, file in zip(ids or names, names, files, strict=True)
         ]
+    max_bytes = resources_of(request).settings.max_body_bytes
+    return await run_in_threadpool(_expand, uploads, max_bytes)
 
 
 OneUpload = Annotated[Upload, Depends(_read_one)]
 ManyUploads = Annotated[Sequence[Upload], Depends(_read_many)]
+
+
+def _read_file(document_id: str, filename: str, content_type: str, data: bytes) -> Upload:
+    media_type = resolve_media_type(content_type, filename, data)
+    return Upload(document_id, data, media_type, filename=filename)
+
+
+def _expand(uploads: Sequence[Upload], max_bytes: int) -> list[Upload]:
+    """Return the documents that files are or hold; an archive unpacks to at most `max_bytes`."""
+    expanded: list[Upload] = []
+    for upload in uploads:
+        members = expand_bundle(upload.id, upload.media_type, upload.data, max_bytes=max_bytes)
+        if members is None:
+            expanded.append(upload)
+        else:
+            expanded += [Upload(m.id, m.data, m.media_type, filename=m.id) for m in members]
+    return expanded
 
 
 def _limited(request: Request) -> Request:

@@ -3,41 +3,85 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 
 from app.domain import Article
 from app.errors import UnreadableDocument
-from ingest.parsers.html import parse_html
-from ingest.parsers.markdown import parse_markdown
-from ingest.parsers.pdf import parse_pdf
-from ingest.parsers.text import parse_text
+from ingest.formats import MEDIA_TYPES
+from ingest.parsers.inspection import inspect_text
 
-PARSERS: dict[str, Callable[[bytes, str], Article]] = {
-    "text/plain": parse_text,
-    "text/markdown": parse_markdown,
-    "text/html": parse_html,
-    "application/xhtml+xml": parse_html,
-    "application/pdf": parse_pdf,
+Parser = Callable[[bytes, str], Article]
+
+# Imported when first needed: a library that no document asks for costs neither time nor memory.
+PARSERS: dict[str, tuple[str, str]] = {
+    "text/plain": ("text", "parse_text"),
+    "text/markdown": ("markdown", "parse_markdown"),
+    "text/html": ("html", "parse_html"),
+    "application/xhtml+xml": ("html", "parse_html"),
+    "application/pdf": ("pdf", "parse_pdf"),
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": (
+        "docx",
+        "parse_docx",
+    ),
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": (
+        "pptx",
+        "parse_pptx",
+    ),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": (
+        "spreadsheet",
+        "parse_spreadsheet",
+    ),
+    "application/vnd.ms-excel": ("spreadsheet", "parse_spreadsheet"),
+    "application/vnd.oasis.opendocument.spreadsheet": ("spreadsheet", "parse_spreadsheet"),
+    "application/vnd.oasis.opendocument.text": ("odt", "parse_odt"),
+    "application/epub+zip": ("epub", "parse_epub"),
+    "application/rtf": ("rtf", "parse_rtf"),
+    "message/rfc822": ("eml", "parse_eml"),
+    "application/json": ("json", "parse_json"),
+    "application/x-ipynb+json": ("notebook", "parse_notebook"),
+    "text/x-rst": ("rst", "parse_rst"),
+    "text/csv": ("csv", "parse_csv"),
+    "text/tab-separated-values": ("csv", "parse_tsv"),
 }
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_LONGEST_LINE = 10 * 2**20
+_NOT_UNICODE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def parse_document(media_type: str, data: bytes) -> Article:
     """Parse `data`; raises UnreadableDocument with a code when no article comes of it."""
     kind, _, charset = media_type.partition("; charset=")
-    article = PARSERS[kind](data, charset)
+    article = find_parser(kind)(data, charset)
     if "\x00" in article.text:
         raise UnreadableDocument("the text holds NUL characters", code="nul_character")
     if not article.text.strip():
         raise UnreadableDocument("the document holds no text", code="empty_document")
+    if (longest := max(map(len, article.text.split("\n")))) >= _LONGEST_LINE:
+        raise UnreadableDocument(
+            f"a line has {longest} characters; at most {_LONGEST_LINE} are read",
+            code="line_too_long",
+        )
     # Lone surrogates are no characters: no database and no JSON can hold them.
-    broken = len(_SURROGATE.findall(article.text))
+    broken = len(_NOT_UNICODE.findall(article.text))
     warnings = (f"{broken} invalid characters replaced",) if broken else ()
     return replace(
         article,
-        text=_SURROGATE.sub("\ufffd", article.text),
+        text=_NOT_UNICODE.sub("\ufffd", article.text),
         title=" ".join(_CONTROL.sub(" ", article.title).split()),
         headings=tuple(replace(h, text=_CONTROL.sub(" ", h.text)) for h in article.headings),
-        warnings=article.warnings + warnings,
+        warnings=article.warnings + warnings + inspect_text(article.text),
     )
+
+
+def find_parser(media_type: str) -> Parser:
+    """Return the parser of a media type; raises UnreadableDocument (`unsupported_media_type`)."""
+    try:
+        module, function = PARSERS[media_type]
+    except KeyError:
+        raise UnreadableDocument(
+            f"{media_type} is not read; these are: {', '.join(MEDIA_TYPES)}",
+            code="unsupported_media_type",
+        ) from None
+    parser: Parser = getattr(import_module(f"ingest.parsers.{module}"), function)
+    return parser

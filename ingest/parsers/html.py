@@ -2,11 +2,13 @@
 
 import re
 from copy import deepcopy
+from typing import Any
 
 import lxml.html
-import trafilatura
 from lxml import etree
 from markdownify import markdownify
+from readability import Document
+from readability.readability import Unparseable
 
 from app.domain import Article
 from app.errors import UnreadableDocument
@@ -16,13 +18,14 @@ from ingest.parsers.text import decode_text
 # libxml2 drops everything below level 256 without a word, so deeper pages are refused.
 _MAX_DEPTH = 250
 _NEVER_TEXT = ("script", "style", "noscript", "template", "iframe", "svg", "head")
-# trafilatura takes these in when a page is short.
-_NEVER_ARTICLE = ("nav", "footer", "aside", "dialog")
 _AROUND_TEXT = ("nav", "header", "footer", "aside", "form", "dialog")
-# trafilatura leaves out real content at times. When it keeps less than this share of the words,
-# the whole region is taken: a marked-up <article> is trusted more than a bare <body>.
-_LEAST_KEPT_OF_ARTICLE = 0.6
-_LEAST_KEPT_OF_BODY = 0.2
+# Readability leaves out real content at times. Below this share of the words, and on pages of
+# fewer words, the whole region is taken: a marked-up <article> is trusted more than a bare <body>.
+_LEAST_KEPT_OF_ARTICLE = 0.3
+_LEAST_KEPT_OF_BODY = 0.1
+_LEAST_WORDS = 100
+_MOST_LINKED = 0.3
+_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 
@@ -34,15 +37,13 @@ def parse_html(data: bytes, charset: str = "") -> Article:
     page = _parse_tree(source)
     title = next(filter(None, map(_words_of, [*page.iter("h1"), *page.iter("title")])), "")
     canonical = page.xpath("string(//link[@rel='canonical']/@href)")
-    text, words_left_out = _extract(page)
-    if words_left_out:
-        warnings += (f"{words_left_out} words around the article were left out as navigation",)
+    text, left_out = _extract(page)
     return Article(
         text,
         title=title,
         url=str(canonical) or None,
         headings=find_headings(text),
-        warnings=warnings,
+        warnings=warnings + left_out,
     )
 
 
@@ -63,37 +64,75 @@ def _parse_tree(source: str) -> lxml.html.HtmlElement:
     return page
 
 
-def _extract(page: lxml.html.HtmlElement) -> tuple[str, int]:
-    """Return the article as Markdown and how many words of the page are not in it."""
+def _extract(page: lxml.html.HtmlElement) -> tuple[str, tuple[str, ...]]:
+    """Return the article as Markdown, and what of the page is not in it."""
     page = deepcopy(page)
     etree.strip_elements(page, *_NEVER_TEXT, etree.Comment, with_tail=False)
+    images = sum(1 for _ in page.iter("img"))
+    hidden = _drop_hidden(page)
     # Not text_content(), which joins the last word of a block to the first of the next.
-    words_of_page = len(_WORD.findall(_to_markdown(page)))
+    words_of_page = _count_words(_to_markdown(page))
     regions = page.xpath("//article | //main | //*[@role='main']")
     region = max(regions, key=lambda r: len(r.text_content()), default=None)
     least_kept = _LEAST_KEPT_OF_BODY if region is None else _LEAST_KEPT_OF_ARTICLE
-    text = ""
-    if next(page.iter(*_AROUND_TEXT), None) is not None:
-        pruned = deepcopy(page)
-        for element in list(pruned.iter(*_NEVER_ARTICLE)):
-            element.drop_tree()
-        extracted = trafilatura.extract(
-            pruned,
-            output_format="markdown",
-            include_comments=False,
-            include_formatting=True,
-            include_tables=True,
-        )
-        text = extracted or ""
+    text = _find_article(page)
     region = page if region is None else region
     for element in list(region.iter(*_AROUND_TEXT)):
         if element is not region and element.getparent() is not None:
             element.drop_tree()
     whole = _to_markdown(region)
-    kept_enough = len(text.split()) >= least_kept * len(whole.split())
-    if not kept_enough or len(find_headings(text)) < len(find_headings(whole)):
+    words = len(whole.split())
+    if words < _LEAST_WORDS or len(text.split()) < least_kept * words:
         text = whole
-    return text, max(0, words_of_page - len(_WORD.findall(text)))
+    left_out = max(0, words_of_page - _count_words(text))
+    found = [
+        (left_out, "{} words around the article were left out as navigation"),
+        (hidden, "{} words that are hidden from readers were left out"),
+        (images, "{} images were left out"),
+    ]
+    return text, tuple(words.format(count) for count, words in found if count)
+
+
+def _find_article(page: lxml.html.HtmlElement) -> str:
+    """Return what Mozilla's Readability, in its Python form, takes for the article; "" if none."""
+    try:
+        source = lxml.html.tostring(page, encoding="unicode")
+        return read_fragment(_Readability(source).summary(html_partial=True))
+    except Unparseable:
+        return ""
+
+
+class _Readability(Document):  # type: ignore[misc]  # comes without types
+    """Readability that keeps lists and tables, and what they stand in, unless they are links."""
+
+    def get_preserved_elements(self, node: lxml.html.HtmlElement) -> set[Any]:
+        """Return the elements that are not weighed for being left out."""
+        kept = set(super().get_preserved_elements(node))
+        for element in self.tags(node, "ul", "ol", "dl", "table"):
+            linked = self.get_link_density(element) >= _MOST_LINKED
+            if not linked and self.class_weight(element) >= 0:
+                kept.update([element, *element.iterancestors(), *element.iterdescendants()])
+        return kept
+
+
+def _drop_hidden(page: lxml.html.HtmlElement) -> int:
+    """Remove what no reader sees; returns how many words that were."""
+    words = 0
+    for element in page.xpath("//*[@hidden or contains(@style, 'display')]"):
+        concealed = "hidden" in element.attrib or _HIDDEN.search(element.get("style") or "")
+        if concealed and element.getparent() is not None:
+            words += _count_words(element.text_content())
+            element.drop_tree()
+    return words
+
+
+def _count_words(text: str) -> int:
+    return len(_WORD.findall(text))
+
+
+def read_fragment(html: str) -> str:
+    """Return HTML that another parser made of a document as Markdown, all of it."""
+    return _to_markdown(_parse_tree(html)) if html.strip() else ""
 
 
 def _to_markdown(element: lxml.html.HtmlElement) -> str:

@@ -29,7 +29,7 @@ def parse_markdown(data: bytes, charset: str = "") -> Article:
         metadata, text = {}, source
         warnings += ("front matter is not valid YAML: kept as text",)
     headings = find_headings(text)
-    attributes, dropped = _flatten(metadata)
+    attributes, dropped = flatten_attributes(metadata)
     title = str(attributes.pop("title", "") or "")
     url = attributes.pop("url", None)
     if dropped:
@@ -59,14 +59,16 @@ def _plain(children: list[Any]) -> str:
     return "".join(" " if c.type == "softbreak" else c.content for c in children).strip()
 
 
-def _flatten(metadata: Any, prefix: str = "") -> tuple[dict[str, AttributeValue], list[str]]:
+def flatten_attributes(
+    metadata: Any, prefix: str = ""
+) -> tuple[dict[str, AttributeValue], list[str]]:
     """Return attributes with dotted names, and the keys that hold nothing an attribute can."""
     attributes: dict[str, AttributeValue] = {}
     dropped: list[str] = []
     for key, value in metadata.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):
-            inner, inner_dropped = _flatten(value, f"{name}.")
+            inner, inner_dropped = flatten_attributes(value, f"{name}.")
             attributes |= inner
             dropped += inner_dropped
             continue

@@ -9,6 +9,8 @@ from pypdf.generic import Destination
 
 from app.domain import Article, Heading, PageStart
 from app.errors import UnreadableDocument
+from ingest.parsers.layout import drop_running_lines, join_hyphenated
+from ingest.parsers.ocr import read_scans
 
 
 def parse_pdf(data: bytes, charset: str = "") -> Article:
@@ -16,7 +18,7 @@ def parse_pdf(data: bytes, charset: str = "") -> Article:
     when no page holds text (a scan)."""
     del charset  # A PDF says how its own strings are encoded.
     try:
-        return _parse(PdfReader(io.BytesIO(data)))
+        return _parse(PdfReader(io.BytesIO(data)), data)
     except UnreadableDocument:
         raise
     # pypdf walks structures that a file can break in any way; beside its own errors come
@@ -27,22 +29,33 @@ def parse_pdf(data: bytes, charset: str = "") -> Article:
         ) from error
 
 
-def _parse(reader: PdfReader) -> Article:
+def _parse(reader: PdfReader, data: bytes) -> Article:
     # Files that only restrict printing open with the empty password.
     if reader.is_encrypted and not reader.decrypt(""):
         raise UnreadableDocument("the PDF is encrypted", code="unreadable_pdf")
     # Broken fonts map glyphs to NUL, which is no character.
     texts = [page.extract_text().replace("\x00", "").strip() for page in reader.pages]
+    scanned = sum(not text for text in texts)
+    warnings: tuple[str, ...] = ()
+    if scanned and (read := read_scans(data, [not text for text in texts])):
+        texts = [text or read.get(number, "") for number, text in enumerate(texts)]
+        warnings = (f"{len(read)} pages were read by OCR, which makes mistakes",)
     if not any(texts):
         raise UnreadableDocument(
             f"none of the {len(texts)} pages holds text: a scan needs OCR first", code="no_text"
         )
+    lines, repeated = drop_running_lines([text.split("\n") for text in texts])
+    texts = join_hyphenated(["\n".join(page).strip() for page in lines])
+    if repeated:
+        warnings += (f"{repeated} repeats of running headers and footers were left out",)
     pages: list[PageStart] = []
     offset = 0
     for number, text in enumerate(texts, start=1):
         pages.append(PageStart(offset, number))
         offset += len(text) + len("\n\n")
     empty = sum(not text for text in texts)
+    if empty:
+        warnings += (f"{empty} of {len(texts)} pages hold no text",)
     text = "\n\n".join(texts)
     title = reader.metadata.title if reader.metadata else None
     return Article(
@@ -50,7 +63,8 @@ def _parse(reader: PdfReader) -> Article:
         title=str(title or "").strip() or next(filter(None, texts)).partition("\n")[0].strip(),
         headings=tuple(_find_headings(reader, text, pages)),
         pages=tuple(pages),
-        warnings=(f"{empty} of {len(texts)} pages hold no text",) if empty else (),
+        pages_with_text=len(texts) - empty,
+        warnings=warnings,
     )
 
 

@@ -350,7 +350,7 @@ CASES = [
     form("the same name twice", 422, "duplicate_id", *[part("files", "x", "a.txt")] * 2),
     form("empty file", 422, "empty_document", part("files", "", "a.txt")),
     form("file without a name", 415, "unsupported_media_type", part("files", UNSAID, "")),
-    form("type that is not read", 415, "unsupported_media_type", part("files", "x", "a.zip")),
+    form("type that is not read", 415, "unsupported_media_type", part("files", "x", "a.exe")),
     form("name with a control character", 422, "invalid_id", part("files", "x", "a\x07.txt")),
     form("no boundary", 400, "bad_request", part("files", UNSAID, "a.txt"), boundary=""),
     form("other boundary", 400, "bad_request", part("files", UNSAID, "a.txt"), boundary="c"),

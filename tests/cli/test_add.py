@@ -85,12 +85,12 @@ def test_hidden_and_other_files_of_a_folder_are_left_out_and_said(
     files: Path, ask: Ask, collection: Collection
 ) -> None:
     write(files / "in" / "a.md")
-    for name in (".hidden.md", ".git/a.md", "b.docx", "c/d.PNG", "Makefile"):
+    for name in (".hidden.md", ".git/a.md", "b.dwg", "c/d.PNG", "Makefile"):
         write(files / "in" / name)
     ran = ask("add", "in")
     assert (ran.code, ids_of(collection)) == (0, {"a.md"})
-    assert "skipped 3 files of other formats: .docx, .png, without a suffix" in ran.stdout
-    assert sorted(ask("add", "in", "--json").json["skipped"]) == ["Makefile", "b.docx", "c/d.PNG"]
+    assert "skipped 3 files of other formats: .dwg, .png, without a suffix" in ran.stdout
+    assert sorted(ask("add", "in", "--json").json["skipped"]) == ["Makefile", "b.dwg", "c/d.PNG"]
 
 
 def test_fields_of_a_line_that_no_article_has_become_attributes(
@@ -150,7 +150,7 @@ def test_each_name_that_leads_to_no_article_fails_and_the_others_are_added(
     files: Path, ask: Ask, collection: Collection
 ) -> None:
     write(files / "good.md")
-    write(files / "report.docx")
+    write(files / "report.dwg")
     write(files / "noend", "Tea.")
     write(files / "empty.jsonl", "\n\n")
     (files / "empty").mkdir()
@@ -161,7 +161,7 @@ def test_each_name_that_leads_to_no_article_fails_and_the_others_are_added(
         "nothing.md": "not_found",
         "*.pdf": "not_found",
         "a" * 300: "not_found",
-        "report.docx": "unsupported_media_type",
+        "report.dwg": "unsupported_media_type",
         "noend": "unsupported_media_type",
         "empty.jsonl": "no_article",
         "empty": "no_article",

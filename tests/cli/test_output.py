@@ -84,10 +84,10 @@ def test_control_characters_of_arguments_and_files_do_not_reach_the_terminal(
     ask: Ask, files: Path
 ) -> None:
     (files / f"{EVIL.replace('/', '')}.md").write_text("Tea.")
-    (files / f"{EVIL}.docx").write_text("Tea.")
+    (files / f"{EVIL}.dwg").write_text("Tea.")
     answers = [
         ask("add", "."),
-        ask("add", f"{EVIL}.docx", f"{EVIL}.nothing"),
+        ask("add", f"{EVIL}.dwg", f"{EVIL}.nothing"),
         ask("show", EVIL),
         ask("remove", EVIL),
         folio("list", "--server", f"http://{EVIL}"),

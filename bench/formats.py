@@ -1,0 +1,186 @@
+"""Measures the parsers on public files: articles in pages, encodings, office files, PDFs, cost.
+
+    python bench/formats.py --readability DIR --chardet DIR --office DIR --pdf DIR --pandoc pandoc
+
+Each folder is a checkout of its source (bench/README.md names them); those not given are left out.
+"""
+
+import argparse
+import codecs
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from time import perf_counter
+
+if not __package__:
+    # As a script this folder comes first, where `ingest` would be bench/ingest.py.
+    sys.path[0] = str(Path(__file__).parents[1])
+
+import lxml.html
+
+from app.config import Settings
+from app.errors import FolioError
+from bench.report import describe_machine, print_table
+from ingest.formats import resolve_media_type
+from ingest.parsers import parse_document
+from ingest.parsers.text import decode_text
+from ingest.sandbox import Sandbox
+
+_WORD = re.compile(r"\w+")
+_AGREES = 0.95
+_OFFICE = ("docx", "pptx", "odt", "epub", "rtf")
+_CODECS = {"MacRoman": "mac-roman", "MacCyrillic": "mac-cyrillic"}
+_TINY = 200
+
+
+def _count_words(text: str) -> Counter[str]:
+    return Counter(_WORD.findall(text.lower()))
+
+
+def _score(found: Counter[str], expected: Counter[str]) -> tuple[float, float, float]:
+    """Return F1, precision and recall of the tokens."""
+    if not found and not expected:
+        return 1.0, 1.0, 1.0
+    shared = sum((found & expected).values())
+    f1 = 2 * shared / (sum(found.values()) + sum(expected.values()))
+    precision = shared / max(1, sum(found.values()))
+    return f1, precision, shared / max(1, sum(expected.values()))
+
+
+def _read(path: Path) -> str:
+    """Return a file's text, or the code with which it is refused after an exclamation mark."""
+    data = path.read_bytes()
+    try:
+        return parse_document(resolve_media_type("", path.name, data), data).text
+    except FolioError as error:
+        return f"!{error.code}"
+
+
+def measure_pages(folder: Path) -> list[tuple[str, str]]:
+    """Score the article of each test page of mozilla/readability against its expected page."""
+    scores = []
+    for page in sorted((folder / "test" / "test-pages").iterdir()):
+        expected = lxml.html.document_fromstring((page / "expected.html").read_bytes().decode())
+        text = _read(page / "source.html")
+        scores.append(_score(_count_words(text), _count_words(" ".join(expected.itertext()))))
+    means = [sum(column) / len(scores) for column in zip(*scores, strict=True)]
+    names = ("token F1", "precision", "recall")
+    return [
+        (f"pages of readability ({len(scores)}): {name}", f"{mean:.3f}")
+        for name, mean in zip(names, means, strict=True)
+    ]
+
+
+def measure_encodings(folder: Path) -> list[tuple[str, str]]:
+    """Count files of chardet's corpus whose text is what their folder's encoding gives."""
+    right = total = 0
+    for path in sorted((folder / "tests").glob("*/*")):
+        name = path.parent.name
+        encoding = _CODECS.get(name, name)
+        while not _is_codec(encoding) and "-" in encoding:
+            # iso-8859-2-czech
+            encoding = encoding.rpartition("-")[0]
+        if not _is_codec(encoding):
+            continue
+        data = path.read_bytes()
+        total += 1
+        expected = data.decode(encoding, "replace").lstrip("\ufeff")
+        try:
+            text = decode_text(data)[0].lstrip("\ufeff")
+        except FolioError:
+            continue
+        right += text == expected.replace("\r\n", "\n").replace("\r", "\n")
+    return [("encodings decoded right", f"{right} of {total}")]
+
+
+def measure_office(folder: Path, pandoc: str) -> Iterator[tuple[str, str]]:
+    """Count office files of pandoc's tests that agree with pandoc's own reading of them."""
+    for suffix in _OFFICE:
+        agreed = holds = total = refused = 0
+        for path in sorted(folder.rglob(f"*.{suffix}")):
+            ran = subprocess.run(
+                [pandoc, "-f", suffix, "-t", "plain", "--wrap=none", str(path)],
+                capture_output=True,
+                check=False,
+            )
+            if ran.returncode:
+                continue
+            text = _read(path)
+            refused += text.startswith("!")
+            expected = _count_words(ran.stdout.decode("utf-8", "replace"))
+            f1, _, recall = _score(_count_words(text), expected)
+            total += 1
+            agreed += f1 >= _AGREES
+            holds += recall >= _AGREES
+        yield (
+            f"{suffix} ({total}): F1 ≥ .95 with pandoc / its words held / refused",
+            f"{agreed / max(1, total):.0%} / {holds / max(1, total):.0%} / {refused}",
+        )
+
+
+def measure_pdfs(folder: Path) -> list[tuple[str, str]]:
+    """Count the PDFs of py-pdf/sample-files that are read, and the codes of the others."""
+    outcomes = [_read(path) for path in sorted(folder.rglob("*.pdf"))]
+    codes = Counter(outcome[1:] for outcome in outcomes if outcome.startswith("!"))
+    return [
+        (f"PDFs ({len(outcomes)}): read", str(len(outcomes) - sum(codes.values()))),
+        *((f"PDFs: {code}", str(count)) for code, count in sorted(codes.items())),
+    ]
+
+
+def measure_sandbox() -> list[tuple[str, str]]:
+    """Time a small text in the sandbox and without it, and the start of a child."""
+    text = b"# Tea\n\nPour the milk into the cup before the tea.\n"
+    with closing(Sandbox(Settings())) as sandbox:
+        started = perf_counter()
+        sandbox.parse("text/markdown", text)
+        first_ms = (perf_counter() - started) * 1000
+        started = perf_counter()
+        for _ in range(_TINY):
+            sandbox.parse("text/markdown", text)
+        inside_ms = (perf_counter() - started) * 1000 / _TINY
+    started = perf_counter()
+    for _ in range(_TINY):
+        parse_document("text/markdown", text)
+    outside_ms = (perf_counter() - started) * 1000 / _TINY
+    return [
+        ("sandbox: start of a child, once in 200 documents, ms", f"{first_ms:.0f}"),
+        ("sandbox: cost a document, ms", f"{inside_ms - outside_ms:.2f}"),
+    ]
+
+
+def _is_codec(name: str) -> bool:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        return False
+    return True
+
+
+def main() -> None:
+    """Measure what the named folders allow and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    for name in ("readability", "chardet", "office", "pdf"):
+        parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--pandoc", default="pandoc", help="pandoc 3.8 or newer")
+    arguments = parser.parse_args()
+    rows: list[tuple[str, str]] = []
+    if arguments.readability:
+        rows += measure_pages(arguments.readability)
+    if arguments.chardet:
+        rows += measure_encodings(arguments.chardet)
+    if arguments.office:
+        rows += measure_office(arguments.office, arguments.pandoc)
+    if arguments.pdf:
+        rows += measure_pdfs(arguments.pdf)
+    rows += measure_sandbox()
+    print(describe_machine())
+    print_table(("measure", "value"), rows)
+
+
+if __name__ == "__main__":
+    main()

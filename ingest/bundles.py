@@ -1,0 +1,125 @@
+"""Files that hold several articles: ZIP archives, JSON Lines and JSON arrays.
+
+A bundle is taken apart when it is uploaded: each member becomes a document of its own, with its
+own version, status and receipt. A member of an archive has the id `archive.zip/its/path`; an
+article in JSON brings its own.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from app.errors import UnreadableDocument, UnsupportedMediaType
+from ingest.formats import JSON_LINES, UNKNOWN, ZIP, resolve_media_type
+from ingest.package import open_package, read_member
+
+MAX_MEMBERS = 1000
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One article of a bundle."""
+
+    id: str
+    data: bytes
+    media_type: str
+
+
+def expand_bundle(
+    bundle_id: str, media_type: str, data: bytes, *, max_bytes: int
+) -> list[Member] | None:
+    """Return the articles in a bundle; None when the file is one article itself.
+
+    Raises UnreadableDocument, and none of it is taken: `nested_archive`, `invalid_line`,
+    `empty_document`, or what `open_package` refuses. A member of a format that is not read comes
+    back as UNKNOWN, so that it fails by name.
+    """
+    kind = media_type.partition(";")[0]
+    if kind == ZIP:
+        members = list(_expand_archive(bundle_id, data, max_bytes))
+    elif kind == JSON_LINES:
+        members = list(_expand_lines(data))
+    elif kind == _JSON and data.lstrip()[:1] == b"[":
+        items = _read_array(data)
+        if items is None:
+            return None
+        members = items
+    else:
+        return None
+    if not members:
+        raise UnreadableDocument(f"{bundle_id} holds no article", code="empty_document")
+    if len(members) > MAX_MEMBERS:
+        raise UnreadableDocument(
+            f"it holds {len(members)} articles; an upload may have {MAX_MEMBERS}",
+            code="archive_too_large",
+        )
+    return members
+
+
+def _expand_archive(archive_id: str, data: bytes, max_bytes: int) -> Iterator[Member]:
+    package = open_package(data, max_members=4 * MAX_MEMBERS, max_bytes=max_bytes)
+    for info in package.infolist():
+        path = PurePosixPath(info.filename)
+        # What file managers and version control leave beside the files.
+        if info.is_dir() or any(p.startswith(".") or p == "__MACOSX" for p in path.parts):
+            continue
+        member_id = f"{archive_id}/{info.filename}"
+        content = read_member(package, info.filename)
+        media_type = _resolve(info.filename, content)
+        if media_type == ZIP or path.suffix.lower() in _ARCHIVES:
+            raise UnreadableDocument(
+                "an archive inside an archive is not opened", code="nested_archive"
+            )
+        nested = expand_bundle(member_id, media_type, content, max_bytes=max_bytes)
+        yield from [Member(member_id, content, media_type)] if nested is None else nested
+
+
+def _resolve(filename: str, content: bytes) -> str:
+    try:
+        return resolve_media_type("", filename, content)
+    except UnsupportedMediaType:
+        return UNKNOWN
+
+
+def _expand_lines(data: bytes) -> Iterator[Member]:
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if line.strip():
+            article_id = _find_id(_read_json(line, f"line {number}"))
+            if article_id is None:
+                raise UnreadableDocument(
+                    f"line {number} is no JSON object with an id", code="invalid_line"
+                )
+            yield Member(article_id, line, _JSON)
+
+
+def _read_array(data: bytes) -> list[Member] | None:
+    """Return the articles of an array; None when it holds anything else."""
+    array = _read_json(data, "the file")
+    ids = [_find_id(item) for item in array]
+    return (
+        [
+            Member(article_id, json.dumps(item).encode(), _JSON)
+            for article_id, item in zip(ids, array, strict=True)
+            if article_id is not None
+        ]
+        if ids and None not in ids
+        else None
+    )
+
+
+def _read_json(source: bytes, what: str) -> Any:
+    try:
+        return json.loads(source)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableDocument(f"{what} is not valid JSON", code="invalid_line") from error
+
+
+def _find_id(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return None
+    article_id = value.get("id", value.get("_id"))
+    return article_id if isinstance(article_id, str) and article_id else None

@@ -1,0 +1,51 @@
+"""CSV and TSV as one Markdown table."""
+
+import csv
+import io
+
+from app.domain import Article
+from app.errors import UnreadableDocument
+from ingest.parsers.tables import render_table
+from ingest.parsers.text import decode_text
+
+_SAMPLE_CHARACTERS = 64 * 1024
+_DELIMITERS = ",;\t|"
+_LARGEST_FIELD = 2**20
+
+
+def parse_csv(data: bytes, charset: str = "") -> Article:
+    """Read comma-separated values; semicolons, tabs and bars are told by their regularity."""
+    return _parse(data, charset, "")
+
+
+def parse_tsv(data: bytes, charset: str = "") -> Article:
+    """Read tab-separated values."""
+    return _parse(data, charset, "\t")
+
+
+def _parse(data: bytes, charset: str, delimiter: str) -> Article:
+    text, warnings = decode_text(data, charset)
+    csv.field_size_limit(_LARGEST_FIELD)
+    # newline="": line ends inside quotes are the field's.
+    lines = io.StringIO(text, newline="")
+    try:
+        rows = list(csv.reader(lines, delimiter=delimiter or _find_delimiter(text)))
+    except csv.Error as error:
+        raise UnreadableDocument(
+            f"a field has more than {_LARGEST_FIELD} characters, or a quotation never ends",
+            code="unreadable_table",
+        ) from error
+    return Article(render_table(rows), warnings=warnings)
+
+
+def _find_delimiter(text: str) -> str:
+    """Return the delimiter that cuts the most of the first lines into one number of fields > 1."""
+    sample = text[:_SAMPLE_CHARACTERS].splitlines()[:50]
+
+    def regularity(delimiter: str) -> tuple[int, int]:
+        widths = [len(row) for row in csv.reader(sample, delimiter=delimiter) if row]
+        widths = [width for width in widths if width > 1]
+        best = max(set(widths), key=lambda width: (widths.count(width), width), default=0)
+        return widths.count(best), best
+
+    return max(_DELIMITERS, key=regularity)

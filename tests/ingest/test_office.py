@@ -1,0 +1,250 @@
+"""What the office formats, books, mail, tables and bundles come out as."""
+
+import io
+import json
+from collections.abc import Callable
+
+import openpyxl
+import pytest
+from pptx import Presentation
+from pptx.util import Inches
+
+from app.domain import Article, PageStart
+from app.errors import UnreadableDocument
+from ingest.bundles import Member, expand_bundle
+from ingest.formats import JSON_LINES, UNKNOWN, ZIP, resolve_media_type
+from ingest.parsers import parse_document
+from ingest.units import page_number
+from tests.ingest.bad_files import make_docx, make_zip, word_paragraph
+from tests.ingest.pdf_files import make_pdf
+
+_OFFICE = "urn:oasis:names:tc:opendocument:xmlns"
+
+
+def read(name: str, data: bytes) -> Article:
+    """Parse a file as its name and its bytes say."""
+    return parse_document(resolve_media_type("", name, data), data)
+
+
+def make_pptx() -> bytes:
+    presentation = Presentation()
+    for title in ("Water", "Milk"):
+        slide = presentation.slides.add_slide(presentation.slide_layouts[1])
+        slide.shapes.title.text = title
+        slide.placeholders[1].text = f"{title} goes first"
+    slide.notes_slide.notes_text_frame.text = "Say it slowly"
+    inches = Inches(1)
+    table = slide.shapes.add_table(2, 2, inches, inches, inches, inches).table
+    for row, words in enumerate((("Cup", "Spoons"), ("small", "1"))):
+        for column, word in enumerate(words):
+            table.cell(row, column).text = word
+    file = io.BytesIO()
+    presentation.save(file)
+    return file.getvalue()
+
+
+def make_xlsx() -> bytes:
+    book = openpyxl.Workbook()
+    book.active.title = "Prices"
+    for row in (["Cup", "Price"], ["small", 2.5], ["a|b", 3]):
+        book["Prices"].append(row)
+    book.create_sheet("Empty")
+    book.create_sheet("Hidden").append(["secret"])
+    book["Hidden"].sheet_state = "hidden"
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def make_odt() -> bytes:
+    content = (
+        f'<office:document-content xmlns:office="{_OFFICE}:office:1.0" '
+        f'xmlns:text="{_OFFICE}:text:1.0" xmlns:table="{_OFFICE}:table:1.0">'
+        '<office:body><office:text><text:h text:outline-level="2">Milk</text:h>'
+        "<text:p>Pour<text:s/>it.</text:p><text:list><text:list-item><text:p>whole</text:p>"
+        "</text:list-item><text:list-item><text:p>oat</text:p></text:list-item></text:list>"
+        "<table:table><table:table-row><table:table-cell><text:p>Cup</text:p></table:table-cell>"
+        "</table:table-row></table:table></office:text></office:body></office:document-content>"
+    )
+    return make_zip({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content})
+
+
+def make_epub() -> bytes:
+    return make_zip(
+        {
+            "mimetype": "application/epub+zip",
+            "META-INF/container.xml": '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:'
+            'container"><rootfiles><rootfile full-path="b/p.opf"/></rootfiles></container>',
+            "b/p.opf": '<package xmlns="http://www.idpf.org/2007/opf"><metadata xmlns:dc='
+            '"http://purl.org/dc/elements/1.1/"><dc:title>Tea book</dc:title></metadata><manifest>'
+            '<item id="2" href="two.xhtml" media-type="application/xhtml+xml"/>'
+            '<item id="1" href="one.xhtml" media-type="application/xhtml+xml"/></manifest>'
+            '<spine><itemref idref="1"/><itemref idref="2"/></spine></package>',
+            "b/one.xhtml": "<html><body><h1>One</h1><p>Boil.</p></body></html>",
+            "b/two.xhtml": "<html><body><h1>Two</h1><p>Pour.</p></body></html>",
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (make_pptx, "presentationml.presentation"),
+        (make_xlsx, "spreadsheetml.sheet"),
+        (make_odt, "opendocument.text"),
+        (make_epub, "epub+zip"),
+        (lambda: make_docx(word_paragraph("tea")), "wordprocessingml.document"),
+        (lambda: make_pdf([["tea"]]), "application/pdf"),
+        (lambda: b"{\\rtf1 tea}", "application/rtf"),
+        (lambda: b"<!DOCTYPE html><p>tea", "text/html"),
+        (lambda: make_zip({"a.md": "tea"}), ZIP),
+    ],
+)
+@pytest.mark.parametrize("name", ["file.txt", "file"])
+def test_content_decides_over_the_name(make: Callable[[], bytes], expected: str, name: str) -> None:
+    assert resolve_media_type("", name, make()).endswith(expected)
+    assert resolve_media_type("text/plain", name, make()).endswith(expected)
+
+
+def test_word_document_keeps_paragraphs_and_tables() -> None:
+    cells = "".join(f"<w:tc>{word_paragraph(w)}</w:tc>" for w in ("Cup", "Spoons"))
+    body = word_paragraph("Pour milk.") + f"<w:tbl><w:tr>{cells}</w:tr></w:tbl>"
+    text = read("a.docx", make_docx(body)).text
+    assert text.startswith("Pour milk.")
+    assert "Cup" in text.split("Pour milk.")[1]
+    assert "|" in text
+
+
+def test_slides_are_pages_with_titles_tables_and_notes() -> None:
+    article = read("a.pptx", make_pptx())
+    assert [heading.text for heading in article.headings] == ["Water", "Milk"]
+    assert "| Cup | Spoons |\n| --- | --- |\n| small | 1 |" in article.text
+    assert "Notes: Say it slowly" in article.text
+    assert page_number(article.pages, article.text.index("Milk goes first")) == 2
+    assert article.pages_with_text == 2
+
+
+def test_sheets_are_tables_under_their_names() -> None:
+    article = read("a.xlsx", make_xlsx())
+    assert article.text == (
+        "## Prices\n\n| Cup | Price |\n| --- | --- |\n| small | 2.5 |\n| a\\|b | 3 |\n\n"
+        "## Hidden\n\n| secret |\n| --- |"
+    )
+    assert article.pages[0] == PageStart(0, 1)
+    assert page_number(article.pages, article.text.index("secret")) == 3
+    assert article.warnings == ("1 sheets are hidden from readers, and kept",)
+
+
+def test_opendocument_keeps_headings_lists_and_tables() -> None:
+    article = read("a.odt", make_odt())
+    assert article.text == "## Milk\n\nPour it.\n\n- whole\n- oat\n\n| Cup |\n| --- |"
+
+
+def test_book_is_read_in_the_order_of_its_spine() -> None:
+    article = read("a.epub", make_epub())
+    assert (article.title, article.text) == ("Tea book", "# One\n\nBoil.\n\n# Two\n\nPour.")
+
+
+def test_rich_text_keeps_headings_and_tables() -> None:
+    source = (
+        rb"{\rtf1\ansi {\stylesheet{\s1 h;}}\pard\outlinelevel0 Milk\par\pard Pour caf\'e9.\par"
+        rb"\trowd\cellx1\cellx2 Cup\cell Spoons\cell\row\trowd small\cell 1\cell\row}"
+    )
+    text = read("a.rtf", source).text
+    assert text.startswith("# Milk\n\nPour café.")
+    assert "| Cup | Spoons |\n| --- | --- |\n| small | 1 |" in text
+
+
+def test_mail_gives_subject_people_and_body() -> None:
+    source = b"From: a@example.org\nSubject: =?utf-8?q?Caf=C3=A9?=\nTo: b@example.org\n\nPour.\n"
+    article = read("a.eml", source)
+    assert (article.title, article.text) == ("Café", "Pour.")
+    assert article.attributes == {"from": "a@example.org", "to": "b@example.org"}
+
+
+@pytest.mark.parametrize(
+    ("name", "source"), [("a.csv", "Cup,Price\nsmall,2"), ("a.csv", "Cup;Price\nsmall;2"),
+                         ("a.tsv", "Cup\tPrice\nsmall\t2")]
+)  # fmt: skip
+def test_separated_values_become_a_table(name: str, source: str) -> None:
+    expected = "| Cup | Price |\n| --- | --- |\n| small | 2 |"
+    assert read(name, source.encode()).text == expected
+
+
+def test_restructured_text_keeps_headings_and_reads_no_file() -> None:
+    source = "Tea\n===\n\nPour\n----\n\n- milk\n\n.. include:: /etc/passwd\n"
+    article = read("a.rst", source.encode())
+    assert [heading.text for heading in article.headings] == ["Tea", "Pour"]
+    assert "- milk" in article.text
+    assert "root:" not in article.text
+
+
+def test_notebook_keeps_prose_code_and_output() -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# Tea\n", "Pour."]},
+        {"cell_type": "code", "source": "1 + 1", "outputs": [{"text": ["2"]}]},
+    ]
+    article = read("a.ipynb", json.dumps({"cells": cells}).encode())
+    assert article.title == "Tea"
+    assert article.text == "# Tea\nPour.\n\n```\n1 + 1\n```\n\n```\n2\n```"
+
+
+def test_json_article_brings_title_and_attributes() -> None:
+    article = read("a.json", b'{"markdown": "# Tea\\n\\nPour.", "url": "https://e.org", "cup": 2}')
+    assert (article.title, article.url) == ("Tea", "https://e.org")
+    assert article.attributes == {"cup": 2}
+
+
+def test_json_of_another_shape_is_kept_with_a_warning() -> None:
+    article = read("a.json", b'{"tea": "milk"}')
+    assert article.text == '{"tea": "milk"}'
+    assert article.warnings == ("not an article: kept as JSON is written",)
+
+
+def test_archive_becomes_a_document_a_member() -> None:
+    archive = make_zip(
+        {
+            "a/tea.md": "# Tea",
+            "b.png": b"\x89PNG\r\n\x1a\n",
+            ".git/x.md": "no",
+            "c.jsonl": '{"id": "c1", "text": "x"}',
+        }
+    )
+    members = expand_bundle("z.zip", ZIP, archive, max_bytes=2**20)
+    assert members == [
+        Member("z.zip/a/tea.md", b"# Tea", "text/markdown"),
+        Member("z.zip/b.png", b"\x89PNG\r\n\x1a\n", UNKNOWN),
+        Member("c1", b'{"id": "c1", "text": "x"}', "application/json"),
+    ]
+
+
+def test_member_of_an_unread_format_fails_by_its_code() -> None:
+    with pytest.raises(UnreadableDocument) as caught:
+        parse_document(UNKNOWN, b"\x89PNG\r\n\x1a\n")
+    assert caught.value.code == "unsupported_media_type"
+
+
+def test_line_without_an_id_is_refused_by_its_number() -> None:
+    with pytest.raises(UnreadableDocument, match="line 2"):
+        expand_bundle(
+            "a.jsonl", JSON_LINES, b'{"id": "a", "text": "x"}\n{"text": "y"}', max_bytes=9
+        )
+
+
+def test_running_lines_and_cut_words_of_a_pdf_are_mended() -> None:
+    pages = [["The manual", f"Topic {'abcd'[n]} is an exam-", "ple.", f"{n + 1}"] for n in range(4)]
+    article = parse_document("application/pdf", make_pdf(pages))
+    assert article.text.count("The manual") == 1
+    assert article.text.count("example.") == 4
+    assert "6 repeats of running headers and footers were left out" in article.warnings
+
+
+def test_what_readers_do_not_see_is_flagged_and_kept() -> None:
+    article = parse_document("text/plain", "te\u200ba \u202e pаypal שלום".encode())
+    assert "\u200b" in article.text
+    assert len(article.warnings) == 4
+
+
+def test_text_in_utf_16_without_a_mark_is_read() -> None:
+    article = parse_document("text/plain", "Pour the milk into the cup".encode("utf-16-le"))
+    assert article.text == "Pour the milk into the cup"
