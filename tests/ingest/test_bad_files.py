@@ -54,7 +54,7 @@ BAD_FILES: dict[str, tuple[str, Callable[[], bytes], set[str]]] = {
         lambda: make_docx(word_paragraph("tea"), before="<!DOCTYPE w>"),
         {"xml_doctype"},
     ),
-    "deep XML": (DOCX, lambda: make_docx("<w:p>" * 100_000 + "</w:p>" * 100_000), {"too_deep"}),
+    "deep XML": (DOCX, lambda: make_docx("<w:p>" * 20_000 + "</w:p>" * 20_000), {"too_deep"}),
     "no office file": (DOCX, lambda: make_zip({"a.txt": "tea"}), {"unreadable_docx"}),
     "ratio": (DOCX, lambda: make_zip({"word/x": b"a" * 50 * 2**20}), {"archive_too_large"}),
     "no ZIP": (DOCX, lambda: b"tea", {"unreadable_archive"}),
@@ -66,7 +66,7 @@ BAD_FILES: dict[str, tuple[str, Callable[[], bytes], set[str]]] = {
     "deep Markdown": (
         "text/markdown",
         lambda: b">" * 200_000 + b" deep",
-        {"too_deep", "parser_timeout", "unreadable_document"},
+        {"too_deep"},
     ),
     "deep JSON": ("application/json", lambda: b"[" * 200_000, {"invalid_json"}),
     "NUL": ("text/plain", lambda: b"tea\x00", {"nul_character"}),
