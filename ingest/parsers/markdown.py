@@ -14,7 +14,7 @@ from app.errors import UnreadableDocument
 from ingest.parsers.text import decode_text
 
 _MAX_DEPTH = 250
-_TOO_DEEP = re.compile(r"^(?:[ \t]?>){%d}" % _MAX_DEPTH, re.MULTILINE)
+_TOO_DEEP = re.compile(rf"^(?:[ \t]?>){{{_MAX_DEPTH}}}", re.MULTILINE)
 _COMMONMARK = MarkdownIt("commonmark")
 
 
