@@ -66,7 +66,9 @@ def measure_pages(folder: Path) -> list[tuple[str, str]]:
     for page in sorted((folder / "test" / "test-pages").iterdir()):
         expected = lxml.html.document_fromstring((page / "expected.html").read_bytes().decode())
         text = _read(page / "source.html")
-        scores.append(_score(_count_words(text), _count_words(" ".join(expected.itertext()))))
+        scores.append(
+            _score(_count_words(text), _count_words(" ".join(map(str, expected.itertext()))))
+        )
     means = [sum(column) / len(scores) for column in zip(*scores, strict=True)]
     names = ("token F1", "precision", "recall")
     return [

@@ -1,5 +1,6 @@
 """Markdown (CommonMark): kept as it is written, with its headings and front matter read."""
 
+import re
 from datetime import date
 from itertools import accumulate, pairwise
 from typing import Any
@@ -9,8 +10,11 @@ import yaml
 from markdown_it import MarkdownIt
 
 from app.domain import Article, AttributeValue, Heading, Scalar
+from app.errors import UnreadableDocument
 from ingest.parsers.text import decode_text
 
+_MAX_DEPTH = 250
+_TOO_DEEP = re.compile(rf"^(?:[ \t]?>){{{_MAX_DEPTH}}}", re.MULTILINE)
 _COMMONMARK = MarkdownIt("commonmark")
 
 
@@ -20,6 +24,10 @@ def parse_markdown(data: bytes, charset: str = "") -> Article:
     Other keys of the front matter become attributes; a nested one gets a dotted name.
     """
     source, warnings = decode_text(data, charset)
+    if _TOO_DEEP.search(source):
+        raise UnreadableDocument(
+            f"quotations are nested more than {_MAX_DEPTH} levels deep", code="too_deep"
+        )
     try:
         metadata, text = frontmatter.parse(source)
         if not metadata:

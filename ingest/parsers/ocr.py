@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Sequence
 from importlib.util import find_spec
 from shutil import which
+from typing import Any
 
 _DOTS_PER_INCH = 200
 _MOST_PAGES = 100
@@ -30,10 +31,11 @@ def read_scans(data: bytes, wanted: Sequence[bool]) -> dict[int, str]:
     return found
 
 
-def _as_pgm(picture: object) -> bytes:
-    pixels = picture.to_numpy()[..., 0] if picture.to_numpy().ndim == 3 else picture.to_numpy()  # type: ignore[attr-defined]  # pypdfium2 comes without types
-    height, width = pixels.shape
-    return b"P5 %d %d 255\n" % (width, height) + pixels.tobytes()
+def _as_pgm(picture: Any) -> bytes:
+    # Rows may be padded, so the pixels are taken as an array.
+    pixels = picture.to_numpy()
+    height, width = pixels.shape[:2]
+    return b"P5 %d %d 255\n" % (width, height) + bytes(pixels.tobytes())
 
 
 def _recognize(program: str, picture: bytes) -> str:

@@ -21,8 +21,8 @@ _SETTINGS: dict[str, Any] = {
     "halt_level": _NEVER_HALT,
     # Directives and roles of Sphinx are errors to docutils; their source is kept in the text.
     "report_level": 3,
-    "doctitle_xform": True,
-    "initial_header_level": 2,
+    "doctitle_xform": False,
+    "initial_header_level": 1,
     "syntax_highlight": "none",
     "math_output": "LaTeX",
     "smart_quotes": False,

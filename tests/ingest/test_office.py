@@ -45,6 +45,7 @@ def make_pptx() -> bytes:
 
 def make_xlsx() -> bytes:
     book = openpyxl.Workbook()
+    assert book.active is not None
     book.active.title = "Prices"
     for row in (["Cup", "Price"], ["small", 2.5], ["a|b", 3]):
         book["Prices"].append(row)
