@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db import queries
+from app.db import queries, queue
 from app.db.models import Generation
 from app.db.session import Database, open_database
 from app.embedding.checkpoint import Checkpoint, open_checkpoint
@@ -144,7 +144,7 @@ def open_resources(settings: Settings, *, holder: str = "folio") -> Iterator[Res
     with ExitStack() as stack:
         database = stack.enter_context(open_database(settings.data, holder=holder))
         with database.write() as session:
-            queries.requeue_interrupted(session, max_attempts=MAX_ATTEMPTS)
+            queue.requeue_interrupted(session, max_attempts=MAX_ATTEMPTS)
             # Nobody follows the log yet: the index is read whole.
             queries.clear_changes(session)
         yield Resources(settings, database)
