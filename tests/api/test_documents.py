@@ -120,7 +120,13 @@ def test_article_as_json_is_read_by_its_format(
     answer = collection.put("a", **{field: content})
     assert answer.status_code == 202
     (accepted,) = answer.json()["documents"]
-    assert accepted == {"id": "a", "version": 1, "status": "queued", "change": "content", "twins": []}
+    assert accepted == {
+        "id": "a",
+        "version": 1,
+        "status": "queued",
+        "change": "content",
+        "twins": [],
+    }
     job = collection.finish(answer)
     assert job["counts"] == NO_COUNTS | {"ready": 1}
     assert job["errors"] == []
@@ -437,7 +443,13 @@ def test_new_attributes_and_url_are_searchable_at_once_and_leave_version_and_vec
     answer = collection.put("a", text="Tea.", url="https://new.example", attributes={"lang": "de"})
     assert answer.status_code == 200
     (accepted,) = answer.json()["documents"]
-    assert accepted == {"id": "a", "version": 1, "status": "ready", "change": "metadata", "twins": []}
+    assert accepted == {
+        "id": "a",
+        "version": 1,
+        "status": "ready",
+        "change": "metadata",
+        "twins": [],
+    }
 
     def with_attribute(key: str, value: object) -> set[str]:
         return collection.found(filters={"type": "eq", "key": key, "value": value})
