@@ -181,6 +181,19 @@ def count_bytes(session: Session, document_id: int) -> int:
     return (texts or 0) + (vectors or 0)
 
 
+def quarantine_version(session: Session, version_id: int, message: str) -> None:
+    """Take a damaged version out of every answer; its document then says why it is not there."""
+    version = session.get(Version, version_id)
+    if version is None or not version.is_live:
+        return
+    version.is_live = False
+    version.status = Status.FAILED
+    version.error_code = "corrupt_data"
+    version.error_message = message
+    remove_units(session, UnitRow.version_id == version.id)
+    replace_attributes(session, version.document_id, {})
+
+
 def delete_old_versions(session: Session, live: Version, *, keep: int) -> int:
     """Delete the versions before the newest `keep` that are done with; returns how many.
 
@@ -306,6 +319,7 @@ class StoredUnit:
     document_id: int
     external_id: str
     collection_id: int
+    version_id: int
     vector: bytes
     vector_crc32: int
 
@@ -320,6 +334,7 @@ def live_units(
             Document.id,
             Document.external_id,
             Document.collection_id,
+            Version.id,
             UnitRow.vector,
             UnitRow.vector_crc32,
         )

@@ -229,7 +229,32 @@ def get_document(
     with_text: bool = False,
     with_versions: bool = False,
 ) -> DocumentInfo:
-    """Return a document; raises NotFound, or CorruptData when its text fails its checksum."""
+    """Return a document; raises NotFound. One whose text fails its checksum is quarantined."""
+    try:
+        return _read_document(
+            resources,
+            collection_name,
+            document_id,
+            with_text=with_text,
+            with_versions=with_versions,
+        )
+    except CorruptData as damage:
+        if damage.version_id is None:
+            raise
+        resources.quarantine(damage.version_id, str(damage))
+        return _read_document(
+            resources, collection_name, document_id, with_text=False, with_versions=with_versions
+        )
+
+
+def _read_document(
+    resources: Resources,
+    collection_name: str,
+    document_id: str,
+    *,
+    with_text: bool,
+    with_versions: bool,
+) -> DocumentInfo:
     with resources.database.read() as session:
         document = _require_document(session, collection_name, document_id)
         versions = queries.list_versions(session, document.id)
@@ -314,14 +339,17 @@ def read_text(session: Session, version_id: int, document_id: str) -> str:
     text, checksum = session.execute(
         select(Version.text, Version.text_crc32).where(Version.id == version_id)
     ).one()
-    return require_intact(text, checksum, document_id)
+    return require_intact(text, checksum, document_id, version_id=version_id)
 
 
-def require_intact(text: str | None, checksum: int | None, document_id: str) -> str:
+def require_intact(
+    text: str | None, checksum: int | None, document_id: str, *, version_id: int
+) -> str:
     """Return the stored text of a ready version; raises CorruptData when its checksum differs."""
     if text is None or crc32(text.encode()) != checksum:
         raise CorruptData(
-            f"the stored text of {document_id} fails its checksum; upload the document again"
+            f"the stored text of {document_id} fails its checksum; upload the document again",
+            version_id=version_id,
         )
     return text
 
