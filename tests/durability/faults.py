@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,7 +45,7 @@ def work(folder: Path, acknowledge: Callable[[str], None], *, broken: bool) -> N
     with open_resources(Settings(data=folder), holder="faults") as resources:
         for number in range(_DOCUMENTS):
             step = f"put {number}"
-            _try(lambda n=number: _put(resources, n), acknowledge, step, broken=broken)
+            _try(partial(_put, resources, number), acknowledge, step, broken=broken)
         _try(
             lambda: delete_document(resources, "help", "0"), acknowledge, "delete 0", broken=broken
         )
