@@ -88,15 +88,16 @@ class Database:
         self.erasure_pending = True
         deadline = monotonic() + _ERASE_SECONDS
         # Between two tries writers get their turn.
-        while not (done := self._try_erasing()) and monotonic() < deadline:
+        while (done := self._try_erasing()) is False and monotonic() < deadline:
             sleep(_ERASE_PAUSE_SECONDS)
-        return done
+        return bool(done)
 
-    def _try_erasing(self) -> bool:
+    def _try_erasing(self) -> bool | None:
         with self._writing:
-            if self._checkpoint("TRUNCATE"):
+            done = self._checkpoint("TRUNCATE")
+            if done:
                 self.erasure_pending = False
-        return not self.erasure_pending
+        return done
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""
@@ -109,13 +110,14 @@ class Database:
         self._readers.dispose()
         self._writer.dispose()
 
-    def _checkpoint(self, mode: str) -> bool:
-        """Move the log into the file; False when some of it had to stay.
+    def _checkpoint(self, mode: str) -> bool | None:
+        """Move the log into the file; False when a reader keeps some of it, None when the disk does.
 
         What was committed is safe in the log, so a disk that refuses is no error here.
         """
-        connection = self._writer.raw_connection()
+        connection = None
         try:
+            connection = self._writer.raw_connection()
             cursor = connection.cursor()
             # Waiting here would hold up the writers.
             cursor.execute("PRAGMA busy_timeout = 0")
@@ -126,9 +128,10 @@ class Database:
             cursor.close()
         except sqlite3.Error as error:
             logger.error("the log could not be moved into the database: %s", error)
-            return False
+            return None
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
         return not busy
 
 
