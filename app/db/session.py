@@ -111,7 +111,7 @@ class Database:
         self._writer.dispose()
 
     def _checkpoint(self, mode: str) -> bool | None:
-        """Move the log into the file; False when a reader keeps some of it, None when the disk does.
+        """Move the log into the file; False when a reader keeps some of it, None when it fails.
 
         What was committed is safe in the log, so a disk that refuses is no error here.
         """
