@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STEP = @printf '\n== %s\n'
 
-.PHONY: demo serve test check bench constraints clean
+.PHONY: demo serve test check durability bench constraints clean
 
 demo: $(VENV)/installed
 	$(STEP) "Reading the sample knowledge base into $(DATA)"
@@ -33,6 +33,14 @@ check: $(VENV)/developed
 	$(BIN)/python -m pytest -q tests/test_layers.py
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+# Fails each write, sync and truncation in turn, then shows that a broken store is caught.
+# Bounded: EVERY=1 takes each of them.
+EVERY ?= 7
+durability: $(VENV)/developed
+	$(BIN)/python -m tests.durability.faults --every $(EVERY)
+	$(STEP) "A store that acknowledges before it commits: losses must be found"
+	$(BIN)/python -m tests.durability.faults --every $(EVERY) --broken
 
 bench: $(VENV)/benched
 	@sed -n '/^## Commands/,/^## /p' bench/README.md

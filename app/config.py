@@ -43,3 +43,11 @@ class Settings(BaseSettings):
     """Wall-clock limit for parsing one document."""
     parse_memory_bytes: int = Field(default=2 * 2**30, ge=256 * 2**20)
     """Address space of the parsing process."""
+    max_queue: int = Field(default=10_000, ge=1)
+    """Documents that may wait; while there are as many, uploads are refused with 429."""
+    lease_seconds: float = Field(default=60.0, gt=0)
+    """How long a claim on a queued document holds without a sign of life."""
+    retry_seconds: float = Field(default=5.0, ge=0)
+    """Wait before the second attempt at a document; before the third it is four times that."""
+    keep_versions: int = Field(default=10, ge=1)
+    """Versions of a document that are kept, the live one included; older ones are erased."""

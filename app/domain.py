@@ -36,6 +36,15 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
+class Stage(StrEnum):
+    """What is done to a version in turn."""
+
+    PARSE = "parse"
+    CUT = "cut"
+    EMBED = "embed"
+    COMMIT = "commit"
+
+
 class Scope(StrEnum):
     """What a key may do; each scope includes the ones before it."""
 
@@ -137,11 +146,13 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was read of a document. `tokens_embedded` below `tokens_counted` is never `ready`."""
+    """What was read of a document. One whose sum does not add up is never `ready`."""
 
     bytes: int
     characters: int
     pages: int | None
+    pages_with_text: float | None
+    """Share of the pages that hold text."""
     tokens_counted: int
     tokens_embedded: int
     tokens_processed: int
@@ -149,6 +160,8 @@ class Receipt:
     units: int
     passages: int
     warnings: tuple[str, ...]
+    took_ms: Mapping[str, float]
+    """Milliseconds by stage; of a batch's forward passes, its share by tokens."""
 
 
 @dataclass(frozen=True, slots=True)

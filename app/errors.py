@@ -61,8 +61,24 @@ class TextTooLong(FolioError):
         self.max_tokens = max_tokens
 
 
+class QueueFull(FolioError):
+    """As many documents wait as may; `retry_after_s` says when to ask again."""
+
+    status, code = 429, "queue_full"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class StorageFull(FolioError):
     status, code = 507, "storage_full"
+
+
+class StorageFailed(FolioError):
+    """The disk refuses to read or write; nothing of the transaction was kept."""
+
+    status, code = 503, "storage_failed"
 
 
 class ModelUnavailable(FolioError):
@@ -88,6 +104,13 @@ class DataFolderHeld(FolioError):
 
 
 class CorruptData(FolioError):
-    """A stored row does not match its checksum."""
+    """What is stored does not match its checksum, or is not a database any more.
 
-    status, code = 500, "corrupt_data"
+    `version_id` is the version that it belongs to, where one is known.
+    """
+
+    status, code = 503, "corrupt_data"
+
+    def __init__(self, message: str, *, version_id: int | None = None) -> None:
+        super().__init__(message)
+        self.version_id = version_id

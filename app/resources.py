@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db import queries
+from app.db import queries, queue
 from app.db.models import Generation
 from app.db.session import Database, open_database
 from app.embedding.checkpoint import Checkpoint, open_checkpoint
@@ -24,6 +24,7 @@ from app.index.flat import FlatIndex, UnitVectors
 logger = logging.getLogger("folio")
 
 MAX_ATTEMPTS = 3
+_ADVICE = "upload the document again"
 
 
 class Resources:
@@ -116,22 +117,40 @@ class Resources:
 
         Both are None while nothing was ever embedded.
         """
-        with self._following, self.database.read() as session:
-            last = queries.last_change(session)
-            if self._index is not None and last == self._seen_change:
+        while True:
+            with self._following, self.database.read() as session:
+                damaged = self._follow(session)
+            if not damaged:
                 return self._index, self._generation_id
-            live = queries.find_live_generation(session)
-            if live is None:
-                return None, None
-            if self._index is None or live.id != self._generation_id:
-                index = FlatIndex(live.dimensions)
-                index.apply(_read_vectors(session, live, None))
-            else:
-                index = self._index
-                unit_ids = queries.changed_units(session, self._seen_change)
-                index.apply(_read_vectors(session, live, unit_ids), removed=unit_ids)
-            self._index, self._generation_id, self._seen_change = index, live.id, last
-            return index, live.id
+            for version_id, document_id in damaged.items():
+                self.quarantine(
+                    version_id, f"a vector of {document_id} fails its checksum; {_ADVICE}"
+                )
+
+    def quarantine(self, version_id: int, message: str) -> None:
+        """Take a damaged version out of every answer and let its document say why."""
+        logger.error("quarantined version %d: %s", version_id, message)
+        with self.database.write() as session:
+            queries.quarantine_version(session, version_id, message)
+
+    def _follow(self, session: Session) -> dict[int, str]:
+        """Apply what changed to the index; returns the damaged versions and their documents."""
+        last = queries.last_change(session)
+        if self._index is not None and last == self._seen_change:
+            return {}
+        live = queries.find_live_generation(session)
+        if live is None:
+            return {}
+        damaged: dict[int, str] = {}
+        if self._index is None or live.id != self._generation_id:
+            index = FlatIndex(live.dimensions)
+            index.apply(_read_vectors(session, live, None, damaged))
+        else:
+            index = self._index
+            unit_ids = queries.changed_units(session, self._seen_change)
+            index.apply(_read_vectors(session, live, unit_ids, damaged), removed=unit_ids)
+        self._index, self._generation_id, self._seen_change = index, live.id, last
+        return damaged
 
 
 @contextmanager
@@ -144,26 +163,24 @@ def open_resources(settings: Settings, *, holder: str = "folio") -> Iterator[Res
     with ExitStack() as stack:
         database = stack.enter_context(open_database(settings.data, holder=holder))
         with database.write() as session:
-            queries.requeue_interrupted(session, max_attempts=MAX_ATTEMPTS)
+            queue.requeue_interrupted(session, max_attempts=MAX_ATTEMPTS)
             # Nobody follows the log yet: the index is read whole.
             queries.clear_changes(session)
         yield Resources(settings, database)
 
 
 def _read_vectors(
-    session: Session, generation: Generation, unit_ids: list[int] | None
+    session: Session,
+    generation: Generation,
+    unit_ids: list[int] | None,
+    damaged: dict[int, str],
 ) -> UnitVectors:
-    """Read vectors from the database, leaving out and naming those that fail their checksum."""
+    """Read vectors; the versions of those that fail their checksum are noted in `damaged`."""
     ids: list[tuple[int, int, int]] = []
     vectors: list[bytes] = []
     for unit in queries.live_units(session, generation.id, unit_ids):
         if crc32(unit.vector) != unit.vector_crc32:
-            logger.error(
-                "vector of unit %d of document %r fails its checksum and is left out; "
-                "upload the document again",
-                unit.unit_id,
-                unit.external_id,
-            )
+            damaged[unit.version_id] = unit.external_id
             continue
         ids.append((unit.unit_id, unit.document_id, unit.collection_id))
         vectors.append(unit.vector)

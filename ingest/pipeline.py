@@ -1,40 +1,85 @@
-"""A document's way: parse → units → embed → commit."""
+"""A document's way: parse → cut → embed → commit; the forward passes are shared by several."""
 
 import logging
 import traceback
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any
-from zlib import crc32
+from itertools import pairwise
+from time import perf_counter
+from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
 
-from app.db import queries
-from app.db.models import Original, PassageRow, UnitRow, Version, utc_now
-from app.domain import (
-    Article,
-    Embedding,
-    Heading,
-    Item,
-    PageStart,
-    Receipt,
-    Span,
-    Status,
-    Task,
-    Unit,
-)
+from app.db import queries, queue
+from app.db.models import Original, Version
+from app.db.queue import Claim
+from app.domain import Article, Embedding, Item, Receipt, Span, Stage, Task, Unit
 from app.embedding.engine import Engine
-from app.errors import CorruptData, FolioError, ModelUnavailable, StorageFull, UnreadableDocument
-from app.resources import Resources
+from app.errors import (
+    CorruptData,
+    FolioError,
+    ModelUnavailable,
+    StorageFailed,
+    StorageFull,
+    UnreadableDocument,
+)
+from app.resources import MAX_ATTEMPTS, Resources
 from ingest.sandbox import Sandbox
+from ingest.storing import (
+    EmbeddedArticle,
+    commit_article,
+    commit_metadata,
+    is_intact,
+    read_article,
+)
 from ingest.units import split_article
 
 logger = logging.getLogger("folio")
 
+T = TypeVar("T")
+
+NOT_THE_DOCUMENTS_FAULT = (ModelUnavailable, StorageFull, StorageFailed)
+"""After one of these the document waits, and the attempt does not count."""
+
 _LEAST_UNIT_TOKENS = 16
+_BACK_OFF = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CutArticle:
+    """An article with its units, and the tokens of each, counted without truncation."""
+
+    article: Article
+    units: tuple[Unit, ...]
+    tokens: tuple[int, ...]
+
+    @property
+    def items(self) -> list[Item]:
+        """What the model is to read, one item a unit."""
+        return [
+            replace(
+                _as_item(self.article, unit.span),
+                spans=tuple(passage.span.shifted(-unit.span.start) for passage in unit.passages),
+            )
+            for unit in self.units
+        ]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A claimed document that waits for the model."""
+
+    claim: Claim
+    source_bytes: int
+    parsed: Article
+    cut: CutArticle
+    took_ms: dict[str, float]
+    embeddings: list[Embedding] = field(default_factory=list)
+
+    @property
+    def is_embedded(self) -> bool:
+        return len(self.embeddings) == len(self.cut.units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,54 +94,119 @@ class _Source:
     """What answers so far, if it is undamaged."""
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddedArticle:
-    """An article cut into units, each with its embedding, and the receipt of all of it."""
+def prepare_document(resources: Resources, sandbox: Sandbox, claim: Claim) -> Prepared | None:
+    """Parse and cut a claimed version; None when that is the end of it.
 
-    units: tuple[Unit, ...]
-    embeddings: tuple[Embedding, ...]
-    receipt: Receipt
-
-
-def ingest_document(resources: Resources, sandbox: Sandbox, version_id: int) -> None:
-    """Make a claimed version the live one, or mark it failed with the reason.
-
-    The version that answered so far does so until the new one is committed. Raises ModelUnavailable
-    and StorageFull, which are not the document's fault: the version then waits for another try.
+    It is when the version failed, was deleted, or reads like the live one, whose vectors it then
+    takes over. Raises NOT_THE_DOCUMENTS_FAULT: the version is still claimed then.
     """
-    source = _read_source(resources, version_id)
+    source = _read_source(resources, claim)
     if source is None:
-        return
+        return None
+    started = perf_counter()
+    parsed = attempt(resources, claim, Stage.PARSE, lambda: _parse(sandbox, source))
+    if parsed is None:
+        return None
+    parsed_at = perf_counter()
+    article = _apply_declared(parsed, source.declared)
+    if source.live is not None and _reads_alike(article, source.live):
+        attempt(
+            resources,
+            claim,
+            Stage.COMMIT,
+            lambda: commit_metadata(resources, claim, parsed, article),
+        )
+        return None
+    engine = resources.engine
+    cut = attempt(
+        resources,
+        claim,
+        Stage.CUT,
+        lambda: cut_article(engine, article, passage_tokens=resources.settings.passage_tokens),
+    )
+    if cut is None:
+        return None
+    took_ms = {
+        Stage.PARSE.value: 1000 * (parsed_at - started),
+        Stage.CUT.value: 1000 * (perf_counter() - parsed_at),
+    }
+    return Prepared(claim, len(source.data), parsed, cut, took_ms)
+
+
+def embed_documents(
+    engine: Engine,
+    documents: Sequence[Prepared],
+    *,
+    call_tokens: int,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> None:
+    """Embed the units of all documents, in calls of the engine that hold up to `call_tokens`.
+
+    Stops between two calls when `is_stopping` says so. The longest call is one unit.
+    """
+    waiting = [
+        (document, item, tokens)
+        for document in documents
+        for item, tokens in zip(document.cut.items, document.cut.tokens, strict=True)
+    ]
+    while waiting and not is_stopping():
+        size = total = 0
+        while size < len(waiting) and (not size or total + waiting[size][2] <= call_tokens):
+            total += waiting[size][2]
+            size += 1
+        call, waiting = waiting[:size], waiting[size:]
+        started = perf_counter()
+        embeddings = engine.embed([item for _, item, _ in call])
+        ms_per_token = 1000 * (perf_counter() - started) / max(1, total)
+        for (document, _, tokens), embedding in zip(call, embeddings, strict=True):
+            document.embeddings.append(embedding)
+            spent = document.took_ms.get(Stage.EMBED.value, 0.0)
+            document.took_ms[Stage.EMBED.value] = spent + tokens * ms_per_token
+
+
+def commit_document(resources: Resources, document: Prepared) -> None:
+    """Make an embedded document live, unless its sum does not add up or its claim is gone."""
+
+    def commit() -> bool:
+        embedded = join_embeddings(
+            resources.engine,
+            document.cut,
+            document.embeddings,
+            source_bytes=document.source_bytes,
+            took_ms=document.took_ms,
+        )
+        return commit_article(
+            resources, document.claim, document.parsed, document.cut.article, embedded
+        )
+
+    attempt(resources, document.claim, Stage.COMMIT, commit)
+
+
+def attempt(resources: Resources, claim: Claim, stage: Stage, step: Callable[[], T]) -> T | None:
+    """Return what a step gives; None when it failed, and the document with it.
+
+    What a document can do about fails it at once. An unexpected error is tried again after a pause,
+    MAX_ATTEMPTS times in all. Raises NOT_THE_DOCUMENTS_FAULT.
+    """
     try:
-        parsed = _parse(sandbox, source)
-        article = _apply_declared(parsed, source.declared)
-        if source.live is not None and _reads_alike(article, source.live):
-            _commit_metadata(resources, version_id, parsed, article)
-        else:
-            engine = resources.engine
-            embedded = embed_article(
-                engine,
-                article,
-                passage_tokens=resources.settings.passage_tokens,
-                source_bytes=len(source.data),
-            )
-            _commit(resources, version_id, parsed, article, embedded)
-        resources.catch_up()
-    except (ModelUnavailable, StorageFull):
+        return step()
+    except NOT_THE_DOCUMENTS_FAULT:
         raise
     except FolioError as error:
-        _commit_failure(resources, version_id, error.code, str(error))
+        _fail(resources, claim, stage, error.code, str(error))
     # Whatever else goes wrong must end this document, not the worker. The message of an unknown
     # exception may quote the document, so only its place is logged.
     except Exception as error:  # noqa: BLE001
         where = "".join(traceback.format_tb(error.__traceback__))
-        logger.error("version %d: %s at\n%s", version_id, type(error).__name__, where)
-        _commit_failure(
-            resources,
-            version_id,
-            "internal_error",
-            f"unexpected {type(error).__name__}; see the log",
-        )
+        logger.error("version %d: %s at\n%s", claim.version_id, type(error).__name__, where)
+        if claim.attempt < MAX_ATTEMPTS:
+            pause = resources.settings.retry_seconds * _BACK_OFF ** (claim.attempt - 1)
+            with resources.database.write() as session:
+                queue.retry_later(session, claim, after_seconds=pause)
+        else:
+            message = f"unexpected {type(error).__name__}; see the log"
+            _fail(resources, claim, stage, "internal_error", message)
+    return None
 
 
 def embed_article(
@@ -106,54 +216,80 @@ def embed_article(
 
     Raises UnreadableDocument when it cannot be done without losing text.
     """
+    cut = cut_article(engine, article, passage_tokens=passage_tokens)
+    embeddings = engine.embed(cut.items)
+    return join_embeddings(engine, cut, embeddings, source_bytes=source_bytes, took_ms={})
+
+
+def cut_article(engine: Engine, article: Article, *, passage_tokens: int) -> CutArticle:
+    """Cut an article into units that the engine can read whole.
+
+    Raises UnreadableDocument when title or words are too long for that.
+    """
     room = engine.max_tokens - engine.overhead(article.title, Task.PASSAGE)
     if room < _LEAST_UNIT_TOKENS:
         raise UnreadableDocument(
             f"the title leaves {max(room, 0)} of {engine.max_tokens} tokens for text",
             code="title_too_long",
         )
-    token_starts = engine.token_starts(article.text)
-
-    def as_item(span: Span) -> Item:
-        return Item(article.text[span.start : span.end], Task.PASSAGE, article.title)
-
     units = split_article(
         article,
-        token_starts,
+        engine.token_starts(article.text),
         unit_tokens=room,
         passage_tokens=passage_tokens,
-        fits=lambda span: engine.count_tokens(as_item(span)) <= engine.max_tokens,
+        fits=lambda span: engine.count_tokens(_as_item(article, span)) <= engine.max_tokens,
     )
-    embeddings = engine.embed(
-        [
-            replace(
-                as_item(unit.span),
-                spans=tuple(passage.span.shifted(-unit.span.start) for passage in unit.passages),
-            )
-            for unit in units
-        ]
-    )
+    tokens = tuple(engine.count_tokens(_as_item(article, unit.span)) for unit in units)
+    return CutArticle(article, units, tokens)
+
+
+def join_embeddings(
+    engine: Engine,
+    cut: CutArticle,
+    embeddings: Sequence[Embedding],
+    *,
+    source_bytes: int,
+    took_ms: dict[str, float],
+) -> EmbeddedArticle:
+    """Return the embedded article with its receipt; raises UnreadableDocument unless it adds up."""
     for embedding in embeddings:
         _check_vectors(embedding, engine.dimensions)
-    counted = [engine.count_tokens(as_item(unit.span)) for unit in units]
+    article, units = cut.article, cut.units
     read = [embedding.tokens for embedding in embeddings]
     receipt = Receipt(
         bytes=source_bytes,
         characters=len(article.text),
         pages=len(article.pages) or None,
-        tokens_counted=count_text_tokens(engine, article.title, counted),
+        pages_with_text=_share_of_pages_with_text(article),
+        tokens_counted=count_text_tokens(engine, article.title, cut.tokens),
         tokens_embedded=count_text_tokens(engine, article.title, read),
         tokens_processed=sum(read),
         units=len(units),
         passages=sum(len(unit.passages) for unit in units),
         warnings=article.warnings,
+        took_ms={stage: round(ms, 3) for stage, ms in took_ms.items()},
     )
     if receipt.tokens_embedded < receipt.tokens_counted:
         raise UnreadableDocument(
             f"of {receipt.tokens_counted} tokens only {receipt.tokens_embedded} were embedded",
             code="tokens_lost",
         )
+    check_tiling(cut, embeddings)
     return EmbeddedArticle(units, tuple(embeddings), receipt)
+
+
+def check_tiling(cut: CutArticle, embeddings: Sequence[Embedding]) -> None:
+    """Raise UnreadableDocument unless units cover the text and each passage has its vector."""
+    edges = [0, *(unit.span.end for unit in cut.units)]
+    starts = [unit.span.start for unit in cut.units]
+    covers = edges[-1] == len(cut.article.text) and edges[:-1] == starts
+    if not covers or any(end < start for start, end in pairwise(edges)):
+        raise UnreadableDocument(
+            f"the {len(cut.units)} units do not cover the text", code="text_lost"
+        )
+    passages = [len(unit.passages) for unit in cut.units]
+    if passages != [len(embedding.passages) for embedding in embeddings]:
+        raise UnreadableDocument("a passage has no vector", code="passages_lost")
 
 
 def count_text_tokens(engine: Engine, title: str, unit_tokens: Sequence[int]) -> int:
@@ -164,83 +300,14 @@ def count_text_tokens(engine: Engine, title: str, unit_tokens: Sequence[int]) ->
     return sum(unit_tokens) - len(unit_tokens) * engine.overhead(title, Task.PASSAGE)
 
 
-def store_units(
-    session: Session, embedded: EmbeddedArticle, *, version_id: int, generation_id: int
-) -> list[int]:
-    """Insert the units and passages of a version; returns the unit ids."""
-    rows = []
-    for ordinal, (unit, embedding) in enumerate(
-        zip(embedded.units, embedded.embeddings, strict=True)
-    ):
-        vector = embedding.vector.astype("<f4").tobytes()
-        passage_vectors = embedding.passages.astype("<f2").tobytes()
-        rows.append(
-            UnitRow(
-                generation_id=generation_id,
-                version_id=version_id,
-                ordinal=ordinal,
-                start=unit.span.start,
-                end=unit.span.end,
-                tokens=embedding.tokens,
-                vector=vector,
-                vector_crc32=crc32(vector),
-                passage_vectors=passage_vectors,
-                passage_vectors_crc32=crc32(passage_vectors),
-            )
-        )
-    session.add_all(rows)
-    session.flush()
-    session.add_all(
-        PassageRow(
-            unit_id=row.id,
-            ordinal=ordinal,
-            start=passage.span.start,
-            end=passage.span.end,
-            heading=passage.heading,
-            page=passage.page,
-        )
-        for row, unit in zip(rows, embedded.units, strict=True)
-        for ordinal, passage in enumerate(unit.passages)
-    )
-    return [row.id for row in rows]
+def _as_item(article: Article, span: Span) -> Item:
+    return Item(article.text[span.start : span.end], Task.PASSAGE, article.title)
 
 
-def read_article(version: Version) -> Article:
-    """Return the article of a ready version as it was embedded, from the database."""
-    assert version.text is not None
-    return Article(
-        text=version.text,
-        title=version.title,
-        url=version.url,
-        attributes=version.attributes,
-        headings=tuple(Heading(*heading) for heading in version.headings or ()),
-        pages=tuple(PageStart(*page) for page in version.pages or ()),
-        warnings=tuple((version.receipt or {}).get("warnings", ())),
-    )
-
-
-def is_intact(session: Session, version: Version) -> bool:
-    """Return whether the text and the vectors of a version, if it has any yet, are undamaged."""
-    if version.text is not None and crc32(version.text.encode()) != version.text_crc32:
-        return False
-    units = session.execute(
-        select(
-            UnitRow.vector,
-            UnitRow.vector_crc32,
-            UnitRow.passage_vectors,
-            UnitRow.passage_vectors_crc32,
-        ).where(UnitRow.version_id == version.id)
-    )
-    return all(
-        (crc32(vector), crc32(passages)) == (checksum, passages_checksum)
-        for vector, checksum, passages, passages_checksum in units
-    )
-
-
-def _read_source(resources: Resources, version_id: int) -> _Source | None:
+def _read_source(resources: Resources, claim: Claim) -> _Source | None:
     with resources.database.read() as session:
-        version = session.get(Version, version_id)
-        if version is None or version.status != Status.PROCESSING:
+        version = queue.find_claimed(session, claim)
+        if version is None:
             return None
         original = session.get_one(Original, version.original_sha256)
         live = queries.find_live_version(session, version.document_id)
@@ -249,8 +316,12 @@ def _read_source(resources: Resources, version_id: int) -> _Source | None:
             original.data,
             original.sha256,
             version.declared,
-            read_article(live) if live is not None and is_intact(session, live) else None,
+            _read_intact(session, live),
         )
+
+
+def _read_intact(session: Any, live: Version | None) -> Article | None:
+    return read_article(live) if live is not None and is_intact(session, live) else None
 
 
 def _parse(sandbox: Sandbox, source: _Source) -> Article:
@@ -279,6 +350,15 @@ def _reads_alike(article: Article, live: Article) -> bool:
     )
 
 
+def _share_of_pages_with_text(article: Article) -> float | None:
+    """Return which share of the pages holds text; None for what has no pages."""
+    if not article.pages:
+        return None
+    starts = [page.start for page in article.pages]
+    spans = pairwise([*starts, len(article.text)])
+    return sum(bool(article.text[a:b].strip()) for a, b in spans) / len(starts)
+
+
 def _check_vectors(embedding: Embedding, dimensions: int) -> None:
     for vectors in (embedding.vector[np.newaxis], embedding.passages):
         lengths = np.linalg.norm(vectors, axis=1)
@@ -289,81 +369,6 @@ def _check_vectors(embedding: Embedding, dimensions: int) -> None:
             )
 
 
-def _commit(
-    resources: Resources,
-    version_id: int,
-    parsed: Article,
-    article: Article,
-    embedded: EmbeddedArticle,
-) -> None:
+def _fail(resources: Resources, claim: Claim, stage: Stage, code: str, message: str) -> None:
     with resources.database.write() as session:
-        version = session.get(Version, version_id)
-        # Deleted while it was embedded: nothing of it may come back.
-        if version is None:
-            return
-        generation = resources.ensure_generation(session)
-        former = queries.find_live_version(session, version.document_id)
-        if former is not None:
-            queries.remove_units(session, UnitRow.version_id == former.id)
-        _make_live(session, version, former, parsed, article)
-        version.receipt = asdict(embedded.receipt)
-        unit_ids = store_units(
-            session, embedded, version_id=version.id, generation_id=generation.id
-        )
-        queries.log_units(session, unit_ids)
-
-
-def _commit_metadata(
-    resources: Resources, version_id: int, parsed: Article, article: Article
-) -> None:
-    """Make a version live that reads like the live one: its vectors stay."""
-    with resources.database.write() as session:
-        version = session.get(Version, version_id)
-        if version is None:
-            return
-        former = queries.find_live_version(session, version.document_id)
-        assert former is not None
-        original = session.get_one(Original, version.original_sha256)
-        version.receipt = {
-            **(former.receipt or {}),
-            "bytes": len(original.data),
-            "warnings": list(article.warnings),
-        }
-        session.execute(
-            update(UnitRow).where(UnitRow.version_id == former.id).values(version_id=version.id)
-        )
-        _make_live(session, version, former, parsed, article)
-
-
-def _make_live(
-    session: Session, version: Version, former: Version | None, parsed: Article, article: Article
-) -> None:
-    if former is not None:
-        former.is_live = False
-        # The index that allows one live version a document sees the rows one by one.
-        session.flush()
-    version.status = Status.READY
-    version.is_live = True
-    version.ready_at = utc_now()
-    version.title = article.title
-    version.url = article.url
-    version.attributes = dict(article.attributes or {})
-    version.parsed = {
-        "title": parsed.title,
-        "url": parsed.url,
-        "attributes": dict(parsed.attributes or {}),
-    }
-    version.text = article.text
-    version.text_crc32 = crc32(article.text.encode())
-    version.headings = [[h.start, h.level, h.text] for h in article.headings]
-    version.pages = [[page.start, page.number] for page in article.pages]
-    queries.replace_attributes(session, version.document_id, version.attributes)
-
-
-def _commit_failure(resources: Resources, version_id: int, code: str, message: str) -> None:
-    with resources.database.write() as session:
-        version = session.get(Version, version_id)
-        if version is not None:
-            version.status = Status.FAILED
-            version.error_code = code
-            version.error_message = message
+        queue.fail(session, claim, stage=stage, code=code, message=message)

@@ -1,38 +1,126 @@
-"""Takes queued documents one after the other, in a thread of the process that owns the data."""
+"""Takes queued documents in batches, in a thread of the process that owns the data."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Event, Thread
+from functools import partial
+from threading import Event, Lock, Thread
 
-from app.db import queries
-from app.db.models import Version
-from app.domain import Status
-from app.errors import ModelUnavailable, StorageFull
-from app.resources import Resources
-from ingest.pipeline import ingest_document
+from app.db import queue
+from app.db.queue import Claim
+from app.domain import Stage
+from app.errors import FolioError
+from app.resources import MAX_ATTEMPTS, Resources
+from ingest.pipeline import (
+    NOT_THE_DOCUMENTS_FAULT,
+    Prepared,
+    attempt,
+    commit_document,
+    embed_documents,
+    prepare_document,
+)
 from ingest.sandbox import Sandbox
 
 logger = logging.getLogger("folio")
 
 _RETRY_SECONDS = 10.0
+# Of a batch's tokens: enough that sorting by length leaves little padding, and that a stop waits
+# for few forward passes.
+_CALL_BATCHES = 4
+_BATCH_DOCUMENTS = 64
+# A unit of 8,192 tokens can take minutes, and a service is expected to be gone in half of one.
+_STOP_SECONDS = 15.0
 
 
 @contextmanager
 def run_worker(resources: Resources) -> Iterator[None]:
-    """Work through the queue in a thread while the block runs; the last document is finished."""
+    """Work through the queue in a thread while the block runs; the batch in work is finished.
+
+    One that takes too long for that goes back to the queue, and what comes of it later is void.
+    """
     stopping = Event()
-    thread = Thread(target=_work, args=(resources, stopping), name="folio-worker")
+    leases = Leases(resources)
+    # A daemon, so that a forward pass of minutes does not hold up the end of the process.
+    thread = Thread(
+        target=_work, args=(resources, leases, stopping), name="folio-worker", daemon=True
+    )
+    heart = Thread(target=leases.beat, args=(stopping,), name="folio-heartbeat", daemon=True)
     thread.start()
+    heart.start()
     try:
         yield
     finally:
         stopping.set()
         resources.work_arrived.set()
-        thread.join()
+        thread.join(_STOP_SECONDS)
+        heart.join(_STOP_SECONDS)
+        if thread.is_alive():
+            leases.give_back_all()
 
 
-def _work(resources: Resources, stopping: Event) -> None:
+class Leases:
+    """The claims of one worker, kept alive until they are let go; thread-safe."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._held: dict[str, Claim] = {}
+        self._lock = Lock()
+
+    def take_next(self, *, only_new: bool) -> Claim | None:
+        """Claim the next document that is due."""
+        with self._resources.database.write() as session:
+            queue.requeue_lapsed(session, max_attempts=MAX_ATTEMPTS)
+            claim = queue.claim_next(
+                session, lease_seconds=self._resources.settings.lease_seconds, only_new=only_new
+            )
+        if claim is not None:
+            with self._lock:
+                self._held[claim.token] = claim
+        return claim
+
+    def let_go(self, claim: Claim) -> None:
+        """Forget a claim whose document is done with."""
+        with self._lock:
+            self._held.pop(claim.token, None)
+
+    def renew(self, *, stage: Stage | None = None) -> None:
+        """Extend every lease that is still held."""
+        with self._lock:
+            claims = list(self._held.values())
+        if claims:
+            with self._resources.database.write() as session:
+                queue.renew_claims(
+                    session,
+                    claims,
+                    lease_seconds=self._resources.settings.lease_seconds,
+                    stage=stage,
+                )
+
+    def give_back_all(self) -> None:
+        """Return what is still held to the queue: what stopped the work was not the documents."""
+        with self._lock:
+            claims = list(self._held.values())
+            self._held.clear()
+        if not claims:
+            return
+        try:
+            with self._resources.database.write() as session:
+                queue.give_back(session, claims)
+        # A full or broken disk: their leases lapse, and the next start puts them back.
+        except Exception as error:  # noqa: BLE001
+            logger.error("%d claims could not be given back: %s", len(claims), type(error).__name__)
+
+    def beat(self, stopping: Event) -> None:
+        """Renew the leases three times in each period until `stopping` is set."""
+        while not stopping.wait(self._resources.settings.lease_seconds / 3):
+            try:
+                self.renew()
+            # The worker meets the same disk and says so.
+            except Exception as error:  # noqa: BLE001
+                logger.error("leases could not be renewed: %s", type(error).__name__)
+
+
+def _work(resources: Resources, leases: Leases, stopping: Event) -> None:
     sandbox = Sandbox(resources.settings)
     try:
         while True:
@@ -40,45 +128,111 @@ def _work(resources: Resources, stopping: Event) -> None:
             # Asked after the clearing, which may have taken away the signal to stop.
             if stopping.is_set():
                 return
-            pause = drain_queue(resources, sandbox, stopping)
+            pause = drain_queue(resources, sandbox, stopping, leases=leases)
             resources.work_arrived.wait(timeout=pause)
     finally:
         sandbox.close()
 
 
-def drain_queue(resources: Resources, sandbox: Sandbox, stopping: Event) -> float | None:
-    """Ingest until the queue is empty; returns the seconds to pause when it had to give up."""
-    while not stopping.is_set():
-        version_id = None
+def drain_queue(
+    resources: Resources,
+    sandbox: Sandbox,
+    stopping: Event,
+    *,
+    leases: Leases | None = None,
+    max_documents: int | None = None,
+) -> float | None:
+    """Ingest until nothing is due, or `max_documents` are done.
+
+    Returns the seconds to pause: until the next document is due, or for a while when the work had
+    to be given up. None when the queue is empty.
+    """
+    leases = leases or Leases(resources)
+    done = 0
+    while not stopping.is_set() and (max_documents is None or done < max_documents):
+        room = _BATCH_DOCUMENTS if max_documents is None else max_documents - done
         try:
-            with resources.database.write() as session:
-                version = queries.claim_next(session)
-                version_id = version.id if version else None
-            if version_id is None:
-                return None
-            ingest_document(resources, sandbox, version_id)
-        except (ModelUnavailable, StorageFull) as error:
+            taken = _ingest_batch(
+                resources, sandbox, leases, stopping, max_documents=min(room, _BATCH_DOCUMENTS)
+            )
+            if taken == 0:
+                with resources.database.read() as session:
+                    pause = queue.seconds_until_due(session)
+                if pause is None or pause > 0:
+                    return pause
+            done += taken
+        except NOT_THE_DOCUMENTS_FAULT as error:
             logger.error("ingestion waits: %s", error)
-            _put_back(resources, version_id)
             return _RETRY_SECONDS
-        # The worker must outlive anything that the database or the system throws at it.
-        except Exception:
-            logger.exception("ingestion waits after an unexpected error")
-            _put_back(resources, version_id)
+        # The worker must outlive anything that the database or the system throws at it. What an
+        # unknown exception says may quote a document.
+        except Exception as error:  # noqa: BLE001
+            logger.error("ingestion waits after an unexpected %s", type(error).__name__)
             return _RETRY_SECONDS
+        finally:
+            leases.give_back_all()
     return None
 
 
-def _put_back(resources: Resources, version_id: int | None) -> None:
-    """Return a claimed version to the queue: what stopped it was not the document."""
-    if version_id is None:
-        return
-    try:
-        with resources.database.write() as session:
-            version = session.get(Version, version_id)
-            if version is not None and version.status == Status.PROCESSING:
-                version.status = Status.QUEUED
-                version.attempts -= 1
-    # A full or broken disk: it stays `processing`, and the next start puts it back.
-    except Exception as error:  # noqa: BLE001
-        logger.error("version %d could not be put back: %s", version_id, type(error).__name__)
+def _ingest_batch(
+    resources: Resources,
+    sandbox: Sandbox,
+    leases: Leases,
+    stopping: Event,
+    *,
+    max_documents: int,
+) -> int:
+    """Take documents until their tokens fill an engine call, and ingest them; returns how many."""
+    call_tokens = _CALL_BATCHES * resources.settings.batch_tokens
+    batch: list[Prepared] = []
+    taken = tokens = 0
+    while taken < max_documents and tokens < call_tokens and not stopping.is_set():
+        # A second attempt goes alone: what cut the first one off must not take others with it.
+        claim = leases.take_next(only_new=taken > 0)
+        if claim is None:
+            break
+        taken += 1
+        prepared = prepare_document(resources, sandbox, claim)
+        if prepared is None:
+            leases.let_go(claim)
+            resources.catch_up()
+        else:
+            batch.append(prepared)
+            tokens += sum(prepared.cut.tokens)
+        if claim.attempt > 1:
+            break
+    if batch:
+        leases.renew(stage=Stage.EMBED)
+        _embed_batch(resources, batch, call_tokens, stopping)
+        for document in batch:
+            if document.is_embedded:
+                commit_document(resources, document)
+                leases.let_go(document.claim)
+        resources.catch_up()
+    return taken
+
+
+def _embed_batch(
+    resources: Resources, batch: Sequence[Prepared], call_tokens: int, stopping: Event
+) -> None:
+    """Embed documents together; when that fails one by one, to find the one at fault."""
+    engine = resources.engine
+
+    def embed(documents: Sequence[Prepared]) -> bool:
+        embed_documents(engine, documents, call_tokens=call_tokens, is_stopping=stopping.is_set)
+        return True
+
+    if len(batch) > 1:
+        try:
+            embed(batch)
+        except NOT_THE_DOCUMENTS_FAULT:
+            raise
+        except Exception as error:  # noqa: BLE001  # met again below by the one that is at fault
+            code = error.code if isinstance(error, FolioError) else type(error).__name__
+            logger.warning("%s in a batch of %d documents: now one by one", code, len(batch))
+        else:
+            return
+    for document in batch:
+        if not document.is_embedded and not stopping.is_set():
+            document.embeddings.clear()
+            attempt(resources, document.claim, Stage.EMBED, partial(embed, [document]))

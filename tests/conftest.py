@@ -40,7 +40,7 @@ def short_jina_v3(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path, jina_v3: Path) -> Settings:
-    return Settings(data=tmp_path / "data", model=str(jina_v3), passage_tokens=32)
+    return Settings(data=tmp_path / "data", model=str(jina_v3), passage_tokens=32, retry_seconds=0)
 
 
 @pytest.fixture

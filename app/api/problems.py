@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from app.errors import FolioError
+from app.errors import FolioError, QueueFull
 
 logger = logging.getLogger("folio")
 
@@ -43,7 +43,11 @@ def add_problem_handlers(app: FastAPI, routers: Sequence[APIRouter]) -> None:
 
     @app.exception_handler(FolioError)
     async def on_folio_error(_request: Request, error: FolioError) -> JSONResponse:
-        headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
+        headers = {}
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        if isinstance(error, QueueFull):
+            headers["Retry-After"] = str(error.retry_after_s)
         return problem_response(error.status, error.code, str(error), headers=headers)
 
     @app.exception_handler(RequestValidationError)

@@ -92,7 +92,7 @@ def delete_collection(collection: CollectionName, resources: Opened) -> Collecti
     _COLLECTION + "/documents",
     status_code=202,
     openapi_extra=needs(Scope.WRITE) | upload_schema(DocumentsIn),
-    responses=problem_responses(400, 404, 413, 415, 422, 507),
+    responses=problem_responses(400, 404, 413, 415, 422, 429, 503, 507),
     tags=["documents"],
 )
 def post_documents(
@@ -107,7 +107,7 @@ def post_documents(
     _DOCUMENT,
     status_code=202,
     openapi_extra=needs(Scope.WRITE) | upload_schema(DocumentIn, raw_types=MEDIA_TYPES),
-    responses=problem_responses(404, 413, 415, 422, 507)
+    responses=problem_responses(404, 413, 415, 422, 429, 503, 507)
     | {200: {"model": UploadOut, "description": "Nothing has to be read"}},
     tags=["documents"],
 )

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.domain import Comparison, Compound, Filter, Scope, Status
+from app.domain import Comparison, Compound, Filter, Scope, Stage, Status
 from app.services.collections import NAME_PATTERN
 from app.services.documents import Change
 from app.services.search import MAX_LIMIT
@@ -68,6 +68,7 @@ class FailureOut(Answer):
 
     code: str
     message: str
+    stage: Stage | None = None
 
 
 # Collections
@@ -137,6 +138,8 @@ class AcceptedOut(Answer):
     status: Status
     change: Change
     """`none`: all was equal; `metadata`: only url or attributes differed; `content`: it is read."""
+    twins: list[str] = []
+    """Other documents of the collection with the same bytes, ten at most."""
 
 
 class UploadOut(Answer):
@@ -150,12 +153,14 @@ class ReceiptOut(Answer):
     bytes: int
     characters: int
     pages: int | None
+    pages_with_text: float | None = None
     tokens_counted: int
     tokens_embedded: int
     tokens_processed: int
     units: int
     passages: int
     warnings: list[str]
+    took_ms: dict[str, float] = {}
 
 
 class VersionOut(Answer):
@@ -196,12 +201,17 @@ class DocumentsOut(Answer):
 
 
 class DocumentDeleted(Answer):
-    """What was erased."""
+    """What was erased; `bytes` counts uploads, texts and vectors.
 
-    id: str
+    `complete` is false while a reader keeps deleted content in the log, which is emptied later.
+    """
+
+    deleted: str
     versions: int
     units: int
     passages: int
+    bytes: int
+    complete: bool
 
 
 class JobFailureOut(FailureOut):

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from app.domain import Scope, Status
+from app.domain import Scope, Stage, Status
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -132,6 +132,17 @@ class Version(Table):
     """[start, number] of each page."""
     receipt: Mapped[dict[str, Any] | None]
     attempts: Mapped[int] = mapped_column(default=0)
+    """How often it was claimed, but for the claims that were given back."""
+    stage: Mapped[Stage | None] = mapped_column(String(8))
+    """Where its work stands, or where it failed."""
+    claim_token: Mapped[str | None] = mapped_column(String(32))
+    """Who works on it: only the holder of this token can commit the result."""
+    leased_until: Mapped[datetime | None]
+    """When the claim lapses unless its holder renews it."""
+    next_attempt_at: Mapped[datetime | None]
+    """Not to be claimed before."""
+    metadata_crc32: Mapped[int | None] = mapped_column(BigInteger)
+    """Of what an answer shows beside the text; None for what an older program stored."""
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
@@ -221,6 +232,8 @@ class UnitRow(Table):
     passage_vectors: Mapped[bytes]
     """Little-endian float16, shape (passages, dimensions), in the order of the passages."""
     passage_vectors_crc32: Mapped[int] = mapped_column(BigInteger)
+    passages_crc32: Mapped[int | None] = mapped_column(BigInteger)
+    """Of the rows of its passages; None for what an older program stored."""
 
     __table_args__ = (
         UniqueConstraint("version_id", "generation_id", "ordinal"),

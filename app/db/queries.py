@@ -9,7 +9,9 @@ import numpy.typing as npt
 from sqlalchemy import (
     ColumnElement,
     CursorResult,
+    LargeBinary,
     and_,
+    cast,
     delete,
     exists,
     func,
@@ -18,9 +20,8 @@ from sqlalchemy import (
     select,
     text,
     true,
-    update,
 )
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy.orm import Session, aliased, load_only
 
 from app.db.models import (
     Attribute,
@@ -70,6 +71,7 @@ _LIGHT = (
     Version.url,
     Version.attributes,
     Version.receipt,
+    Version.stage,
     Version.error_code,
     Version.error_message,
     Version.created_at,
@@ -156,9 +158,86 @@ def store_original(session: Session, sha256: str, data: bytes) -> None:
     session.merge(Original(sha256=sha256, data=data))
 
 
-def delete_unused_originals(session: Session) -> None:
-    session.execute(
-        delete(Original).where(~exists().where(Version.original_sha256 == Original.sha256))
+def delete_unused_originals(session: Session) -> int:
+    """Delete the uploads that no version needs any more; returns their bytes."""
+    unused = ~exists().where(Version.original_sha256 == Original.sha256)
+    size = session.scalar(select(func.sum(func.length(Original.data))).where(unused))
+    session.execute(delete(Original).where(unused))
+    return size or 0
+
+
+def count_bytes(session: Session, document_id: int) -> int:
+    """Return the bytes of the texts and vectors of all versions of a document."""
+    texts = session.scalar(
+        select(func.sum(func.length(cast(Version.text, LargeBinary)))).where(
+            Version.document_id == document_id
+        )
+    )
+    vectors = session.scalar(
+        select(func.sum(func.length(UnitRow.vector) + func.length(UnitRow.passage_vectors)))
+        .join(Version, Version.id == UnitRow.version_id)
+        .where(Version.document_id == document_id)
+    )
+    return (texts or 0) + (vectors or 0)
+
+
+def quarantine_version(session: Session, version_id: int, message: str) -> None:
+    """Take a damaged version out of every answer; its document then says why it is not there."""
+    version = session.get(Version, version_id)
+    if version is None or not version.is_live:
+        return
+    version.is_live = False
+    version.status = Status.FAILED
+    version.error_code = "corrupt_data"
+    version.error_message = message
+    remove_units(session, UnitRow.version_id == version.id)
+    replace_attributes(session, version.document_id, {})
+
+
+def delete_old_versions(session: Session, live: Version, *, keep: int) -> int:
+    """Delete the versions before the newest `keep` that are done with; returns how many.
+
+    The live one stays, and so does what is queued or worked on.
+    """
+    newest = select(Version.id).where(Version.document_id == live.document_id)
+    done = Version.status.in_((Status.READY, Status.FAILED))
+    kept = newest.where(done).order_by(Version.number.desc()).limit(keep)
+    deleted: CursorResult[Any] = session.connection().execute(
+        delete(Version).where(
+            Version.document_id == live.document_id,
+            done,
+            ~Version.is_live,
+            Version.id.not_in(kept),
+        )
+    )
+    return deleted.rowcount
+
+
+def find_twins(session: Session, version_id: int, *, limit: int) -> list[str]:
+    """Return ids of other documents of the collection whose newest upload has the same bytes."""
+    this, other = aliased(Version), aliased(Version)
+    this_document, other_document = aliased(Document), aliased(Document)
+    return list(
+        session.scalars(
+            select(other_document.external_id)
+            .select_from(this)
+            .join(this_document, this_document.id == this.document_id)
+            .join(other, other.original_sha256 == this.original_sha256)
+            .join(
+                other_document,
+                and_(
+                    other_document.id == other.document_id,
+                    other_document.latest_number == other.number,
+                ),
+            )
+            .where(
+                this.id == version_id,
+                other_document.collection_id == this_document.collection_id,
+                other_document.id != this_document.id,
+            )
+            .order_by(other_document.external_id)
+            .limit(limit)
+        )
     )
 
 
@@ -174,34 +253,7 @@ def replace_attributes(session: Session, document_id: int, attributes: Attribute
         session.execute(insert(Attribute), rows)
 
 
-# The queue
-
-
-def claim_next(session: Session) -> Version | None:
-    """Take the oldest queued version into processing."""
-    version = session.scalar(
-        select(Version).where(Version.status == Status.QUEUED).order_by(Version.id).limit(1)
-    )
-    if version is not None:
-        version.status = Status.PROCESSING
-        version.attempts += 1
-    return version
-
-
-def requeue_interrupted(session: Session, *, max_attempts: int) -> None:
-    """Put back what a dead process was working on; what killed it too often fails."""
-    session.execute(
-        update(Version)
-        .where(Version.status == Status.PROCESSING, Version.attempts >= max_attempts)
-        .values(
-            status=Status.FAILED,
-            error_code="too_many_attempts",
-            error_message=f"the process ended {max_attempts} times while it worked on this",
-        )
-    )
-    session.execute(
-        update(Version).where(Version.status == Status.PROCESSING).values(status=Status.QUEUED)
-    )
+# Jobs
 
 
 def find_job(session: Session, job_id: str) -> Job | None:
@@ -267,6 +319,7 @@ class StoredUnit:
     document_id: int
     external_id: str
     collection_id: int
+    version_id: int
     vector: bytes
     vector_crc32: int
 
@@ -281,6 +334,7 @@ def live_units(
             Document.id,
             Document.external_id,
             Document.collection_id,
+            Version.id,
             UnitRow.vector,
             UnitRow.vector_crc32,
         )

@@ -2,33 +2,43 @@
 
 import fcntl
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db.migrations import upgrade
-from app.errors import DataFolderHeld, StorageFull
+from app.errors import CorruptData, DataFolderHeld, StorageFailed, StorageFull
+
+logger = logging.getLogger("folio")
 
 _CHECKPOINT_BYTES = 16 * 2**20
+_BUSY_MS = 10_000
+# A reader that needs the log is a search or a page of a list, done long before.
+_ERASE_SECONDS = 2.0
+_ERASE_PAUSE_SECONDS = 0.01
 
 _PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
     "secure_delete = ON",
-    "busy_timeout = 10000",
+    f"busy_timeout = {_BUSY_MS}",
     # SQLite before 3.51.3 can reset a WAL that another connection writes: checkpoints are ours.
     "wal_autocheckpoint = 0",
     "trusted_schema = OFF",
+    # A sort that spills would leave text in files beside the database, or fail on a full disk.
+    "temp_store = MEMORY",
 )
 
 
@@ -41,53 +51,111 @@ class Database:
         self._readers = _make_engine(path, begin="BEGIN")
         self._writer = _make_engine(path, begin="BEGIN IMMEDIATE")
         self._writing = Lock()
+        self.erasure_pending = False
+        """Whether deleted content may still lie in the log."""
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A transaction that sees one consistent state and writes nothing."""
-        with Session(self._readers) as session, session.begin():
+        """A transaction that sees one consistent state and writes nothing.
+
+        Raises StorageFailed or CorruptData when the file cannot be read.
+        """
+        with _typed_errors(self.path), Session(self._readers) as session, session.begin():
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """The only write transaction: committed when the block ends, else rolled back.
 
-        Raises StorageFull when the disk is full; nothing of the transaction is kept then.
+        Raises StorageFull, StorageFailed or CorruptData; nothing of the transaction is kept then.
         """
         with self._writing:
-            try:
-                with Session(self._writer, expire_on_commit=False) as session, session.begin():
-                    yield session
-                if self._wal.stat().st_size > _CHECKPOINT_BYTES:
-                    self._checkpoint("PASSIVE")
-            except OperationalError as error:
-                if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-                    raise StorageFull(
-                        f"the disk that holds {self.path.parent} is full; nothing was stored"
-                    ) from error
-                raise
+            with (
+                _typed_errors(self.path),
+                Session(self._writer, expire_on_commit=False) as session,
+                session.begin(),
+            ):
+                yield session
+            if self._wal.stat().st_size > _CHECKPOINT_BYTES:
+                self._checkpoint("PASSIVE")
 
-    def checkpoint(self) -> None:
-        """Move the log into the database file and empty it, so that deleted content is gone."""
+    def erase_deleted(self) -> bool:
+        """Move the log into the database file and empty it, so that deleted content is gone.
+
+        False while a reader still needs the log, or the disk refuses: `erasure_pending` stays set,
+        and the next call tries again.
+        """
+        self.erasure_pending = True
+        deadline = monotonic() + _ERASE_SECONDS
+        # Between two tries writers get their turn.
+        while (done := self._try_erasing()) is False and monotonic() < deadline:
+            sleep(_ERASE_PAUSE_SECONDS)
+        return bool(done)
+
+    def _try_erasing(self) -> bool | None:
         with self._writing:
-            self._checkpoint("TRUNCATE")
+            done = self._checkpoint("TRUNCATE")
+            if done:
+                self.erasure_pending = False
+        return done
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""
-        with self._writing:
+        with self._writing, _typed_errors(self.path):
             upgrade(self._writer)
 
     def close(self) -> None:
-        self.checkpoint()
+        """Empty the log and let go of the file."""
+        self.erase_deleted()
         self._readers.dispose()
         self._writer.dispose()
 
-    def _checkpoint(self, mode: str) -> None:
-        connection = self._writer.raw_connection()
+    def _checkpoint(self, mode: str) -> bool | None:
+        """Move the log into the file; False when a reader keeps some of it, None when it fails.
+
+        What was committed is safe in the log, so a disk that refuses is no error here.
+        """
+        connection = None
         try:
-            connection.cursor().execute(f"PRAGMA wal_checkpoint({mode})").close()
+            connection = self._writer.raw_connection()
+            cursor = connection.cursor()
+            # Waiting here would hold up the writers.
+            cursor.execute("PRAGMA busy_timeout = 0")
+            try:
+                busy = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0]
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            cursor.close()
+        except sqlite3.Error as error:
+            logger.error("the log could not be moved into the database: %s", error)
+            return None
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
+        return not busy
+
+
+@contextmanager
+def _typed_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite says of disk and file into errors that a caller can act on."""
+    try:
+        yield
+    except DBAPIError as error:
+        # Extended codes hold the primary one in their lowest byte.
+        code = (getattr(error.orig, "sqlite_errorcode", None) or 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise StorageFull(
+                f"the disk that holds {path.parent} is full; nothing was stored"
+            ) from error
+        if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+            raise StorageFailed(
+                f"the disk that holds {path.parent} fails ({error.orig}); nothing was stored"
+            ) from error
+        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise CorruptData(
+                f"{path} is damaged ({error.orig}); restore a backup with `folio restore`"
+            ) from error
+        raise
 
 
 @contextmanager
@@ -127,10 +195,13 @@ def _lock(folder: Path, holder: str) -> Iterator[None]:
                 f"(pid {owner.get('pid', 'unknown')}, since {owner.get('since', 'unknown')}); "
                 "talk to it with --server URL, or stop it first"
             ) from error
-        file.truncate(0)
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        json.dump({"pid": os.getpid(), "command": holder, "since": since}, file)
-        file.flush()
+        # Who holds the folder is good to know, and no reason not to open it on a full disk.
+        with suppress(OSError):
+            owner = {"pid": os.getpid(), "command": holder, "since": since}
+            file.truncate(0)
+            # Past the buffer, which would try again when the file is closed.
+            os.write(file.fileno(), json.dumps(owner).encode())
         # The file stays: removing it would let a third process lock a new one beside it.
         yield
 

@@ -15,7 +15,8 @@ from zlib import crc32
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.db import queries
+from app.db import queries, queue
+from app.db.checksums import metadata_crc32
 from app.db.models import (
     Collection,
     Document,
@@ -25,13 +26,15 @@ from app.db.models import (
     UnitRow,
     Version,
 )
-from app.domain import Attributes, Status
-from app.errors import CorruptData, InvalidRequest, NotFound
+from app.domain import Attributes, Stage, Status
+from app.errors import CorruptData, InvalidRequest, NotFound, QueueFull
 from app.resources import Resources
 from app.services.collections import require_collection
-from ingest.pipeline import is_intact
+from ingest.storing import is_intact
 
 MAX_ID_BYTES = 256
+_MAX_TWINS = 10
+_RETRY_AFTER_S = 10
 
 Change: TypeAlias = Literal["none", "metadata", "content"]
 
@@ -55,12 +58,16 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What an upload did to a document: its version, where it stands, and what changed."""
+    """What an upload did to a document: its version, where it stands, and what changed.
+
+    `twins` are other documents of the collection with the same bytes: a few of them, for people.
+    """
 
     id: str
     version: int
     status: Status
     change: Change
+    twins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +80,11 @@ class AcceptedUploads:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a version failed."""
+    """Why a version failed, and at which stage."""
 
     code: str
     message: str
+    stage: Stage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,7 @@ class JobFailure:
     id: str
     code: str
     message: str
+    stage: Stage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +150,18 @@ class JobInfo:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The receipt of a deletion."""
+    """The receipt of a deletion.
 
-    id: str
+    `bytes` counts uploads, texts and vectors. `complete` says that no file holds any of it; while
+    it is false a reader keeps the log, which is emptied as soon as nobody does.
+    """
+
+    deleted: str
     versions: int
     units: int
     passages: int
+    bytes: int
+    complete: bool
 
 
 def normalize_id(document_id: str) -> str:
@@ -169,7 +184,7 @@ def put_documents(
 
     The answer is given after the commit. The same bytes with the same title under a known id are
     not read again, unless what is stored of them is damaged: nothing changes, or only url and
-    attributes do.
+    attributes do. Raises QueueFull while too many documents wait.
     """
     ids = [normalize_id(upload.id) for upload in uploads]
     if len(set(ids)) < len(ids):
@@ -179,16 +194,29 @@ def put_documents(
             raise InvalidRequest(f"{upload.id} is empty", code="empty_document")
     with resources.database.write() as session:
         collection = require_collection(session, collection_name)
+        _check_queue(session, resources.settings.max_queue)
         job = Job(id=uuid.uuid4().hex, collection_id=collection.id)
         session.add(job)
         session.flush()
-        accepted = []
-        for ordinal, (document_id, upload) in enumerate(zip(ids, uploads, strict=True)):
-            version, change = _put(session, collection, document_id, upload)
-            session.add(
-                JobItem(job_id=job.id, ordinal=ordinal, version_id=version.id, change=change)
+        put = [
+            _put(session, collection, document_id, upload)
+            for document_id, upload in zip(ids, uploads, strict=True)
+        ]
+        session.add_all(
+            JobItem(job_id=job.id, ordinal=ordinal, version_id=version.id, change=change)
+            for ordinal, (version, change) in enumerate(put)
+        )
+        session.flush()
+        accepted = [
+            Accepted(
+                document_id,
+                version.number,
+                version.status,
+                change,
+                tuple(queries.find_twins(session, version.id, limit=_MAX_TWINS)),
             )
-            accepted.append(Accepted(document_id, version.number, version.status, change))
+            for document_id, (version, change) in zip(ids, put, strict=True)
+        ]
     resources.work_arrived.set()
     return AcceptedUploads(job.id, tuple(accepted))
 
@@ -201,7 +229,32 @@ def get_document(
     with_text: bool = False,
     with_versions: bool = False,
 ) -> DocumentInfo:
-    """Return a document; raises NotFound, or CorruptData when its text fails its checksum."""
+    """Return a document; raises NotFound. One whose text fails its checksum is quarantined."""
+    try:
+        return _read_document(
+            resources,
+            collection_name,
+            document_id,
+            with_text=with_text,
+            with_versions=with_versions,
+        )
+    except CorruptData as damage:
+        if damage.version_id is None:
+            raise
+        resources.quarantine(damage.version_id, str(damage))
+        return _read_document(
+            resources, collection_name, document_id, with_text=False, with_versions=with_versions
+        )
+
+
+def _read_document(
+    resources: Resources,
+    collection_name: str,
+    document_id: str,
+    *,
+    with_text: bool,
+    with_versions: bool,
+) -> DocumentInfo:
     with resources.database.read() as session:
         document = _require_document(session, collection_name, document_id)
         versions = queries.list_versions(session, document.id)
@@ -236,7 +289,7 @@ def list_documents(
 
 
 def delete_document(resources: Resources, collection_name: str, document_id: str) -> Erased:
-    """Erase a document: rows, vectors, original and log; it is gone when this returns."""
+    """Erase a document: rows, vectors, original and log; says whether all of it is gone."""
     with resources.database.write() as session:
         document = _require_document(session, collection_name, document_id)
         versions = select(Version.id).where(Version.document_id == document.id)
@@ -244,15 +297,15 @@ def delete_document(resources: Resources, collection_name: str, document_id: str
         passages = session.scalar(
             select(func.count()).select_from(PassageRow).where(PassageRow.unit_id.in_(units))
         )
+        size = queries.count_bytes(session, document.id)
         version_count = len(session.scalars(versions).all())
         unit_count = queries.remove_units(session, UnitRow.version_id.in_(versions))
         session.delete(document)
         session.flush()
-        queries.delete_unused_originals(session)
-        erased = Erased(document.external_id, version_count, unit_count, passages or 0)
-    resources.database.checkpoint()
+        size += queries.delete_unused_originals(session)
+    complete = resources.database.erase_deleted()
     resources.catch_up()
-    return erased
+    return Erased(document.external_id, version_count, unit_count, passages or 0, size, complete)
 
 
 def get_job(resources: Resources, job_id: str) -> JobInfo:
@@ -270,7 +323,12 @@ def get_job(resources: Resources, job_id: str) -> JobInfo:
                 tokens += (version.receipt or {}).get("tokens_processed", 0)
             if version.status == Status.FAILED:
                 errors.append(
-                    JobFailure(external_id, version.error_code or "", version.error_message or "")
+                    JobFailure(
+                        external_id,
+                        version.error_code or "",
+                        version.error_message or "",
+                        version.stage,
+                    )
                 )
         collection = session.get_one(Collection, job.collection_id).name
         return JobInfo(job.id, collection, counts, tuple(errors), tokens)
@@ -281,16 +339,33 @@ def read_text(session: Session, version_id: int, document_id: str) -> str:
     text, checksum = session.execute(
         select(Version.text, Version.text_crc32).where(Version.id == version_id)
     ).one()
-    return require_intact(text, checksum, document_id)
+    return require_intact(text, checksum, document_id, version_id=version_id)
 
 
-def require_intact(text: str | None, checksum: int | None, document_id: str) -> str:
+def require_intact(
+    text: str | None, checksum: int | None, document_id: str, *, version_id: int
+) -> str:
     """Return the stored text of a ready version; raises CorruptData when its checksum differs."""
     if text is None or crc32(text.encode()) != checksum:
         raise CorruptData(
-            f"the stored text of {document_id} fails its checksum; upload the document again"
+            f"the stored text of {document_id} fails its checksum; upload the document again",
+            version_id=version_id,
         )
     return text
+
+
+def _check_queue(session: Session, max_queue: int) -> None:
+    """Raise QueueFull while as many documents wait as may.
+
+    One call can go over the bound: a call larger than it would else never be taken.
+    """
+    pending = queue.count_pending(session)
+    if pending >= max_queue:
+        raise QueueFull(
+            f"{pending} documents wait already, and at most {max_queue} may; "
+            f"try again in {_RETRY_AFTER_S} s",
+            _RETRY_AFTER_S,
+        )
 
 
 def _put(
@@ -345,6 +420,7 @@ def _update_metadata(session: Session, version: Version, declared: dict[str, Any
     version.declared = declared
     version.url = declared.get("url") or parsed.get("url")
     version.attributes = {**parsed.get("attributes", {}), **declared.get("attributes", {})}
+    version.metadata_crc32 = metadata_crc32(session, version)
     queries.replace_attributes(session, version.document_id, version.attributes)
 
 
@@ -403,7 +479,7 @@ def _describe_version(version: Version) -> VersionInfo:
 def _error_of(version: Version) -> Failure | None:
     if version.error_code is None:
         return None
-    return Failure(version.error_code, version.error_message or "")
+    return Failure(version.error_code, version.error_message or "", version.stage)
 
 
 def _encode_cursor(document_id: str) -> str:

@@ -12,7 +12,8 @@ from app.embedding.engine import Engine, load_engine
 from app.errors import CorruptData, FolioError, UnreadableDocument
 from app.resources import Resources
 from app.services.documents import read_text
-from ingest.pipeline import count_text_tokens, embed_article, read_article, store_units
+from ingest.pipeline import count_text_tokens, embed_article
+from ingest.storing import read_article, store_units
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,23 +94,29 @@ def search_documents(
     embedded = perf_counter()
     while True:
         index, generation_id = resources.catch_up()
-        with resources.database.read() as session:
-            allowed = (
-                None
-                if filters is None
-                else queries.filter_documents(session, collection_id, filters)
-            )
-            if index is None or generation_id is None:
-                hits = []
-                break
-            found = index.search(
-                vector, collection_id, limit=max(limit, CANDIDATES), allowed=allowed
-            )
-            ranked = _rank(session, found, vector, generation_id)
-            if ranked is not None:
-                shown = [hit for hit in ranked if min_score is None or hit.score >= min_score]
-                hits = _read_hits(session, shown[:limit], passages)
-                break
+        try:
+            with resources.database.read() as session:
+                allowed = (
+                    None
+                    if filters is None
+                    else queries.filter_documents(session, collection_id, filters)
+                )
+                if index is None or generation_id is None:
+                    hits = []
+                    break
+                found = index.search(
+                    vector, collection_id, limit=max(limit, CANDIDATES), allowed=allowed
+                )
+                ranked = _rank(session, found, vector, generation_id)
+                if ranked is not None:
+                    shown = [hit for hit in ranked if min_score is None or hit.score >= min_score]
+                    hits = _read_hits(session, shown[:limit], passages)
+                    break
+        except CorruptData as damage:
+            if damage.version_id is None:
+                raise
+            # The search goes on without it.
+            resources.quarantine(damage.version_id, str(damage))
         # A document that was deleted or replaced since the index looked is not there any more.
     ended = perf_counter()
     return SearchResult(
@@ -168,7 +174,8 @@ def _read_hits(session: Session, shown: Sequence[_Candidate], count: int) -> lis
             if candidate.is_damaged:
                 raise CorruptData(
                     f"the passages of {candidate.version.external_id} fail their checksum; "
-                    "upload the document again"
+                    "upload the document again",
+                    version_id=candidate.version.version_id,
                 )
         passages = queries.find_passages(
             session, {(p.unit_id, p.ordinal) for c in shown for p in c.passages[:count]}
@@ -176,7 +183,9 @@ def _read_hits(session: Session, shown: Sequence[_Candidate], count: int) -> lis
         texts = queries.find_texts(session, [c.version.version_id for c in shown])
         for candidate in shown:
             version = candidate.version
-            text = require_intact(*texts[version.version_id], version.external_id)
+            text = require_intact(
+                *texts[version.version_id], version.external_id, version_id=version.version_id
+            )
             quotes[version.version_id] = tuple(
                 _quote(text, p.score, passages[p.unit_id, p.ordinal])
                 for p in candidate.passages[:count]

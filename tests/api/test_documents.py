@@ -120,7 +120,13 @@ def test_article_as_json_is_read_by_its_format(
     answer = collection.put("a", **{field: content})
     assert answer.status_code == 202
     (accepted,) = answer.json()["documents"]
-    assert accepted == {"id": "a", "version": 1, "status": "queued", "change": "content"}
+    assert accepted == {
+        "id": "a",
+        "version": 1,
+        "status": "queued",
+        "change": "content",
+        "twins": [],
+    }
     job = collection.finish(answer)
     assert job["counts"] == NO_COUNTS | {"ready": 1}
     assert job["errors"] == []
@@ -326,7 +332,7 @@ def test_id_of_any_characters_leads_to_its_document(
     assert [document["id"] for document in collection.page()["documents"]] == [document_id]
     assert collection.found() == {document_id}
     erased = collection.http.delete(collection.document_path(document_id))
-    assert (erased.status_code, erased.json()["id"]) == (200, document_id)
+    assert (erased.status_code, erased.json()["deleted"]) == (200, document_id)
 
 
 def test_encoded_slash_and_plain_slash_are_one_id(collection: Collection) -> None:
@@ -410,7 +416,7 @@ def test_same_article_again_changes_nothing(collection: Collection) -> None:
     answer = collection.put("a", **body)
     assert answer.status_code == 200
     (accepted,) = answer.json()["documents"]
-    assert accepted == {"id": "a", "version": 1, "status": "ready", "change": "none"}
+    assert accepted == {"id": "a", "version": 1, "status": "ready", "change": "none", "twins": []}
     assert collection.finish(answer)["counts"] == NO_COUNTS | {"ready": 1}
     assert collection.finish(answer)["tokens"] == 0
     assert collection.get("a", include="text,versions") == before
@@ -422,7 +428,7 @@ def test_same_article_again_while_it_is_queued_changes_nothing(
     collection = idle_service.new_collection("twice-queued")
     collection.put("a", text="Tea.")
     (accepted,) = collection.put("a", text="Tea.").json()["documents"]
-    assert accepted == {"id": "a", "version": 1, "status": "queued", "change": "none"}
+    assert accepted == {"id": "a", "version": 1, "status": "queued", "change": "none", "twins": []}
     work(idle_service, sandbox)
     assert len(collection.get("a", include="versions")["versions"]) == 1
 
@@ -437,7 +443,13 @@ def test_new_attributes_and_url_are_searchable_at_once_and_leave_version_and_vec
     answer = collection.put("a", text="Tea.", url="https://new.example", attributes={"lang": "de"})
     assert answer.status_code == 200
     (accepted,) = answer.json()["documents"]
-    assert accepted == {"id": "a", "version": 1, "status": "ready", "change": "metadata"}
+    assert accepted == {
+        "id": "a",
+        "version": 1,
+        "status": "ready",
+        "change": "metadata",
+        "twins": [],
+    }
 
     def with_attribute(key: str, value: object) -> set[str]:
         return collection.found(filters={"type": "eq", "key": key, "value": value})
@@ -537,7 +549,8 @@ def test_failed_document_says_why_and_is_read_again_when_uploaded_again(
         None,
         None,
     )
-    assert document["error"] == {"code": error["code"], "message": error["message"]}
+    shared = ("code", "message", "stage")
+    assert document["error"] == {name: error[name] for name in shared}
     assert document["versions"][0]["error"] == document["error"]
     assert collection.found() == set()
     # The very same bytes are no "no change" after a failure.
@@ -577,11 +590,14 @@ def test_deleted_document_is_gone_with_a_receipt(collection: Collection) -> None
     receipt = collection.get("a")["receipt"]
     erased = collection.http.delete(collection.document_path("a"))
     assert erased.status_code == 200
-    assert erased.json() == {
-        "id": "a",
+    answer = erased.json()
+    assert answer.pop("bytes") > len("Old tea." + 2 * "Tea.\n\nMore tea, and more.") + 4 * 32
+    assert answer == {
+        "deleted": "a",
         "versions": 2,
         "units": receipt["units"],
         "passages": receipt["passages"],
+        "complete": True,
     }
     for method in ("GET", "DELETE"):
         answer = collection.http.request(method, collection.document_path("a"))
@@ -595,9 +611,16 @@ def test_document_deleted_while_it_is_queued_never_appears(
     idle_service: Service, sandbox: Sandbox
 ) -> None:
     collection = idle_service.new_collection("gone-early")
-    upload = collection.put("a", text="Tea.")
+    upload = collection.put("a", text="Early tea.")
     erased = collection.http.delete(collection.document_path("a"))
-    assert erased.json() == {"id": "a", "versions": 1, "units": 0, "passages": 0}
+    assert erased.json() == {
+        "deleted": "a",
+        "versions": 1,
+        "units": 0,
+        "passages": 0,
+        "bytes": len("Early tea."),
+        "complete": True,
+    }
     work(idle_service, sandbox)
     assert collection.found() == set()
     assert collection.http.get(collection.document_path("a")).status_code == 404

@@ -156,7 +156,10 @@ def test_remove_erases_and_names_what_was_not_there(ask: Ask, articles: Collecti
 def test_remove_in_json_is_a_list_of_receipts(ask: Ask, articles: Collection) -> None:
     ran = ask("remove", "tea", "void", "--json")
     assert ran.code == 0
-    assert [(receipt["id"], receipt["units"]) for receipt in ran.json] == [("tea", 1), ("void", 0)]
+    assert [(receipt["deleted"], receipt["units"]) for receipt in ran.json] == [
+        ("tea", 1),
+        ("void", 0),
+    ]
 
 
 @pytest.mark.parametrize("command", ["remove", "show"])

@@ -114,7 +114,7 @@ def test_deleted_content_is_in_no_file_after_a_checkpoint(tmp_path: Path) -> Non
             session.add(Collection(name="c", description=erased))
         with database.write() as session:
             session.delete(session.scalars(select(Collection)).one())
-        database.checkpoint()
+        assert database.erase_deleted()
         for path in tmp_path.iterdir():
             assert erased.encode() not in path.read_bytes(), path
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from sqlalchemy import func, select
 
 from app.config import Settings
-from app.db import queries
+from app.db import queue
 from app.db.models import Attribute, Change, Original, PassageRow, Table, UnitRow, Version
 from app.domain import Article, Item, Status, Task
 from app.resources import MAX_ATTEMPTS, Resources, open_resources
@@ -63,9 +63,9 @@ def count_attempts(resources: Resources) -> list[int]:
 def claim(resources: Resources) -> int:
     """Take the next version into processing, as a worker does."""
     with resources.database.write() as session:
-        version = queries.claim_next(session)
-        assert version is not None
-        return version.id
+        claimed = queue.claim_next(session, lease_seconds=60)
+        assert claimed is not None
+        return claimed.version_id
 
 
 def found_texts(resources: Resources) -> list[str]:
@@ -83,7 +83,9 @@ def drain_with(resources: Resources, sandbox: Sandbox) -> float | None:
 
 @contextmanager
 def open_with(folder: Path, model: Path | str) -> Iterator[Resources]:
-    with open_resources(Settings(data=folder, model=str(model), passage_tokens=16)) as opened:
+    with open_resources(
+        Settings(data=folder, model=str(model), passage_tokens=16, retry_seconds=0)
+    ) as opened:
         if not list_collections(opened):
             create_collection(opened, "help")
         yield opened
@@ -122,16 +124,20 @@ def test_receipt_of_a_document_in_one_unit_adds_up(resources: Resources, ingest:
     assert document.receipt is not None
     assert document.text is not None
     tokens = engine.count_tokens(Item(document.text, Task.PASSAGE, "Tea"))
-    assert document.receipt == {
+    assert set(document.receipt["took_ms"]) == {"parse", "cut", "embed"}
+    assert min(document.receipt["took_ms"].values()) > 0
+    assert {**document.receipt, "took_ms": None} == {
         "bytes": len(text.encode()),
         "characters": len(document.text),
         "pages": None,
+        "pages_with_text": None,
         "tokens_counted": tokens - engine.overhead("Tea", Task.PASSAGE),
         "tokens_embedded": tokens - engine.overhead("Tea", Task.PASSAGE),
         "tokens_processed": tokens,
         "units": 1,
         "passages": count_rows(resources, PassageRow),
         "warnings": [],
+        "took_ms": None,
     }
     assert (unit.start, unit.end, unit.tokens) == (0, len(document.text), tokens)
 
@@ -208,7 +214,7 @@ def test_pdf_is_ingested_with_its_pages(resources: Resources, ingest: Ingest) ->
     document = get(resources)
     assert document.status is Status.READY
     assert document.receipt is not None
-    assert document.receipt["pages"] == 3
+    assert (document.receipt["pages"], document.receipt["pages_with_text"]) == (3, 1.0)
     starts = [(document.text or "").index(f"Page {number}") for number in (1, 2, 3)]
     with resources.database.read() as session:
         passages = session.execute(select(PassageRow.start, PassageRow.page)).all()
@@ -251,7 +257,7 @@ def test_old_version_answers_until_the_new_one_is_live(
     assert (document.version, document.status, document.live_version) == (2, Status.PROCESSING, 1)
     assert found_texts(resources) == [document.text] == ["Old tea."]
     with resources.database.write() as session:
-        queries.requeue_interrupted(session, max_attempts=MAX_ATTEMPTS)
+        queue.requeue_interrupted(session, max_attempts=MAX_ATTEMPTS)
     drain_queue(resources, sandbox, Event())
     document = get(resources)
     assert (document.version, document.status, document.live_version) == (2, Status.READY, 2)

@@ -11,7 +11,6 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.config import Settings
 from app.db.models import Document, Original, UnitRow, Version
 from app.domain import Status
-from app.errors import CorruptData
 from app.resources import Resources, open_resources
 from app.services.collections import create_collection
 from app.services.doctor import examine
@@ -74,6 +73,15 @@ def damage_upload(resources: Resources, document_id: str = "b") -> None:
         original.data = flip(original.data, 1)
 
 
+def assert_quarantined(resources: Resources, document_id: str = "b") -> None:
+    """Assert that a document says why it does not answer."""
+    document = get_document(resources, "help", document_id, with_text=True)
+    assert (document.status, document.live_version, document.text) == (Status.FAILED, None, None)
+    assert document.error is not None
+    assert document.error.code == "corrupt_data"
+    assert "upload the document again" in document.error.message
+
+
 # Vectors
 
 
@@ -97,9 +105,8 @@ def test_article_with_a_damaged_vector_is_named_and_does_not_answer(
     with open_resources(filled) as resources, caplog.at_level(logging.ERROR, logger="folio"):
         assert search(resources) == {"a": "Tea.", "c": "Coffee."}
         (record,) = caplog.records
-        assert "document 'b' fails its checksum" in record.getMessage()
-        # Nothing else of it is lost.
-        assert get_document(resources, "help", "b", with_text=True).text == "Milk."
+        assert "a vector of b fails its checksum" in record.getMessage()
+        assert_quarantined(resources)
 
 
 @pytest.mark.parametrize(
@@ -119,54 +126,55 @@ def test_blob_of_another_length_is_damage_like_any_other(
     with open_resources(filled) as resources:
         if column is UnitRow.vector:
             assert search(resources) == {"a": "Tea.", "c": "Coffee."}
-            assert "document 'b' fails" in caplog.text
+            assert "a vector of b fails" in caplog.text
         else:
-            with pytest.raises(CorruptData, match=r"the passages of b fail"):
-                search(resources)
+            assert search(resources) == {"a": "Tea.", "c": "Coffee."}
+            assert "the passages of b fail" in caplog.text
+        assert_quarantined(resources)
 
 
-def test_one_damaged_unit_of_several_leaves_the_others_answering(
-    tmp_path: Path, short_jina_v3: Path, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+def test_one_damaged_unit_of_several_takes_its_document_out(
+    tmp_path: Path, short_jina_v3: Path, sandbox: Sandbox
 ) -> None:
+    """Half of an article is not an answer that can be trusted."""
     steps = "\n\n".join(f"# Step {n}\n\nPour the milk into cup {n}." for n in range(12))
     with open_with(tmp_path, short_jina_v3) as resources:
-        put_documents(resources, "help", [markdown("steps", steps)])
+        put_documents(resources, "help", [markdown("steps", steps), article("a", "Tea.")])
         work(resources, sandbox)
         with resources.database.write() as session:
             units = session.scalars(select(UnitRow).order_by(UnitRow.ordinal)).all()
             assert len(units) > 3
-            units[1].vector = flip(units[1].vector, 0)
+            units[2].vector = flip(units[2].vector, 0)
     with open_with(tmp_path, short_jina_v3) as resources:
+        assert set(search(resources)) == {"a"}
         index, _ = resources.catch_up()
         assert index is not None
-        assert len(index) == len(units) - 1
-        assert f"unit {units[1].id} of document 'steps'" in caplog.text
-        assert set(search(resources)) == {"steps"}
+        assert len(index) == 1
+        assert_quarantined(resources, "steps")
 
 
 # Passages and texts
 
 
-def test_damaged_passages_are_an_error_that_names_the_article(
+def test_search_goes_on_without_an_article_whose_passages_are_damaged(
     resources: Resources, ingest: Ingest
 ) -> None:
     ingest(*UPLOADS)
     damage_unit(resources, UnitRow.passage_vectors)
-    with pytest.raises(CorruptData, match=r"the passages of b fail their checksum"):
-        search(resources)
+    assert search(resources) == {"a": "Tea.", "c": "Coffee."}
+    assert_quarantined(resources)
 
 
-def test_damaged_text_is_an_error_that_names_the_article_wherever_it_is_read(
-    resources: Resources, ingest: Ingest
+@pytest.mark.parametrize("read", ["search", "document"])
+def test_article_with_a_damaged_text_is_quarantined_wherever_it_is_read(
+    resources: Resources, ingest: Ingest, read: str
 ) -> None:
     ingest(*UPLOADS)
     damage_text(resources)
-    with pytest.raises(CorruptData, match=r"the stored text of b fails its checksum"):
-        search(resources)
-    with pytest.raises(CorruptData, match=r"the stored text of b fails its checksum"):
-        get_document(resources, "help", "b", with_text=True)
-    # What does not need the text is as good as before.
-    assert get_document(resources, "help", "b").status is Status.READY
+    if read == "search":
+        assert search(resources) == {"a": "Tea.", "c": "Coffee."}
+    assert_quarantined(resources)
+    assert search(resources) == {"a": "Tea.", "c": "Coffee."}
     assert get_document(resources, "help", "a", with_text=True).text == "Tea."
     assert [document.id for document in list_documents(resources, "help")[0]] == ["a", "b", "c"]
 
@@ -280,4 +288,5 @@ def test_byte_that_turns_over_in_the_file_is_found(
     assert "checksum" in problem.text
     with open_resources(filled) as resources:
         assert search(resources) == {"a": "Tea.", "c": "Coffee."}
-        assert "document 'b' fails its checksum" in caplog.text
+        assert "a vector of b fails its checksum" in caplog.text
+        assert_quarantined(resources)

@@ -1,6 +1,7 @@
 """Collections side by side: whatever is done to one, no other answers with it or counts it."""
 
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 import hypothesis
@@ -16,7 +17,6 @@ from hypothesis.stateful import (
 )
 
 from app.config import Settings
-from app.db import queries
 from app.domain import Comparison, Hit, Status
 from app.errors import Conflict, NotFound
 from app.resources import Resources, open_resources
@@ -34,8 +34,8 @@ from app.services.documents import (
     put_documents,
 )
 from app.services.search import search_documents
-from ingest.pipeline import ingest_document
 from ingest.sandbox import Sandbox
+from ingest.worker import drain_queue
 from tests.conftest import article
 
 # Few of each, so that ids and contents meet across collections; blank text fails.
@@ -172,11 +172,8 @@ class Shelves(RuleBasedStateMachine):
     @precondition(lambda self: self.queue)
     @rule(count=st.integers(1, 6))
     def work(self, count: int) -> None:
+        drain_queue(self.resources, self.sandbox, Event(), max_documents=count)
         for document, version in self.queue[:count]:
-            with self.resources.database.write() as session:
-                claimed = queries.claim_next(session)
-                assert claimed is not None
-            ingest_document(self.resources, self.sandbox, claimed.id)
             document.finish(version)
         del self.queue[:count]
 
@@ -189,7 +186,7 @@ class Shelves(RuleBasedStateMachine):
             return
         gone = collection.documents.pop(document_id)
         erased = delete_document(self.resources, name, document_id)
-        assert (erased.id, erased.versions) == (document_id, len(gone.versions))
+        assert (erased.deleted, erased.versions) == (document_id, len(gone.versions))
         assert erased.units == (1 if gone.live else 0)
         self._forget([gone])
 

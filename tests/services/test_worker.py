@@ -2,22 +2,27 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from threading import Event, Thread
 
+import numpy as np
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from app.config import Settings
+from app.db import queue
 from app.db.models import Version
-from app.domain import Status
-from app.errors import InvalidRequest
+from app.domain import Embedding, Item, Stage, Status, Task
+from app.errors import InvalidRequest, NotFound, QueueFull
 from app.resources import MAX_ATTEMPTS, Resources, open_resources
 from app.services.collections import create_collection
 from app.services.documents import get_document, put_documents
+from ingest.pipeline import commit_document, embed_documents, prepare_document
 from ingest.sandbox import Sandbox
 from ingest.worker import run_worker
 from tests.conftest import Ingest, article
-from tests.services.knowledge import Watch, search, work
+from tests.services.knowledge import Watch, open_with, read_live, search, work
 
 # Works through the queue of a folder, and is killed when a text says so.
 KILLED_WORKER = """
@@ -26,6 +31,7 @@ from pathlib import Path
 from threading import Event
 from app.config import Settings
 from app.resources import open_resources
+from ingest.pipeline import commit_document, embed_documents, prepare_document
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 
@@ -140,11 +146,118 @@ def test_worker_waits_while_the_database_refuses_and_loses_nothing(
     assert pause > 0
     assert "ingestion waits" in caplog.text
     assert status(resources, "a") == status(resources, "b") == (Status.QUEUED, None)
-    assert count_attempts(resources) == [0, 0]
+    # The three attempts were the document's, the refusal to note its failure was not.
+    assert count_attempts(resources)[0] == MAX_ATTEMPTS - 1
     with resources.database.write() as session:
         session.execute(text("DROP TRIGGER refuse"))
     assert work(resources, sandbox) is None
     assert set(search(resources)) == {"a", "b"}
+
+
+# Claims
+
+
+def claim(resources: Resources, *, lease_seconds: float = 60.0) -> queue.Claim:
+    with resources.database.write() as session:
+        queue.requeue_lapsed(session, max_attempts=MAX_ATTEMPTS)
+        claimed = queue.claim_next(session, lease_seconds=lease_seconds)
+        assert claimed is not None
+        return claimed
+
+
+def test_worker_whose_lease_lapsed_commits_nothing(
+    resources: Resources, sandbox: Sandbox, watch: Watch
+) -> None:
+    """It was only slow: another worker has the document, and this one's result is void."""
+    put_documents(resources, "help", [article("a", "Tea.")])
+    stale = claim(resources, lease_seconds=-1)
+    prepared = prepare_document(resources, sandbox, stale)
+    assert prepared is not None
+    embed_documents(resources.engine, [prepared], call_tokens=1024)
+    fresh = claim(resources)
+    assert (fresh.version_id, fresh.attempt) == (stale.version_id, 2)
+    commit_document(resources, prepared)
+    assert status(resources) == (Status.PROCESSING, None)
+    assert search(resources) == {}
+    prepared.claim = fresh
+    commit_document(resources, prepared)
+    commit_document(resources, prepared)
+    assert status(resources) == (Status.READY, None)
+    assert search(resources) == {"a": "Tea."}
+
+
+def test_result_of_a_stale_worker_is_no_failure_either(resources: Resources) -> None:
+    put_documents(resources, "help", [article("a", "Tea.")])
+    stale = claim(resources, lease_seconds=-1)
+    claim(resources)
+    with resources.database.write() as session:
+        queue.fail(session, stale, stage=Stage.PARSE, code="late", message="late")
+        queue.give_back(session, [stale])
+        queue.retry_later(session, stale, after_seconds=0)
+    assert status(resources) == (Status.PROCESSING, None)
+
+
+def test_lease_that_is_renewed_does_not_lapse(resources: Resources) -> None:
+    put_documents(resources, "help", [article("a", "Tea.")])
+    held = claim(resources, lease_seconds=-1)
+    with resources.database.write() as session:
+        queue.renew_claims(session, [held], lease_seconds=60)
+        queue.requeue_lapsed(session, max_attempts=MAX_ATTEMPTS)
+        assert queue.find_claimed(session, held) is not None
+
+
+def test_unexpected_error_is_tried_again_after_a_pause_that_grows(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox, watch: Watch
+) -> None:
+    def fail(text: str) -> None:
+        raise RuntimeError
+
+    watch.before_embedding = fail
+    with open_with(tmp_path, jina_v3, retry_seconds=50) as resources:
+        put_documents(resources, "help", [article("a", "Tea.")])
+        pauses = []
+        for _ in range(MAX_ATTEMPTS):
+            pause = work(resources, sandbox)
+            pauses.append(pause and round(pause, -1))
+            with resources.database.write() as session:
+                session.execute(update(Version).values(next_attempt_at=None))
+        assert pauses == [50, 200, None]
+        document = get_document(resources, "help", "a")
+        assert document.error is not None
+        assert (document.error.code, document.error.stage) == ("internal_error", Stage.EMBED)
+        assert count_attempts(resources) == [MAX_ATTEMPTS]
+
+
+def test_forward_passes_are_shared_by_documents(
+    resources: Resources, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with what it would have got alone."""
+    calls = []
+    embed = resources.engine.embed
+
+    def count(items: Sequence[Item], *, dimensions: int | None = None) -> list[Embedding]:
+        calls.append(len(items))
+        return embed(items, dimensions=dimensions)
+
+    monkeypatch.setattr(resources.engine, "embed", count)
+    put_documents(resources, "help", [article(f"{n}", f"Tea {n}. " * n) for n in range(1, 21)])
+    assert work(resources, sandbox) is None
+    assert calls == [20]
+    for document_id, stored in read_live(resources).items():
+        number = int(document_id)
+        (alone,) = embed([Item(f"Tea {number}. " * number, Task.PASSAGE)])
+        assert stored.text is not None
+        assert np.frombuffer(stored.units[0].vector, "<f4") @ alone.vector > 0.999
+
+
+def test_uploads_are_refused_while_the_queue_is_full(tmp_path: Path, jina_v3: Path) -> None:
+    with open_with(tmp_path, jina_v3, max_queue=2) as resources:
+        put_documents(resources, "help", [article(f"{n}", "Tea.") for n in range(3)])
+        with pytest.raises(QueueFull, match="3 documents wait already, and at most 2 may"):
+            put_documents(resources, "help", [article("more", "Tea.")])
+        assert get_document(resources, "help", "2").status is Status.QUEUED
+        with pytest.raises(NotFound):
+            get_document(resources, "help", "more")
 
 
 # Stopping
@@ -171,7 +284,7 @@ class StoppableWorker:
         return not self._thread.is_alive()
 
 
-def test_worker_that_is_stopped_finishes_its_document_and_leaves_the_next(
+def test_worker_that_is_stopped_finishes_its_batch_and_leaves_the_next(
     resources: Resources, watch: Watch
 ) -> None:
     reading, released = Event(), Event()
@@ -181,7 +294,9 @@ def test_worker_that_is_stopped_finishes_its_document_and_leaves_the_next(
         assert released.wait(30)
 
     watch.before_embedding = wait
-    put_documents(resources, "help", [article("a", "Tea."), article("b", "Milk.")])
+    # The first one fills a batch alone.
+    words = "Tea. " * 1100
+    put_documents(resources, "help", [article("a", words), article("b", "Milk.")])
     worker = StoppableWorker(resources)
     assert reading.wait(30)
     worker.tell()
@@ -192,7 +307,7 @@ def test_worker_that_is_stopped_finishes_its_document_and_leaves_the_next(
     assert status(resources, "a") == (Status.READY, None)
     assert status(resources, "b") == (Status.QUEUED, None)
     assert count_attempts(resources) == [1, 0]
-    assert watch.texts == ["Tea."]
+    assert len(watch.texts) == 1
 
 
 class ClearedTooLate(Event):

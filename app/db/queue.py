@@ -1,0 +1,154 @@
+"""The queue: versions that wait, who works on which, and what a claim is good for.
+
+A claim carries a random token. Whoever commits, fails or gives back a version must still hold it:
+a worker whose lease lapsed meanwhile changes nothing.
+"""
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.db.models import Version, utc_now
+from app.domain import Stage, Status
+
+_FREE = {"claim_token": None, "leased_until": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on a version, until the lease ends."""
+
+    version_id: int
+    token: str
+    attempt: int
+    """1 for the first."""
+
+
+def count_pending(session: Session) -> int:
+    """Return how many versions wait or are worked on."""
+    pending = Version.status.in_((Status.QUEUED, Status.PROCESSING))
+    return session.scalar(select(func.count()).where(pending)) or 0
+
+
+def claim_next(session: Session, *, lease_seconds: float, only_new: bool = False) -> Claim | None:
+    """Take the oldest version that is due into processing; `only_new` leaves second attempts."""
+    now = utc_now()
+    statement = (
+        select(Version.id, Version.attempts)
+        .where(Version.status == Status.QUEUED, _is_due(now))
+        .order_by(Version.id)
+        .limit(1)
+    )
+    row = session.execute(statement).first()
+    if row is None or (only_new and row.attempts):
+        return None
+    claim = Claim(row.id, uuid.uuid4().hex, row.attempts + 1)
+    session.execute(
+        update(Version)
+        .where(Version.id == claim.version_id)
+        .values(
+            status=Status.PROCESSING,
+            stage=Stage.PARSE,
+            attempts=claim.attempt,
+            claim_token=claim.token,
+            leased_until=now + timedelta(seconds=lease_seconds),
+        )
+    )
+    return claim
+
+
+def seconds_until_due(session: Session) -> float | None:
+    """Return how long until a queued version may be claimed; None when none is queued."""
+    queued = Version.status == Status.QUEUED
+    if session.scalar(select(Version.id).where(queued, _is_due(utc_now())).limit(1)) is not None:
+        return 0.0
+    due = session.scalar(select(func.min(Version.next_attempt_at)).where(queued))
+    return None if due is None else max(0.0, (due - utc_now()).total_seconds())
+
+
+def renew_claims(
+    session: Session, claims: Collection[Claim], *, lease_seconds: float, stage: Stage | None = None
+) -> None:
+    """Give claims that are still held another lease, and note the stage that they reached."""
+    values = {"leased_until": utc_now() + timedelta(seconds=lease_seconds)}
+    session.execute(
+        update(Version)
+        .where(Version.claim_token.in_([claim.token for claim in claims]))
+        .values(values | ({} if stage is None else {"stage": stage}))
+    )
+
+
+def find_claimed(session: Session, claim: Claim) -> Version | None:
+    """Return the claimed version, or None: it was deleted, or the claim is not held any more."""
+    return session.scalar(
+        select(Version).where(
+            Version.id == claim.version_id,
+            Version.claim_token == claim.token,
+            Version.status == Status.PROCESSING,
+        )
+    )
+
+
+def give_back(session: Session, claims: Sequence[Claim]) -> None:
+    """Return versions to the queue as if they had not been claimed."""
+    session.execute(
+        update(Version)
+        .where(Version.claim_token.in_([claim.token for claim in claims]))
+        .values(status=Status.QUEUED, stage=None, attempts=Version.attempts - 1, **_FREE)
+    )
+
+
+def retry_later(session: Session, claim: Claim, *, after_seconds: float) -> None:
+    """Return a version to the queue for another attempt; this one counts."""
+    session.execute(
+        update(Version)
+        .where(Version.claim_token == claim.token)
+        .values(
+            status=Status.QUEUED,
+            next_attempt_at=utc_now() + timedelta(seconds=after_seconds),
+            **_FREE,
+        )
+    )
+
+
+def fail(session: Session, claim: Claim, *, stage: Stage, code: str, message: str) -> None:
+    """End a claimed version as failed."""
+    session.execute(
+        update(Version)
+        .where(Version.claim_token == claim.token)
+        .values(status=Status.FAILED, stage=stage, error_code=code, error_message=message, **_FREE)
+    )
+
+
+def requeue_interrupted(session: Session, *, max_attempts: int) -> None:
+    """Put back what a dead process was working on; what killed it too often fails."""
+    _requeue(session, Version.status == Status.PROCESSING, max_attempts)
+
+
+def requeue_lapsed(session: Session, *, max_attempts: int) -> None:
+    """Put back what nobody has given a sign of life about; what is lost too often fails."""
+    lapsed = (Version.status == Status.PROCESSING) & (Version.leased_until < utc_now())
+    if session.scalar(select(Version.id).where(lapsed).limit(1)) is not None:
+        _requeue(session, lapsed, max_attempts)
+
+
+def _requeue(session: Session, lost: ColumnElement[bool], max_attempts: int) -> None:
+    session.execute(
+        update(Version)
+        .where(lost, Version.attempts >= max_attempts)
+        .values(
+            status=Status.FAILED,
+            error_code="too_many_attempts",
+            error_message=f"the work on this was cut off {max_attempts} times",
+            **_FREE,
+        )
+    )
+    session.execute(update(Version).where(lost).values(status=Status.QUEUED, **_FREE))
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return or_(Version.next_attempt_at.is_(None), Version.next_attempt_at <= now)
