@@ -9,11 +9,11 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.db.models import Original, PassageRow, UnitRow, Version, utc_now
+from app.db.models import Original, PassageRow, TermsRow, UnitRow, Version, utc_now
 from app.domain import (
     Article,
     Embedding,
@@ -28,6 +28,8 @@ from app.domain import (
 )
 from app.embedding.engine import Engine
 from app.errors import CorruptData, FolioError, ModelUnavailable, StorageFull, UnreadableDocument
+from app.index.analysis import ANALYSIS, count_article_terms
+from app.index.lexical import StoredTerms, pack_terms
 from app.resources import Resources
 from ingest.sandbox import Sandbox
 from ingest.units import split_article
@@ -80,7 +82,8 @@ def ingest_document(resources: Resources, sandbox: Sandbox, version_id: int) -> 
                 passage_tokens=resources.settings.passage_tokens,
                 source_bytes=len(source.data),
             )
-            _commit(resources, version_id, parsed, article, embedded)
+            terms = pack_terms(count_article_terms(article.title, article.text))
+            _commit(resources, version_id, parsed, article, embedded, terms)
         resources.catch_up()
     except (ModelUnavailable, StorageFull):
         raise
@@ -220,8 +223,11 @@ def read_article(version: Version) -> Article:
 
 
 def is_intact(session: Session, version: Version) -> bool:
-    """Return whether the text and the vectors of a version, if it has any yet, are undamaged."""
+    """Return whether text, terms and vectors of a version, if it has any yet, are undamaged."""
     if version.text is not None and crc32(version.text.encode()) != version.text_crc32:
+        return False
+    terms = session.get(TermsRow, version.id)
+    if terms is not None and crc32(terms.data) != terms.data_crc32:
         return False
     units = session.execute(
         select(
@@ -295,6 +301,7 @@ def _commit(
     parsed: Article,
     article: Article,
     embedded: EmbeddedArticle,
+    terms: StoredTerms,
 ) -> None:
     with resources.database.write() as session:
         version = session.get(Version, version_id)
@@ -305,12 +312,16 @@ def _commit(
         former = queries.find_live_version(session, version.document_id)
         if former is not None:
             queries.remove_units(session, UnitRow.version_id == former.id)
+            session.execute(delete(TermsRow).where(TermsRow.version_id == former.id))
         _make_live(session, version, former, parsed, article)
         version.receipt = asdict(embedded.receipt)
         unit_ids = store_units(
             session, embedded, version_id=version.id, generation_id=generation.id
         )
-        queries.log_units(session, unit_ids)
+        queries.store_terms(
+            session, version.id, analysis=ANALYSIS, data=terms.data, data_crc32=terms.crc32
+        )
+        queries.log_units(session, unit_ids, version.document_id)
 
 
 def _commit_metadata(
@@ -332,6 +343,7 @@ def _commit_metadata(
         session.execute(
             update(UnitRow).where(UnitRow.version_id == former.id).values(version_id=version.id)
         )
+        queries.move_terms(session, former.id, version.id)
         _make_live(session, version, former, parsed, article)
 
 

@@ -122,7 +122,10 @@ def fastest_dtype() -> torch.dtype:
     """
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
-        x, weight = torch.ones(2048, HIDDEN, dtype=dtype), torch.ones(INTERMEDIATE, HIDDEN, dtype=dtype)
+        x, weight = (
+            torch.ones(2048, HIDDEN, dtype=dtype),
+            torch.ones(INTERMEDIATE, HIDDEN, dtype=dtype),
+        )
         F.linear(x, weight)
         started = time.perf_counter()
         for _ in range(10):

@@ -137,9 +137,9 @@ def test_one_damaged_unit_of_several_leaves_the_others_answering(
             assert len(units) > 3
             units[1].vector = flip(units[1].vector, 0)
     with open_with(tmp_path, short_jina_v3) as resources:
-        index, _ = resources.catch_up()
-        assert index is not None
-        assert len(index) == len(units) - 1
+        indexes = resources.catch_up()
+        assert indexes is not None
+        assert len(indexes.vectors) == len(units) - 1
         assert f"unit {units[1].id} of document 'steps'" in caplog.text
         assert set(search(resources)) == {"steps"}
 
