@@ -2,7 +2,7 @@
 
 A score is the probability that the document answers, by a logistic function of the stages' own
 scores. Each mode has weights of its own, so that a score, and `min_score`, mean the same in all.
-Chosen by bench/fusion.py, with the reasons: docs/decisions/0017-one-calibrated-score.md.
+The reasons: docs/decisions/0017-one-calibrated-score.md.
 """
 
 from dataclasses import dataclass
@@ -41,17 +41,14 @@ class Weights:
         )
 
 
-# Fitted to the model whose fingerprint stands below. Other encoders get the same ranking rule, and
-# answers that say `calibrated: false`.
+# Set by hand until bench/fusion.py has fitted them; a model they are fitted to is listed below by its
+# fingerprint, and answers by every other one say `calibrated: false`.
 WEIGHTS = {
     Mode.DENSE: Weights(bias=-8.0, unit=6.0, passage=6.0),
     Mode.LEXICAL: Weights(bias=-6.0, lexical=12.0),
     Mode.HYBRID: Weights(bias=-8.0, unit=3.0, passage=6.0, lexical=8.0),
 }
 CALIBRATED_FINGERPRINTS = frozenset[str]()
-
-# The probability that no article answers, from the logit of the best one.
-NO_ANSWER = Weights(bias=0.0, unit=-1.0)
 
 
 def score(stages: StageScores, mode: Mode) -> float:
@@ -61,15 +58,7 @@ def score(stages: StageScores, mode: Mode) -> float:
 
 def is_calibrated(mode: Mode, fingerprint: str | None) -> bool:
     """Return whether scores are probabilities for vectors of this model."""
-    return mode is Mode.LEXICAL or fingerprint in CALIBRATED_FINGERPRINTS
-
-
-def estimate_no_answer(best: StageScores | None) -> float:
-    """Return the probability that nothing answers, given the best document of a hybrid search."""
-    if best is None:
-        return 1.0
-    logit = WEIGHTS[Mode.HYBRID].logit(best)
-    return logistic(NO_ANSWER.bias + NO_ANSWER.unit * logit)
+    return fingerprint in CALIBRATED_FINGERPRINTS
 
 
 def logistic(x: float) -> float:

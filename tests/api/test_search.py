@@ -196,13 +196,13 @@ def test_filter_in_every_mode_gives_the_best_that_meet_it(
             {
                 "id": f"{number:03}",
                 "text": f"Tea {number} {'with milk ' * (number % 7)}{'hot ' * (number % 3)}.",
-                "attributes": {"rare": number % 100 == 7},
+                "attributes": {"rare": number % 20 == 7},
             }
-            for number in range(300)
+            for number in range(60)
         )
     )
     every = collection.search("hot tea with milk", mode=mode, limit=1000)["results"]
-    assert len(every) == 300
+    assert len(every) == 60
     filters = is_("rare", "eq", True)
     found = collection.search("hot tea with milk", mode=mode, filters=filters, limit=2)["results"]
     expected = [hit for hit in every if hit["attributes"]["rare"]][:2]
