@@ -41,8 +41,8 @@ class Weights:
         )
 
 
-# Set by hand until bench/fusion.py has fitted them; a model they are fitted to is listed below by its
-# fingerprint, and answers by every other one say `calibrated: false`.
+# Set by hand until bench/fusion.py has fitted them; a model they are fitted to is listed below by
+# its fingerprint, and answers by every other one say `calibrated: false`.
 WEIGHTS = {
     Mode.DENSE: Weights(bias=-8.0, unit=6.0, passage=6.0),
     Mode.LEXICAL: Weights(bias=-6.0, lexical=12.0),
