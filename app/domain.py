@@ -45,6 +45,14 @@ class Stage(StrEnum):
     COMMIT = "commit"
 
 
+class Mode(StrEnum):
+    """How articles are found: by meaning, by words, or by both."""
+
+    DENSE = "dense"
+    LEXICAL = "lexical"
+    HYBRID = "hybrid"
+
+
 class Scope(StrEnum):
     """What a key may do; each scope includes the ones before it."""
 
@@ -166,7 +174,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class PassageHit:
-    """A passage in an answer: text, where it stands, and its inner product with the query."""
+    """A passage in an answer: text, where it stands, and its inner product with the query.
+
+    In a search by words its score is the share of the query's terms that it holds.
+    """
 
     text: str
     start: int
@@ -178,10 +189,13 @@ class PassageHit:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A document in an answer; its score is that of its best unit."""
+    """A document in an answer; its score is the probability that it answers, 0 to 1."""
 
+    collection: str
     document_id: str
     version: int
+    sha256: str
+    """Of the uploaded bytes that this version was read from."""
     title: str
     url: str | None
     score: float

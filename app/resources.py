@@ -6,6 +6,7 @@ Opened and closed in one place, passed as an argument everywhere else.
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from threading import Event, Lock
 from zlib import crc32
 
@@ -19,12 +20,25 @@ from app.db.session import Database, open_database
 from app.embedding.checkpoint import Checkpoint, open_checkpoint
 from app.embedding.engine import Engine, load_engine
 from app.errors import ModelUnavailable, StaleVectors
+from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.flat import FlatIndex, UnitVectors
+from app.index.lexical import LexicalIndex, TermDocument, pack_terms
 
 logger = logging.getLogger("folio")
 
 MAX_ATTEMPTS = 3
 _ADVICE = "upload the document again"
+
+_ANALYSED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """Both indexes at the last commit, and the generation of vectors that one of them holds."""
+
+    vectors: FlatIndex
+    terms: LexicalIndex
+    generation_id: int
 
 
 class Resources:
@@ -39,8 +53,7 @@ class Resources:
         """Why the last attempt to load the model failed."""
         self._engine: Engine | None = None
         self._loading = Lock()
-        self._index: FlatIndex | None = None
-        self._generation_id: int | None = None
+        self._indexes: Indexes | None = None
         self._seen_change = 0
         self._following = Lock()
         self._checkpoint: Checkpoint | None = None
@@ -71,6 +84,11 @@ class Resources:
     def loaded_engine(self) -> Engine | None:
         """The model if it is loaded already."""
         return self._engine
+
+    @property
+    def model_fingerprint(self) -> str | None:
+        """What makes the vectors, if the model is loaded."""
+        return None if self._engine is None else self.checkpoint.fingerprint
 
     def check_fingerprint(self) -> None:
         """Raise StaleVectors when the stored vectors were made by another model."""
@@ -112,16 +130,17 @@ class Resources:
             is_live=is_live,
         )
 
-    def catch_up(self) -> tuple[FlatIndex | None, int | None]:
-        """Bring the index to the last commit; returns it with the live generation's id.
+    def catch_up(self) -> Indexes | None:
+        """Bring the indexes to the last commit; None while nothing was ever embedded.
 
-        Both are None while nothing was ever embedded.
+        Versions with a damaged vector are quarantined on the way.
         """
         while True:
             with self._following, self.database.read() as session:
                 damaged = self._follow(session)
+                indexes = self._indexes
             if not damaged:
-                return self._index, self._generation_id
+                return indexes
             for version_id, document_id in damaged.items():
                 self.quarantine(
                     version_id, f"a vector of {document_id} fails its checksum; {_ADVICE}"
@@ -134,22 +153,26 @@ class Resources:
             queries.quarantine_version(session, version_id, message)
 
     def _follow(self, session: Session) -> dict[int, str]:
-        """Apply what changed to the index; returns the damaged versions and their documents."""
+        """Apply what changed to the indexes; returns the damaged versions and their documents."""
         last = queries.last_change(session)
-        if self._index is not None and last == self._seen_change:
+        known = self._indexes
+        if known is not None and last == self._seen_change:
             return {}
         live = queries.find_live_generation(session)
         if live is None:
             return {}
         damaged: dict[int, str] = {}
-        if self._index is None or live.id != self._generation_id:
-            index = FlatIndex(live.dimensions)
-            index.apply(_read_vectors(session, live, None, damaged))
+        if known is None or live.id != known.generation_id:
+            known = Indexes(FlatIndex(live.dimensions), LexicalIndex(), live.id)
+            known.vectors.apply(_read_vectors(session, live, None, damaged))
+            known.terms.apply(_read_terms(session, None))
         else:
-            index = self._index
             unit_ids = queries.changed_units(session, self._seen_change)
-            index.apply(_read_vectors(session, live, unit_ids, damaged), removed=unit_ids)
-        self._index, self._generation_id, self._seen_change = index, live.id, last
+            added = _read_vectors(session, live, unit_ids, damaged)
+            known.vectors.apply(added, removed=unit_ids)
+            document_ids = queries.changed_documents(session, self._seen_change)
+            known.terms.apply(_read_terms(session, document_ids), removed=document_ids)
+        self._indexes, self._seen_change = known, last
         return damaged
 
 
@@ -166,6 +189,7 @@ def open_resources(settings: Settings, *, holder: str = "folio") -> Iterator[Res
             queue.requeue_interrupted(session, max_attempts=MAX_ATTEMPTS)
             # Nobody follows the log yet: the index is read whole.
             queries.clear_changes(session)
+        _complete_terms(database)
         yield Resources(settings, database)
 
 
@@ -187,3 +211,32 @@ def _read_vectors(
     columns = np.array(ids, dtype=np.int64).reshape(-1, 3)
     matrix = np.frombuffer(b"".join(vectors), dtype="<f4").reshape(-1, generation.dimensions)
     return UnitVectors(columns[:, 0], columns[:, 1], columns[:, 2], matrix)
+
+
+def _complete_terms(database: Database) -> None:
+    """Make the terms of live versions that have none of the present rules."""
+    while True:
+        with database.write() as session:
+            versions = queries.versions_without_terms(session, ANALYSIS, _ANALYSED_AT_ONCE)
+            for version_id, title, text in versions:
+                terms = pack_terms(count_article_terms(title, text or ""))
+                queries.store_terms(
+                    session, version_id, analysis=ANALYSIS, data=terms.data, data_crc32=terms.crc32
+                )
+        if len(versions) < _ANALYSED_AT_ONCE:
+            return
+
+
+def _read_terms(session: Session, document_ids: list[int] | None) -> list[TermDocument]:
+    """Read terms from the database, leaving out and naming those that fail their checksum."""
+    documents = []
+    for row in queries.live_terms(session, document_ids):
+        if crc32(row.data) != row.data_crc32:
+            logger.error(
+                "the terms of document %r fail their checksum and are left out; "
+                "upload the document again",
+                row.external_id,
+            )
+            continue
+        documents.append(TermDocument(row.document_id, row.collection_id, row.data))
+    return documents

@@ -5,7 +5,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from itertools import pairwise
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -352,11 +351,9 @@ def _reads_alike(article: Article, live: Article) -> bool:
 
 def _share_of_pages_with_text(article: Article) -> float | None:
     """Return which share of the pages holds text; None for what has no pages."""
-    if not article.pages:
+    if not article.pages or article.pages_with_text is None:
         return None
-    starts = [page.start for page in article.pages]
-    spans = pairwise([*starts, len(article.text)])
-    return sum(bool(article.text[a:b].strip()) for a, b in spans) / len(starts)
+    return article.pages_with_text / len(article.pages)
 
 
 def _check_vectors(embedding: Embedding, dimensions: int) -> None:

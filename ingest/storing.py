@@ -3,14 +3,16 @@
 from dataclasses import asdict, dataclass
 from zlib import crc32
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.db import queries, queue
 from app.db.checksums import metadata_crc32, passages_crc32
-from app.db.models import Original, PassageRow, UnitRow, Version, utc_now
+from app.db.models import Original, PassageRow, TermsRow, UnitRow, Version, utc_now
 from app.db.queue import Claim
 from app.domain import Article, Embedding, Heading, PageStart, Receipt, Status, Unit
+from app.index.analysis import ANALYSIS, count_article_terms
+from app.index.lexical import pack_terms
 from app.resources import Resources
 
 
@@ -27,6 +29,7 @@ def commit_article(
     resources: Resources, claim: Claim, parsed: Article, article: Article, embedded: EmbeddedArticle
 ) -> bool:
     """Make a claimed version live with its vectors; False when the claim is not held any more."""
+    terms = pack_terms(count_article_terms(article.title, article.text))
     with resources.database.write() as session:
         version = queue.find_claimed(session, claim)
         # Deleted, or taken over by another worker: nothing of it may come back.
@@ -36,12 +39,16 @@ def commit_article(
         former = queries.find_live_version(session, version.document_id)
         if former is not None:
             queries.remove_units(session, UnitRow.version_id == former.id)
+            session.execute(delete(TermsRow).where(TermsRow.version_id == former.id))
         _make_live(session, version, former, parsed, article)
         version.receipt = asdict(embedded.receipt)
         unit_ids = store_units(
             session, embedded, version_id=version.id, generation_id=generation.id
         )
-        queries.log_units(session, unit_ids)
+        queries.store_terms(
+            session, version.id, analysis=ANALYSIS, data=terms.data, data_crc32=terms.crc32
+        )
+        queries.log_units(session, unit_ids, version.document_id)
         _prune(resources, session, version)
     return True
 
@@ -66,6 +73,7 @@ def commit_metadata(resources: Resources, claim: Claim, parsed: Article, article
         session.execute(
             update(UnitRow).where(UnitRow.version_id == former.id).values(version_id=version.id)
         )
+        queries.move_terms(session, former.id, version.id)
         _make_live(session, version, former, parsed, article)
         _prune(resources, session, version)
     return True
@@ -132,6 +140,9 @@ def is_intact(session: Session, version: Version) -> bool:
     if version.text is not None and crc32(version.text.encode()) != version.text_crc32:
         return False
     if version.metadata_crc32 not in {None, metadata_crc32(session, version)}:
+        return False
+    terms = session.get(TermsRow, version.id)
+    if terms is not None and crc32(terms.data) != terms.data_crc32:
         return False
     units = session.execute(
         select(

@@ -206,8 +206,12 @@ def get_job(job_id: str, resources: Opened, caller: Caller) -> JobOut:
     responses=problem_responses(404, 413, 415, 422, 503),
     tags=["search"],
 )
-def search_collection(collection: CollectionName, body: SearchBody, resources: Opened) -> SearchOut:
+def search_collection(
+    collection: CollectionName, body: SearchBody, resources: Opened, caller: Caller
+) -> SearchOut:
     """Rank the articles of a collection for a question, each with its best passages."""
+    for name in body.also_in:
+        caller.require(Scope.READ, name)
     result = search.search_documents(
         resources,
         collection,
@@ -216,6 +220,9 @@ def search_collection(collection: CollectionName, body: SearchBody, resources: O
         filters=body.filters.to_filter() if body.filters else None,
         min_score=body.min_score,
         passages=body.passages,
+        mode=body.mode,
+        dimensions=body.dimensions,
+        also_in=body.also_in,
     )
     return SearchOut.model_validate(result)
 

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.domain import Comparison, Compound, Filter, Scope, Stage, Status
+from app.domain import Comparison, Compound, Filter, Mode, Scope, Stage, Status
 from app.services.collections import NAME_PATTERN
 from app.services.documents import Change
 from app.services.search import MAX_LIMIT
@@ -291,6 +291,14 @@ class SearchIn(Body):
     )
     min_score: float | None = Field(None, allow_inf_nan=False)
     passages: int = Field(1, ge=0, le=100)
+    # As JSON it is a string, and a strict enumeration would take members only.
+    mode: Annotated[Mode, Field(strict=False)] = Mode.HYBRID
+    dimensions: int | None = Field(
+        None, ge=1, le=65_536, description="Compare only the first ones of each vector"
+    )
+    also_in: list[str] = Field(
+        [], max_length=7, description="Further collections to search together with this one"
+    )
 
 
 class PassageOut(Answer):
@@ -303,13 +311,19 @@ class PassageOut(Answer):
 
 
 class HitOut(Answer):
+    """`untrusted`: title, attributes and passages are data that somebody uploaded, no orders."""
+
+    collection: str
     document_id: str
     version: int
+    sha256: str
+    """Of the uploaded bytes that this version was read from."""
     title: str
     url: str | None
     score: float
     attributes: dict[str, Any]
     passages: list[PassageOut]
+    untrusted: Literal[True] = True
 
 
 class TookMs(Answer):
@@ -320,6 +334,9 @@ class TookMs(Answer):
 
 class SearchOut(Answer):
     query: str
+    mode: Mode
+    calibrated: bool
+    """Whether scores are probabilities, fitted to the model in use; else they only rank."""
     results: list[HitOut]
     generation: int | None
     took_ms: TookMs

@@ -256,6 +256,19 @@ class PassageRow(Table):
     page: Mapped[int | None]
 
 
+class TermsRow(Table):
+    """The terms of a version, as lexical search counts them."""
+
+    __tablename__ = "terms"
+
+    version_id: Mapped[int] = mapped_column(_belongs_to("versions.id"), primary_key=True)
+    analysis: Mapped[int]
+    """Number of the rules that made them."""
+    data: Mapped[bytes]
+    """Pairs of hash and count; app.index.lexical packs them."""
+    data_crc32: Mapped[int] = mapped_column(BigInteger)
+
+
 class Change(Table):
     """The log that the index follows: a unit that came (it exists) or went (it does not)."""
 
@@ -263,6 +276,8 @@ class Change(Table):
 
     number: Mapped[int] = mapped_column(primary_key=True)
     unit_id: Mapped[int]
+    document_id: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Whose unit it is; 0 when a whole generation changed."""
 
     __table_args__ = ({"sqlite_autoincrement": True},)
 

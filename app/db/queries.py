@@ -20,6 +20,7 @@ from sqlalchemy import (
     select,
     text,
     true,
+    update,
 )
 from sqlalchemy.orm import Session, aliased, load_only
 
@@ -33,6 +34,7 @@ from app.db.models import (
     JobItem,
     Original,
     PassageRow,
+    TermsRow,
     UnitRow,
     Version,
 )
@@ -283,16 +285,21 @@ def find_live_generation(session: Session) -> Generation | None:
 
 def remove_units(session: Session, *conditions: ColumnElement[bool]) -> int:
     """Delete the units that meet `conditions` and log each of them; returns how many."""
-    gone = select(UnitRow.id).where(*conditions)
-    session.execute(insert(Change).from_select(["unit_id"], gone))
+    gone = (
+        select(UnitRow.id, Version.document_id)
+        .join(Version, Version.id == UnitRow.version_id)
+        .where(*conditions)
+    )
+    session.execute(insert(Change).from_select(["unit_id", "document_id"], gone))
     deleted: CursorResult[Any] = session.connection().execute(delete(UnitRow).where(*conditions))
     return deleted.rowcount
 
 
-def log_units(session: Session, unit_ids: Sequence[int]) -> None:
-    """Log that units came."""
+def log_units(session: Session, unit_ids: Sequence[int], document_id: int = 0) -> None:
+    """Log that units of a document came."""
     if unit_ids:
-        session.execute(insert(Change), [{"unit_id": unit_id} for unit_id in unit_ids])
+        rows = [{"unit_id": unit_id, "document_id": document_id} for unit_id in unit_ids]
+        session.execute(insert(Change), rows)
 
 
 def last_change(session: Session) -> int:
@@ -304,6 +311,11 @@ def last_change(session: Session) -> int:
 def changed_units(session: Session, after: int) -> list[int]:
     """Return the ids of the units that came or went after change number `after`."""
     return list(session.scalars(select(Change.unit_id).where(Change.number > after).distinct()))
+
+
+def changed_documents(session: Session, after: int) -> list[int]:
+    """Return the ids of the documents whose units changed after change number `after`."""
+    return list(session.scalars(select(Change.document_id).where(Change.number > after).distinct()))
 
 
 def clear_changes(session: Session) -> None:
@@ -351,14 +363,79 @@ def live_units(
         yield from (StoredUnit(*row) for row in session.execute(some))
 
 
+# Terms
+
+
+def store_terms(
+    session: Session, version_id: int, *, analysis: int, data: bytes, data_crc32: int
+) -> None:
+    """Store the terms of a version over those that are there."""
+    session.merge(
+        TermsRow(version_id=version_id, analysis=analysis, data=data, data_crc32=data_crc32)
+    )
+
+
+def move_terms(session: Session, former_id: int, version_id: int) -> None:
+    """Give the terms of one version to another."""
+    session.execute(
+        update(TermsRow).where(TermsRow.version_id == former_id).values(version_id=version_id)
+    )
+
+
+def versions_without_terms(session: Session, analysis: int, limit: int) -> Sequence[Any]:
+    """Return (id, title, text) of live versions that have no terms made by these rules."""
+    made = exists().where(TermsRow.version_id == Version.id, TermsRow.analysis == analysis)
+    return session.execute(
+        select(Version.id, Version.title, Version.text).where(Version.is_live, ~made).limit(limit)
+    ).all()
+
+
+@dataclass(frozen=True, slots=True)
+class TermsOfDocument:
+    """The terms of a live document as they lie in the database, not yet checked."""
+
+    document_id: int
+    external_id: str
+    collection_id: int
+    data: bytes
+    data_crc32: int
+
+
+def live_terms(
+    session: Session, document_ids: Sequence[int] | None = None
+) -> Iterator[TermsOfDocument]:
+    """Yield the terms of live documents; `document_ids` restricts to some of them."""
+    statement = (
+        select(
+            Document.id,
+            Document.external_id,
+            Document.collection_id,
+            TermsRow.data,
+            TermsRow.data_crc32,
+        )
+        .join(Version, Version.document_id == Document.id)
+        .join(TermsRow, TermsRow.version_id == Version.id)
+        .where(Version.is_live)
+        .execution_options(yield_per=2000)
+    )
+    if document_ids is None:
+        yield from (TermsOfDocument(*row) for row in session.execute(statement))
+        return
+    for first in range(0, len(document_ids), _MAX_BOUND):
+        some = statement.where(Document.id.in_(document_ids[first : first + _MAX_BOUND]))
+        yield from (TermsOfDocument(*row) for row in session.execute(some))
+
+
 @dataclass(frozen=True, slots=True)
 class FoundVersion:
     """The live version of a document that was found."""
 
     document_id: int
+    collection: str
     external_id: str
     version_id: int
     number: int
+    sha256: str
     title: str
     url: str | None
     attributes: Attributes
@@ -367,25 +444,33 @@ class FoundVersion:
 # Columns, not rows of the ORM: a search reads little of many rows.
 
 
-def find_hit_versions(session: Session, unit_ids: Sequence[int]) -> dict[int, FoundVersion]:
-    """Return the live versions that these units belong to, by document id."""
+def find_live(session: Session, document_ids: Sequence[int]) -> dict[int, FoundVersion]:
+    """Return the live versions of these documents, by document id."""
     rows = session.execute(
         select(
             Version.document_id,
+            Collection.name,
             Document.external_id,
             Version.id,
             Version.number,
+            Version.original_sha256,
             Version.title,
             Version.url,
             Version.attributes,
         )
         .join(Document, Document.id == Version.document_id)
-        .where(
-            Version.id.in_(select(UnitRow.version_id).where(UnitRow.id.in_(unit_ids))),
-            Version.is_live,
-        )
+        .join(Collection, Collection.id == Document.collection_id)
+        .where(Version.document_id.in_(document_ids), Version.is_live)
     )
     return {row[0]: FoundVersion(*row) for row in rows}
+
+
+def have_units(session: Session, unit_ids: Sequence[int]) -> bool:
+    """Return whether all of these units are there."""
+    count = session.scalar(
+        select(func.count()).select_from(UnitRow).where(UnitRow.id.in_(unit_ids))
+    )
+    return count == len(set(unit_ids))
 
 
 def find_texts(
@@ -431,6 +516,31 @@ def find_passages(session: Session, keys: Set[tuple[int, int]]) -> dict[tuple[in
         for unit_id, ordinal, start, end, heading, page in rows:
             if (unit_id, ordinal) in keys:
                 found[unit_id, ordinal] = Passage(Span(start, end), heading, page)
+    return found
+
+
+def list_passages(
+    session: Session, version_ids: Sequence[int], generation_id: int
+) -> dict[int, list[tuple[int, int, Passage]]]:
+    """Return (unit id, ordinal, passage) of all passages by version id, in the text's order."""
+    rows = session.execute(
+        select(
+            UnitRow.version_id,
+            PassageRow.unit_id,
+            PassageRow.ordinal,
+            PassageRow.start,
+            PassageRow.end,
+            PassageRow.heading,
+            PassageRow.page,
+        )
+        .join(PassageRow, PassageRow.unit_id == UnitRow.id)
+        .where(UnitRow.version_id.in_(version_ids), UnitRow.generation_id == generation_id)
+        .order_by(PassageRow.start)
+    )
+    found: dict[int, list[tuple[int, int, Passage]]] = {}
+    for version_id, unit_id, ordinal, start, end, heading, page in rows:
+        passage = Passage(Span(start, end), heading, page)
+        found.setdefault(version_id, []).append((unit_id, ordinal, passage))
     return found
 
 

@@ -77,11 +77,18 @@ class FlatIndex:
         """Return up to `limit` documents, best first; `allowed` are the documents to choose from.
 
         Fewer come back only when the collection holds fewer that are allowed. Documents of equal
-        score come in the order of their unit ids.
+        score come in the order of their unit ids. A query that is shorter than `self.dimensions`
+        is compared with as many of each vector's first dimensions (Matryoshka).
         """
         with self._lock:
             shard = self._shards.get(collection_id)
             return [] if shard is None else shard.search(query, limit, allowed)
+
+    def score(self, query: Vector, collection_id: int, document_ids: Ids) -> list[UnitHit]:
+        """Return the best unit of each of these documents that the collection holds."""
+        with self._lock:
+            shard = self._shards.get(collection_id)
+            return [] if shard is None else shard.score(query, document_ids)
 
 
 class _Shard:
@@ -116,6 +123,8 @@ class _Shard:
         eligible = self._alive
         if allowed is not None:
             eligible = eligible & np.isin(self._document_ids, allowed)
+        if len(query) < self._faiss.d:
+            return self._rank(query, np.flatnonzero(eligible))[:limit]
         documents = len(np.unique(self._document_ids[eligible])) if allowed is not None else None
         candidates = int(eligible.sum())
         parameters = None
@@ -144,9 +153,23 @@ class _Shard:
         scores, rows = self._faiss.search(query.reshape(1, -1), depth, params=parameters)
         # FAISS pads a short result with row -1.
         found = rows[0] != -1
-        ranked = sorted(
-            zip(-scores[0][found], self._unit_ids[rows[0][found]], rows[0][found], strict=True)
-        )
+        return self._best_by_document(scores[0][found], rows[0][found])
+
+    def score(self, query: Vector, document_ids: Ids) -> list[UnitHit]:
+        rows = np.flatnonzero(self._alive & np.isin(self._document_ids, document_ids))
+        return self._rank(query, rows)
+
+    def _rank(self, query: Vector, rows: Ids) -> list[UnitHit]:
+        """Compare the query with the first dimensions of some rows; returns all documents."""
+        if not len(rows):
+            return []
+        vectors = self._faiss.reconstruct_batch(rows)[:, : len(query)]
+        if len(query) < self._faiss.d:
+            vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return self._best_by_document(vectors @ query, rows)
+
+    def _best_by_document(self, scores: Vector, rows: Ids) -> list[UnitHit]:
+        ranked = sorted(zip(-scores, self._unit_ids[rows], rows, strict=True))
         best: dict[int, UnitHit] = {}
         for negative_score, unit_id, row in ranked:
             document_id = int(self._document_ids[row])

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DatabaseError
 
 from app.config import BUNDLED_MODEL, Settings
 from app.db import queries
-from app.db.models import Key, UnitRow, Version
+from app.db.models import Key, TermsRow, UnitRow, Version
 from app.domain import Status
 from app.errors import DataFolderHeld, FolioError, ModelUnavailable
 from app.resources import Resources, open_resources
@@ -182,6 +182,10 @@ def _examine_checksums(resources: Resources) -> Iterator[Finding]:
             .execution_options(yield_per=100)
         ):
             broken += crc32((text or "").encode()) != text_checksum
+        for terms, terms_checksum in session.execute(
+            select(TermsRow.data, TermsRow.data_crc32).execution_options(yield_per=1000)
+        ):
+            broken += crc32(terms) != terms_checksum
     if broken:
         yield Finding(
             "problem",

@@ -3,28 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import NamedTuple
-from zlib import crc32
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.domain import Filter, Hit, Item, Matrix, Passage, PassageHit, Task, Vector
+from app.domain import Filter, Hit, Item, Mode, Passage, PassageHit, Task, Vector
 from app.errors import CorruptData, InvalidRequest, TooLarge
-from app.index.flat import UnitHit
+from app.index.analysis import TermCounts, count_terms
 from app.resources import Resources
 from app.services.collections import require_collection
 from app.services.documents import require_intact
+from app.services.fusion import is_calibrated
+from app.services.ranking import Candidate, Question, ScoredPassage, rank_candidates
 
 MAX_QUERY_BYTES = 32 * 1024
 MAX_LIMIT = 1000
-
-
-# Documents whose passages are scored: those that the units put first.
-CANDIDATES = 100
-# Chosen on labelled sets: docs/decisions/0010-score-of-unit-and-passage.md.
-PASSAGE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +35,12 @@ class SearchResult:
     """Hits, best first, with the generation of vectors that ranked them."""
 
     query: str
+    mode: Mode
+    calibrated: bool
+    """Whether scores are probabilities: fitted to the model in use."""
     results: tuple[Hit, ...]
     generation: int | None
     took_ms: Timing
-
-
-class _ScoredPassage(NamedTuple):
-    """A passage's inner product with the query, and where the passage is stored."""
-
-    score: float
-    unit_id: int
-    ordinal: int
-
-
-class _Candidate(NamedTuple):
-    """A document in the race: its fused score, and its passages, best first."""
-
-    version: queries.FoundVersion
-    score: float
-    passages: list[_ScoredPassage]
-    is_damaged: bool
 
 
 def search_documents(
@@ -72,45 +52,37 @@ def search_documents(
     filters: Filter | None = None,
     min_score: float | None = None,
     passages: int = 1,
+    mode: Mode = Mode.HYBRID,
+    dimensions: int | None = None,
+    also_in: Sequence[str] = (),
 ) -> SearchResult:
     """Rank the collection's articles for `query`; each hit with its `passages` best passages.
 
-    A score is the mean of two inner products with the query: of the article's best unit, and of its
-    best passage. The units choose the candidates.
+    `also_in` names further collections that are searched together with it. `dimensions` compares
+    only the first ones of each vector.
 
-    Raises TooLarge for a query over 32 KB, TextTooLong for one past the model's window.
+    Raises TooLarge for a query over 32 KB, TextTooLong for one past the model's window, and
+    InvalidRequest for dimensions that the model's vectors cannot be cut to.
     """
-    if not query.strip():
-        raise InvalidRequest("the query is empty", code="empty_query")
-    if len(query.encode()) > MAX_QUERY_BYTES:
-        raise TooLarge(
-            f"the query has {len(query.encode())} bytes; at most {MAX_QUERY_BYTES} are read",
-            code="query_too_large",
-        )
+    check_query(query)
     started = perf_counter()
-    with resources.database.read() as session:
-        collection_id = require_collection(session, collection_name).id
-    vector = resources.engine.embed([Item(query, Task.QUERY)])[0].vector
+    collection_ids = find_collections(resources, (collection_name, *also_in))
+    vector = embed_query(resources, query, mode, dimensions)
+    question = Question.of(query, mode, vector)
     embedded = perf_counter()
     while True:
-        index, generation_id = resources.catch_up()
+        indexes = resources.catch_up()
+        if indexes is None:
+            hits = []
+            break
         try:
             with resources.database.read() as session:
-                allowed = (
-                    None
-                    if filters is None
-                    else queries.filter_documents(session, collection_id, filters)
+                ranked = rank_candidates(
+                    session, indexes, question, collection_ids, limit=limit, filters=filters
                 )
-                if index is None or generation_id is None:
-                    hits = []
-                    break
-                found = index.search(
-                    vector, collection_id, limit=max(limit, CANDIDATES), allowed=allowed
-                )
-                ranked = _rank(session, found, vector, generation_id)
                 if ranked is not None:
-                    shown = [hit for hit in ranked if min_score is None or hit.score >= min_score]
-                    hits = _read_hits(session, shown[:limit], passages)
+                    shown = [c for c in ranked if min_score is None or c.score >= min_score][:limit]
+                    hits = read_hits(session, shown, question, indexes.generation_id, passages)
                     break
         except CorruptData as damage:
             if damage.version_id is None:
@@ -121,8 +93,10 @@ def search_documents(
     ended = perf_counter()
     return SearchResult(
         query,
+        mode,
+        is_calibrated(mode, resources.model_fingerprint),
         tuple(hits),
-        generation_id,
+        None if indexes is None else indexes.generation_id,
         Timing(
             embed=round(1000 * (embedded - started), 3),
             search=round(1000 * (ended - embedded), 3),
@@ -131,69 +105,55 @@ def search_documents(
     )
 
 
-def _rank(
-    session: Session, found: Sequence[UnitHit], query: Vector, generation_id: int
-) -> list[_Candidate] | None:
-    """Score each document by its best unit and its best passage; None when one is not there."""
-    versions = queries.find_hit_versions(session, [hit.unit_id for hit in found])
-    if len(versions) < len(found):
+def check_query(query: str) -> None:
+    """Raise InvalidRequest or TooLarge for what is no question."""
+    if not query.strip():
+        raise InvalidRequest("the query is empty", code="empty_query")
+    if len(query.encode()) > MAX_QUERY_BYTES:
+        raise TooLarge(
+            f"the query has {len(query.encode())} bytes; at most {MAX_QUERY_BYTES} are read",
+            code="query_too_large",
+        )
+
+
+def find_collections(resources: Resources, names: Sequence[str]) -> tuple[int, ...]:
+    """Return the ids of collections, each once; raises NotFound for a name that is none."""
+    with resources.database.read() as session:
+        return tuple(dict.fromkeys(require_collection(session, name).id for name in names))
+
+
+def embed_query(
+    resources: Resources, query: str, mode: Mode, dimensions: int | None = None
+) -> Vector | None:
+    """Return the vector of a query; None for a search by words, which needs no model."""
+    if mode is Mode.LEXICAL:
         return None
-    scored: dict[int, list[_ScoredPassage]] = {hit.document_id: [] for hit in found}
-    damaged: set[int] = set()
-    of_version = {version.version_id: version.document_id for version in versions.values()}
-    for unit_id, version_id, blob, checksum in queries.list_units(
-        session, list(of_version), generation_id
-    ):
-        if crc32(blob) != checksum:
-            damaged.add(of_version[version_id])
-            continue
-        vectors: Matrix = (
-            np.frombuffer(blob, dtype="<f2").reshape(-1, len(query)).astype(np.float32)
+    engine = resources.engine
+    if dimensions is not None and dimensions > engine.dimensions:
+        raise InvalidRequest(
+            f"the stored vectors have {engine.dimensions} dimensions; {dimensions} were asked for",
+            code="unsupported_dimensions",
         )
-        scored[of_version[version_id]] += [
-            _ScoredPassage(score, unit_id, ordinal)
-            for ordinal, score in enumerate((vectors @ query).tolist())
-        ]
-    candidates = []
-    for hit in found:
-        best = sorted(scored[hit.document_id], key=lambda passage: -passage.score)
-        score = hit.score
-        if best and hit.document_id not in damaged:
-            score += PASSAGE_SHARE * (best[0].score - hit.score)
-        candidates.append(
-            _Candidate(versions[hit.document_id], score, best, hit.document_id in damaged)
-        )
-    return sorted(candidates, key=lambda candidate: -candidate.score)
+    return engine.embed([Item(query, Task.QUERY)], dimensions=dimensions)[0].vector
 
 
-def _read_hits(session: Session, shown: Sequence[_Candidate], count: int) -> list[Hit]:
+def read_hits(
+    session: Session,
+    shown: Sequence[Candidate],
+    question: Question,
+    generation_id: int,
+    count: int,
+) -> list[Hit]:
     """Return hits with the `count` best passages of each."""
     quotes: dict[int, tuple[PassageHit, ...]] = {}
     if count:
-        for candidate in shown:
-            if candidate.is_damaged:
-                raise CorruptData(
-                    f"the passages of {candidate.version.external_id} fail their checksum; "
-                    "upload the document again",
-                    version_id=candidate.version.version_id,
-                )
-        passages = queries.find_passages(
-            session, {(p.unit_id, p.ordinal) for c in shown for p in c.passages[:count]}
-        )
-        texts = queries.find_texts(session, [c.version.version_id for c in shown])
-        for candidate in shown:
-            version = candidate.version
-            text = require_intact(
-                *texts[version.version_id], version.external_id, version_id=version.version_id
-            )
-            quotes[version.version_id] = tuple(
-                _quote(text, p.score, passages[p.unit_id, p.ordinal])
-                for p in candidate.passages[:count]
-            )
+        quotes = quote_passages(session, shown, question, generation_id, count)
     return [
         Hit(
+            collection=candidate.version.collection,
             document_id=candidate.version.external_id,
             version=candidate.version.number,
+            sha256=candidate.version.sha256,
             title=candidate.version.title,
             url=candidate.version.url,
             score=candidate.score,
@@ -202,6 +162,69 @@ def _read_hits(session: Session, shown: Sequence[_Candidate], count: int) -> lis
         )
         for candidate in shown
     ]
+
+
+def quote_passages(
+    session: Session,
+    shown: Sequence[Candidate],
+    question: Question,
+    generation_id: int,
+    count: int,
+) -> dict[int, tuple[PassageHit, ...]]:
+    """Return the `count` best passages of each candidate, by version id.
+
+    Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
+    """
+    for candidate in shown:
+        if candidate.is_damaged:
+            raise CorruptData(
+                f"the passages of {candidate.version.external_id} fail their checksum; "
+                "upload the document again",
+                version_id=candidate.version.version_id,
+            )
+    version_ids = [candidate.version.version_id for candidate in shown]
+    stored = queries.find_texts(session, version_ids)
+    texts = {
+        candidate.version.version_id: require_intact(
+            *stored[candidate.version.version_id],
+            candidate.version.external_id,
+            version_id=candidate.version.version_id,
+        )
+        for candidate in shown
+    }
+    if question.vector is None:
+        listed = queries.list_passages(session, version_ids, generation_id)
+        return {
+            version_id: _quote_by_terms(
+                texts[version_id], [p for _, _, p in passages], question.terms, count
+            )
+            for version_id, passages in listed.items()
+        }
+    best: dict[int, tuple[ScoredPassage, ...]] = {
+        candidate.version.version_id: candidate.passages[:count] for candidate in shown
+    }
+    places = queries.find_passages(
+        session, {(p.unit_id, p.ordinal) for some in best.values() for p in some}
+    )
+    return {
+        version_id: tuple(
+            _quote(texts[version_id], p.score, places[p.unit_id, p.ordinal]) for p in some
+        )
+        for version_id, some in best.items()
+    }
+
+
+def _quote_by_terms(
+    text: str, passages: Sequence[Passage], terms: TermCounts, count: int
+) -> tuple[PassageHit, ...]:
+    """Return the passages that hold most of the query's terms, each with the share it holds."""
+    held = [
+        terms.keys() & count_terms(text[passage.span.start : passage.span.end]).keys()
+        for passage in passages
+    ]
+    shares = np.array([len(some) for some in held]) / max(len(terms), 1)
+    order = np.argsort(-shares, kind="stable")[:count]
+    return tuple(_quote(text, float(shares[i]), passages[i]) for i in order)
 
 
 def _quote(text: str, score: float, passage: Passage) -> PassageHit:

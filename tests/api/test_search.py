@@ -1,6 +1,7 @@
 """Searching over HTTP: the shape of answers, passages, limits, filters, and what ranks first."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 
 import pytest
 
@@ -27,7 +28,8 @@ def test_answer_has_the_documented_shape_and_nothing_else(collection: Collection
         }
     )
     answer = collection.search("how do I clean the burrs?")
-    assert list(answer) == ["query", "results", "generation", "took_ms"]
+    assert list(answer) == ["query", "mode", "calibrated", "results", "generation", "took_ms"]
+    assert (answer["mode"], answer["calibrated"]) == ("hybrid", False)
     assert answer["query"] == "how do I clean the burrs?"
     assert isinstance(answer["generation"], int)
     took = answer["took_ms"]
@@ -36,18 +38,24 @@ def test_answer_has_the_documented_shape_and_nothing_else(collection: Collection
     assert took["total"] == pytest.approx(took["embed"] + took["search"], abs=0.01)
     (hit,) = answer["results"]
     assert list(hit) == [
+        "collection",
         "document_id",
         "version",
+        "sha256",
         "title",
         "url",
         "score",
         "attributes",
         "passages",
+        "untrusted",
     ]
+    assert hit["collection"] == collection.name
     assert (hit["document_id"], hit["version"]) == ("manual/grinder", 1)
+    assert hit["sha256"] == sha256(ARTICLE.encode()).hexdigest()
+    assert hit["untrusted"] is True
     assert (hit["title"], hit["url"]) == ("Grinder ☕", "https://help.example.com/grinder")
     assert hit["attributes"] == {"product": "grinder", "tags": ["burrs", "dose"], "year": 2025}
-    assert -1.001 <= hit["score"] <= 1.001
+    assert 0 <= hit["score"] <= 1
     (passage,) = hit["passages"]
     assert list(passage) == ["text", "start", "end", "score", "heading", "page"]
     assert -1.001 <= passage["score"] <= 1.001
@@ -147,6 +155,88 @@ def test_collections_do_not_see_each_other(service: Service) -> None:
     assert right.http.delete(right.document_path("only-left")).status_code == 404
     assert right.http.delete(right.path).json()["documents"] == 1
     assert left.found(limit=1000) == {"same", "only-left"}
+
+
+# Modes
+
+MODES = ["dense", "lexical", "hybrid"]
+
+
+def test_search_by_words_finds_only_what_holds_one(collection: Collection) -> None:
+    collection.add(
+        {"id": "reset", "text": "ERR_CONN_RESET: hold the button.\n\nThen wait."},
+        {"id": "tea", "text": "Tea with milk."},
+    )
+    (hit,) = collection.search("what is err-conn-reset?", mode="lexical", passages=9)["results"]
+    assert hit["document_id"] == "reset"
+    assert hit["passages"][0]["score"] == 1
+    assert collection.found("kettle", mode="lexical") == set()
+    assert collection.found("kettle", mode="dense") == {"reset", "tea"}
+    assert collection.found("kettle", mode="hybrid") == {"reset", "tea"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_min_score_is_a_probability_in_every_mode(collection: Collection, mode: str) -> None:
+    collection.add(*({"id": str(n), "text": f"Tea {'and milk ' * n}."} for n in range(6)))
+    every = collection.search("tea", mode=mode)["results"]
+    scores = [hit["score"] for hit in every]
+    assert len(every) == 6
+    assert all(0 <= score <= 1 for score in scores)
+    assert scores == sorted(scores, reverse=True)
+    kept = collection.search("tea", mode=mode, min_score=scores[2])["results"]
+    assert [hit["score"] for hit in kept] == [score for score in scores if score >= scores[2]]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_filter_in_every_mode_gives_the_best_that_meet_it(
+    collection: Collection, mode: str
+) -> None:
+    collection.add(
+        *(
+            {
+                "id": f"{number:03}",
+                "text": f"Tea {number} {'with milk ' * (number % 7)}{'hot ' * (number % 3)}.",
+                "attributes": {"rare": number % 20 == 7},
+            }
+            for number in range(60)
+        )
+    )
+    every = collection.search("hot tea with milk", mode=mode, limit=1000)["results"]
+    assert len(every) == 60
+    filters = is_("rare", "eq", True)
+    found = collection.search("hot tea with milk", mode=mode, filters=filters, limit=2)["results"]
+    expected = [hit for hit in every if hit["attributes"]["rare"]][:2]
+    assert [(hit["document_id"], hit["score"]) for hit in found] == [
+        (hit["document_id"], pytest.approx(hit["score"], abs=1e-5)) for hit in expected
+    ]
+
+
+def test_several_collections_are_searched_as_one(service: Service) -> None:
+    left, right = service.new_collection("one-of-two"), service.new_collection("two-of-two")
+    left.add({"id": "same", "text": "Hot tea with milk."})
+    right.add({"id": "same", "text": "Cold coffee."}, {"id": "other", "text": "Tea."})
+    for mode in MODES:
+        hits = left.search("tea coffee", mode=mode, also_in=["two-of-two", "one-of-two"])["results"]
+        assert {(hit["collection"], hit["document_id"]) for hit in hits} == {
+            ("one-of-two", "same"),
+            ("two-of-two", "same"),
+            ("two-of-two", "other"),
+        }
+    refused = left.http.post(f"{left.path}/search", json={"query": "tea", "also_in": ["none"]})
+    assert (refused.status_code, refused.json()["code"]) == (404, "collection_not_found")
+
+
+def test_dimensions_compare_the_first_ones_of_each_vector(collection: Collection) -> None:
+    collection.add({"id": "a", "markdown": ARTICLE}, {"id": "b", "text": "Tea with milk."})
+    whole = collection.search("hot tea", mode="dense")["results"]
+    assert collection.search("hot tea", mode="dense", dimensions=32)["results"] == whole
+    shorter = collection.search("hot tea", mode="dense", dimensions=8)["results"]
+    assert {hit["document_id"] for hit in shorter} == {"a", "b"}
+    assert all(-1.001 <= hit["passages"][0]["score"] <= 1.001 for hit in shorter)
+    assert shorter[0]["score"] != whole[0]["score"]
+    path = f"{collection.path}/search"
+    refused = collection.http.post(path, json={"query": "tea", "dimensions": 33})
+    assert (refused.status_code, refused.json()["code"]) == (422, "unsupported_dimensions")
 
 
 # Filters

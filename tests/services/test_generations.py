@@ -314,20 +314,21 @@ def test_index_answers_with_the_former_vectors_until_the_switch_and_then_with_th
 ) -> None:
     folder = ingested(jina_v3)
     with open_with(folder, other_model) as resources:
-        index, former_id = resources.catch_up()
-        assert index is not None
-        former_units = index.unit_ids()
+        former = resources.catch_up()
+        assert former is not None
+        former_id, former_units = former.generation_id, former.vectors.unit_ids()
 
         def look(_done: int, _total: int) -> None:
-            index, generation_id = resources.catch_up()
-            assert index is not None
-            assert (generation_id, index.unit_ids()) == (former_id, former_units)
+            indexes = resources.catch_up()
+            assert indexes is not None
+            seen = indexes.generation_id, indexes.vectors.unit_ids()
+            assert seen == (former_id, former_units)
 
         done = reembed(resources, on_progress=look)
-        index, generation_id = resources.catch_up()
-        assert index is not None
-        assert generation_id == done.generation_id != former_id
-        assert index.unit_ids().isdisjoint(former_units)
+        indexes = resources.catch_up()
+        assert indexes is not None
+        assert indexes.generation_id == done.generation_id != former_id
+        assert indexes.vectors.unit_ids().isdisjoint(former_units)
         (hit,) = search_documents(resources, "help", "tea", limit=1).results
         best = read_live(resources)[hit.document_id]
         (query,) = resources.engine.embed([Item("tea", Task.QUERY)])

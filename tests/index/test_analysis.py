@@ -1,0 +1,67 @@
+"""What words become: spellings that meet, and parts that can be found."""
+
+import pytest
+
+from app.index.analysis import (
+    TITLE_WEIGHT,
+    count_article_terms,
+    count_query_terms,
+    count_terms,
+    split_query,
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("Crème brûlée", "creme brulee"),
+        ("ﬁlter", "filter"),
+        ("PutObject", "put_object"),
+        ("put-object", "PutObject"),
+        ("ERR_CONN_RESET", "err-conn-reset"),
+        ("conn", "ERR_CONN_RESET"),
+        ("object", "s3.putObject"),
+        ("setup.cfg", "edit setup.cfg first"),
+        ("cfg", "edit setup.cfg first"),
+        ("siglec1", "Siglec-1"),
+        ("batteries", "battery"),
+        ("grinder's", "grinder"),
+        ("猫が好き", "私は猫が好きです"),
+        ("猫", "猫"),
+        ("한국어", "한국어를 배우다"),
+        ("STRASSE", "Straße"),
+    ],
+)
+def test_every_term_of_the_query_is_a_term_of_the_text(query: str, text: str) -> None:
+    wanted, held = count_terms(query), count_terms(text)
+    assert wanted
+    shared = wanted.keys() & held.keys()
+    # A spelling in one word has no parts to share, and its whole meets the other's.
+    assert shared == wanted.keys() or shared == held.keys()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("hat", "hot"), ("0x8007", "0x8008"), ("bus", "bu"), ("がき", "かき"), ("kişi", "kis")],
+)
+def test_other_words_do_not_meet(one: str, other: str) -> None:
+    assert not count_terms(one).keys() & count_terms(other).keys() - count_terms("0 x").keys()
+
+
+def test_words_that_only_put_a_question_are_left_out_of_it() -> None:
+    assert split_query("How do I reset the machines?") == ("reset", "machine")
+    assert count_query_terms("How do I reset the machine?") == count_terms("reset machine")
+
+
+def test_question_of_nothing_else_is_searched_by_these_words() -> None:
+    assert count_query_terms("who are they") == count_terms("who are they")
+
+
+def test_text_without_words_has_no_terms() -> None:
+    assert not count_terms("?! -- … 🫖 ")
+    assert not count_query_terms("")
+
+
+def test_words_of_the_title_weigh_more() -> None:
+    counts = count_article_terms("tea", "tea milk")
+    assert sorted(counts.values()) == [1, TITLE_WEIGHT + 1]

@@ -1,0 +1,106 @@
+"""The BM25 index against the formula written out."""
+
+from math import log
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.index.analysis import count_query_terms, count_terms
+from app.index.lexical import K1, B, LexicalIndex, TermDocument, pack_terms
+
+WORDS = [f"word{letter}" for letter in "abcdefghij"]
+Texts = dict[int, tuple[int, str]]
+"""Collection and text by document id."""
+
+
+def documents_of(texts: Texts) -> list[TermDocument]:
+    return [
+        TermDocument(document_id, collection_id, pack_terms(count_terms(text)).data)
+        for document_id, (collection_id, text) in texts.items()
+    ]
+
+
+def score_by_formula(texts: Texts, query: str, collection_id: int) -> dict[int, float]:
+    counts = {d: count_terms(text) for d, (c, text) in texts.items() if c == collection_id}
+    lengths = {d: sum(some.values()) for d, some in counts.items()}
+    mean = sum(lengths.values()) / max(len(lengths), 1) or 1.0
+    scores = dict.fromkeys(counts, 0.0)
+    for term, repeats in count_query_terms(query).items():
+        df = sum(term in some for some in counts.values())
+        idf = log(1 + (len(counts) - df + 0.5) / (df + 0.5))
+        for document_id, some in counts.items():
+            tf = some[term]
+            norm = K1 * (1 - B + B * lengths[document_id] / mean)
+            scores[document_id] += repeats * idf * tf / (tf + norm)
+    return scores
+
+
+def check(index: LexicalIndex, texts: Texts, query: str, collection_id: int) -> None:
+    expected = score_by_formula(texts, query, collection_id)
+    found = index.score(count_query_terms(query), collection_id)
+    assert dict(zip(found.document_ids.tolist(), found.scores.tolist(), strict=True)) == (
+        pytest.approx(expected, abs=1e-4)
+    )
+    assert all(score < found.bound for score in found.scores)
+
+
+texts_of_words = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
+
+
+@given(
+    first=st.lists(st.tuples(st.integers(1, 2), texts_of_words), min_size=1, max_size=30),
+    second=st.dictionaries(
+        st.integers(1, 40), st.tuples(st.integers(1, 2), texts_of_words), max_size=15
+    ),
+    removed=st.sets(st.integers(1, 40), max_size=25),
+    query=st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(" ".join),
+)
+@settings(max_examples=60, deadline=None)
+def test_scores_are_those_of_the_formula_after_any_changes(
+    first: list[tuple[int, str]], second: Texts, removed: set[int], query: str
+) -> None:
+    texts: Texts = dict(enumerate(first, start=1))
+    index = LexicalIndex()
+    for document in documents_of(texts):
+        index.apply([document])
+    index.apply(documents_of(second))
+    texts |= second
+    index.apply([], removed=removed)
+    texts = {d: text for d, text in texts.items() if d not in removed}
+    assert index.document_ids() == set(texts)
+    for collection_id in (1, 2, 3):
+        check(index, texts, query, collection_id)
+
+
+def test_filter_that_keeps_one_in_a_hundred_gives_the_best_of_those() -> None:
+    rng = np.random.default_rng(0)
+    texts: Texts = {
+        document_id: (1, " ".join(rng.choice(WORDS, size=rng.integers(3, 40))))
+        for document_id in range(1, 2001)
+    }
+    index = LexicalIndex()
+    index.apply(documents_of(texts))
+    allowed = np.arange(7, 2001, 100, dtype=np.int64)
+    query = "worda wordb wordc"
+    expected = score_by_formula(texts, query, 1)
+    best = sorted(allowed.tolist(), key=lambda d: (-np.float32(expected[d]), d))[:10]
+    found = index.score(count_query_terms(query), 1).best(10, allowed)
+    assert [score for _, score in found] == pytest.approx([expected[d] for d in best], abs=1e-4)
+    assert len(found) == 10
+    assert {document_id for document_id, _ in found} <= set(allowed.tolist())
+
+
+def test_document_without_a_word_of_the_query_is_not_found() -> None:
+    index = LexicalIndex()
+    index.apply(documents_of({1: (1, "worda"), 2: (1, "wordb"), 3: (1, "")}))
+    assert [d for d, _ in index.score(count_terms("worda"), 1).best(10)] == [1]
+    assert index.score(count_terms("wordc"), 1).best(10) == []
+    assert index.score({}, 1).best(10) == []
+
+
+def test_damaged_terms_are_told() -> None:
+    stored = pack_terms(count_terms("worda wordb"))
+    assert stored.is_intact
+    assert not type(stored)(stored.data[::-1], stored.crc32).is_intact
