@@ -1,4 +1,4 @@
-"""Measures a model of train/ on labelled sets while it is made: in bf16, without a database.
+"""Measures a model of train/ on labelled sets while it is made: without a database.
 
     python bench/model.py --base stretch.pt --adapters adapt.pt --data SETS --set scifact_beir
 
@@ -22,7 +22,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).parents[1])
 
 from app.domain import Article
-from app.embedding.checkpoint import BUNDLED_FOLDER, TITLE_SEPARATOR
+from app.embedding.checkpoint import TITLE_SEPARATOR
 from bench.sets import Document, LabelledSet, read_set
 from ingest.units import split_article
 from train.articles import split_adapters
@@ -217,8 +217,8 @@ def _read_weights(arguments: argparse.Namespace) -> tuple[Weights, Weights]:
 def main() -> None:
     """Print nDCG@10 of one vector a document, of passages, and of both."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--checkpoint", type=Path, default=BUNDLED_FOLDER, help="exported folder")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--checkpoint", type=Path, help="exported folder")
     which.add_argument("--base", type=Path, help="instead of a folder: state of step 2 or 3")
     parser.add_argument("--adapters", type=Path, help="with --base: state of step 4")
     parser.add_argument("--data", type=Path, required=True, help="folder of labelled sets")
