@@ -468,7 +468,9 @@ def test_article_that_answers_ranks_first_with_the_passage_that_does(
     results = help_center.search(question)["results"]
     assert len(results) == len(HELP)
     assert results[0]["document_id"] == article
-    assert results[0]["score"] > results[1]["score"] + 0.05
+    # The scores are probabilities, small ones for so few words: their odds tell how clear it is.
+    first, second = (hit["score"] / (1 - hit["score"]) for hit in results[:2])
+    assert first > 1.5 * second
     assert words in results[0]["passages"][0]["text"]
 
 

@@ -15,11 +15,12 @@ from sqlalchemy.exc import IntegrityError
 from app.config import Settings
 from app.db import queries
 from app.db.models import Change, Generation, UnitRow
-from app.domain import Item, Status, Task
+from app.domain import Item, Mode, Status, Task
 from app.errors import StaleVectors
 from app.main import serve
 from app.resources import Resources
 from app.services.documents import Upload, delete_document, get_document, put_documents
+from app.services.fusion import StageScores, score
 from app.services.generations import ReembedRefused, reembed
 from app.services.search import search_documents
 from ingest.sandbox import Sandbox
@@ -329,7 +330,7 @@ def test_index_answers_with_the_former_vectors_until_the_switch_and_then_with_th
         assert indexes is not None
         assert indexes.generation_id == done.generation_id != former_id
         assert indexes.vectors.unit_ids().isdisjoint(former_units)
-        (hit,) = search_documents(resources, "help", "tea", limit=1).results
+        (hit,) = search_documents(resources, "help", "tea", limit=1, mode=Mode.DENSE).results
         best = read_live(resources)[hit.document_id]
         (query,) = resources.engine.embed([Item("tea", Task.QUERY)])
         units = best.units
@@ -338,7 +339,8 @@ def test_index_answers_with_the_former_vectors_until_the_switch_and_then_with_th
             (np.frombuffer(unit.passage_vectors, "<f2").reshape(-1, 32) @ query.vector).max()
             for unit in units
         )
-        assert hit.score == pytest.approx((of_unit + of_passage) / 2, abs=1e-3)
+        stages = StageScores(float(of_unit), float(of_passage))
+        assert hit.score == pytest.approx(score(stages, Mode.DENSE), abs=5e-3)
 
 
 def test_reader_that_began_before_the_switch_sees_the_former_vectors_to_its_end(
