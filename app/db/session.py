@@ -153,7 +153,7 @@ def _typed_errors(path: Path) -> Iterator[None]:
             ) from error
         if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             raise CorruptData(
-                f"{path} is damaged ({error.orig}); restore a backup with `folio restore`"
+                f"{path} is damaged ({error.orig}); put a copy of the data folder in its place"
             ) from error
         raise
 

@@ -287,7 +287,17 @@ CASES = [
             headers={"Content-Type": kind},
             detail="text/markdown",
         )
-        for kind in ("application/zip", "image/png", "nonsense", "text/", "/", "a/b/c", ";;;")
+        for kind in ("image/png", "nonsense", "text/", "/", "a/b/c", ";;;")
+    ),
+    Case(
+        "archive under one id",
+        "PUT",
+        DOCUMENT,
+        415,
+        "unsupported_media_type",
+        content=UNSAID.encode(),
+        headers={"Content-Type": "application/zip"},
+        detail="several ids",
     ),
     Case(
         "file over the limit",

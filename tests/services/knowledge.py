@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -163,3 +163,27 @@ def read_live(resources: Resources) -> dict[str, StoredDocument]:
                 version.text, version.title, without_times(version.receipt), tuple(described)
             )
         return stored
+
+
+def assert_alike(found: dict[str, StoredDocument], expected: dict[str, StoredDocument]) -> None:
+    """Both are equal but for the last bits of vectors, which depend on what shared the batch."""
+    assert _without_vectors(found) == _without_vectors(expected)
+    for document_id, document in found.items():
+        for ours, theirs in zip(document.units, expected[document_id].units, strict=True):
+            for dtype, a, b in (
+                ("<f4", ours.vector, theirs.vector),
+                ("<f2", ours.passage_vectors, theirs.passage_vectors),
+            ):
+                np.testing.assert_allclose(
+                    np.frombuffer(a, dtype), np.frombuffer(b, dtype), atol=1e-3, rtol=0
+                )
+
+
+def _without_vectors(stored: dict[str, StoredDocument]) -> dict[str, StoredDocument]:
+    return {
+        document_id: replace(
+            document,
+            units=tuple(replace(unit, vector=b"", passage_vectors=b"") for unit in document.units),
+        )
+        for document_id, document in stored.items()
+    }
