@@ -78,7 +78,7 @@ def _tokenize(sources: list[data.Source], tokenizer: Tokenizer) -> tuple[distil.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
-    for name, minutes, rate in (("distil", 40, 4e-4), ("stretch", 30, 2e-4), ("adapt", 35, 5e-4)):
+    for name, minutes, rate in (("distil", 60, 4e-4), ("stretch", 30, 2e-4), ("adapt", 35, 5e-4)):
         step = steps.add_parser(name)
         step.add_argument("--corpus", type=Path, required=True, help="articles, one JSON a line")
         step.add_argument("--out", type=Path, required=True, help="state; an existing one goes on")
