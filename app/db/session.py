@@ -51,8 +51,6 @@ class Database:
         self._readers = _make_engine(path, begin="BEGIN")
         self._writer = _make_engine(path, begin="BEGIN IMMEDIATE")
         self._writing = Lock()
-        self.erasure_pending = False
-        """Whether deleted content may still lie in the log."""
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -82,10 +80,8 @@ class Database:
     def erase_deleted(self) -> bool:
         """Move the log into the database file and empty it, so that deleted content is gone.
 
-        False while a reader still needs the log, or the disk refuses: `erasure_pending` stays set,
-        and the next call tries again.
+        False while a reader still needs the log, or the disk refuses; a later call empties it.
         """
-        self.erasure_pending = True
         deadline = monotonic() + _ERASE_SECONDS
         # Between two tries writers get their turn.
         while (done := self._try_erasing()) is False and monotonic() < deadline:
@@ -94,10 +90,7 @@ class Database:
 
     def _try_erasing(self) -> bool | None:
         with self._writing:
-            done = self._checkpoint("TRUNCATE")
-            if done:
-                self.erasure_pending = False
-        return done
+            return self._checkpoint("TRUNCATE")
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""

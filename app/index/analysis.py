@@ -72,13 +72,6 @@ def count_query_terms(query: str) -> Counter[int]:
     return telling or counts
 
 
-def split_query(query: str) -> tuple[str, ...]:
-    """Return the terms that a question is searched by, as words, in the order they stand there."""
-    kept = count_query_terms(query)
-    words = (term for token in _TOKEN.findall(_fold(query)) for term in _expand(token))
-    return tuple(dict.fromkeys(term for term in words if _hash(term) in kept))
-
-
 @lru_cache(maxsize=1)
 def _question_terms() -> frozenset[int]:
     return frozenset(_hash(_strip_plural(word)) for word in _QUESTION_WORDS.split())

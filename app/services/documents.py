@@ -153,7 +153,7 @@ class Erased:
     """The receipt of a deletion.
 
     `bytes` counts uploads, texts and vectors. `complete` says that no file holds any of it; while
-    it is false a reader keeps the log, which is emptied as soon as nobody does.
+    it is false the log still does: the next deletion, or the end of the service, empties it.
     """
 
     deleted: str

@@ -56,7 +56,7 @@ def score(stages: StageScores, mode: Mode) -> float:
     return logistic(WEIGHTS[mode].logit(stages))
 
 
-def is_calibrated(mode: Mode, fingerprint: str | None) -> bool:
+def is_calibrated(fingerprint: str | None) -> bool:
     """Return whether scores are probabilities for vectors of this model."""
     return fingerprint in CALIBRATED_FINGERPRINTS
 

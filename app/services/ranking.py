@@ -75,19 +75,17 @@ def rank_candidates(
     *,
     limit: int,
     filters: Filter | None = None,
-    also: int | None = None,
 ) -> list[Candidate] | None:
     """Return at least `limit` candidates, best first, if as many are allowed and found.
 
-    `also` is a document that is scored whether or not it is proposed. None means that a document
-    changed since the indexes looked: look again.
+    None means that a document changed since the indexes looked: look again.
     """
     found = _Found({}, {})
     for collection_id in collection_ids:
         allowed = None
         if filters is not None:
             allowed = queries.filter_documents(session, collection_id, filters)
-        some = _propose(indexes, question, collection_id, max(limit, CANDIDATES), allowed, also)
+        some = _propose(indexes, question, collection_id, max(limit, CANDIDATES), allowed)
         found.units |= some.units
         found.lexical |= some.lexical
     versions = queries.find_live(session, found.document_ids)
@@ -115,7 +113,6 @@ def _propose(
     collection_id: int,
     limit: int,
     allowed: Ids | None,
-    also: int | None,
 ) -> _Found:
     """Return the documents that either stage puts first, each scored by both."""
     wanted: dict[int, None] = {}
@@ -129,12 +126,8 @@ def _propose(
     if question.mode is not Mode.DENSE:
         lexical = indexes.terms.score(question.terms, collection_id)
         wanted |= dict.fromkeys(document_id for document_id, _ in lexical.best(limit, allowed))
-        if also is not None:
-            wanted[also] = None
         bound = lexical.bound or 1.0
         found.lexical = {i: value / bound for i, value in lexical.of(list(wanted)).items()}
-    elif also is not None:
-        wanted[also] = None
     if question.vector is not None:
         missing = np.array([i for i in wanted if i not in found.units], dtype=np.int64)
         if len(missing):

@@ -94,7 +94,7 @@ def search_documents(
     return SearchResult(
         query,
         mode,
-        is_calibrated(mode, resources.model_fingerprint),
+        is_calibrated(resources.model_fingerprint),
         tuple(hits),
         None if indexes is None else indexes.generation_id,
         Timing(

@@ -210,6 +210,19 @@ def test_collection_of_others_is_answered_like_one_that_does_not_exist(guarded: 
         assert answers[0][0] == 404
 
 
+def test_search_reaches_no_further_collection_than_the_key_does(guarded: Guarded) -> None:
+    guarded.restore()
+    for scope in SCOPES:
+        answers = []
+        for name in ("other", "nope"):
+            body = {"query": "tea", "also_in": [name]}
+            key = guarded.keys[scope, "own"]
+            answer = guarded.ask("POST", "/v1/collections/own/search", key, body)
+            answers.append((answer.status_code, answer.text.replace(name, "NAME")))
+        assert answers[0] == answers[1]
+        assert answers[0][0] == 404
+
+
 def test_key_of_one_collection_lists_neither_others_nor_their_jobs(guarded: Guarded) -> None:
     jobs = guarded.restore()
     for scope in SCOPES:
