@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import bm25s
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  the name that the field uses
 
 from train.contrast import (
+    CONTRASTED,
     Queue,
     Read,
     embed_alone,
@@ -24,11 +26,13 @@ from train.data import Example, Reader, Source
 from train.encoder import HEAD, HEADS, LAYERS, Weights, adapted, cast, fastest_dtype, new_adapter
 from train.state import Run, State
 
+WINDOW = 8192
+TEACHER_WINDOW = 512
 QUEUE_ARTICLES = 1024
-STEP_TOKENS = 7000
+STEP_TOKENS = 5000
 REHEARSED = 4
 """One passage of so many is read alone as well."""
-NEAR_PAIRS = range(3, 11)
+NEAR_PAIRS = range(7, 12)
 NEAR_STRENGTH = 1.5
 QUESTION_TOKENS = 512
 HARD_NEGATIVES = 2
@@ -36,27 +40,47 @@ NEIGHBOURS = 12
 RANK = 16
 TASKS = ("query", "passage")
 
-STRETCH = {
-    "token": 2.0,
-    "alone": 1.5,
-    "passage": 8.0,
-    "question": 6.0,
-    "article_nce": 0.6,
-    "article_kl": 0.6,
-    "passage_nce": 0.3,
-    "both_nce": 0.3,
-}
-ADAPT = {**STRETCH, "passage": 6.0, "question": 3.0, "article_nce": 1.0}
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a step learns as its budget is spent: `share`, 0 to 1.
+
+    The first `taught_share` only follows the teacher, on units that grow from the teacher's window
+    to the model's: attention unlearns far text a little at a time, and short units are cheap. Only
+    then are articles told apart, by vectors that read far text.
+    """
+
+    weights: Mapping[str, float]
+    taught_share: float = 0.0
+
+    def max_tokens(self, share: float) -> int:
+        """Return the tokens of the longest unit."""
+        grown = min(1.0, share / self.taught_share) if self.taught_share else 1.0
+        return round(TEACHER_WINDOW * (WINDOW / TEACHER_WINDOW) ** grown)
+
+    def weights_at(self, share: float) -> dict[str, float]:
+        """Return the weights of the losses by name."""
+        taught_only = share < self.taught_share
+        return {
+            name: 0.0 if taught_only and name in CONTRASTED else weight
+            for name, weight in self.weights.items()
+        }
 
 
-class MaxTokens:
-    """The longest unit of now: it doubles at each quarter of the run, up to the window."""
-
-    def __init__(self, first: int, last: int) -> None:
-        self.now, self._first, self._last = first, first, last
-
-    def advance(self, share: float) -> None:
-        self.now = min(self._last, self._first * 2 ** int(share * 4))
+STRETCH = Course(
+    {
+        "token": 2.0,
+        "alone": 1.5,
+        "passage": 8.0,
+        "question": 6.0,
+        "article_nce": 0.6,
+        "article_kl": 0.6,
+        "passage_nce": 0.3,
+        "both_nce": 0.3,
+    },
+    taught_share=0.55,
+)
+ADAPT = Course({**STRETCH.weights, "passage": 6.0, "question": 3.0, "article_nce": 1.0})
 
 
 def find_neighbours(sources: Sequence[Source], count: int = NEIGHBOURS) -> npt.NDArray[np.int64]:
@@ -81,7 +105,7 @@ def draw_steps(
     neighbours: npt.NDArray[np.int64],
     reader: Reader,
     chance: random.Random,
-    max_tokens: MaxTokens,
+    max_tokens: Callable[[], int],
 ) -> Iterator[list[Example]]:
     """Yield the articles of one step after another, each with some that look like it."""
     while True:
@@ -94,7 +118,7 @@ def draw_steps(
             for row in group:
                 if row in chosen:
                     continue
-                example = reader.read(sources[row], max_tokens=max_tokens.now, chance=chance)
+                example = reader.read(sources[row], max_tokens=max_tokens(), chance=chance)
                 if example is not None and example.questions:
                     chosen[row] = example
                     # Attention makes a long article dearer than its tokens.
@@ -116,7 +140,7 @@ def stretch(
         weights = cast(state.learned, dtype)
         return weights, weights
 
-    _train(state, merge, cast(teacher, dtype), sources, reader, MaxTokens(1024, 8192), STRETCH)
+    _train(state, merge, cast(teacher, dtype), sources, reader, STRETCH)
     return state.finish()
 
 
@@ -161,7 +185,7 @@ def adapt(
         )
         return of_query, of_passage
 
-    _train(state, merge, cast(teacher, dtype), sources, reader, MaxTokens(8192, 8192), ADAPT)
+    _train(state, merge, cast(teacher, dtype), sources, reader, ADAPT)
     return split_adapters(state.finish())
 
 
@@ -183,15 +207,19 @@ def _train(
     teacher: Weights,
     sources: Sequence[Source],
     reader: Reader,
-    max_tokens: MaxTokens,
-    weights_of_losses: Mapping[str, float],
+    course: Course,
 ) -> None:
     queue = Queue(QUEUE_ARTICLES)
     tokens = 0
     chance = random.Random(state.step)
-    steps = draw_steps(sources, find_neighbours(sources), reader, chance, max_tokens)
+    steps = draw_steps(
+        sources,
+        find_neighbours(sources),
+        reader,
+        chance,
+        lambda: course.max_tokens(state.share),
+    )
     while state.advance():
-        max_tokens.advance(state.share)
         examples = next(steps)
         of_query, of_passage = merge()
         questions = [_tokenize(reader, q, QUESTION_TOKENS) for e in examples for q in e.questions]
@@ -220,7 +248,7 @@ def _train(
         parts["alone"] = token_loss(states, [state[rows] for state in taught_states]) + distance
         queue.push(read)
         tokens += sum(len(example.ids) for example in examples)
-        state.learn(total(parts, weights_of_losses), tokens=tokens, **parts)
+        state.learn(total(parts, course.weights_at(state.share)), tokens=tokens, **parts)
 
 
 def _tokenize(reader: Reader, text: str, limit: int) -> list[int]:

@@ -31,6 +31,8 @@ DIMENSIONS = {HIDDEN: 1.0, 256: 0.5, 128: 0.5, 64: 0.25}
 FALSE_NEGATIVE_MARGIN = 0.02
 TAUGHT_LAYERS = {LAYERS - 2: 0.3, LAYERS - 1: 0.5, LAYERS: 1.0}
 """Layers whose tokens are taught. Below them much of a state is the teacher's absolute position."""
+CONTRASTED = frozenset({"article_nce", "article_kl", "passage_nce", "both_nce"})
+"""The losses that tell articles apart; the others follow the teacher."""
 
 Losses = dict[str, torch.Tensor]
 
