@@ -144,12 +144,15 @@ class Embedding:
 
     `vector` has shape (dimensions,), `passages` (len(item.spans), dimensions); both unit length.
     `tokens` is what the model read, `text_tokens` the part of it that is the item's own text.
+    `norm` and `passage_norms` are the lengths that the vectors had, in these dimensions.
     """
 
     vector: Vector
     passages: Matrix
     tokens: int
     text_tokens: int
+    norm: float
+    passage_norms: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

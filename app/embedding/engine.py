@@ -1,6 +1,6 @@
 """What the rest of Folio asks of a model, whatever runs it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -22,12 +22,19 @@ class Engine(Protocol):
     max_tokens: int
     dimensions: int
 
-    def embed(self, items: Sequence[Item], *, dimensions: int | None = None) -> list[Embedding]:
+    def embed(
+        self,
+        items: Sequence[Item],
+        *,
+        dimensions: int | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[Embedding]:
         """Return one embedding an item, in order: unit length, float32.
 
         `dimensions` cuts the vectors of a Matryoshka model; None gives `self.dimensions`. Raises
         TextTooLong when an item, with its title, prompt and special tokens, has more than
-        `self.max_tokens` tokens: nothing is cut silently.
+        `self.max_tokens` tokens: nothing is cut silently; EmbeddingCancelled once `is_cancelled`
+        says that nobody waits any more.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Condition
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from transformers import logging as transformers_logging
 
 from app.domain import Embedding, Item, Span, Task
 from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
-from app.errors import InvalidRequest, TextTooLong
+from app.errors import EmbeddingCancelled, InvalidRequest, TextTooLong
 
 _MAX_BATCH_ROWS = 64
 # A second thread saves such a pass little, and on a busy machine costs it much: each of its many
@@ -95,7 +95,13 @@ class TorchEngine:
         self._threads = torch.get_num_threads()
         self._turns = _Turns()
 
-    def embed(self, items: Sequence[Item], *, dimensions: int | None = None) -> list[Embedding]:
+    def embed(
+        self,
+        items: Sequence[Item],
+        *,
+        dimensions: int | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[Embedding]:
         """See Engine.embed."""
         cut = (
             self.dimensions if dimensions is None else self.checkpoint.check_dimensions(dimensions)
@@ -107,6 +113,8 @@ class TorchEngine:
             if mine and self.checkpoint.adapters and task not in self.checkpoint.adapters:
                 raise InvalidRequest(f"{self.checkpoint.name} has no adapter for the task {task}")
             for batch in self._batches(mine):
+                if is_cancelled():
+                    raise EmbeddingCancelled("nobody waits for these vectors any more")
                 with self._turns.take(urgent=task is Task.QUERY):
                     embeddings.update(self._forward(batch, task, cut))
         return [embeddings[position] for position in range(len(items))]
@@ -141,7 +149,7 @@ class TorchEngine:
             zip(items, prefixes, encodings, strict=True)
         ):
             if len(encoding.ids) > self.max_tokens:
-                what = "query" if item.task is Task.QUERY else "text"
+                what = "the query" if item.task is Task.QUERY else "the text"
                 raise TextTooLong(len(encoding.ids), self.max_tokens, what)
             tokens = _TokenOffsets(encoding)
             text_first, text_last = tokens.overlapping(
@@ -208,8 +216,17 @@ class TorchEngine:
         # A span without tokens of its own (characters that the tokenizer drops) reads as its unit.
         pooled = [hidden[a:b].mean(dim=0) if b > a else unit for a, b in row.spans]
         vectors = torch.stack([unit, *pooled])[:, :dimensions]
+        norms = vectors.norm(dim=1)
         normalized = torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
-        return Embedding(normalized[0], normalized[1:], len(row.ids), row.text_tokens)
+        lengths = norms.cpu().numpy()
+        return Embedding(
+            normalized[0],
+            normalized[1:],
+            len(row.ids),
+            row.text_tokens,
+            float(lengths[0]),
+            lengths[1:],
+        )
 
 
 class _TokenOffsets:
