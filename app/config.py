@@ -1,6 +1,7 @@
 """Settings: read once, frozen, passed as an argument."""
 
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_data_path
 from pydantic import Field
@@ -32,7 +33,13 @@ class Settings(BaseSettings):
     device: str = "auto"
     """`auto`, `cpu` or a torch device such as `cuda:0`."""
     batch_tokens: int = Field(default=1024, ge=64)
-    """Padded tokens in one forward pass over documents; a longer single unit runs alone."""
+    """Tokens in one forward pass; a longer single unit runs alone."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What the model computes in; `auto` takes bfloat16 where this machine is faster with it."""
+    merge_bytes: int = Field(default=2 * 2**30, ge=0)
+    """Memory for copies of the weights with an adapter merged in, which save a few percent."""
+    max_waiting_tokens: int = Field(default=262_144, ge=1)
+    """Tokens that may wait in a lane of the model; calls of `/v1/embeddings` beyond get 429."""
     passage_tokens: int = Field(default=160, ge=16)
     """Upper length of a passage, in tokens of the model."""
     admin_key_file: Path | None = None

@@ -57,7 +57,10 @@ def embed_texts(
                 whole[index] = tokens
     try:
         embeddings = engine.embed(
-            [Item(text, task) for text in kept], dimensions=dimensions, is_cancelled=is_cancelled
+            [Item(text, task) for text in kept],
+            dimensions=dimensions,
+            is_cancelled=is_cancelled,
+            refuses=True,
         )
     except TextTooLong as error:
         raise _name_text(engine, kept, task, error) from None
@@ -92,7 +95,9 @@ def _embed_chunks(
         spans.append(Span(len(document), len(document) + len(text)))
         document += text
     item = Item(document, task, spans=tuple(spans))
-    (embedding,) = engine.embed([item], dimensions=dimensions, is_cancelled=is_cancelled)
+    (embedding,) = engine.embed(
+        [item], dimensions=dimensions, is_cancelled=is_cancelled, refuses=True
+    )
     tokens = [embedding.tokens] + [0] * (len(texts) - 1)
     return [
         TextEmbedding(vector, float(norm), count)
