@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """`auto`, `cpu` or a torch device such as `cuda:0`."""
     batch_tokens: int = Field(default=1024, ge=64)
     """Tokens in one forward pass; a longer single unit runs alone."""
+    prompts: bool = True
+    """Whether the prompts that the checkpoint declares for a task precede its texts."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """What the model computes in; `auto` takes bfloat16 where this machine is faster with it."""
     merge_bytes: int = Field(default=2 * 2**30, ge=0)

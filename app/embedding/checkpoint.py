@@ -107,7 +107,11 @@ def open_checkpoint(settings: Settings) -> Checkpoint:
     """
     folder, name, revision = _locate(settings)
     checkpoint = read_checkpoint(
-        folder, name=name, revision=revision, dimensions=settings.dimensions
+        folder,
+        name=name,
+        revision=revision,
+        dimensions=settings.dimensions,
+        with_prompts=settings.prompts,
     )
     if settings.model == BUNDLED_MODEL and (
         checkpoint.identity["weights"] != BUNDLED_WEIGHTS_SHA256
@@ -120,7 +124,12 @@ def open_checkpoint(settings: Settings) -> Checkpoint:
 
 
 def read_checkpoint(
-    folder: Path, *, name: str = "", revision: str = "", dimensions: int | None = None
+    folder: Path,
+    *,
+    name: str = "",
+    revision: str = "",
+    dimensions: int | None = None,
+    with_prompts: bool = True,
 ) -> Checkpoint:
     """Read a checkpoint folder; `name` is its Hugging Face id, empty for a local folder."""
     config = _read_json(folder / "config.json", required=True)
@@ -132,7 +141,7 @@ def read_checkpoint(
         raise UnsupportedCheckpoint(f"{folder}/config.json names no model type or hidden size")
     pooling, include_prompt = _read_pooling(folder)
     adapters = _read_adapters(folder, model_type)
-    prompts = _read_prompts(folder)
+    prompts = _read_prompts(folder) if with_prompts else {}
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise UnsupportedCheckpoint(f"{folder} holds no *.safetensors; other formats are not read")

@@ -14,9 +14,10 @@ from transformers import logging as transformers_logging
 
 from app.domain import Embedding, Item, Span, Task
 from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
+from app.embedding.jina_v2 import is_jina_v2, read_jina_v2
 from app.embedding.lanes import Lane, Lanes
 from app.embedding.metrics import EngineMetrics
-from app.embedding.packed import PackedEncoder, Steps, pick_dtype, read_network
+from app.embedding.packed import Network, PackedEncoder, Steps, pick_dtype, read_network
 from app.errors import InvalidRequest, TextTooLong
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -73,8 +74,12 @@ class TorchEngine:
         self.dimensions = checkpoint.dimensions
         self.metrics = EngineMetrics()
         self._load_tokenizer()
-        model = _load_model(checkpoint)
-        network = read_network(model, list(checkpoint.adapters.values()))
+        model: Any = None
+        if is_jina_v2(checkpoint.folder):
+            network: Network | None = read_jina_v2(checkpoint.folder)
+        else:
+            model = _load_model(checkpoint)
+            network = read_network(model, list(checkpoint.adapters.values()))
         self._encoder: _Encoder
         if network is None:
             self.dtype = "float32"

@@ -499,3 +499,11 @@ def test_missing_bundled_package_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delitem(sys.modules, BUNDLED_PACKAGE, raising=False)
     with pytest.raises(ModelUnavailable, match=f"the package {BUNDLED_PACKAGE}"):
         open_bundled()
+
+
+def test_prompts_can_be_switched_off_and_that_is_another_fingerprint(jina: Path) -> None:
+    told = open_checkpoint(Settings(model=str(jina)))
+    silent = open_checkpoint(Settings(model=str(jina), prompts=False))
+    assert told.prompts == {Task(name): prompt for name, prompt in PROMPTS.items()}
+    assert silent.prompts == {}
+    assert told.fingerprint != silent.fingerprint
