@@ -28,6 +28,20 @@ class Settings(BaseSettings):
     """`bundled`, a local folder, or a Hugging Face id (which needs `model_revision`)."""
     model_revision: str = ""
     """Commit of a Hugging Face checkpoint: 40 hexadecimal digits."""
+    model_url: str = ""
+    """Base URL of a service that embeds, such as `https://api.jina.ai/v1`; `model` is its name."""
+    model_api: Literal["openai", "jina"] = "openai"
+    """Which contract that service speaks: Jina's has tasks and late chunking."""
+    model_key_file: Path | None = None
+    """File with the key for that service."""
+    model_tokenizer: Path | None = None
+    """The tokenizer of that model: a tokenizer.json or the folder that holds it."""
+    model_max_tokens: int | None = Field(default=None, ge=16)
+    """Window of that model."""
+    model_tokens_per_minute: int | None = Field(default=None, ge=1)
+    """What that service allows; None is without bound."""
+    model_seconds: float = Field(default=60.0, gt=0)
+    """How long one request to that service may take."""
     dimensions: int | None = Field(default=None, ge=1)
     """Cut Matryoshka vectors to this many dimensions; None keeps all."""
     device: str = "auto"

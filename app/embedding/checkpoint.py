@@ -105,6 +105,10 @@ def open_checkpoint(settings: Settings) -> Checkpoint:
     with the reason when there is no such checkpoint, UnsupportedCheckpoint when it is one that
     cannot be run faithfully.
     """
+    if settings.model_url:
+        from app.embedding.remote_engine import describe_remote
+
+        return describe_remote(settings)
     folder, name, revision = _locate(settings)
     checkpoint = read_checkpoint(
         folder,

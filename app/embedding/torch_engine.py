@@ -8,17 +8,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from tokenizers import Encoding, normalizers
 from transformers import AutoModel, AutoTokenizer
 from transformers import logging as transformers_logging
 
-from app.domain import Embedding, Item, Span, Task
-from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
+from app.domain import Embedding, Item, Task
+from app.embedding.checkpoint import Checkpoint
 from app.embedding.jina_v2 import is_jina_v2, read_jina_v2
 from app.embedding.lanes import Lane, Lanes
 from app.embedding.metrics import EngineMetrics
 from app.embedding.packed import Network, PackedEncoder, Steps, pick_dtype, read_network
-from app.errors import InvalidRequest, TextTooLong
+from app.embedding.tokens import ReadItem, TokenReader
+from app.errors import InvalidRequest
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # A second thread saves such a pass little, and on a busy machine costs it much: each of its many
@@ -29,15 +29,11 @@ _MAX_QUERY_TOKENS = 4096
 
 
 class _Row(NamedTuple):
-    """One tokenized item and what is to be made of it."""
+    """What is to be made of one item."""
 
-    dimensions: int
+    read: ReadItem
     adapter: str
-    ids: list[int]
-    prompt_tokens: int
-    text_tokens: int
-    spans: list[tuple[int, int]]
-    """First and last-plus-one token of each span of the item."""
+    dimensions: int
 
 
 class _Encoder(Protocol):
@@ -73,7 +69,8 @@ class TorchEngine:
         self.max_tokens = checkpoint.max_tokens
         self.dimensions = checkpoint.dimensions
         self.metrics = EngineMetrics()
-        self._load_tokenizer()
+        tokenizer = AutoTokenizer.from_pretrained(str(checkpoint.folder), local_files_only=True)
+        self._reader = TokenReader(tokenizer.backend_tokenizer, checkpoint)
         model: Any = None
         if is_jina_v2(checkpoint.folder):
             network: Network | None = read_jina_v2(checkpoint.folder)
@@ -114,7 +111,10 @@ class TorchEngine:
         for task in {item.task for item in items} if adapters else ():
             if task not in adapters:
                 raise InvalidRequest(f"{self.checkpoint.name} has no adapter for the task {task}")
-        rows = [(row, len(row.ids)) for row in self._tokenize(items, cut)]
+        rows = [
+            (_Row(read, adapters.get(item.task, ""), cut), len(read.ids))
+            for item, read in zip(items, self._reader.read(items), strict=True)
+        ]
         is_urgent = (
             all(item.task is Task.QUERY for item in items)
             and sum(tokens for _, tokens in rows) <= _MAX_QUERY_TOKENS
@@ -126,12 +126,11 @@ class TorchEngine:
 
     def count_tokens(self, item: Item) -> int:
         """See Engine.count_tokens."""
-        return len(self._tokenizer.encode(self._prefix(item.title, item.task) + item.text).ids)
+        return self._reader.count_tokens(item)
 
     def token_starts(self, text: str) -> npt.NDArray[np.int64]:
         """See Engine.token_starts."""
-        offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
-        return np.array([start for start, _ in offsets], dtype=np.int64)
+        return self._reader.token_starts(text)
 
     def overhead(self, title: str, task: Task) -> int:
         """See Engine.overhead."""
@@ -142,56 +141,13 @@ class TorchEngine:
         for task in (Task.PASSAGE, Task.QUERY):
             self.embed([Item("warm up", task)])
 
-    def _load_tokenizer(self) -> None:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(self.checkpoint.folder), local_files_only=True
-        )
-        # The Rust tokenizer itself: immutable from here on, so that threads can share it.
-        self._tokenizer = tokenizer.backend_tokenizer
-        if self.checkpoint.lowercase:
-            normalizer = self._tokenizer.normalizer
-            self._tokenizer.normalizer = normalizers.Sequence(
-                [normalizers.Lowercase(), *([normalizer] if normalizer else [])]
-            )
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-
-    def _prefix(self, title: str, task: Task) -> str:
-        return self.checkpoint.prompt(task) + (title + TITLE_SEPARATOR if title else "")
-
-    def _tokenize(self, items: Sequence[Item], dimensions: int) -> list[_Row]:
-        prefixes = [self._prefix(item.title, item.task) for item in items]
-        texts = [prefix + item.text for prefix, item in zip(prefixes, items, strict=True)]
-        encodings = self._tokenizer.encode_batch(texts)
-        rows = []
-        for item, prefix, encoding in zip(items, prefixes, encodings, strict=True):
-            if len(encoding.ids) > self.max_tokens:
-                what = "the query" if item.task is Task.QUERY else "the text"
-                raise TextTooLong(len(encoding.ids), self.max_tokens, what)
-            tokens = _TokenOffsets(encoding)
-            text_first, text_last = tokens.overlapping(
-                Span(len(prefix), len(prefix) + len(item.text))
-            )
-            prompt = self.checkpoint.prompt(item.task)
-            rows.append(
-                _Row(
-                    dimensions,
-                    self.checkpoint.adapters.get(item.task, ""),
-                    encoding.ids,
-                    tokens.overlapping(Span(0, len(prompt)))[1] if prompt else 0,
-                    text_last - text_first,
-                    [tokens.overlapping(span.shifted(len(prefix))) for span in item.spans],
-                )
-            )
-        return rows
-
     @torch.inference_mode()
     def _start_pass(self, rows: list[_Row]) -> Generator[None, None, list[Embedding]]:
         """Run rows as one batch; yields between steps."""
         # Rows of one length share a call of attention.
-        order = sorted(range(len(rows)), key=lambda i: (len(rows[i].ids), rows[i].adapter))
-        lengths = [len(rows[i].ids) for i in order]
-        ids = torch.tensor([token for i in order for token in rows[i].ids])
+        order = sorted(range(len(rows)), key=lambda i: (len(rows[i].read.ids), rows[i].adapter))
+        lengths = [len(rows[i].read.ids) for i in order]
+        ids = torch.tensor([token for i in order for token in rows[i].read.ids])
         is_small = len(ids) * self._encoder.flops_per_token < _ONE_THREAD_BELOW_FLOPS
         steps = self._encoder.run(ids, lengths, [rows[i].adapter for i in order])
         while True:
@@ -208,9 +164,9 @@ class TorchEngine:
 
     def _pool(self, hidden: torch.Tensor, row: _Row) -> Embedding:
         """Pool the token vectors of one row (tokens, hidden_size) into unit and span vectors."""
-        read = hidden
-        if not self.checkpoint.include_prompt and row.prompt_tokens:
-            read = hidden[row.prompt_tokens :]
+        item, read = row.read, hidden
+        if not self.checkpoint.include_prompt and item.prompt_tokens:
+            read = hidden[item.prompt_tokens :]
         match self.checkpoint.pooling:
             case "mean":
                 unit = read.mean(dim=0)
@@ -219,7 +175,7 @@ class TorchEngine:
             case "max":
                 unit = read.amax(dim=0)
         # A span without tokens of its own (characters that the tokenizer drops) reads as its unit.
-        pooled = [hidden[a:b].mean(dim=0) if b > a else unit for a, b in row.spans]
+        pooled = [hidden[a:b].mean(dim=0) if b > a else unit for a, b in item.spans]
         vectors = torch.stack([unit, *pooled])[:, : row.dimensions]
         norms = vectors.norm(dim=1)
         normalized = torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
@@ -227,8 +183,8 @@ class TorchEngine:
         return Embedding(
             normalized[0],
             normalized[1:],
-            len(row.ids),
-            row.text_tokens,
+            len(item.ids),
+            item.text_tokens,
             float(lengths[0]),
             lengths[1:],
         )
@@ -293,20 +249,3 @@ class _PaddedEncoder:
             states.update((i, hidden[at, : lengths[i]]) for at, i in enumerate(mine))
             yield
         return torch.cat([states[i] for i in range(len(rows))])
-
-
-class _TokenOffsets:
-    """Character offsets of the tokens of one encoding, special tokens left out."""
-
-    def __init__(self, encoding: Encoding) -> None:
-        kept = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
-        self._first = kept[0] if kept else 0
-        # `encoding.offsets` makes a new list of all of them at each access.
-        offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)[kept]
-        self._starts, self._ends = offsets[:, 0], offsets[:, 1]
-
-    def overlapping(self, span: Span) -> tuple[int, int]:
-        """Return the first and last-plus-one token that holds a character of `span`."""
-        first = int(np.searchsorted(self._ends, span.start, side="right"))
-        last = int(np.searchsorted(self._starts, span.end, side="left"))
-        return self._first + first, self._first + max(first, last)

@@ -82,4 +82,4 @@ def test_hidden_states_of_token_ids_are_the_published_ones(engine: TorchEngine, 
 
 @pytest.mark.parametrize("task", BY_TEXT)
 def test_hidden_states_of_a_text_are_the_published_ones(engine: TorchEngine, task: Task) -> None:
-    assert_golden(engine, task, engine._tokenizer.encode(TEXT).ids, BY_TEXT[task], first=1)
+    assert_golden(engine, task, engine._reader.tokenizer.encode(TEXT).ids, BY_TEXT[task], first=1)
