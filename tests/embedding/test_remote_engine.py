@@ -172,9 +172,7 @@ def test_service_that_stays_down_is_named_without_its_words(
 ) -> None:
     engine, _ = open_engine(remote, jina_v3)
     remote.failures = [(502, {})] * 10
-    with pytest.raises(
-        ModelUnavailable, match=r"some-model at 127\.0\.0\.1:\d+ answers with status 502"
-    ) as caught:
+    with pytest.raises(ModelUnavailable, match="answers with status 502") as caught:
         engine.embed([Item("tea", Task.QUERY)])
     assert len(remote.asked) == 6
     assert "secret" not in str(caught.value)
