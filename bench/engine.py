@@ -3,8 +3,8 @@
     python -m bench.engine --layers 24 --hidden 1024 --parts queries,mix,tasks,lanes,spans,long
 
 Speed does not depend on the values of weights, so the script makes a checkpoint in the published
-layout with all five adapters (its vocabulary is small: a lookup costs the same in a large one). Both
-sides run in one process, in turn; a ratio is the median of the rounds' own ratios.
+layout with all five adapters; its vocabulary is small, as a lookup costs the same in a large one.
+Both sides run in one process, in turn; a ratio is the median of the rounds' own ratios.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import resource
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -21,7 +22,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import torch
 from peft import LoraConfig
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -125,22 +125,21 @@ def compare_with_peer(
         "queries": ("one query of 16 tokens", [16], Task.QUERY),
         "many": ("64 queries of 8 to 24 tokens", [8 + i % 17 for i in range(64)], Task.QUERY),
         "mix": (
-            f"{documents} documents, median 600, {sum(lengths):,} tokens",
+            f"{documents} documents, {sum(lengths):,} tokens",
             lengths,
             Task.PASSAGE,
         ),
         "long": ("one document of 8,192 tokens", [8192], Task.PASSAGE),
     }
     rows = []
-    for part in [
-        part for part in loads if part in parts or (part == "many" and "queries" in parts)
-    ]:
+    chosen = parts | ({"many"} if "queries" in parts else set())
+    for part in [part for part in loads if part in chosen]:
         name, sizes, task = loads[part]
         texts = [text_of(chance, size) for size in sizes]
         items = [Item(text, task) for text in texts]
         a, b, ratio = compare(
-            lambda items=items: engine.embed(items),  # type: ignore[misc]
-            lambda texts=texts, task=task: peer.encode(texts, task.replace(".", "_")),  # type: ignore[misc]
+            partial(engine.embed, items),
+            partial(peer.encode, texts, task.replace(".", "_")),
             rounds if part != "long" else 1,
         )
         rows.append((name, f"{sum(sizes) / a:,.0f}", f"{sum(sizes) / b:,.0f}", f"{ratio:.2f}"))
@@ -157,9 +156,9 @@ def compare_tasks(folder: Path, rounds: int) -> None:
         texts = [text_of(chance, tokens) for _ in range(count)]
         one = [Item(text, Task.PASSAGE) for text in texts]
         five = [Item(text, list(Task)[i % 5]) for i, text in enumerate(texts)]
-        _, _, mixed = compare(lambda: grouped.embed(one), lambda: grouped.embed(five), rounds)
-        _, _, gain = compare(lambda: merged.embed(one), lambda: grouped.embed(one), rounds)
-        _, _, against = compare(lambda: merged.embed(one), lambda: merged.embed(five), rounds)
+        _, _, mixed = compare(partial(grouped.embed, one), partial(grouped.embed, five), rounds)
+        _, _, gain = compare(partial(merged.embed, one), partial(grouped.embed, one), rounds)
+        _, _, against = compare(partial(merged.embed, one), partial(merged.embed, five), rounds)
         rows.append((f"{count} of {tokens} tokens", *(f"{x:.2f}" for x in (mixed, gain, against))))
     print_table(
         (
@@ -226,9 +225,7 @@ def main() -> None:
         engine = TorchEngine(
             read_checkpoint(folder), device="cpu", dtype=arguments.dtype, merge_bytes=2 * _GB
         )
-        print(
-            f"{arguments.layers} layers of {arguments.hidden}, {engine.dtype}; {torch.get_num_threads()} threads"
-        )
+        print(f"{arguments.layers} layers of {arguments.hidden}, {engine.dtype}")
         print(describe_machine())
         if parts & {"queries", "mix", "long"}:
             compare_with_peer(engine, Peer(folder), parts, arguments.documents, arguments.rounds)
