@@ -1,16 +1,24 @@
 """OpenAI's and Jina's contract for embeddings, asked with OpenAI's own client."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from threading import Event, Thread
+from typing import Any, cast
 
+import httpx
 import numpy as np
 import openai
 import pytest
 
+from app.config import Settings
 from app.domain import Item, Matrix, Span, Task
-from tests.api.service import Service, folio_environment, poll, run_server
+from app.embedding.lanes import Lane
+from app.embedding.torch_engine import TorchEngine
+from app.errors import EmbeddingCancelled
+from tests.api.service import Service, folio_environment, open_service, poll, run_server
 
 TEXTS = ["Tea is hot.", "How do I reset the machine?", "ÄÖÜ 漢字 🙂", "tea"]
 
@@ -221,6 +229,87 @@ def test_only_truncate_cuts_and_the_answer_says_so(service: Service) -> None:
     beginning = long[: int(engine.token_starts(long)[8192 - engine.overhead("", Task.PASSAGE)])]
     expected = embed_directly(service, [beginning], Task.PASSAGE)[0]
     assert float(np.dot(cut["embedding"], expected)) > 0.999
+
+
+# Load
+
+
+@contextmanager
+def busy_model(service: Service) -> Iterator[TorchEngine]:
+    """Keep the model at work on something else until the block ends."""
+    engine = service.resources.engine
+    assert isinstance(engine, TorchEngine)
+    began, go = Event(), Event()
+
+    def start(_rows: list[Any]) -> Generator[None, None, list[Any]]:
+        began.set()
+        assert go.wait(timeout=60)
+        yield
+        return [None]
+
+    def occupy() -> None:
+        engine._lanes.run(
+            [(cast(Any, None), 1)],
+            Lane.DOCUMENTS,
+            start,
+            is_cancelled=lambda: False,
+            refuses=False,
+        )
+
+    thread = Thread(target=occupy)
+    thread.start()
+    assert began.wait(timeout=60)
+    try:
+        yield engine
+    finally:
+        go.set()
+        thread.join(timeout=60)
+
+
+def waiting_tokens(engine: TorchEngine) -> int:
+    return engine._lanes._waiting_tokens[Lane.DOCUMENTS]
+
+
+def test_request_is_refused_while_too_much_waits_and_told_when_to_come_back(
+    tmp_path: Path, jina_v3: Path
+) -> None:
+    settings = Settings(data=tmp_path, model=str(jina_v3), max_waiting_tokens=1)
+    with (
+        open_service(settings, works=False) as service,
+        openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0) as client,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        with busy_model(service) as engine:
+            waiting = threads.submit(client.embeddings.create, input="tea", model="")
+            poll(lambda: waiting_tokens(engine), bool)
+            with pytest.raises(openai.RateLimitError) as caught:
+                client.embeddings.create(input="tea", model="")
+            assert caught.value.code == "engine_busy"
+            assert int(caught.value.response.headers["Retry-After"]) >= 1
+        assert len(waiting.result(timeout=60).data) == 1
+
+
+def test_work_of_a_client_that_hung_up_is_not_begun(tmp_path: Path, jina_v3: Path) -> None:
+    settings = Settings(data=tmp_path, model=str(jina_v3))
+    with open_service(settings, works=False) as service:
+        with busy_model(service) as engine:
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(f"{service.url}/v1/embeddings", json={"input": "tea"}, timeout=0.5)
+            call = engine._lanes._waiting[Lane.DOCUMENTS][0].call
+            poll(call.is_cancelled, bool)
+        assert len(ask(service)["data"]) == len(TEXTS)
+        assert isinstance(call.error, EmbeddingCancelled)
+        assert call.results == {}
+
+
+def test_metrics_of_the_model_are_shown_by_lane(service: Service) -> None:
+    ask(service)
+    ask(service, task="retrieval.query")
+    shown = service.http.get("/metrics").text
+    for lane in Lane:
+        assert f'folio_embedding_tokens_total{{lane="{lane}"}}' in shown
+        for name in ("batch_fill", "queue_seconds", "seconds"):
+            assert f'folio_embedding_{name}_count{{lane="{lane}"}}' in shown
 
 
 # A server process
