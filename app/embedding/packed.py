@@ -7,8 +7,10 @@ modules; a dict of functions by model type says where they are.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
+from operator import methodcaller
+from time import perf_counter
 from typing import Any, TypeAlias
 
 import torch
@@ -146,8 +148,9 @@ class PackedEncoder:
         """`merge_bytes` bounds the copies of the layers that have an adapter merged in."""
         self.device = device
         self.dtype = dtype
-        self._network = network
         self._words = network.words.to(device)
+        # Without the weights, of which there are copies in another dtype.
+        self._network = replace(network, words=self._words, layers=())
         self._word_lora = {
             name: (a.to(device), b.to(device)) for name, (a, b) in network.word_lora.items()
         }
@@ -168,10 +171,8 @@ class PackedEncoder:
         for name in sorted(layers[0].qkv.lora, key=_merge_order):
             if (len(self._merged) + 1) * size > merge_bytes:
                 break
-            self._merged[name] = [
-                layer.with_linears(lambda linear, name=name: linear.merged(name))  # type: ignore[misc]
-                for layer in layers
-            ]
+            merge = methodcaller("merged", name)
+            self._merged[name] = [layer.with_linears(merge) for layer in layers]
         self.layer_weights = sum(linear.weight.numel() for linear in layers[0].linears())
         self.flops_per_token = 2 * self.layer_weights * len(layers)
         self._hidden = network.words.shape[1]
@@ -226,10 +227,11 @@ class PackedEncoder:
         self, ids: torch.Tensor, places: torch.Tensor, groups: Groups | None
     ) -> torch.Tensor:
         x = F.embedding(ids, self._words)
-        for i, name in enumerate(groups.names if groups and self._word_lora else ()):
-            a, b = self._word_lora[name]
-            update = F.embedding(ids, a) @ b.t()
-            x = x + (update if groups.mask is None else update * groups.mask[:, i : i + 1])  # type: ignore[union-attr]
+        if groups is not None and self._word_lora:
+            for i, name in enumerate(groups.names):
+                a, b = self._word_lora[name]
+                update = F.embedding(ids, a) @ b.t()
+                x = x + (update if groups.mask is None else update * groups.mask[:, i : i + 1])
         if self._types is not None:
             x = x + self._types
         if self._positions is not None:
@@ -294,8 +296,6 @@ def pick_dtype(network: Network, device: str) -> torch.dtype:
 
     A processor with instructions for bfloat16 can be slower with them than in float32.
     """
-    from time import perf_counter
-
     weight = network.layers[0].up.weight.to(device)
     seconds = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
     for _ in range(4):
