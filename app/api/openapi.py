@@ -8,9 +8,17 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.auth import SCOPE_FIELD
 from app.api.problems import Problem
+from app.api.retrieval_schemas import ContextIn
 from app.api.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn
 
-_BODIES: tuple[type[BaseModel], ...] = (CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn)
+_BODIES: tuple[type[BaseModel], ...] = (
+    CollectionIn,
+    ContextIn,
+    DocumentIn,
+    DocumentsIn,
+    KeyIn,
+    SearchIn,
+)
 
 
 def complete_openapi(app: FastAPI, *, requires_keys: bool) -> None:

@@ -264,7 +264,7 @@ MAX_VALUES = 4096
 MAX_FILTER_DEPTH = 32
 
 
-def _check_size(condition: FilterIn) -> FilterIn:
+def check_filter_size(condition: FilterIn) -> FilterIn:
     """Raise ValueError for a filter that would ask too much of the database."""
     level, depth, conditions, values = [condition], 0, 0, 0
     while level:
@@ -286,7 +286,7 @@ class SearchIn(Body):
         examples=["how do I reset the machine?"], json_schema_extra={"pattern": r"\S"}
     )
     limit: int = Field(10, ge=1, le=MAX_LIMIT)
-    filters: Annotated[FilterIn, AfterValidator(_check_size)] | None = Field(
+    filters: Annotated[FilterIn, AfterValidator(check_filter_size)] | None = Field(
         None, examples=[{"type": "eq", "key": "product", "value": "grinder"}]
     )
     min_score: float | None = Field(None, allow_inf_nan=False)

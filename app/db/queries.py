@@ -483,6 +483,12 @@ def find_texts(
     return {version_id: (text, checksum) for version_id, text, checksum in rows}
 
 
+def find_token_counts(session: Session, version_ids: Sequence[int]) -> dict[int, int]:
+    """Return how many tokens each text had for the model that read it, by version id."""
+    rows = session.execute(select(Version.id, Version.receipt).where(Version.id.in_(version_ids)))
+    return {version_id: (receipt or {}).get("tokens_counted", 0) for version_id, receipt in rows}
+
+
 def list_units(session: Session, version_ids: Sequence[int], generation_id: int) -> Sequence[Any]:
     """Return (id, version_id, passage_vectors, passage_vectors_crc32) of these versions' units."""
     return session.execute(

@@ -11,11 +11,17 @@ from app.db import queries
 from app.domain import Filter, Hit, Item, Mode, Passage, PassageHit, Task, Vector
 from app.errors import CorruptData, InvalidRequest, TooLarge
 from app.index.analysis import TermCounts, count_terms
-from app.resources import Resources
+from app.resources import Indexes, Resources
 from app.services.collections import require_collection
 from app.services.documents import require_intact
 from app.services.fusion import is_calibrated
-from app.services.ranking import Candidate, Question, ScoredPassage, rank_candidates
+from app.services.ranking import (
+    Candidate,
+    Question,
+    ScoredPassage,
+    rank_candidates,
+    read_current,
+)
 
 MAX_QUERY_BYTES = 32 * 1024
 MAX_LIMIT = 1000
@@ -70,26 +76,18 @@ def search_documents(
     vector = embed_query(resources, query, mode, dimensions)
     question = Question.of(query, mode, vector)
     embedded = perf_counter()
-    while True:
-        indexes = resources.catch_up()
-        if indexes is None:
-            hits = []
-            break
-        try:
-            with resources.database.read() as session:
-                ranked = rank_candidates(
-                    session, indexes, question, collection_ids, limit=limit, filters=filters
-                )
-                if ranked is not None:
-                    shown = [c for c in ranked if min_score is None or c.score >= min_score][:limit]
-                    hits = read_hits(session, shown, question, indexes.generation_id, passages)
-                    break
-        except CorruptData as damage:
-            if damage.version_id is None:
-                raise
-            # The search goes on without it.
-            resources.quarantine(damage.version_id, str(damage))
-        # A document that was deleted or replaced since the index looked is not there any more.
+
+    def read(session: Session, indexes: Indexes) -> list[Hit] | None:
+        ranked = rank_candidates(
+            session, indexes, question, collection_ids, limit=limit, filters=filters
+        )
+        if ranked is None:
+            return None
+        shown = [c for c in ranked if min_score is None or c.score >= min_score][:limit]
+        return read_hits(session, shown, question, indexes.generation_id, passages)
+
+    found = read_current(resources, read)
+    hits, indexes = found or ([], None)
     ended = perf_counter()
     return SearchResult(
         query,
@@ -173,25 +171,10 @@ def quote_passages(
 ) -> dict[int, tuple[PassageHit, ...]]:
     """Return the `count` best passages of each candidate, by version id.
 
-    Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
+    Raises CorruptData as read_texts does.
     """
-    for candidate in shown:
-        if candidate.is_damaged:
-            raise CorruptData(
-                f"the passages of {candidate.version.external_id} fail their checksum; "
-                "upload the document again",
-                version_id=candidate.version.version_id,
-            )
-    version_ids = [candidate.version.version_id for candidate in shown]
-    stored = queries.find_texts(session, version_ids)
-    texts = {
-        candidate.version.version_id: require_intact(
-            *stored[candidate.version.version_id],
-            candidate.version.external_id,
-            version_id=candidate.version.version_id,
-        )
-        for candidate in shown
-    }
+    texts = read_texts(session, shown)
+    version_ids = list(texts)
     if question.vector is None:
         listed = queries.list_passages(session, version_ids, generation_id)
         return {
@@ -211,6 +194,29 @@ def quote_passages(
             _quote(texts[version_id], p.score, places[p.unit_id, p.ordinal]) for p in some
         )
         for version_id, some in best.items()
+    }
+
+
+def read_texts(session: Session, shown: Sequence[Candidate]) -> dict[int, str]:
+    """Return the texts of candidates by version id.
+
+    Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
+    """
+    for candidate in shown:
+        if candidate.is_damaged:
+            raise CorruptData(
+                f"the passages of {candidate.version.external_id} fail their checksum; "
+                "upload the document again",
+                version_id=candidate.version.version_id,
+            )
+    stored = queries.find_texts(session, [candidate.version.version_id for candidate in shown])
+    return {
+        candidate.version.version_id: require_intact(
+            *stored[candidate.version.version_id],
+            candidate.version.external_id,
+            version_id=candidate.version.version_id,
+        )
+        for candidate in shown
     }
 
 
