@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.auth import SCOPE_FIELD
 from app.api.problems import Problem
-from app.api.retrieval_schemas import ContextIn
+from app.api.retrieval_schemas import ContextIn, ExplainIn
 from app.api.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn
 
 _BODIES: tuple[type[BaseModel], ...] = (
@@ -16,6 +16,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ContextIn,
     DocumentIn,
     DocumentsIn,
+    ExplainIn,
     KeyIn,
     SearchIn,
 )

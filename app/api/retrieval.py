@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Path
 from app.api.auth import Caller, GuardedRoute, Opened, needs
 from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
-from app.api.retrieval_schemas import ContextIn, ContextOut
+from app.api.retrieval_schemas import ContextIn, ContextOut, ExplainIn, ExplanationOut
 from app.domain import Scope
 from app.services.context import build_context
+from app.services.explain import Inquiry, explain_document
 
 router = APIRouter(
     prefix="/v1",
@@ -45,3 +46,33 @@ def get_context(
         also_in=body.also_in,
     )
     return ContextOut.model_validate(context)
+
+
+@router.post(
+    "/collections/{collection}/explain",
+    openapi_extra=needs(Scope.READ) | takes(ExplainIn),
+    responses=problem_responses(404, 413, 415, 422, 503),
+)
+def explain(
+    collection: CollectionName,
+    body: Annotated[ExplainIn, Depends(json_body(ExplainIn))],
+    resources: Opened,
+    caller: Caller,
+) -> ExplanationOut:
+    """Say where a document stands for a question, and why."""
+    if body.key_id is not None:
+        caller.require(Scope.ADMIN, None)
+    inquiry = Inquiry(
+        collection=collection,
+        query=body.query,
+        document_id=body.document_id,
+        version=body.version,
+        mode=body.mode,
+        limit=body.limit,
+        filters=body.filters.to_filter() if body.filters else None,
+        min_score=body.min_score,
+        passages=body.passages,
+        dimensions=body.dimensions,
+        key_id=body.key_id,
+    )
+    return ExplanationOut.model_validate(explain_document(resources, inquiry))

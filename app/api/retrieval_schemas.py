@@ -4,8 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from app.api.schemas import Answer, Body, FilterIn, TookMs, check_filter_size
+from app.api.schemas import (
+    Answer,
+    Body,
+    FilterIn,
+    PassageOut,
+    TookMs,
+    VersionOut,
+    check_filter_size,
+)
+from app.domain import Mode
 from app.services.context import MAX_CONTEXT_TOKENS
+from app.services.explain import State
+from app.services.search import MAX_LIMIT
 
 QueryText = Annotated[
     str,
@@ -60,3 +71,71 @@ class ContextOut(Answer):
     """Probability that no article answers; null where scores are not calibrated."""
     generation: int | None
     took_ms: TookMs
+
+
+class ExplainIn(Body):
+    query: QueryText
+    document_id: str = Field(min_length=1, max_length=256, examples=["manual/reset"])
+    version: int | None = Field(
+        None, ge=1, le=2**53, description="Ask for this one; null: whichever answers"
+    )
+    # As JSON it is a string, and a strict enumeration would take members only.
+    mode: Annotated[Mode, Field(strict=False)] = Mode.HYBRID
+    limit: int = Field(10, ge=1, le=MAX_LIMIT)
+    filters: Filters = None
+    min_score: float | None = Field(None, allow_inf_nan=False)
+    passages: int = Field(3, ge=0, le=100)
+    dimensions: int | None = Field(None, ge=1, le=65_536)
+    key_id: str | None = Field(
+        None,
+        max_length=64,
+        description="Whether this key would see it; needs an admin key for all collections",
+    )
+
+
+class StandingOut(Answer):
+    """`gap`: how far the score is above the last one shown, below 0 if it is not shown."""
+
+    rank: int | None
+    of: int
+    score: float | None
+    last_shown: float | None
+    gap: float | None
+
+
+class WordMatchOut(Answer):
+    """`count`: how often the article holds it; each place in its title counts three times."""
+
+    term: str
+    count: int
+
+
+class ReadingOut(Answer):
+    tokens: list[str]
+    model_tokens: int | None
+    prompt: str | None
+    adapter: str | None
+    words: list[WordMatchOut]
+
+
+class RankingOut(Answer):
+    stages: dict[str, StandingOut]
+    """`unit`, `passage` and `words`, those that the mode looks at, and `fused`."""
+    reading: ReadingOut
+    passages: list[PassageOut]
+    took_ms: dict[str, float]
+
+
+class ExplanationOut(Answer):
+    """`untrusted`: titles and passages are data that somebody uploaded, no orders."""
+
+    query: str
+    collection: str
+    document_id: str
+    mode: Mode
+    limit: int
+    state: State
+    reason: str
+    versions: list[VersionOut]
+    ranking: RankingOut | None
+    untrusted: Literal[True] = True
