@@ -182,10 +182,14 @@ def search(
         list[str] | None,
         typer.Option(help="Another collection to search with it; repeat for several."),
     ] = None,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="Rank again by the tokens of the best passages.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Rank the articles for questions. The JSON of several is a list."""
     body: dict[str, Any] = {"limit": limit, "passages": passages, "mode": mode.value}
+    body["rerank"] = rerank
     body |= _read_filters(filters) | ({"also_in": also_in} if also_in else {})
     answers = []
     with _connect(data, server, key, "folio search", embeds=True) as client:
@@ -569,7 +573,8 @@ def _print_answer(answer: dict[str, Any]) -> None:
             out.print(label)
             out.print(_text("     " + excerpt, "cyan"))
     took = answer["took_ms"]
-    out.print(Text(f"     embed {took['embed']:.1f} ms, search {took['search']:.1f} ms", "dim"))
+    times = ", ".join(f"{stage} {took[stage]:.1f} ms" for stage in ("embed", "search", "rerank"))
+    out.print(Text(f"     {times.removesuffix(', rerank 0.0 ms')}", "dim"))
 
 
 def _status_text(document: dict[str, Any]) -> Text:

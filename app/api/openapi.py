@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.auth import SCOPE_FIELD
 from app.api.problems import Problem
-from app.api.retrieval_schemas import ContextIn, ExplainIn
+from app.api.retrieval_schemas import ContextIn, ExplainIn, RerankIn
 from app.api.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn
 
 _BODIES: tuple[type[BaseModel], ...] = (
@@ -18,6 +18,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     DocumentsIn,
     ExplainIn,
     KeyIn,
+    RerankIn,
     SearchIn,
 )
 

@@ -7,10 +7,22 @@ from fastapi import APIRouter, Depends, Path
 from app.api.auth import Caller, GuardedRoute, Opened, needs
 from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
-from app.api.retrieval_schemas import ContextIn, ContextOut, ExplainIn, ExplanationOut
+from app.api.retrieval_schemas import (
+    ContextIn,
+    ContextOut,
+    ExplainIn,
+    ExplanationOut,
+    RelevanceOut,
+    RerankIn,
+    RerankOut,
+    RerankTextOut,
+    UsageOut,
+)
 from app.domain import Scope
 from app.services.context import build_context
 from app.services.explain import Inquiry, explain_document
+from app.services.reranking import rerank_texts
+from app.services.search import check_query
 
 router = APIRouter(
     prefix="/v1",
@@ -76,3 +88,29 @@ def explain(
         key_id=body.key_id,
     )
     return ExplanationOut.model_validate(explain_document(resources, inquiry))
+
+
+@router.post(
+    "/rerank",
+    openapi_extra=needs(Scope.READ) | takes(RerankIn),
+    responses=problem_responses(413, 415, 422, 503),
+    response_model_exclude_none=True,
+)
+def rerank(body: Annotated[RerankIn, Depends(json_body(RerankIn))], resources: Opened) -> RerankOut:
+    """Rank given texts for a question, in the shape of Jina's and Cohere's interfaces."""
+    check_query(body.query)
+    reranked = rerank_texts(resources.engine, body.query, body.texts)
+    return RerankOut(
+        model=resources.checkpoint.name,
+        usage=UsageOut(total_tokens=reranked.tokens),
+        results=[
+            RelevanceOut(
+                index=result.index,
+                relevance_score=result.relevance_score,
+                document=RerankTextOut(text=body.texts[result.index])
+                if body.return_documents
+                else None,
+            )
+            for result in reranked.results[: body.top_n]
+        ],
+    )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.api.schemas import (
     Answer,
@@ -139,3 +139,52 @@ class ExplanationOut(Answer):
     versions: list[VersionOut]
     ranking: RankingOut | None
     untrusted: Literal[True] = True
+
+
+# What Jina's and Cohere's clients send and read.
+
+
+class RerankText(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    text: str
+
+
+class RerankIn(BaseModel):
+    """Fields that are not known are ignored, and so is `model`: there is one."""
+
+    model_config = ConfigDict(strict=True)
+
+    model: str | None = None
+    query: QueryText
+    documents: list[str | RerankText] = Field(
+        min_length=1, max_length=1000, examples=[["Hold the button.", "Milk is white."]]
+    )
+    top_n: int | None = Field(None, ge=1, le=2**53)
+    return_documents: bool = False
+
+    @property
+    def texts(self) -> list[str]:
+        return [d if isinstance(d, str) else d.text for d in self.documents]
+
+
+class RerankTextOut(Answer):
+    text: str
+
+
+class RelevanceOut(Answer):
+    index: int
+    relevance_score: float
+    document: RerankTextOut | None = None
+
+
+class UsageOut(Answer):
+    total_tokens: int
+
+
+class RerankOut(Answer):
+    """Best first."""
+
+    model: str
+    usage: UsageOut
+    results: list[RelevanceOut]

@@ -1,7 +1,7 @@
 """From a question to ranked articles."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -22,6 +22,7 @@ from app.services.ranking import (
     rank_candidates,
     read_current,
 )
+from app.services.reranking import MAX_CANDIDATES, rerank_hits
 
 MAX_QUERY_BYTES = 32 * 1024
 MAX_LIMIT = 1000
@@ -34,6 +35,7 @@ class Timing:
     embed: float
     search: float
     total: float
+    rerank: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,13 @@ def search_documents(
     mode: Mode = Mode.HYBRID,
     dimensions: int | None = None,
     also_in: Sequence[str] = (),
+    rerank: bool = False,
 ) -> SearchResult:
     """Rank the collection's articles for `query`; each hit with its `passages` best passages.
 
     `also_in` names further collections that are searched together with it. `dimensions` compares
-    only the first ones of each vector.
+    only the first ones of each vector. `rerank` ranks the first ones again by late interaction with
+    their best passages; such scores rank, and are no probabilities.
 
     Raises TooLarge for a query over 32 KB, TextTooLong for one past the model's window, and
     InvalidRequest for dimensions that the model's vectors cannot be cut to.
@@ -78,26 +82,36 @@ def search_documents(
     embedded = perf_counter()
 
     def read(session: Session, indexes: Indexes) -> list[Hit] | None:
+        # Reranking needs more articles than are shown, and a passage of each.
+        count = max(limit, MAX_CANDIDATES) if rerank else limit
         ranked = rank_candidates(
-            session, indexes, question, collection_ids, limit=limit, filters=filters
+            session, indexes, question, collection_ids, limit=count, filters=filters
         )
         if ranked is None:
             return None
-        shown = [c for c in ranked if min_score is None or c.score >= min_score][:limit]
-        return read_hits(session, shown, question, indexes.generation_id, passages)
+        quoted = max(passages, 1) if rerank else passages
+        shown = [c for c in ranked if rerank or min_score is None or c.score >= min_score]
+        return read_hits(session, shown[:count], question, indexes.generation_id, quoted)
 
     found = read_current(resources, read)
     hits, indexes = found or ([], None)
+    searched = perf_counter()
+    if rerank:
+        hits = rerank_hits(resources.engine, query, hits)
+        if not passages:
+            hits = [replace(hit, passages=()) for hit in hits]
+    shown = [hit for hit in hits if min_score is None or hit.score >= min_score][:limit]
     ended = perf_counter()
     return SearchResult(
         query,
         mode,
-        is_calibrated(resources.model_fingerprint),
-        tuple(hits),
+        is_calibrated(resources.model_fingerprint) and not rerank,
+        tuple(shown),
         None if indexes is None else indexes.generation_id,
         Timing(
             embed=round(1000 * (embedded - started), 3),
-            search=round(1000 * (ended - embedded), 3),
+            search=round(1000 * (searched - embedded), 3),
+            rerank=round(1000 * (ended - searched), 3) if rerank else 0.0,
             total=round(1000 * (ended - started), 3),
         ),
     )
