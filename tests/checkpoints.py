@@ -9,6 +9,7 @@ from peft import LoraConfig
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
+    BertForSequenceClassification,
     BertModel,
     JinaEmbeddingsV3Config,
     JinaEmbeddingsV3Model,
@@ -121,6 +122,25 @@ def make_plain(
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     _write_modules(folder, pooling=pooling, max_tokens=max_tokens, prompts=prompts)
+    return folder
+
+
+def make_cross_encoder(folder: Path, *, classes: int = 1, max_tokens: int = 128) -> Path:
+    """Write a random BERT that classifies pairs; returns `folder`."""
+    torch.manual_seed(3)
+    tokenizer = _make_tokenizer()
+    tokenizer.model_max_length = max_tokens
+    model = BertForSequenceClassification(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            max_position_embeddings=max_tokens + 2,
+            num_labels=classes,
+            **_SMALL,
+        )
+    )
+    _spread(model)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 

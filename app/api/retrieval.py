@@ -99,9 +99,9 @@ def explain(
 def rerank(body: Annotated[RerankIn, Depends(json_body(RerankIn))], resources: Opened) -> RerankOut:
     """Rank given texts for a question, in the shape of Jina's and Cohere's interfaces."""
     check_query(body.query)
-    reranked = rerank_texts(resources.engine, body.query, body.texts)
+    reranked = rerank_texts(resources, body.query, body.texts)
     return RerankOut(
-        model=resources.checkpoint.name,
+        model=reranked.model,
         usage=UsageOut(total_tokens=reranked.tokens),
         results=[
             RelevanceOut(

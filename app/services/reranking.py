@@ -10,13 +10,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import log
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.domain import Hit, Item, Matrix, Span, Task
 from app.embedding.engine import Engine
 from app.errors import TooLarge
+from app.resources import Resources
 from app.services.fusion import logistic
+
+if TYPE_CHECKING:
+    # Importing it imports torch.
+    from app.embedding.cross_encoder import CrossEncoder
 
 RERANK_TOKENS = 4096
 """Tokens of passages that are read again for one search."""
@@ -24,8 +30,9 @@ MAX_CANDIDATES = 50
 MAX_REQUEST_TOKENS = 32_768
 """Tokens of all documents of one rerank request."""
 
-# How far a passage's interaction, compared with that of the others, moves the log odds.
-_WEIGHT = 8.0
+# How far a passage's score, compared with that of the others, moves the log odds.
+_INTERACTION_WEIGHT = 8.0
+_CROSS_ENCODER_WEIGHT = 0.5
 _LEAST_PROBABILITY = 1e-9
 
 
@@ -39,43 +46,71 @@ class Relevance:
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """Texts, best first, and the tokens that were read of them."""
+    """Texts, best first, the tokens that were read of them, and by which model."""
 
+    model: str
     results: tuple[Relevance, ...]
     tokens: int
 
 
-def rerank_texts(engine: Engine, query: str, texts: Sequence[str]) -> Reranked:
+def rerank_texts(resources: Resources, query: str, texts: Sequence[str]) -> Reranked:
     """Rank texts for a question; long ones are read in several windows, to their ends.
 
     Raises TooLarge for more than MAX_REQUEST_TOKENS tokens, and TextTooLong for a query that the
     model cannot read at once.
     """
+    cross_encoder = resources.cross_encoder
+    if cross_encoder is not None:
+        tokens = sum(cross_encoder.count_tokens(query, text) for text in texts)
+        _check_tokens(tokens)
+        logits = cross_encoder.score(query, texts, seconds=float("inf"))
+        return _rank(cross_encoder.name, [logistic(logit) for logit in logits], tokens)
+    engine = resources.engine
     windows = [list(_cut(engine, text)) for text in texts]
     tokens = sum(engine.count_tokens(item) for items in windows for item in items)
+    _check_tokens(tokens)
+    # From -1…1, in the same order.
+    scores = [(1 + score) / 2 for score in interact(engine, query, windows)]
+    return _rank(resources.checkpoint.name, scores, tokens)
+
+
+def rerank_hits(resources: Resources, query: str, hits: Sequence[Hit]) -> list[Hit]:
+    """Rank hits again by their best passage, as many from the top as RERANK_TOKENS allow.
+
+    The others keep their scores: as if theirs were an average passage.
+    """
+    cross_encoder = resources.cross_encoder
+    if cross_encoder is not None:
+        scores = cross_encoder.score(
+            query,
+            list(_pairs_within_budget(cross_encoder, query, hits)),
+            seconds=resources.settings.rerank_seconds,
+        )
+        return _move(hits, scores, _CROSS_ENCODER_WEIGHT)
+    engine = resources.engine
+    items = list(_within_budget(engine, hits))
+    scores = interact(engine, query, [[item] for item in items]) if items else []
+    return _move(hits, scores, _INTERACTION_WEIGHT)
+
+
+def _check_tokens(tokens: int) -> None:
     if tokens > MAX_REQUEST_TOKENS:
         raise TooLarge(
             f"the documents have {tokens} tokens; at most {MAX_REQUEST_TOKENS} are reranked",
             code="too_many_tokens",
         )
-    scores = interact(engine, query, windows)
-    order = sorted(range(len(texts)), key=lambda i: (-scores[i], i))
-    # From -1…1, in the same order.
-    return Reranked(tuple(Relevance(i, (1 + scores[i]) / 2) for i in order), tokens)
 
 
-def rerank_hits(engine: Engine, query: str, hits: Sequence[Hit]) -> list[Hit]:
-    """Rank hits again by their best passage, as many from the top as RERANK_TOKENS allow.
+def _rank(model: str, scores: Sequence[float], tokens: int) -> Reranked:
+    order = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
+    return Reranked(model, tuple(Relevance(i, scores[i]) for i in order), tokens)
 
-    The others keep their scores: as if theirs were an average passage.
-    """
-    items = list(_within_budget(engine, hits))
-    if not items:
-        return list(hits)
-    scores = interact(engine, query, [[item] for item in items])
-    mean = sum(scores) / len(scores)
+
+def _move(hits: Sequence[Hit], scores: Sequence[float], weight: float) -> list[Hit]:
+    """Move the log odds of the first hits by how far their scores are from the mean."""
+    mean = sum(scores) / len(scores) if scores else 0.0
     moved = [
-        replace(hit, score=logistic(_log_odds(hit.score) + _WEIGHT * (scored - mean)))
+        replace(hit, score=logistic(_log_odds(hit.score) + weight * (scored - mean)))
         for hit, scored in zip(hits, scores, strict=False)
     ]
     return sorted([*moved, *hits[len(moved) :]], key=lambda hit: -hit.score)
@@ -140,6 +175,20 @@ def _within_budget(engine: Engine, hits: Sequence[Hit]) -> Iterator[Item]:
         if left < 0 or tokens > engine.max_tokens:
             return
         yield item
+
+
+def _pairs_within_budget(
+    cross_encoder: "CrossEncoder", query: str, hits: Sequence[Hit]
+) -> Iterator[str]:
+    left = RERANK_TOKENS
+    for hit in hits:
+        if not hit.passages:
+            return
+        text = "\n".join(part for part in (hit.title, hit.passages[0].text) if part)
+        left -= cross_encoder.count_tokens(query, text)
+        if left < 0:
+            return
+        yield text
 
 
 def _log_odds(probability: float) -> float:

@@ -97,7 +97,7 @@ def search_documents(
     hits, indexes = found or ([], None)
     searched = perf_counter()
     if rerank:
-        hits = rerank_hits(resources.engine, query, hits)
+        hits = rerank_hits(resources, query, hits)
         if not passages:
             hits = [replace(hit, passages=()) for hit in hits]
     shown = [hit for hit in hits if min_score is None or hit.score >= min_score][:limit]
