@@ -134,8 +134,7 @@ def make_cross_encoder(folder: Path, *, classes: int = 1, max_tokens: int = 128)
         BertConfig(
             vocab_size=len(tokenizer),
             max_position_embeddings=max_tokens + 2,
-            num_labels=classes,
-            **_SMALL,
+            **_SMALL | {"num_labels": classes},
         )
     )
     _spread(model)
