@@ -50,7 +50,7 @@ def test_texts_are_ranked_by_late_interaction(service: Service) -> None:
     assert answer["usage"] == {"total_tokens": expected}
 
 
-def test_text_of_the_query_itself_comes_first_and_top_n_cuts(service: Service) -> None:
+def test_top_n_cuts_and_documents_come_back_when_asked_for(service: Service) -> None:
     documents: list[object] = [{"text": "Tea", "lang": "en"}, "milk and sugar", "Coffee"]
     answer = post(
         service, query="Tea", documents=documents, top_n=2, return_documents=True, truncation=True
