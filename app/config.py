@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     """Cut Matryoshka vectors to this many dimensions; None keeps all."""
     device: str = "auto"
     """`auto`, `cpu` or a torch device such as `cuda:0`."""
+    rerank_model: Path | None = None
+    """Folder of a cross-encoder that reranks; None reranks by late interaction with `model`."""
+    rerank_seconds: float = Field(default=2.0, gt=0)
+    """Time in which a cross-encoder may begin to read passages for one search."""
     batch_tokens: int = Field(default=1024, ge=64)
     """Tokens in one forward pass; a longer single unit runs alone."""
     prompts: bool = True

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
+    BertForSequenceClassification,
     BertModel,
     JinaEmbeddingsV3Config,
     JinaEmbeddingsV3Model,
@@ -176,6 +177,24 @@ def make_jina_v2(folder: Path, *, heads: int = 4, max_tokens: int = 8192) -> Pat
     }
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     _write_modules(folder, pooling="mean", max_tokens=max_tokens, prompts=None)
+    return folder
+
+
+def make_cross_encoder(folder: Path, *, classes: int = 1, max_tokens: int = 128) -> Path:
+    """Write a random BERT that classifies pairs; returns `folder`."""
+    torch.manual_seed(3)
+    tokenizer = _make_tokenizer()
+    tokenizer.model_max_length = max_tokens
+    model = BertForSequenceClassification(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            max_position_embeddings=max_tokens + 2,
+            **_SMALL | {"num_labels": classes},
+        )
+    )
+    _spread(model)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 
