@@ -13,7 +13,7 @@ from tests.api.service import Collection, Service, open_service
 from tests.checkpoints import make_cross_encoder
 
 QUERY = "hot tea with milk"
-TEXTS = ["Tea with milk and sugar is hot.", "Hold the button.", "Coffee 漢字", ""]
+TEXTS = ["Tea with milk and sugar is hot.", "Hold the button.", "Coffee 漢字", "?"]
 
 
 @pytest.fixture(scope="module")

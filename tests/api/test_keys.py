@@ -47,6 +47,9 @@ NEEDED = {
     ("PUT", f"{COLLECTION}/documents/{{id}}"): "write",
     ("DELETE", f"{COLLECTION}/documents/{{id}}"): "write",
     ("POST", f"{COLLECTION}/search"): "read",
+    ("POST", f"{COLLECTION}/context"): "read",
+    ("POST", f"{COLLECTION}/explain"): "read",
+    ("POST", "/v1/rerank"): "read",
     ("GET", "/v1/jobs/{job_id}"): "read",
     ("GET", "/v1/keys"): "admin",
     ("POST", "/v1/keys"): "admin",
@@ -57,6 +60,9 @@ BODIES: dict[tuple[str, str], Json] = {
     ("POST", f"{COLLECTION}/documents"): {"documents": [{"id": "b", "text": "Tea."}]},
     ("PUT", f"{COLLECTION}/documents/{{id}}"): {"text": "Tea."},
     ("POST", f"{COLLECTION}/search"): {"query": "tea"},
+    ("POST", f"{COLLECTION}/context"): {"query": "tea", "max_tokens": 99},
+    ("POST", f"{COLLECTION}/explain"): {"query": "tea", "document_id": "a"},
+    ("POST", "/v1/rerank"): {"query": "tea", "documents": ["tea"]},
     ("POST", "/v1/keys"): {"name": "made"},
 }
 SCOPES = ["read", "write", "admin"]
@@ -212,12 +218,13 @@ def test_collection_of_others_is_answered_like_one_that_does_not_exist(guarded: 
 
 def test_search_reaches_no_further_collection_than_the_key_does(guarded: Guarded) -> None:
     guarded.restore()
-    for scope in SCOPES:
+    bodies: dict[str, Json] = {"search": {}, "context": {"max_tokens": 99}}
+    for scope, route in product(SCOPES, bodies):
         answers = []
         for name in ("other", "nope"):
-            body = {"query": "tea", "also_in": [name]}
+            body = {"query": "tea", "also_in": [name], **bodies[route]}
             key = guarded.keys[scope, "own"]
-            answer = guarded.ask("POST", "/v1/collections/own/search", key, body)
+            answer = guarded.ask("POST", f"/v1/collections/own/{route}", key, body)
             answers.append((answer.status_code, answer.text.replace(name, "NAME")))
         assert answers[0] == answers[1]
         assert answers[0][0] == 404

@@ -225,7 +225,7 @@ def test_documents_keep_to_the_budget_and_queries_go_first(
     remote: RemoteService, jina_v3: Path
 ) -> None:
     engine, pauses = open_engine(remote, jina_v3, model_tokens_per_minute=30)
-    document = Item("tea with milk " * 5, Task.PASSAGE)
+    document = Item("tea with milk " * 2, Task.PASSAGE)
     assert 15 < engine.count_tokens(document) < 30
     engine.embed([document])
     with pytest.raises(EngineBusy) as caught:
