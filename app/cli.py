@@ -31,7 +31,7 @@ from app.client import (
 from app.config import Settings
 from app.domain import Scope, Status
 from app.errors import FolioError, InvalidRequest
-from app.uploading import Outcome, find_entries, upload
+from app.uploading import Outcome, find_entries, upload, wait_for_job
 
 P = ParamSpec("P")
 
@@ -163,6 +163,55 @@ def add(
 
 @app.command()
 @_reports_errors
+def sync(
+    folder: Annotated[Path, typer.Argument(help="The folder that the collection mirrors.")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Erase more than half of the articles if need be.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a collection hold what a folder holds, and nothing else; heeds .gitignore."""
+    from app import mirror
+
+    outcome = Outcome()
+    found = mirror.read_folder(folder)
+    outcome.skipped = found.skipped
+    with _connect(data, server, key, "folio sync", embeds=not dry_run, works=not dry_run) as client:
+        stored = mirror.list_documents(client, collection)
+        plan = mirror.make_plan(found, stored)
+        if not dry_run:
+            if not force:
+                mirror.check_deletions(plan, len(stored))
+            client.ensure_collection(collection)
+            with _progress(quiet=as_json) as show:
+                mirror.apply_plan(client, collection, plan, outcome, show)
+    changes = plan.describe()
+    if as_json:
+        _print_json(
+            {"dry_run": dry_run, **changes, "skipped": outcome.skipped}
+            | {"failures": outcome.failures}
+        )
+    else:
+        for what in ("added", "changed", "deleted"):
+            for name in changes[what]:
+                out.print(_text(f"{what}  {name}"))
+        for pair in changes["renamed"]:
+            out.print(_text(f"renamed  {pair['from']} -> {pair['to']}"))
+        if dry_run:
+            out.print(f"{collection}: nothing was changed (--dry-run)")
+        else:
+            _print_outcome(outcome, collection)
+    if outcome.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+@_reports_errors
 def search(
     queries: Annotated[list[str], typer.Argument(help="One or more questions.", metavar="QUERY…")],
     data: Data = None,
@@ -267,6 +316,33 @@ def list_articles(
             str(receipt.get("units", "")),
         )
     out.print(table)
+
+
+@app.command()
+@_reports_errors
+def rollback(
+    document_id: Annotated[str, typer.Argument(metavar="ID")],
+    version: Annotated[int, typer.Argument(help="A version that `folio show` lists.", min=1)],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Make an earlier version of an article the newest one again."""
+    with _connect(data, server, key, "folio rollback", embeds=True, works=True) as client:
+        path = f"{document_path(collection, document_id)}/versions/{version}/restore"
+        accepted = client.call("POST", path)
+        job = wait_for_job(client, accepted["job_id"])
+    if as_json:
+        _print_json(accepted)
+    elif job["errors"]:
+        raise FolioError(job["errors"][0]["message"], code=job["errors"][0]["code"])
+    else:
+        number = accepted["documents"][0]["version"]
+        out.print(_text(f"{document_id}: version {number} is what version {version} was"))
+    if job["errors"]:
+        raise typer.Exit(1)
 
 
 @app.command()
