@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial, wraps
 from pathlib import Path
@@ -422,6 +423,53 @@ def reembed(data: Data = None, server: Server = None, as_json: AsJson = False) -
         out.print(f"{result.documents} articles now answer from fingerprint {result.fingerprint}")
     else:
         out.print(f"nothing to do: the vectors are of this model ({result.fingerprint})")
+
+
+@app.command()
+@_reports_errors
+def backup(
+    file: Annotated[Path, typer.Argument(help="The new file.")],
+    data: Data = None,
+    keep_days: Annotated[
+        int, typer.Option(help="Restored no more after so many days.", min=1, max=36_500)
+    ] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the data folder into one file, while a server runs or not."""
+    from app.db.backup import write_backup
+
+    made = write_backup(_settings(data).data, file, keep_days=keep_days)
+    if as_json:
+        _print_json(asdict(made))
+    else:
+        out.print(
+            _text(f"{file}: {made.documents} articles, {made.bytes:,} bytes, SHA-256 {made.sha256}")
+        )
+        err.print(f"it can be restored until {made.expires_at}; delete it then")
+
+
+@app.command()
+@_reports_errors
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `folio backup` wrote.")],
+    data: Data = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="In place of the database that is there.")
+    ] = False,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="Although deleted articles come back with it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup into the data folder, once its checksum is right. Offline."""
+    from app.db.backup import restore_backup
+
+    folder = _settings(data).data
+    restored = restore_backup(file, folder, replace=replace, allow_expired=expired)
+    if as_json:
+        _print_json(asdict(restored))
+    else:
+        out.print(_text(f"{folder}: {restored.documents} articles as of {restored.created_at}"))
 
 
 @app.command()
