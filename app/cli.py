@@ -211,6 +211,33 @@ def sync(
         raise typer.Exit(1)
 
 
+@app.command(name="import-url")
+@_reports_errors
+def import_url(
+    urls: Annotated[list[str], typer.Argument(help="Pages, files and sitemaps.", metavar="URL…")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    limit: Annotated[int, typer.Option(help="At most so many pages.", min=1)] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch web pages and upload them; of a sitemap, all the pages of its host."""
+    from app.importing import import_urls
+
+    outcome = Outcome()
+    settings = _settings(data)
+    with _connect(data, server, key, "folio import-url", embeds=True, works=True) as client:
+        client.ensure_collection(collection)
+        import_urls(client, collection, urls, outcome, settings=settings, limit=limit)
+    if as_json:
+        _print_json({**outcome.counts, "failures": outcome.failures})
+    else:
+        _print_outcome(outcome, collection)
+    if outcome.failures:
+        raise typer.Exit(1)
+
+
 @app.command()
 @_reports_errors
 def search(
