@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial, wraps
 from pathlib import Path
@@ -32,7 +33,7 @@ from app.config import Settings
 from app.domain import Mode, Scope, Status
 from app.errors import FolioError, InvalidRequest
 from app.explaining import describe_explanation
-from app.uploading import Outcome, find_entries, upload
+from app.uploading import Outcome, find_entries, upload, wait_for_job
 
 P = ParamSpec("P")
 
@@ -160,6 +161,82 @@ def add(
                 "tokens_per_second": round(outcome.tokens_per_second, 1),
             }
         )
+    else:
+        _print_outcome(outcome, collection)
+    if outcome.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+@_reports_errors
+def sync(
+    folder: Annotated[Path, typer.Argument(help="The folder that the collection mirrors.")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Erase more than half of the articles if need be.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a collection hold what a folder holds, and nothing else; heeds .gitignore."""
+    from app import mirror
+
+    outcome = Outcome()
+    found = mirror.read_folder(folder)
+    outcome.skipped = found.skipped
+    with _connect(data, server, key, "folio sync", embeds=not dry_run, works=not dry_run) as client:
+        stored = mirror.list_documents(client, collection)
+        plan = mirror.make_plan(found, stored)
+        if not dry_run:
+            if not force:
+                mirror.check_deletions(plan, len(stored))
+            client.ensure_collection(collection)
+            with _progress(quiet=as_json) as show:
+                mirror.apply_plan(client, collection, plan, outcome, show)
+    changes = plan.describe()
+    if as_json:
+        _print_json(
+            {"dry_run": dry_run, **changes, "skipped": outcome.skipped}
+            | {"failures": outcome.failures}
+        )
+    else:
+        for what in ("added", "changed", "deleted"):
+            for name in changes[what]:
+                out.print(_text(f"{what}  {name}"))
+        for pair in changes["renamed"]:
+            out.print(_text(f"renamed  {pair['from']} -> {pair['to']}"))
+        if dry_run:
+            out.print(f"{collection}: nothing was changed (--dry-run)")
+        else:
+            _print_outcome(outcome, collection)
+    if outcome.failures:
+        raise typer.Exit(1)
+
+
+@app.command(name="import-url")
+@_reports_errors
+def import_url(
+    urls: Annotated[list[str], typer.Argument(help="Pages, files and sitemaps.", metavar="URL…")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    limit: Annotated[int, typer.Option(help="At most so many pages.", min=1)] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch web pages and upload them; of a sitemap, all the pages of its host."""
+    from app.importing import import_urls
+
+    outcome = Outcome()
+    settings = _settings(data)
+    with _connect(data, server, key, "folio import-url", embeds=True, works=True) as client:
+        client.ensure_collection(collection)
+        import_urls(client, collection, urls, outcome, settings=settings, limit=limit)
+    if as_json:
+        _print_json({**outcome.counts, "failures": outcome.failures})
     else:
         _print_outcome(outcome, collection)
     if outcome.failures:
@@ -307,6 +384,33 @@ def list_articles(
 
 @app.command()
 @_reports_errors
+def rollback(
+    document_id: Annotated[str, typer.Argument(metavar="ID")],
+    version: Annotated[int, typer.Argument(help="A version that `folio show` lists.", min=1)],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Make an earlier version of an article the newest one again."""
+    with _connect(data, server, key, "folio rollback", embeds=True, works=True) as client:
+        path = f"{document_path(collection, document_id)}/versions/{version}/restore"
+        accepted = client.call("POST", path)
+        job = wait_for_job(client, accepted["job_id"])
+    if as_json:
+        _print_json(accepted)
+    elif job["errors"]:
+        raise FolioError(job["errors"][0]["message"], code=job["errors"][0]["code"])
+    else:
+        number = accepted["documents"][0]["version"]
+        out.print(_text(f"{document_id}: version {number} is what version {version} was"))
+    if job["errors"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+@_reports_errors
 def remove(
     document_ids: Annotated[list[str], typer.Argument(metavar="ID…")],
     data: Data = None,
@@ -382,6 +486,53 @@ def reembed(data: Data = None, server: Server = None, as_json: AsJson = False) -
         out.print(f"{result.documents} articles now answer from fingerprint {result.fingerprint}")
     else:
         out.print(f"nothing to do: the vectors are of this model ({result.fingerprint})")
+
+
+@app.command()
+@_reports_errors
+def backup(
+    file: Annotated[Path, typer.Argument(help="The new file.")],
+    data: Data = None,
+    keep_days: Annotated[
+        int, typer.Option(help="Restored no more after so many days.", min=1, max=36_500)
+    ] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the data folder into one file, while a server runs or not."""
+    from app.db.backup import write_backup
+
+    made = write_backup(_settings(data).data, file, keep_days=keep_days)
+    if as_json:
+        _print_json(asdict(made))
+    else:
+        out.print(
+            _text(f"{file}: {made.documents} articles, {made.bytes:,} bytes, SHA-256 {made.sha256}")
+        )
+        err.print(f"it can be restored until {made.expires_at}; delete it then")
+
+
+@app.command()
+@_reports_errors
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `folio backup` wrote.")],
+    data: Data = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="In place of the database that is there.")
+    ] = False,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="Although deleted articles come back with it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup into the data folder, once its checksum is right. Offline."""
+    from app.db.backup import restore_backup
+
+    folder = _settings(data).data
+    restored = restore_backup(file, folder, replace=replace, allow_expired=expired)
+    if as_json:
+        _print_json(asdict(restored))
+    else:
+        out.print(_text(f"{folder}: {restored.documents} articles as of {restored.created_at}"))
 
 
 @app.command()

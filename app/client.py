@@ -18,9 +18,11 @@ _TIMEOUT = httpx.Timeout(600.0, connect=10.0)
 class RequestFailed(FolioError):
     """A problem document, or no answer at all."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, retry_after_s: float = 0.0) -> None:
         super().__init__(detail, code=code)
         self.status = status
+        self.retry_after_s = retry_after_s
+        """How long the server asks to wait before the next try."""
 
 
 class Client:
@@ -50,7 +52,7 @@ class Client:
             ) from None
         if status == HTTPStatus.UNAUTHORIZED:
             detail += " (--key, or the variable FOLIO_KEY)"
-        raise RequestFailed(status, code, detail)
+        raise RequestFailed(status, code, detail, _read_seconds(response))
 
     def ensure_collection(self, name: str) -> None:
         """Make the collection unless it is there."""
@@ -123,6 +125,12 @@ def _quote(segment: str) -> str:
     `.` and `..` are encoded: resolved on the way, the document `../..` would be its collection.
     """
     return quote(segment, safe="") if segment.strip(".") else segment.replace(".", "%2E")
+
+
+def _read_seconds(response: httpx.Response) -> float:
+    """Return the seconds of Retry-After; 0 where there is none, or a date."""
+    value = response.headers.get("retry-after", "")
+    return float(value) if value.isdecimal() else 0.0
 
 
 def _open_http(server: str, key: str | None) -> httpx.Client:

@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     """File with the first admin key."""
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024)
     """Largest request body: an upload or a JSON batch."""
+    fetch_networks: str = ""
+    """Networks that `folio import-url` may reach beside the public internet: `10.0.0.0/8,::1`."""
     parse_seconds: float = Field(default=60.0, gt=0)
     """Wall-clock limit for parsing one document."""
     parse_memory_bytes: int = Field(default=2 * 2**30, ge=256 * 2**20)

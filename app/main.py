@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import health, retrieval, routes
+from app.api import events, health, retrieval, routes, versions
 from app.api.compat import embeddings
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi
@@ -54,7 +54,14 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
     app.state.requires_keys = requires_keys
     app.state.metrics = Metrics()
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
-    routers = (health.router, routes.router, retrieval.router, embeddings.router)
+    routers = (
+        health.router,
+        routes.router,
+        versions.router,
+        events.router,
+        retrieval.router,
+        embeddings.router,
+    )
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app, routers)

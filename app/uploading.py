@@ -4,6 +4,7 @@ import glob
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -128,6 +129,12 @@ def upload(
         for failure in job["errors"]:
             outcome.fail(failure["id"], failure["code"], failure["message"])
         on_progress(outcome)
+
+
+def wait_for_job(client: Client, job_id: str) -> dict[str, Any]:
+    """Return a job once all of it is ready or failed; raises NotReading as `upload` does."""
+    *_, job = _follow(client, _Job(job_id, 0))
+    return job
 
 
 def _follow(client: Client, upload_job: _Job) -> Iterator[dict[str, Any]]:
@@ -274,7 +281,7 @@ def _upload_batch(
 ) -> list[_Job]:
     """Upload a batch; when it is refused, its articles one by one, to find those at fault."""
     try:
-        answer = _send(client, collection, batch)
+        answer = _send_patiently(client, collection, batch)
     except FolioError as error:
         if error.status not in _REFUSALS:
             raise
@@ -292,6 +299,21 @@ def _upload_batch(
     if len(settled) == len(answer["documents"]):
         return []
     return [_Job(answer["job_id"], len(settled))]
+
+
+def _send_patiently(client: Client, collection: str, batch: list[Entry]) -> dict[str, Any]:
+    """Send a batch, waiting as long as the server asks while its queue is full.
+
+    Raises NotReading when nothing takes documents off the queue.
+    """
+    while True:
+        try:
+            return _send(client, collection, batch)
+        except RequestFailed as error:
+            if error.status != HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+            _check_ready(client)
+            sleep(max(error.retry_after_s, _POLL_SECONDS))
 
 
 def _send(client: Client, collection: str, batch: list[Entry]) -> dict[str, Any]:

@@ -1,20 +1,23 @@
 """Measures the parsers on public files: articles in pages, encodings, office files, PDFs, cost.
 
-    python bench/formats.py --readability DIR --chardet DIR --office DIR --pdf DIR --pandoc pandoc
+    python bench/formats.py FOLDER [--pandoc pandoc]
 
-Each folder is a checkout of its source (bench/README.md names them); those not given are left out.
+FOLDER holds checkouts of the sources that bench/README.md names, under the names of _SOURCES; those
+that are not there are left out. Every file goes through the sandbox, with its limits.
 """
 
 import argparse
 import codecs
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from time import perf_counter
+from typing import TypeAlias
 
 if not __package__:
     # As a script this folder comes first, where `ingest` would be bench/ingest.py.
@@ -35,6 +38,9 @@ _AGREES = 0.95
 _OFFICE = ("docx", "pptx", "odt", "epub", "rtf")
 _CODECS = {"MacRoman": "mac-roman", "MacCyrillic": "mac-cyrillic"}
 _TINY = 200
+_SOURCES = ("readability", "chardet", "pandoc", "pypdf_sample_files")
+
+Rows: TypeAlias = Iterator[tuple[str, str]]
 
 
 def _count_words(text: str) -> Counter[str]:
@@ -51,33 +57,31 @@ def _score(found: Counter[str], expected: Counter[str]) -> tuple[float, float, f
     return f1, precision, shared / max(1, sum(expected.values()))
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, sandbox: Sandbox) -> str:
     """Return a file's text, or the code with which it is refused after an exclamation mark."""
     data = path.read_bytes()
     try:
-        return parse_document(resolve_media_type("", path.name, data), data).text
+        return sandbox.parse(resolve_media_type("", path.name, data), data).text
     except FolioError as error:
         return f"!{error.code}"
 
 
-def measure_pages(folder: Path) -> list[tuple[str, str]]:
+def measure_pages(folder: Path, sandbox: Sandbox) -> Rows:
     """Score the article of each test page of mozilla/readability against its expected page."""
     scores = []
     for page in sorted((folder / "test" / "test-pages").iterdir()):
         expected = lxml.html.document_fromstring((page / "expected.html").read_bytes().decode())
-        text = _read(page / "source.html")
+        text = _read(page / "source.html", sandbox)
         scores.append(
             _score(_count_words(text), _count_words(" ".join(map(str, expected.itertext()))))
         )
     means = [sum(column) / len(scores) for column in zip(*scores, strict=True)]
     names = ("token F1", "precision", "recall")
-    return [
-        (f"pages of readability ({len(scores)}): {name}", f"{mean:.3f}")
-        for name, mean in zip(names, means, strict=True)
-    ]
+    for name, mean in zip(names, means, strict=True):
+        yield f"pages of readability ({len(scores)}): {name}", f"{mean:.3f}"
 
 
-def measure_encodings(folder: Path) -> list[tuple[str, str]]:
+def measure_encodings(folder: Path) -> Rows:
     """Count files of chardet's corpus whose text is what their folder's encoding gives."""
     right = total = 0
     for path in sorted((folder / "tests").glob("*/*")):
@@ -96,11 +100,24 @@ def measure_encodings(folder: Path) -> list[tuple[str, str]]:
         except FolioError:
             continue
         right += text == expected.replace("\r\n", "\n").replace("\r", "\n")
-    return [("encodings decoded right", f"{right} of {total}")]
+    yield "encodings decoded right", f"{right} of {total}"
 
 
-def measure_office(folder: Path, pandoc: str) -> Iterator[tuple[str, str]]:
-    """Count office files of pandoc's tests that agree with pandoc's own reading of them."""
+def measure_office(folder: Path, pandoc: str | None, sandbox: Sandbox) -> Rows:
+    """Count office files of pandoc's tests that agree with pandoc's own reading of them.
+
+    Without pandoc only whether they are read.
+    """
+    if pandoc is None:
+        for suffix in _OFFICE:
+            texts = [_read(path, sandbox) for path in sorted(folder.rglob(f"*.{suffix}"))]
+            refused = Counter(text[1:] for text in texts if text.startswith("!"))
+            named = ", ".join(f"{count} {code}" for code, count in sorted(refused.items()))
+            yield (
+                f"{suffix} ({len(texts)}): read / refused",
+                (f"{len(texts) - sum(refused.values())} / {named or 0}"),
+            )
+        return
     for suffix in _OFFICE:
         agreed = holds = total = refused = 0
         for path in sorted(folder.rglob(f"*.{suffix}")):
@@ -111,7 +128,7 @@ def measure_office(folder: Path, pandoc: str) -> Iterator[tuple[str, str]]:
             )
             if ran.returncode:
                 continue
-            text = _read(path)
+            text = _read(path, sandbox)
             refused += text.startswith("!")
             expected = _count_words(ran.stdout.decode("utf-8", "replace"))
             f1, _, recall = _score(_count_words(text), expected)
@@ -124,17 +141,16 @@ def measure_office(folder: Path, pandoc: str) -> Iterator[tuple[str, str]]:
         )
 
 
-def measure_pdfs(folder: Path) -> list[tuple[str, str]]:
+def measure_pdfs(folder: Path, sandbox: Sandbox) -> Rows:
     """Count the PDFs of py-pdf/sample-files that are read, and the codes of the others."""
-    outcomes = [_read(path) for path in sorted(folder.rglob("*.pdf"))]
+    outcomes = [_read(path, sandbox) for path in sorted(folder.rglob("*.pdf"))]
     codes = Counter(outcome[1:] for outcome in outcomes if outcome.startswith("!"))
-    return [
-        (f"PDFs ({len(outcomes)}): read", str(len(outcomes) - sum(codes.values()))),
-        *((f"PDFs: {code}", str(count)) for code, count in sorted(codes.items())),
-    ]
+    yield f"PDFs ({len(outcomes)}): read", str(len(outcomes) - sum(codes.values()))
+    for code, count in sorted(codes.items()):
+        yield f"PDFs: {code}", str(count)
 
 
-def measure_sandbox() -> list[tuple[str, str]]:
+def measure_sandbox() -> Rows:
     """Time a small text in the sandbox and without it, and the start of a child."""
     text = b"# Tea\n\nPour the milk into the cup before the tea.\n"
     with closing(Sandbox(Settings())) as sandbox:
@@ -149,10 +165,8 @@ def measure_sandbox() -> list[tuple[str, str]]:
     for _ in range(_TINY):
         parse_document("text/markdown", text)
     outside_ms = (perf_counter() - started) * 1000 / _TINY
-    return [
-        ("sandbox: start of a child, once in 200 documents, ms", f"{first_ms:.0f}"),
-        ("sandbox: cost a document, ms", f"{inside_ms - outside_ms:.2f}"),
-    ]
+    yield "sandbox: start of a child, once in 200 documents, ms", f"{first_ms:.0f}"
+    yield "sandbox: cost a document, ms", f"{inside_ms - outside_ms:.2f}"
 
 
 def _is_codec(name: str) -> bool:
@@ -163,23 +177,30 @@ def _is_codec(name: str) -> bool:
     return True
 
 
+def measure(folder: Path, pandoc: str | None) -> Rows:
+    """Measure what is there, saying on stderr what is under way."""
+    with closing(Sandbox(Settings())) as sandbox:
+        steps: dict[str, Callable[[Path], Rows]] = {
+            "readability": lambda source: measure_pages(source, sandbox),
+            "chardet": measure_encodings,
+            "pandoc": lambda source: measure_office(source, pandoc, sandbox),
+            "pypdf_sample_files": lambda source: measure_pdfs(source, sandbox),
+        }
+        for name in _SOURCES:
+            if (folder / name).is_dir():
+                started = perf_counter()
+                yield from steps[name](folder / name)
+                print(f"{name}: {perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+    yield from measure_sandbox()
+
+
 def main() -> None:
-    """Measure what the named folders allow and print a table."""
+    """Measure what the folder holds and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    for name in ("readability", "chardet", "office", "pdf"):
-        parser.add_argument(f"--{name}", type=Path)
-    parser.add_argument("--pandoc", default="pandoc", help="pandoc 3.8 or newer")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pandoc", default=shutil.which("pandoc"), help="pandoc 3.8 or newer")
     arguments = parser.parse_args()
-    rows: list[tuple[str, str]] = []
-    if arguments.readability:
-        rows += measure_pages(arguments.readability)
-    if arguments.chardet:
-        rows += measure_encodings(arguments.chardet)
-    if arguments.office:
-        rows += measure_office(arguments.office, arguments.pandoc)
-    if arguments.pdf:
-        rows += measure_pdfs(arguments.pdf)
-    rows += measure_sandbox()
+    rows = list(measure(arguments.folder, arguments.pandoc))
     print(describe_machine())
     print_table(("measure", "value"), rows)
 

@@ -17,7 +17,8 @@ LAYERS = [
     ["app.api"],
     ["app.main"],
     ["app.client"],
-    ["app.uploading", "app.explaining"],
+    ["app.uploading", "app.explaining", "app.fetching"],
+    ["app.mirror", "app.importing"],
     ["app.cli"],
     ["train"],
 ]

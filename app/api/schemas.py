@@ -199,6 +199,8 @@ class DocumentOut(Answer):
     url: str | None
     attributes: dict[str, Any]
     media_type: str
+    sha256: str
+    """Of the bytes of the latest upload."""
     receipt: ReceiptOut | None
     created_at: datetime
     updated_at: datetime

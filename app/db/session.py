@@ -158,7 +158,7 @@ def open_database(folder: Path, *, holder: str) -> Iterator[Database]:
     Raises DataFolderHeld, which names the owner, when another process owns the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder, holder):
+    with hold_folder(folder, holder):
         database = Database(folder / "folio.db")
         try:
             database.migrate()
@@ -177,7 +177,8 @@ def read_owner(folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _lock(folder: Path, holder: str) -> Iterator[None]:
+def hold_folder(folder: Path, holder: str) -> Iterator[None]:
+    """Own `folder` while the block runs; raises DataFolderHeld, which names the owner."""
     with (folder / "folio.lock").open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -129,6 +129,8 @@ class DocumentInfo:
     url: str | None
     attributes: Attributes
     media_type: str
+    sha256: str
+    """Of the bytes of the latest upload."""
     receipt: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime
@@ -146,6 +148,11 @@ class JobInfo:
     errors: tuple[JobFailure, ...]
     tokens: int
     """Tokens that the model has read for this job."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a document of it still waits or is worked on."""
+        return bool(self.counts[Status.QUEUED] or self.counts[Status.PROCESSING])
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +263,7 @@ def _read_document(
     with_versions: bool,
 ) -> DocumentInfo:
     with resources.database.read() as session:
-        document = _require_document(session, collection_name, document_id)
+        document = require_document(session, collection_name, document_id)
         versions = queries.list_versions(session, document.id)
         live = next((version for version in versions if version.is_live), None)
         text = None
@@ -291,7 +298,7 @@ def list_documents(
 def delete_document(resources: Resources, collection_name: str, document_id: str) -> Erased:
     """Erase a document: rows, vectors, original and log; says whether all of it is gone."""
     with resources.database.write() as session:
-        document = _require_document(session, collection_name, document_id)
+        document = require_document(session, collection_name, document_id)
         versions = select(Version.id).where(Version.document_id == document.id)
         units = select(UnitRow.id).where(UnitRow.version_id.in_(versions))
         passages = session.scalar(
@@ -424,7 +431,8 @@ def _update_metadata(session: Session, version: Version, declared: dict[str, Any
     queries.replace_attributes(session, version.document_id, version.attributes)
 
 
-def _require_document(session: Session, collection_name: str, document_id: str) -> Document:
+def require_document(session: Session, collection_name: str, document_id: str) -> Document:
+    """Return a document's row; raises NotFound."""
     collection = require_collection(session, collection_name)
     document = queries.find_document(session, collection.id, normalize_id(document_id))
     if document is None:
@@ -453,6 +461,7 @@ def _describe(
         url=shown.url,
         attributes=shown.attributes,
         media_type=shown.media_type,
+        sha256=latest.original_sha256,
         receipt=shown.receipt,
         created_at=document.created_at,
         updated_at=latest.ready_at or latest.created_at,

@@ -1,0 +1,31 @@
+"""The short forms of the lanes that end servers, flip bits and fill disks."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.durability import flips, full_disk, server
+
+pytestmark = pytest.mark.slow
+
+
+def test_server_that_is_killed_or_stopped_amid_writes_loses_nothing(tmp_path: Path) -> None:
+    counts = server.run(tmp_path, kills=3, stops=1, seed=1)
+    assert counts.pop("ended") == 4
+    assert counts.pop("acknowledged") > 0
+    assert counts == dict.fromkeys(counts, 0)
+
+
+def test_flipped_bit_is_refused_by_name_or_does_no_harm(tmp_path: Path) -> None:
+    counts = flips.run(tmp_path, flips=20, seed=1)
+    assert counts["flips"] == 20
+    assert counts["refused"] > 0
+    assert (counts["wrong"], counts["lost"], counts["uncoded"]) == (0, 0, 0)
+
+
+@pytest.mark.skipif(not full_disk.can_mount(), reason="a small disk has to be mounted")
+def test_full_disk_is_said_loses_nothing_and_ends_with_room(tmp_path: Path) -> None:
+    counts = full_disk.run(tmp_path, sizes=1)
+    assert counts["refused with 507"] == 1
+    assert counts["acknowledged"] > 0
+    assert (counts["lost"], counts["other codes"], counts["not resumed"]) == (0, 0, 0)
