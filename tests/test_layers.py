@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 # Each layer may import itself and the ones before it; those on one line not each other.
 LAYERS = [
     ["app.config", "app.domain", "app.errors"],
-    ["app.db", "app.embedding", "app.index"],
+    ["app.db", "app.embedding", "app.index", "app.evaluation"],
     ["app.resources"],
     ["ingest"],
     ["app.services"],
@@ -18,6 +18,8 @@ LAYERS = [
     ["app.main"],
     ["app.client"],
     ["app.uploading"],
+    ["app.terminal"],
+    ["app.commands"],
     ["app.cli"],
     ["train"],
 ]
