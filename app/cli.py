@@ -2,38 +2,35 @@
 
 import json
 import logging
-import re
-import signal
-import sqlite3
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec
+from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from rich.text import Text
 
 from app.client import (
-    Client,
     RequestFailed,
     collection_path,
-    connect,
     document_path,
     key_path,
 )
-from app.config import Settings
+from app.commands import evaluation
 from app.domain import Scope, Status
 from app.errors import FolioError, InvalidRequest
+from app.terminal import ApiKey, AsJson, Collection, Data, Server, err, out
+from app.terminal import open_client as _connect
+from app.terminal import print_error as _print_error
+from app.terminal import print_json as _print_json
+from app.terminal import read_settings as _settings
+from app.terminal import reports_errors as _reports_errors
+from app.terminal import safe_text as _text
 from app.uploading import Outcome, find_entries, upload
-
-P = ParamSpec("P")
 
 app = typer.Typer(
     help="Whole-article retrieval for chatbots and agents.",
@@ -43,66 +40,7 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
-
-# A line for a program must not be broken where a terminal's would end.
-_PIPE_WIDTH = 1000
-out = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-err = Console(
-    stderr=True,
-    markup=False,
-    highlight=False,
-    width=None if sys.stderr.isatty() else _PIPE_WIDTH,
-)
-
-# What a terminal obeys instead of showing it, and what no encoding has.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-# Of these, what json.dumps leaves as it is.
-_CONTROL_IN_JSON = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
-
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data", envvar="FOLIO_DATA", help="Data folder, used directly without --server."
-    ),
-]
-Server = Annotated[
-    str | None, typer.Option("--server", envvar="FOLIO_SERVER", help="URL of a running server.")
-]
-ApiKey = Annotated[
-    str | None, typer.Option("--key", envvar="FOLIO_KEY", help="API key for the server.")
-]
-Collection = Annotated[str, typer.Option("--collection", help="The knowledge base.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-
-
-def _reports_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Print what went wrong as one sentence and exit with 1."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except FolioError as error:
-            _print_error(str(error))
-        except UnicodeEncodeError as error:
-            # From an argument or a file name, as the shell gave it.
-            unknown = error.object[error.start : error.end]
-            _print_error(f"{unknown!a} cannot be written in {error.encoding}")
-        except BrokenPipeError:
-            # Who reads the output has seen enough; typer ends quietly.
-            raise
-        except OSError as error:
-            _print_error(": ".join(str(part) for part in (error.filename, error.strerror) if part))
-        except sqlite3.Error as error:
-            _print_error(f"the database cannot be opened: {error}; `folio doctor` says more")
-        except KeyboardInterrupt:
-            err.print("stopped; what was acknowledged is kept, and what is queued goes on later")
-            raise typer.Exit(130) from None
-        else:
-            return
-        raise typer.Exit(1) from None
-
-    return run
+app.command("eval")(evaluation.evaluate)
 
 
 @app.command()
@@ -435,37 +373,6 @@ def revoke_key(
     _print_json(revoked) if as_json else out.print(_text(f"revoked {key_id}"))
 
 
-def _settings(data: Path | None) -> Settings:
-    try:
-        return Settings() if data is None else Settings(data=data)
-    except ValidationError as error:
-        problems = [f"FOLIO_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
-        raise InvalidRequest("; ".join(problems)) from error
-
-
-@contextmanager
-def _connect(
-    data: Path | None,
-    server: str | None,
-    key: str | None,
-    command: str,
-    *,
-    embeds: bool = False,
-    works: bool = False,
-) -> Iterator[Client]:
-    with connect(
-        _settings(data), server=server, key=key, command=command, embeds=embeds, works=works
-    ) as client:
-        try:
-            yield client
-        except KeyboardInterrupt:
-            if works and server is None:
-                # Safe at any moment, and some articles take minutes.
-                signal.signal(signal.SIGINT, signal.SIG_DFL)
-                err.print("stopping after the article in work; Ctrl-C again stops at once")
-            raise
-
-
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[Outcome], None]]:
     with Progress(
@@ -532,23 +439,6 @@ def _status_text(document: dict[str, Any]) -> Text:
     if document["error"] is not None:
         return Text(f"failed: {document['error']['code']}", "red")
     return Text(document["status"])
-
-
-def _text(words: str, style: str = "") -> Text:
-    """Return words of others for the terminal, which shows their control characters as �."""
-    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", words), style)
-
-
-def _print_error(message: str) -> None:
-    err.print(Text("error: ", "bold red") + _text(message), soft_wrap=True)
-
-
-def _print_json(value: Any) -> None:
-    def escape(match: re.Match[str]) -> str:
-        return f"\\u{ord(match[0]):04x}"
-
-    document = json.dumps(value, ensure_ascii=False)
-    sys.stdout.write(_CONTROL_IN_JSON.sub(escape, document) + "\n")
 
 
 if __name__ == "__main__":
