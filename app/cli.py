@@ -20,9 +20,9 @@ from app.client import (
     document_path,
     key_path,
 )
-from app.commands import evaluation
+from app.commands import evaluation, generations
 from app.domain import Scope, Status
-from app.errors import FolioError, InvalidRequest
+from app.errors import FolioError
 from app.terminal import ApiKey, AsJson, Collection, Data, Server, err, out
 from app.terminal import open_client as _connect
 from app.terminal import print_error as _print_error
@@ -40,7 +40,9 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+app.add_typer(generations.generations_app, name="generations")
 app.command("eval")(evaluation.evaluate)
+app.command("reembed")(generations.reembed)
 
 
 @app.command()
@@ -255,35 +257,6 @@ def status(
         counts = [str(collection["documents"][name]) for name in Status]
         table.add_row(collection["name"], *counts, _text(collection["description"]))
     out.print(table)
-
-
-@app.command()
-@_reports_errors
-def reembed(data: Data = None, server: Server = None, as_json: AsJson = False) -> None:
-    """Embed every article again with the configured model, then switch to it. Offline."""
-    if server is not None:
-        raise InvalidRequest(
-            f"{server} cannot do this while it runs: stop it, and run `folio reembed` on its data "
-            "folder, without --server and FOLIO_SERVER"
-        )
-    from app.resources import open_resources
-    from app.services.generations import reembed as reembed_all
-
-    with (
-        open_resources(_settings(data), holder="folio reembed") as resources,
-        Progress(console=err, disable=as_json) as progress,
-    ):
-        bar = progress.add_task("embedding", total=None)
-        result = reembed_all(
-            resources,
-            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
-        )
-    if as_json:
-        _print_json({"documents": result.documents, "fingerprint": result.fingerprint})
-    elif result.documents:
-        out.print(f"{result.documents} articles now answer from fingerprint {result.fingerprint}")
-    else:
-        out.print(f"nothing to do: the vectors are of this model ({result.fingerprint})")
 
 
 @app.command()

@@ -14,13 +14,14 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import health, routes
+from app.api import evaluations, health, routes
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi
 from app.api.problems import add_problem_handlers
 from app.config import Settings
 from app.errors import FolioError, ModelUnavailable, StaleVectors
 from app.resources import Resources, open_resources
+from app.services.background import run_background
 from app.services.keys import has_keys, install_admin_key
 from ingest.worker import run_worker
 
@@ -37,6 +38,7 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
         stack = ExitStack()
         if works:
             stack.enter_context(run_worker(resources))
+            stack.enter_context(run_background(resources))
         try:
             yield
         finally:
@@ -53,7 +55,7 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
     app.state.requires_keys = requires_keys
     app.state.metrics = Metrics()
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
-    routers = (health.router, routes.router)
+    routers = (health.router, routes.router, evaluations.router)
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app, routers)

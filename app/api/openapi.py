@@ -7,10 +7,19 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.api.auth import SCOPE_FIELD
+from app.api.evaluations import EvaluationIn, GenerationIn
 from app.api.problems import Problem
 from app.api.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn
 
-_BODIES: tuple[type[BaseModel], ...] = (CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn)
+_BODIES: tuple[type[BaseModel], ...] = (
+    CollectionIn,
+    DocumentIn,
+    DocumentsIn,
+    EvaluationIn,
+    GenerationIn,
+    KeyIn,
+    SearchIn,
+)
 
 
 def complete_openapi(app: FastAPI, *, requires_keys: bool) -> None:

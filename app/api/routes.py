@@ -213,7 +213,7 @@ def search_collection(
     for name in body.also_in:
         caller.require(Scope.READ, name)
     result = search.search_documents(
-        resources,
+        resources.pin(body.generation),
         collection,
         body.query,
         limit=body.limit,

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from app.domain import Scope, Stage, Status
+from app.domain import GenerationState, Progress, Scope, Stage, Status
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -201,6 +201,17 @@ class Generation(Table):
     engine: Mapped[str] = mapped_column(String(64))
     """What computed the vectors, and in which precision: speed, not meaning."""
     is_live: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[GenerationState] = mapped_column(
+        String(16), default=GenerationState.READY, server_default="ready"
+    )
+    source: Mapped[dict[str, Any] | None]
+    """The settings that open its model; None for what an older program stored."""
+    replaced: Mapped[str | None] = mapped_column(String(64))
+    """Fingerprint of the model that was configured when this generation was made live instead."""
+    gate: Mapped[dict[str, Any] | None]
+    """What is measured before it goes live, and what came of it."""
+    message: Mapped[str | None]
+    """Why it was refused, or failed."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     __table_args__ = (
@@ -328,3 +339,20 @@ class KeyCollection(Table):
 
     key_id: Mapped[str] = mapped_column(_belongs_to("keys.id"), primary_key=True)
     collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"), primary_key=True)
+
+
+class EvaluationRow(Table):
+    """A golden set that the server asks itself, and what came of it."""
+
+    __tablename__ = "evaluations"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"), index=True)
+    status: Mapped[Progress] = mapped_column(String(16), default=Progress.QUEUED)
+    request: Mapped[dict[str, Any]]
+    """`queries` and `configurations`."""
+    result: Mapped[dict[str, Any] | None]
+    message: Mapped[str | None]
+    """Why it failed."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    finished_at: Mapped[datetime | None]

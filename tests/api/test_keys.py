@@ -51,6 +51,18 @@ NEEDED = {
     ("GET", "/v1/keys"): "admin",
     ("POST", "/v1/keys"): "admin",
     ("DELETE", "/v1/keys/{key_id}"): "admin",
+    ("POST", "/v1/evaluations"): "admin",
+    ("GET", "/v1/evaluations/{evaluation_id}"): "admin",
+    ("GET", "/v1/generations"): "admin",
+    ("POST", "/v1/generations"): "admin",
+    ("GET", "/v1/generations/{generation_id}"): "admin",
+    ("POST", "/v1/generations/{generation_id}/rollback"): "admin",
+    ("DELETE", "/v1/generations/{generation_id}"): "admin",
+}
+# Allowed, and refused then for what it asks: a generation that is built would change the service.
+REFUSED_LATER = {
+    ("POST", "/v1/generations"): 422,
+    ("POST", "/v1/generations/{generation_id}/rollback"): 409,
 }
 BODIES: dict[tuple[str, str], Json] = {
     ("POST", "/v1/collections"): {"name": "made"},
@@ -58,6 +70,11 @@ BODIES: dict[tuple[str, str], Json] = {
     ("PUT", f"{COLLECTION}/documents/{{id}}"): {"text": "Tea."},
     ("POST", f"{COLLECTION}/search"): {"query": "tea"},
     ("POST", "/v1/keys"): {"name": "made"},
+    ("POST", "/v1/evaluations"): {
+        "collection": "own",
+        "queries": [{"query": "tea", "relevant": ["a"]}],
+    },
+    ("POST", "/v1/generations"): {"dimensions": 16},
 }
 SCOPES = ["read", "write", "admin"]
 COVERED = {"all": None, "own": ["own"], "other": ["other"], "both": ["other", "own"]}
@@ -91,6 +108,32 @@ class Guarded:
             ids[name] = put.json()["job_id"]
         self.admin.delete("/v1/collections/made")
         return ids
+
+    def make_evaluation(self) -> str:
+        """Return the id of an evaluation that is done."""
+        with self.service.resources.database.write() as session:
+            collection = session.scalars(select(Collection).where(Collection.name == "own")).one()
+            row = EvaluationRow(
+                id=uuid4().hex,
+                collection_id=collection.id,
+                status=Progress.DONE,
+                request={},
+                result={},
+            )
+            session.add(row)
+            return row.id
+
+    def make_generation(self) -> int:
+        """Return the id of a generation that nothing came of."""
+        resources = self.service.resources
+        with resources.database.write() as session:
+            row = describe_generation(
+                resources.checkpoint, resources.settings, engine="", is_live=False
+            )
+            row.state = GenerationState.FAILED
+            session.add(row)
+            session.flush()
+            return row.id
 
     def make_key(self, scope: str, collections: list[str] | None, **more: object) -> str:
         made = self.admin.post(
@@ -165,11 +208,19 @@ def test_each_key_may_do_exactly_what_its_scope_and_collections_say(guarded: Gua
     for operation, (scope, covers) in product(operations(guarded.service), callers):
         jobs = guarded.restore()
         spare = guarded.make_key("read", None).split("_")[1]
-        path = operation[1].format(collection="own", id="a", job_id=jobs["own"], key_id=spare)
+        path = operation[1].format(
+            collection="own",
+            id="a",
+            job_id=jobs["own"],
+            key_id=spare,
+            evaluation_id=guarded.make_evaluation(),
+            generation_id=guarded.make_generation(),
+        )
         key = None if scope is None else guarded.keys[scope, covers]
         answer = guarded.ask(operation[0], path, key, BODIES.get(operation))
         asked += 1
         expected = expect(operation, scope, covers)
+        expected = REFUSED_LATER.get(operation) if expected is None else expected
         right = answer.is_success if expected is None else answer.status_code == expected
         if not right:
             wrong.append((*operation, scope, covers, answer.status_code, expected))
