@@ -10,16 +10,20 @@ from itertools import product
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
 from fastapi import APIRouter
+from sqlalchemy import select
 
 from app.api.auth import GuardedRoute
 from app.config import Settings
+from app.db import models
+from app.domain import GenerationState, Progress
 from app.errors import FolioError
 from app.main import create_app
-from app.resources import open_resources
+from app.resources import describe_generation, open_resources
 from app.services.keys import install_admin_key
 from tests.api.service import (
     FOLIO,
@@ -112,10 +116,10 @@ class Guarded:
     def make_evaluation(self) -> str:
         """Return the id of an evaluation that is done."""
         with self.service.resources.database.write() as session:
-            collection = session.scalars(select(Collection).where(Collection.name == "own")).one()
-            row = EvaluationRow(
+            own = select(models.Collection.id).where(models.Collection.name == "own")
+            row = models.EvaluationRow(
                 id=uuid4().hex,
-                collection_id=collection.id,
+                collection_id=session.scalars(own).one(),
                 status=Progress.DONE,
                 request={},
                 result={},
