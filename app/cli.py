@@ -20,7 +20,7 @@ from app.client import (
     document_path,
     key_path,
 )
-from app.commands import evaluation, generations
+from app.commands import evaluation, generations, preflight
 from app.domain import Scope, Status
 from app.errors import FolioError
 from app.terminal import ApiKey, AsJson, Collection, Data, Server, err, out
@@ -43,6 +43,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(generations.generations_app, name="generations")
 app.command("eval")(evaluation.evaluate)
 app.command("reembed")(generations.reembed)
+app.command("preflight")(preflight.preflight)
 
 
 @app.command()

@@ -136,9 +136,7 @@ class Serving:
             return {}
         damaged: dict[int, str] = {}
         if known is None or generation.id != known.generation_id:
-            known = Indexes(FlatIndex(generation.dimensions), LexicalIndex(), generation.id)
-            known.vectors.apply(_read_vectors(session, generation, None, damaged))
-            known.terms.apply(_read_terms(session, None))
+            known = read_indexes(session, generation, damaged)
         else:
             unit_ids = queries.changed_units(session, self._seen_change)
             added = _read_vectors(session, generation, unit_ids, damaged)
@@ -316,6 +314,14 @@ class Resources:
         if generation.is_live:
             return configured != generation.replaced
         return configured == generation.fingerprint
+
+
+def read_indexes(session: Session, generation: Generation, damaged: dict[int, str]) -> Indexes:
+    """Return both indexes as the session sees them; what fails its checksum is noted."""
+    indexes = Indexes(FlatIndex(generation.dimensions), LexicalIndex(), generation.id)
+    indexes.vectors.apply(_read_vectors(session, generation, None, damaged))
+    indexes.terms.apply(_read_terms(session, None))
+    return indexes
 
 
 def describe_generation(

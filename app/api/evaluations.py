@@ -112,7 +112,7 @@ def start_evaluation(body: EvaluationBody, resources: Opened) -> EvaluationOut:
         Configuration(c.mode, c.dimensions, c.generation) for c in body.configurations
     ]
     started = evaluation.start_evaluation(
-        resources, body.collection, _read_queries(body.queries), configurations
+        resources, body.collection, read_queries(body.queries), configurations
     )
     return EvaluationOut.model_validate(started)
 
@@ -138,7 +138,7 @@ def get_evaluation(evaluation_id: str, resources: Opened) -> EvaluationOut:
 def create_generation(body: GenerationBody, resources: Opened) -> GenerationOut:
     """Embed every article with another model beside the live one, and go over if it is no worse."""
     gate = candidates.GateRequest(
-        body.collection, _read_queries(body.queries), body.margin, body.force
+        body.collection, read_queries(body.queries), body.margin, body.force
     )
     made = candidates.request_generation(
         resources,
@@ -191,7 +191,7 @@ def remove_generation(generation_id: GenerationId, resources: Opened) -> Generat
     return GenerationRemoved(id=generation_id)
 
 
-def _read_queries(queries: Sequence[GoldenQueryIn]) -> list[GoldenQuery]:
+def read_queries(queries: Sequence[GoldenQueryIn]) -> list[GoldenQuery]:
     """Return the golden set of a body; queries without an id are numbered."""
     read = [
         GoldenQuery(

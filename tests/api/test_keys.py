@@ -51,6 +51,7 @@ NEEDED = {
     ("PUT", f"{COLLECTION}/documents/{{id}}"): "write",
     ("DELETE", f"{COLLECTION}/documents/{{id}}"): "write",
     ("POST", f"{COLLECTION}/search"): "read",
+    ("POST", f"{COLLECTION}/preflight"): "write",
     ("GET", "/v1/jobs/{job_id}"): "read",
     ("GET", "/v1/keys"): "admin",
     ("POST", "/v1/keys"): "admin",
@@ -73,6 +74,7 @@ BODIES: dict[tuple[str, str], Json] = {
     ("POST", f"{COLLECTION}/documents"): {"documents": [{"id": "b", "text": "Tea."}]},
     ("PUT", f"{COLLECTION}/documents/{{id}}"): {"text": "Tea."},
     ("POST", f"{COLLECTION}/search"): {"query": "tea"},
+    ("POST", f"{COLLECTION}/preflight"): {"id": "b.txt", "data": "VGVhLg=="},
     ("POST", "/v1/keys"): {"name": "made"},
     ("POST", "/v1/evaluations"): {
         "collection": "own",
