@@ -32,10 +32,6 @@ _NEIGHBOURS = 20
 _RANKED = 10
 
 
-class _TakenBackError(Exception):
-    """Ends the transaction without its changes."""
-
-
 @dataclass(frozen=True, slots=True)
 class Twin:
     """An article that says nearly the same: shared words 0 to 1."""
@@ -231,31 +227,29 @@ def _rank_both(
     """Return the ranking of each probe as it is, and as it would be."""
     before: list[list[str]] = []
     after: list[list[str]] = []
-    try:
-        with resources.database.write() as session:
-            collection = require_collection(session, collection_name)
+    with resources.database.write() as session:
+        collection = require_collection(session, collection_name)
+        live = queries.find_live_generation(session)
+        before = _rank(session, live, probes, collection.id)
+        version, change = put_version(session, collection, prepared.upload.id, prepared.upload)
+        if change != "content":
+            after = before
+        else:
+            store_article(
+                resources,
+                session,
+                version,
+                prepared.parsed,
+                prepared.article,
+                prepared.embedded,
+                pack_terms(terms),
+            )
+            session.flush()
             live = queries.find_live_generation(session)
-            before = _rank(session, live, probes, collection.id)
-            version, change = put_version(session, collection, prepared.upload.id, prepared.upload)
-            if change != "content":
-                after = before
-            else:
-                store_article(
-                    resources,
-                    session,
-                    version,
-                    prepared.parsed,
-                    prepared.article,
-                    prepared.embedded,
-                    pack_terms(terms),
-                )
-                session.flush()
-                live = queries.find_live_generation(session)
-                after = _rank(session, live, probes, collection.id)
-            raise _TakenBackError
-    except _TakenBackError:
-        # What SQLite spilled into its log of an article that may never be published.
-        resources.database.erase_deleted()
+            after = _rank(session, live, probes, collection.id)
+        session.rollback()
+    # What SQLite spilled into its log of an article that may never be published.
+    resources.database.erase_deleted()
     return before, after
 
 
