@@ -20,7 +20,7 @@ from app.client import (
     document_path,
     key_path,
 )
-from app.commands import evaluation, generations, preflight
+from app.commands import evaluation, feedback, generations, preflight
 from app.domain import Scope, Status
 from app.errors import FolioError
 from app.terminal import ApiKey, AsJson, Collection, Data, Server, err, out
@@ -44,6 +44,8 @@ app.add_typer(generations.generations_app, name="generations")
 app.command("eval")(evaluation.evaluate)
 app.command("reembed")(generations.reembed)
 app.command("preflight")(preflight.preflight)
+app.command("golden")(feedback.golden)
+app.command("gaps")(feedback.gaps)
 
 
 @app.command()

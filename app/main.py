@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import evaluations, health, preflight, routes
+from app.api import evaluations, feedback, health, preflight, routes
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi
 from app.api.problems import add_problem_handlers
@@ -55,7 +55,7 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
     app.state.requires_keys = requires_keys
     app.state.metrics = Metrics()
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
-    routers = (health.router, routes.router, evaluations.router, preflight.router)
+    routers = (health.router, routes.router, evaluations.router, preflight.router, feedback.router)
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app, routers)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass
+from queue import SimpleQueue
 from threading import Event, Lock
 from zlib import crc32
 
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db import queries, queue
-from app.db.models import Generation
+from app.db.models import Generation, LoggedQuery
 from app.db.session import Database, open_database
 from app.embedding.checkpoint import Checkpoint, open_checkpoint
 from app.embedding.engine import Engine, load_engine
@@ -161,6 +162,8 @@ class Resources:
         """Set when documents were queued; the worker waits for it."""
         self.tasks_arrived = Event()
         """Set when a generation or an evaluation was asked for."""
+        self.asked_queries: SimpleQueue[LoggedQuery] = SimpleQueue()
+        """What the query log has yet to store: a search does not wait for the writers."""
         self._configured = Serving(settings, database)
         self._servings: dict[int, Serving] = {}
         self._choosing = Lock()

@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.auth import SCOPE_FIELD
 from app.api.evaluations import EvaluationIn, GenerationIn
+from app.api.feedback import FeedbackIn
 from app.api.preflight import PreflightIn
 from app.api.problems import Problem
 from app.api.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn
@@ -17,6 +18,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     DocumentIn,
     DocumentsIn,
     EvaluationIn,
+    FeedbackIn,
     GenerationIn,
     KeyIn,
     PreflightIn,

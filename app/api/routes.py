@@ -29,7 +29,7 @@ from app.api.schemas import (
 from app.api.uploads import ManyUploads, OneUpload, upload_schema
 from app.domain import Scope, Status
 from app.errors import NotFound
-from app.services import collections, documents, keys, search
+from app.services import collections, documents, feedback, keys, search
 from ingest.formats import MEDIA_TYPES
 
 router = APIRouter(prefix="/v1", route_class=GuardedRoute, responses=problem_responses(401, 403))
@@ -224,7 +224,10 @@ def search_collection(
         dimensions=body.dimensions,
         also_in=body.also_in,
     )
-    return SearchOut.model_validate(result)
+    answer = SearchOut.model_validate(result)
+    return answer.model_copy(
+        update={"query_id": feedback.record_query(resources, collection, result)}
+    )
 
 
 @router.post(

@@ -343,6 +343,8 @@ class SearchOut(Answer):
     results: list[HitOut]
     generation: int | None
     took_ms: TookMs
+    query_id: str | None = None
+    """What POST /v1/feedback names; None while the query log is off."""
 
 
 # Keys

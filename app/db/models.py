@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from app.domain import GenerationState, Progress, Scope, Stage, Status
+from app.domain import GenerationState, Mode, Progress, Scope, Stage, Status
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -356,3 +356,34 @@ class EvaluationRow(Table):
     """Why it failed."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     finished_at: Mapped[datetime | None]
+
+
+class LoggedQuery(Table):
+    """A question that was asked while the query log is on."""
+
+    __tablename__ = "query_log"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"))
+    text: Mapped[str]
+    mode: Mapped[Mode] = mapped_column(String(8))
+    found: Mapped[list[str]] = mapped_column(JSON)
+    """Ids of the first documents, best first."""
+    score: Mapped[float | None]
+    """Of the first one."""
+    asked_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (Index("ix_query_log_collection_id_asked_at", "collection_id", "asked_at"),)
+
+
+class Feedback(Table):
+    """What somebody said of the answer to a question."""
+
+    __tablename__ = "feedback"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    query_id: Mapped[str] = mapped_column(_belongs_to("query_log.id"), index=True)
+    helpful: Mapped[bool | None]
+    document_id: Mapped[str | None]
+    """The document that would have been right."""
+    given_at: Mapped[datetime] = mapped_column(default=utc_now)

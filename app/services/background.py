@@ -11,6 +11,7 @@ from app.db.models import Generation
 from app.resources import Resources
 from app.services.candidates import keep_generations
 from app.services.evaluation import run_next_evaluation
+from app.services.feedback import store_queries
 
 logger = logging.getLogger("folio")
 
@@ -39,15 +40,18 @@ def _work(resources: Resources, stopping: Event) -> None:
         resources.tasks_arrived.clear()
         # Asked after the clearing, which may have taken away the signal to stop.
         if stopping.is_set():
+            store_queries(resources)
             return
         pause: float | None = _FOLLOW_SECONDS
         try:
+            store_queries(resources)
             keep_generations(resources, stopping.is_set)
             while not stopping.is_set() and run_next_evaluation(resources):
                 pass
             with resources.database.read() as session:
-                if session.scalar(select(Generation.id).where(~Generation.is_live)) is None:
-                    pause = None
+                others = session.scalar(select(Generation.id).where(~Generation.is_live))
+            if others is None and not resources.settings.query_log_days:
+                pause = None
         # A full or failing disk: the thread goes on when it is well again.
         except Exception as error:  # noqa: BLE001
             logger.error("background work waits after %s", type(error).__name__)

@@ -56,6 +56,10 @@ NEEDED = {
     ("GET", "/v1/keys"): "admin",
     ("POST", "/v1/keys"): "admin",
     ("DELETE", "/v1/keys/{key_id}"): "admin",
+    ("POST", "/v1/feedback"): "read",
+    ("GET", f"{COLLECTION}/golden"): "write",
+    ("GET", f"{COLLECTION}/gaps"): "write",
+    ("DELETE", f"{COLLECTION}/queries"): "admin",
     ("POST", "/v1/evaluations"): "admin",
     ("GET", "/v1/evaluations/{evaluation_id}"): "admin",
     ("GET", "/v1/generations"): "admin",
@@ -66,6 +70,8 @@ NEEDED = {
 }
 # Allowed, and refused then for what it asks: a generation that is built would change the service.
 REFUSED_LATER = {
+    # No query of that id was logged.
+    ("POST", "/v1/feedback"): 404,
     ("POST", "/v1/generations"): 422,
     ("POST", "/v1/generations/{generation_id}/rollback"): 409,
 }
@@ -76,6 +82,7 @@ BODIES: dict[tuple[str, str], Json] = {
     ("POST", f"{COLLECTION}/search"): {"query": "tea"},
     ("POST", f"{COLLECTION}/preflight"): {"id": "b.txt", "data": "VGVhLg=="},
     ("POST", "/v1/keys"): {"name": "made"},
+    ("POST", "/v1/feedback"): {"query_id": "none", "helpful": True},
     ("POST", "/v1/evaluations"): {
         "collection": "own",
         "queries": [{"query": "tea", "relevant": ["a"]}],
