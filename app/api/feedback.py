@@ -87,7 +87,7 @@ def give_feedback(
     responses=problem_responses(404),
 )
 def get_golden(collection: CollectionName, resources: Opened) -> GoldenOut:
-    """Return a golden set made of feedback, for review; values count who called a document right."""
+    """Return a golden set made of feedback, for review; values count votes."""
     learned = feedback.learn_golden(resources, collection)
     return GoldenOut(queries=[LearnedOut.model_validate(query) for query in learned])
 

@@ -78,18 +78,18 @@ def test_queries_are_erased_on_demand_and_when_their_time_is_over(
     logging_service: Service, logged: Collection
 ) -> None:
     resources = logging_service.resources
-    secret = "unmistakable passphrase"
-    say(logged, logged.search(secret)["query_id"], helpful=True)
+    phrase = "unmistakable passphrase"
+    say(logged, logged.search(phrase)["query_id"], helpful=True)
 
     def is_in_files() -> bool:
         files = [path.read_bytes() for path in resources.settings.data.iterdir() if path.is_file()]
-        return any(secret.encode() in data for data in files)
+        return any(phrase.encode() in data for data in files)
 
     assert is_in_files()
     erased = logged.http.delete(f"{logged.path}/queries").json()
     assert erased == {"erased": 1}
     assert not is_in_files()
-    query_id = logged.search(secret)["query_id"]
+    query_id = logged.search(phrase)["query_id"]
     assert say(logged, query_id, helpful=True) == 201
     with resources.database.write() as session:
         row = session.get_one(LoggedQuery, query_id)
