@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from contextlib import closing
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -18,6 +19,7 @@ from app.errors import InvalidRequest, UnsupportedMediaType
 from app.services.documents import Upload
 from app.services.preflight import preflight
 from ingest.formats import resolve_media_type
+from ingest.sandbox import Sandbox
 
 router = APIRouter(prefix="/v1", route_class=GuardedRoute, responses=problem_responses(401, 403))
 
@@ -28,7 +30,7 @@ class PreflightIn(Body):
     id: str = Field(min_length=1, max_length=256, examples=["manual/reset"])
     data: str = Field(min_length=1, description="The file, in base64", examples=["VGVhLg=="])
     filename: str = Field("", max_length=256, examples=["reset.txt"])
-    media_type: str = Field("", max_length=128)
+    media_type: str = Field("", max_length=128, pattern=r"^[A-Za-z0-9.+/;= _-]*$")
     title: Title | None = None
     url: Url | None = None
     attributes: AttributesIn | None = None
@@ -103,5 +105,7 @@ def check_article(
         url=body.url,
         attributes=body.attributes,
     )
-    found = preflight(resources, collection, upload, read_queries(body.queries))
+    # A child of its own: the worker's may be busy with an upload for a minute.
+    with closing(Sandbox(resources.settings)) as sandbox:
+        found = preflight(resources, sandbox, collection, upload, read_queries(body.queries))
     return PreflightOut.model_validate(found)

@@ -75,12 +75,10 @@ def reembed(
             {"id": query.id, "query": query.text, "relevant": dict(query.relevant)}
             for query in read_golden(golden_set)
         ]
-    with (
-        open_client(data, server, key, "folio reembed", embeds=True, works=True) as client,
-        Progress(console=err, disable=as_json) as progress,
-    ):
+    with open_client(data, server, key, "folio reembed", embeds=True, works=True) as client:
         made = client.call("POST", "/v1/generations", json=body)
-        generation = _follow(client, made["id"], progress)
+        with Progress(console=err, disable=as_json) as progress:
+            generation = _follow(client, made["id"], progress)
     if as_json:
         print_json(generation)
     else:

@@ -99,7 +99,11 @@ class _Probe:
 
 
 def preflight(
-    resources: Resources, collection_name: str, upload: Upload, golden: Sequence[GoldenQuery] = ()
+    resources: Resources,
+    sandbox: Sandbox,
+    collection_name: str,
+    upload: Upload,
+    golden: Sequence[GoldenQuery] = (),
 ) -> Preflight:
     """Predict what an upload would do to the answers of a collection; nothing is changed.
 
@@ -109,7 +113,7 @@ def preflight(
     resources = resources.pin()
     for query in golden:
         check_query(query.text)
-    prepared = _prepare(resources, replace(upload, id=normalize_id(upload.id)))
+    prepared = _prepare(resources, sandbox, replace(upload, id=normalize_id(upload.id)))
     terms = count_article_terms(prepared.article.title, prepared.article.text)
     with resources.database.read() as session:
         collection_id = require_collection(session, collection_name).id
@@ -158,12 +162,8 @@ def find_uncovered(article: Article, embedded: EmbeddedArticle) -> tuple[Uncover
     return tuple(found)
 
 
-def _prepare(resources: Resources, upload: Upload) -> _Prepared:
-    sandbox = Sandbox(resources.settings)
-    try:
-        parsed = sandbox.parse(upload.media_type, upload.data)
-    finally:
-        sandbox.close()
+def _prepare(resources: Resources, sandbox: Sandbox, upload: Upload) -> _Prepared:
+    parsed = sandbox.parse(upload.media_type, upload.data)
     article = apply_declared(parsed, upload.declared())
     embedded = embed_article(
         resources.engine,
