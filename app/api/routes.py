@@ -212,6 +212,9 @@ def search_collection(
     """Rank the articles of a collection for a question, each with its best passages."""
     for name in body.also_in:
         caller.require(Scope.READ, name)
+    if body.generation is not None:
+        # It can make the service load another model.
+        caller.require(Scope.ADMIN, collection)
     result = search.search_documents(
         resources.pin(body.generation),
         collection,
