@@ -209,17 +209,18 @@ def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], 
     """Ask the golden set of both generations, and make the new one live if it does not lose."""
     with resources.database.read() as session:
         live = queries.find_live_generation(session)
-        generation = _require(session, generation_id)
-        gate = generation.gate or {}
-        collection = queries.find_collection(session, gate.get("collection") or "")
+        live_id = None if live is None else live.id
+        gate = _require(session, generation_id).gate or {}
+        found = queries.find_collection(session, gate.get("collection") or "")
+        collection = None if found is None else found.name
     report: dict[str, Any] | None = None
-    passes, message = False, "its collection is gone"
-    if live is not None and collection is not None and gate["queries"]:
+    passes, message = False, "nothing was measured: no golden set, or its collection is gone"
+    if live_id is not None and collection is not None and gate["queries"]:
         evaluation = ask_golden(
             resources,
-            collection.name,
+            collection,
             load_golden(gate["queries"]),
-            [Configuration(generation=live.id), Configuration(generation=generation_id)],
+            [Configuration(generation=live_id), Configuration(generation=generation_id)],
         )
         report = summarize(evaluation)
         difference = find_main(evaluation.comparisons[0]).difference
@@ -261,6 +262,7 @@ def _go_live(
         pinned.catch_up()
         with resources.database.read() as session:
             former = queries.find_live_generation(session)
+            former_id = None if former is None else former.id
             version_ids = session.scalars(
                 select(UnitRow.version_id).where(UnitRow.generation_id == generation_id).distinct()
             ).all()
@@ -279,8 +281,8 @@ def _go_live(
             if report is not None:
                 generation.gate = {**(generation.gate or {}), "report": report}
             set_live(session, generation_id, receipts)
-        if former is not None:
-            resources.forget(former.id, whole=False)
+        if former_id is not None:
+            resources.forget(former_id, whole=False)
         return
 
 
