@@ -207,11 +207,13 @@ def _ask(
     ask: Ask, text: str, configuration: Configuration
 ) -> tuple[tuple[str, ...], float, str | None]:
     started = perf_counter()
+    ranking: tuple[str, ...] = ()
+    error: str | None = None
     try:
-        ranking, error = tuple(ask(text, configuration)), None
+        ranking = tuple(ask(text, configuration))
     except FolioError as failure:
         # Of this query: the others go on. What stops every query is met by the caller before.
-        ranking, error = (), failure.code
+        error = failure.code
     return ranking, 1000 * (perf_counter() - started), error
 
 

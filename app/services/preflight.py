@@ -271,7 +271,7 @@ def _compare(
     document_id: str, probe: _Probe, before: Sequence[str], after: Sequence[str]
 ) -> Change:
     rank = after.index(document_id) + 1 if document_id in after else None
-    overtaken = ()
+    overtaken: tuple[str, ...] = ()
     if rank is not None:
         ahead = set(before[: before.index(document_id)] if document_id in before else before)
         overtaken = tuple(other for other in after[rank:] if other in ahead)

@@ -1,5 +1,6 @@
 """Evaluations and generations over REST, with the thread that works on them."""
 
+from functools import partial
 from pathlib import Path
 
 from tests.api.service import Collection, Json, Service, poll
@@ -84,12 +85,8 @@ def test_generation_is_built_measured_and_rolled_back_on_a_running_server(
     # Both can be asked, and new articles come to both.
     collection.add({"id": "new", "text": "A quick brown fox."})
     for generation in (live["id"], done["id"]):
-        poll(
-            lambda number=generation: collection.found(  # type: ignore[misc]
-                "fox", limit=100, mode="dense", generation=number
-            ),
-            lambda found: "new" in found,
-        )
+        options: Json = {"limit": 100, "mode": "dense", "generation": generation}
+        poll(partial(collection.found, "fox", **options), lambda found: "new" in found)
     again = service.http.post("/v1/generations", json=body)
     assert (again.status_code, again.json()["code"]) == (409, "generation_is_live")
     removed = service.http.delete(path)

@@ -291,7 +291,9 @@ def test_no_search_fails_during_build_flip_and_rollback(
     filled: Resources, other_model: Path
 ) -> None:
     first = list_generations(filled)[0].id
-    stop, failures, generations = Event(), [], []
+    stop = Event()
+    failures: list[Exception] = []
+    generations: list[int | None] = []
 
     def ask() -> None:
         while not stop.is_set():
