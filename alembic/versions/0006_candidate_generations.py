@@ -47,7 +47,7 @@ def upgrade() -> None:
         sa.Column("text", sa.String(), nullable=False),
         sa.Column("mode", sa.String(length=8), nullable=False),
         sa.Column("found", sa.JSON(), nullable=False),
-        sa.Column("score", sa.Float(), nullable=True),
+        sa.Column("score", sa.Double(), nullable=True),
         sa.Column("asked_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["collection_id"],

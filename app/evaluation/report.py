@@ -233,7 +233,7 @@ def _hardest(evaluation: Json) -> str:
     """The queries that no configuration does well."""
 
     def best(query: Json) -> float:
-        return max(run["values"][MAIN_MEASURE] for run in query["runs"])
+        return max(float(run["values"][MAIN_MEASURE]) for run in query["runs"])
 
     return _table(
         ["query", "relevant", "found first", f"best {MAIN_MEASURE}"],
