@@ -80,3 +80,5 @@ class Settings(BaseSettings):
     """Wait before the second attempt at a document; before the third it is four times that."""
     keep_versions: int = Field(default=10, ge=1)
     """Versions of a document that are kept, the live one included; older ones are erased."""
+    query_log_days: int = Field(default=0, ge=0, le=3650)
+    """Keep questions and what they found for so many days; 0 keeps none and erases what is kept."""

@@ -46,6 +46,24 @@ class Stage(StrEnum):
     COMMIT = "commit"
 
 
+class Progress(StrEnum):
+    """Where something that the server does in the background stands."""
+
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class GenerationState(StrEnum):
+    """Where a generation of vectors stands; which one is live is said beside it."""
+
+    BUILDING = "building"
+    READY = "ready"
+    REFUSED = "refused"
+    """It is complete, and its gate did not let it go live."""
+    FAILED = "failed"
+
+
 class Mode(StrEnum):
     """How articles are found: by meaning, by words, or by both."""
 

@@ -14,7 +14,16 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import events, health, retrieval, routes, versions
+from app.api import (
+    evaluations,
+    events,
+    feedback,
+    health,
+    preflight,
+    retrieval,
+    routes,
+    versions,
+)
 from app.api.compat import embeddings
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi
@@ -22,6 +31,7 @@ from app.api.problems import add_problem_handlers
 from app.config import Settings
 from app.errors import FolioError, ModelUnavailable, StaleVectors
 from app.resources import Resources, open_resources
+from app.services.background import run_background
 from app.services.keys import has_keys, install_admin_key
 from ingest.worker import run_worker
 
@@ -38,6 +48,7 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
         stack = ExitStack()
         if works:
             stack.enter_context(run_worker(resources))
+            stack.enter_context(run_background(resources))
         try:
             yield
         finally:
@@ -61,6 +72,9 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
         events.router,
         retrieval.router,
         embeddings.router,
+        evaluations.router,
+        preflight.router,
+        feedback.router,
     )
     for router in routers:
         app.include_router(router)

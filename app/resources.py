@@ -6,21 +6,24 @@ Opened and closed in one place, passed as an argument everywhere else.
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass
+from queue import SimpleQueue
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db import queries, queue
-from app.db.models import Generation
+from app.db.models import Generation, LoggedQuery
 from app.db.session import Database, open_database
 from app.embedding.checkpoint import Checkpoint, open_checkpoint
 from app.embedding.engine import Engine, load_engine
-from app.errors import ModelUnavailable, StaleVectors
+from app.errors import ModelUnavailable, NotFound, StaleVectors
 from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.flat import FlatIndex, UnitVectors
 from app.index.lexical import LexicalIndex, TermDocument, pack_terms
@@ -45,16 +48,20 @@ class Indexes:
     generation_id: int
 
 
-class Resources:
-    """The open database, the index over it, and the model once it is needed."""
+class Serving:
+    """One generation in use: the model that asks it and the indexes over its vectors.
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    Without a generation it is the configured model before anything was embedded.
+    """
+
+    def __init__(
+        self, settings: Settings, database: Database, generation_id: int | None = None
+    ) -> None:
         self.settings = settings
-        self.database = database
-        self.work_arrived = Event()
-        """Set when documents were queued; the worker waits for it."""
+        self.generation_id = generation_id
         self.model_problem: str | None = None
         """Why the last attempt to load the model failed."""
+        self._database = database
         self._engine: Engine | None = None
         self._cross_encoder: CrossEncoder | None = None
         self._loading = Lock()
@@ -65,7 +72,7 @@ class Resources:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The configured checkpoint; raises ModelUnavailable with the reason there is none."""
+        """The checkpoint; raises ModelUnavailable with the reason there is none."""
         if self._checkpoint is None:
             self._checkpoint = open_checkpoint(self.settings)
         return self._checkpoint
@@ -104,28 +111,133 @@ class Resources:
         """The model if it is loaded already."""
         return self._engine
 
-    @property
-    def model_fingerprint(self) -> str | None:
-        """What makes the vectors, if the model is loaded."""
-        return None if self._engine is None else self.checkpoint.fingerprint
-
     def check_fingerprint(self) -> None:
-        """Raise StaleVectors when the stored vectors were made by another model."""
-        with self.database.read() as session:
-            live = queries.find_live_generation(session)
-            if live is None or live.fingerprint == self.checkpoint.fingerprint:
+        """Raise StaleVectors when the vectors were made by another model."""
+        with self._database.read() as session:
+            stored = self.find_generation(session)
+            if stored is None or stored.fingerprint == self.checkpoint.fingerprint:
                 return
             ours = dict(self.checkpoint.identity)
-            theirs = live.identity
+            theirs = stored.identity
             changed = sorted(
                 part for part in {*ours, *theirs} if ours.get(part) != theirs.get(part)
             )
             raise StaleVectors(
-                f"the stored vectors were made by {live.model} ({live.fingerprint}), the "
+                f"the stored vectors were made by {stored.model} ({stored.fingerprint}), the "
                 f"configured model is {self.checkpoint.name} ({self.checkpoint.fingerprint}); "
                 f"they differ in: {', '.join(changed)}. Run `folio reembed` to embed every article "
                 "with the configured model, or configure the former one"
             )
+
+    def find_generation(self, session: Session) -> Generation | None:
+        """Return its row; the live one while it is of none."""
+        if self.generation_id is None:
+            return queries.find_live_generation(session)
+        return session.get(Generation, self.generation_id)
+
+    def follow(self) -> tuple[Indexes | None, dict[int, str]]:
+        """Return the indexes at the last commit, and the damaged versions with their documents."""
+        with self._following, self._database.read() as session:
+            damaged = self._apply_changes(session)
+            return self._indexes, damaged
+
+    def forget_indexes(self) -> None:
+        """Give up the memory of the indexes until they are asked for again."""
+        with self._following:
+            self._indexes = None
+
+    def _apply_changes(self, session: Session) -> dict[int, str]:
+        last = queries.last_change(session)
+        known = self._indexes
+        if known is not None and last == self._seen_change:
+            return {}
+        generation = self.find_generation(session)
+        if generation is None:
+            return {}
+        damaged: dict[int, str] = {}
+        if known is None or generation.id != known.generation_id:
+            known = read_indexes(session, generation, damaged)
+        else:
+            unit_ids = queries.changed_units(session, self._seen_change)
+            added = _read_vectors(session, generation, unit_ids, damaged)
+            known.vectors.apply(added, removed=unit_ids)
+            document_ids = queries.changed_documents(session, self._seen_change)
+            known.terms.apply(_read_terms(session, document_ids), removed=document_ids)
+        self._indexes, self._seen_change = known, last
+        return damaged
+
+
+class Resources:
+    """The open database and, for each generation in use, its indexes and its model.
+
+    What is asked of it is asked of the generation that is live at that moment. A use case that asks
+    twice pins it first: vectors of two generations must not meet.
+    """
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.work_arrived = Event()
+        """Set when documents were queued; the worker waits for it."""
+        self.tasks_arrived = Event()
+        """Set when a generation or an evaluation was asked for."""
+        self.asked_queries: SimpleQueue[LoggedQuery] = SimpleQueue()
+        """What the query log has yet to store: a search does not wait for the writers."""
+        self._configured = Serving(settings, database)
+        self._servings: dict[int, Serving] = {}
+        self._choosing = Lock()
+        self._pinned: Serving | None = None
+
+    def pin(self, generation_id: int | None = None) -> "Resources":
+        """Return these resources held to the generation that is live now, or to another one.
+
+        Raises NotFound for a generation that is none.
+        """
+        if self._pinned is not None and generation_id is None:
+            return self
+        pinned = copy(self)
+        pinned._pinned = self._find_serving(generation_id)
+        return pinned
+
+    @property
+    def generation_id(self) -> int | None:
+        """The generation that is asked; None before anything was embedded."""
+        return self._serving.generation_id
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Its checkpoint; raises ModelUnavailable with the reason there is none."""
+        return self._serving.checkpoint
+
+    @property
+    def configured_checkpoint(self) -> Checkpoint:
+        """The checkpoint that the settings name."""
+        return self._configured.checkpoint
+
+    @property
+    def engine(self) -> Engine:
+        """Its model, loaded at the first use; raises ModelUnavailable, or StaleVectors."""
+        return self._serving.engine
+
+    @property
+    def loaded_engine(self) -> Engine | None:
+        """Its model if it is loaded already."""
+        return self._serving.loaded_engine
+
+    @property
+    def model_problem(self) -> str | None:
+        """Why the last attempt to load the model failed."""
+        return self._serving.model_problem
+
+    @property
+    def model_fingerprint(self) -> str | None:
+        """What makes the vectors, if the model is loaded."""
+        serving = self._serving
+        return None if serving.loaded_engine is None else serving.checkpoint.fingerprint
+
+    def check_fingerprint(self) -> None:
+        """Raise StaleVectors when the stored vectors were made by another model."""
+        self._serving.check_fingerprint()
 
     def ensure_generation(self, session: Session) -> Generation:
         """Return the live generation, made now if these are the first vectors."""
@@ -140,13 +252,8 @@ class Resources:
 
     def make_generation(self, engine: Engine, *, is_live: bool) -> Generation:
         """Return a new row for vectors that `engine` makes of the configured model."""
-        return Generation(
-            fingerprint=self.checkpoint.fingerprint,
-            identity=dict(self.checkpoint.identity),
-            model=self.checkpoint.name,
-            dimensions=self.checkpoint.dimensions,
-            engine=f"{engine.name} {engine.dtype}",
-            is_live=is_live,
+        return describe_generation(
+            self.checkpoint, self.settings, engine=f"{engine.name} {engine.dtype}", is_live=is_live
         )
 
     def catch_up(self) -> Indexes | None:
@@ -154,10 +261,9 @@ class Resources:
 
         Versions with a damaged vector are quarantined on the way.
         """
+        serving = self._serving
         while True:
-            with self._following, self.database.read() as session:
-                damaged = self._follow(session)
-                indexes = self._indexes
+            indexes, damaged = serving.follow()
             if not damaged:
                 return indexes
             for version_id, document_id in damaged.items():
@@ -171,28 +277,92 @@ class Resources:
         with self.database.write() as session:
             queries.quarantine_version(session, version_id, message)
 
-    def _follow(self, session: Session) -> dict[int, str]:
-        """Apply what changed to the indexes; returns the damaged versions and their documents."""
-        last = queries.last_change(session)
-        known = self._indexes
-        if known is not None and last == self._seen_change:
-            return {}
-        live = queries.find_live_generation(session)
-        if live is None:
-            return {}
-        damaged: dict[int, str] = {}
-        if known is None or live.id != known.generation_id:
-            known = Indexes(FlatIndex(live.dimensions), LexicalIndex(), live.id)
-            known.vectors.apply(_read_vectors(session, live, None, damaged))
-            known.terms.apply(_read_terms(session, None))
-        else:
-            unit_ids = queries.changed_units(session, self._seen_change)
-            added = _read_vectors(session, live, unit_ids, damaged)
-            known.vectors.apply(added, removed=unit_ids)
-            document_ids = queries.changed_documents(session, self._seen_change)
-            known.terms.apply(_read_terms(session, document_ids), removed=document_ids)
-        self._indexes, self._seen_change = known, last
-        return damaged
+    def forget(self, generation_id: int, *, whole: bool) -> None:
+        """Give up the indexes of a generation that is not live and, if `whole`, its model."""
+        with self._choosing:
+            serving = self._servings.get(generation_id)
+            if serving is not None:
+                serving.forget_indexes()
+            if whole:
+                self._servings.pop(generation_id, None)
+
+    @property
+    def _serving(self) -> Serving:
+        return self._pinned or self._find_serving(None)
+
+    def _find_serving(self, generation_id: int | None) -> Serving:
+        with self.database.read() as session:
+            if generation_id is None:
+                generation = queries.find_live_generation(session)
+            else:
+                generation = session.get(Generation, generation_id)
+                if generation is None:
+                    raise NotFound(
+                        f"there is no generation {generation_id}", code="generation_not_found"
+                    )
+            if generation is None:
+                return self._configured
+            with self._choosing:
+                serving = self._servings.get(generation.id)
+                if serving is None:
+                    serving = self._servings[generation.id] = self._open_serving(generation)
+                    there = set(session.scalars(select(Generation.id)))
+                    for gone in self._servings.keys() - there:
+                        del self._servings[gone]
+        return serving
+
+    def _open_serving(self, generation: Generation) -> Serving:
+        """Return what serves a generation: the configured model if it is of it, else its own.
+
+        One that went live in place of the configured model goes on with its own. A live one of any
+        other model must not answer: the configured model refuses then with StaleVectors.
+        """
+        if self._is_configured(generation):
+            if self._configured.generation_id is None:
+                self._configured.generation_id = generation.id
+            if self._configured.generation_id == generation.id:
+                return self._configured
+            return Serving(self.settings, self.database, generation.id)
+        own = self.settings.model_copy(update=generation.source)
+        return Serving(own, self.database, generation.id)
+
+    def _is_configured(self, generation: Generation) -> bool:
+        if generation.source is None or (generation.is_live and generation.replaced is None):
+            return True
+        try:
+            configured = self._configured.checkpoint.fingerprint
+        except ModelUnavailable:
+            return generation.is_live
+        if generation.is_live:
+            return configured != generation.replaced
+        return configured == generation.fingerprint
+
+
+def read_indexes(session: Session, generation: Generation, damaged: dict[int, str]) -> Indexes:
+    """Return both indexes as the session sees them; what fails its checksum is noted."""
+    indexes = Indexes(FlatIndex(generation.dimensions), LexicalIndex(), generation.id)
+    indexes.vectors.apply(_read_vectors(session, generation, None, damaged))
+    indexes.terms.apply(_read_terms(session, None))
+    return indexes
+
+
+def describe_generation(
+    checkpoint: Checkpoint, settings: Settings, *, engine: str, is_live: bool
+) -> Generation:
+    """Return a new row for vectors of a checkpoint that `settings` open."""
+    return Generation(
+        fingerprint=checkpoint.fingerprint,
+        identity=dict(checkpoint.identity),
+        model=checkpoint.name,
+        dimensions=checkpoint.dimensions,
+        engine=engine,
+        is_live=is_live,
+        source={
+            "model": settings.model,
+            "model_revision": settings.model_revision,
+            "dimensions": settings.dimensions,
+        },
+    )
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def prepare_document(resources: Resources, sandbox: Sandbox, claim: Claim) -> Pr
     if parsed is None:
         return None
     parsed_at = perf_counter()
-    article = _apply_declared(parsed, source.declared)
+    article = apply_declared(parsed, source.declared)
     if source.live is not None and _reads_alike(article, source.live):
         attempt(
             resources,
@@ -330,7 +330,7 @@ def _parse(sandbox: Sandbox, source: _Source) -> Article:
     return sandbox.parse(source.media_type, source.data)
 
 
-def _apply_declared(parsed: Article, declared: dict[str, Any]) -> Article:
+def apply_declared(parsed: Article, declared: dict[str, Any]) -> Article:
     """Return the article with the caller's title, url and attributes over the file's own."""
     return replace(
         parsed,

@@ -12,7 +12,7 @@ from app.db.models import Original, PassageRow, TermsRow, UnitRow, Version, utc_
 from app.db.queue import Claim
 from app.domain import Article, Embedding, Heading, PageStart, Receipt, Status, Unit
 from app.index.analysis import ANALYSIS, count_article_terms
-from app.index.lexical import pack_terms
+from app.index.lexical import StoredTerms, pack_terms
 from app.resources import Resources
 
 
@@ -35,22 +35,33 @@ def commit_article(
         # Deleted, or taken over by another worker: nothing of it may come back.
         if version is None:
             return False
-        generation = resources.ensure_generation(session)
-        former = queries.find_live_version(session, version.document_id)
-        if former is not None:
-            queries.remove_units(session, UnitRow.version_id == former.id)
-            session.execute(delete(TermsRow).where(TermsRow.version_id == former.id))
-        _make_live(session, version, former, parsed, article)
-        version.receipt = asdict(embedded.receipt)
-        unit_ids = store_units(
-            session, embedded, version_id=version.id, generation_id=generation.id
-        )
-        queries.store_terms(
-            session, version.id, analysis=ANALYSIS, data=terms.data, data_crc32=terms.crc32
-        )
-        queries.log_units(session, unit_ids, version.document_id)
+        store_article(resources, session, version, parsed, article, embedded, terms)
         _prune(resources, session, version)
     return True
+
+
+def store_article(
+    resources: Resources,
+    session: Session,
+    version: Version,
+    parsed: Article,
+    article: Article,
+    embedded: EmbeddedArticle,
+    terms: StoredTerms,
+) -> None:
+    """Make a version live in place of the former one, in the caller's transaction."""
+    generation = resources.ensure_generation(session)
+    former = queries.find_live_version(session, version.document_id)
+    if former is not None:
+        queries.remove_units(session, UnitRow.version_id == former.id)
+        session.execute(delete(TermsRow).where(TermsRow.version_id == former.id))
+    _make_live(session, version, former, parsed, article)
+    version.receipt = asdict(embedded.receipt)
+    unit_ids = store_units(session, embedded, version_id=version.id, generation_id=generation.id)
+    queries.store_terms(
+        session, version.id, analysis=ANALYSIS, data=terms.data, data_crc32=terms.crc32
+    )
+    queries.log_units(session, unit_ids, version.document_id)
 
 
 def commit_metadata(resources: Resources, claim: Claim, parsed: Article, article: Article) -> bool:

@@ -183,6 +183,8 @@ def _ingest_batch(
     max_documents: int,
 ) -> int:
     """Take documents until their tokens fill an engine call, and ingest them; returns how many."""
+    # What one model embedded is committed to its own generation, or not at all.
+    resources = resources.pin()
     call_tokens = _CALL_BATCHES * resources.settings.batch_tokens
     batch: list[Prepared] = []
     taken = tokens = 0

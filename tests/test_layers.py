@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 # Each layer may import itself and the ones before it; those on one line not each other.
 LAYERS = [
     ["app.config", "app.domain", "app.errors"],
-    ["app.db", "app.embedding", "app.index"],
+    ["app.db", "app.embedding", "app.index", "app.evaluation"],
     ["app.resources"],
     ["ingest"],
     ["app.services"],
@@ -19,6 +19,8 @@ LAYERS = [
     ["app.client"],
     ["app.uploading", "app.explaining", "app.fetching"],
     ["app.mirror", "app.importing"],
+    ["app.terminal"],
+    ["app.commands"],
     ["app.cli"],
     ["train"],
 ]

@@ -8,6 +8,9 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.auth import SCOPE_FIELD
 from app.api.compat.embeddings import EmbeddingsIn
+from app.api.evaluations import EvaluationIn, GenerationIn
+from app.api.feedback import FeedbackIn
+from app.api.preflight import PreflightIn
 from app.api.problems import Problem
 from app.api.retrieval_schemas import ContextIn, ExplainIn, RerankIn
 from app.api.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn
@@ -18,8 +21,12 @@ _BODIES: tuple[type[BaseModel], ...] = (
     DocumentIn,
     DocumentsIn,
     EmbeddingsIn,
+    EvaluationIn,
     ExplainIn,
+    FeedbackIn,
+    GenerationIn,
     KeyIn,
+    PreflightIn,
     RerankIn,
     SearchIn,
 )

@@ -29,7 +29,7 @@ from app.api.schemas import (
 from app.api.uploads import ManyUploads, OneUpload, upload_schema
 from app.domain import Scope, Status
 from app.errors import NotFound
-from app.services import collections, documents, keys, search
+from app.services import collections, documents, feedback, keys, search
 from ingest.formats import MEDIA_TYPES
 
 router = APIRouter(prefix="/v1", route_class=GuardedRoute, responses=problem_responses(401, 403))
@@ -212,8 +212,11 @@ def search_collection(
     """Rank the articles of a collection for a question, each with its best passages."""
     for name in body.also_in:
         caller.require(Scope.READ, name)
+    if body.generation is not None:
+        # It can make the service load another model.
+        caller.require(Scope.ADMIN, collection)
     result = search.search_documents(
-        resources,
+        resources.pin(body.generation),
         collection,
         body.query,
         limit=body.limit,
@@ -225,7 +228,10 @@ def search_collection(
         also_in=body.also_in,
         rerank=body.rerank,
     )
-    return SearchOut.model_validate(result)
+    answer = SearchOut.model_validate(result)
+    return answer.model_copy(
+        update={"query_id": feedback.record_query(resources, collection, result)}
+    )
 
 
 @router.post(

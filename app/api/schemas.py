@@ -334,6 +334,9 @@ class SearchIn(Body):
     dimensions: int | None = Field(
         None, ge=1, le=65_536, description="Compare only the first ones of each vector"
     )
+    generation: int | None = Field(
+        None, ge=1, le=2**53, description="Ask this generation of vectors instead of the live one"
+    )
     also_in: list[str] = Field(
         [], max_length=7, description="Further collections to search together with this one"
     )
@@ -382,6 +385,8 @@ class SearchOut(Answer):
     results: list[HitOut]
     generation: int | None
     took_ms: TookMs
+    query_id: str | None = None
+    """What POST /v1/feedback names; None while the query log is off."""
 
 
 # Keys

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from app.domain import Scope, Stage, Status
+from app.domain import GenerationState, Mode, Progress, Scope, Stage, Status
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -201,6 +201,17 @@ class Generation(Table):
     engine: Mapped[str] = mapped_column(String(64))
     """What computed the vectors, and in which precision: speed, not meaning."""
     is_live: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[GenerationState] = mapped_column(
+        String(16), default=GenerationState.READY, server_default="ready"
+    )
+    source: Mapped[dict[str, Any] | None]
+    """The settings that open its model; None for what an older program stored."""
+    replaced: Mapped[str | None] = mapped_column(String(64))
+    """Fingerprint of the model that was configured when this generation was made live instead."""
+    gate: Mapped[dict[str, Any] | None]
+    """What is measured before it goes live, and what came of it."""
+    message: Mapped[str | None]
+    """Why it was refused, or failed."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     __table_args__ = (
@@ -328,3 +339,51 @@ class KeyCollection(Table):
 
     key_id: Mapped[str] = mapped_column(_belongs_to("keys.id"), primary_key=True)
     collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"), primary_key=True)
+
+
+class EvaluationRow(Table):
+    """A golden set that the server asks itself, and what came of it."""
+
+    __tablename__ = "evaluations"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"), index=True)
+    status: Mapped[Progress] = mapped_column(String(16), default=Progress.QUEUED)
+    request: Mapped[dict[str, Any]]
+    """`queries` and `configurations`."""
+    result: Mapped[dict[str, Any] | None]
+    message: Mapped[str | None]
+    """Why it failed."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    finished_at: Mapped[datetime | None]
+
+
+class LoggedQuery(Table):
+    """A question that was asked while the query log is on."""
+
+    __tablename__ = "query_log"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"))
+    text: Mapped[str]
+    mode: Mapped[Mode] = mapped_column(String(8))
+    found: Mapped[list[str]] = mapped_column(JSON)
+    """Ids of the first documents, best first."""
+    score: Mapped[float | None]
+    """Of the first one."""
+    asked_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (Index("ix_query_log_collection_id_asked_at", "collection_id", "asked_at"),)
+
+
+class Feedback(Table):
+    """What somebody said of the answer to a question."""
+
+    __tablename__ = "feedback"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    query_id: Mapped[str] = mapped_column(_belongs_to("query_log.id"), index=True)
+    helpful: Mapped[bool | None]
+    document_id: Mapped[str | None]
+    """The document that would have been right."""
+    given_at: Mapped[datetime] = mapped_column(default=utc_now)

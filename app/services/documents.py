@@ -206,7 +206,7 @@ def put_documents(
         session.add(job)
         session.flush()
         put = [
-            _put(session, collection, document_id, upload)
+            put_version(session, collection, document_id, upload)
             for document_id, upload in zip(ids, uploads, strict=True)
         ]
         session.add_all(
@@ -375,7 +375,7 @@ def _check_queue(session: Session, max_queue: int) -> None:
         )
 
 
-def _put(
+def put_version(
     session: Session, collection: Collection, document_id: str, upload: Upload
 ) -> tuple[Version, Change]:
     """Return the version that now stands for the upload, and what it changed."""

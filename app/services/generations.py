@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.db.models import Document, Generation, PassageRow, UnitRow, Version
@@ -70,8 +71,8 @@ def reembed(
     for position, (external_id, version_id) in enumerate(versions, start=1):
         try:
             if version_id not in embedded:
-                _reembed_version(resources, engine, external_id, version_id, generation_id)
-            receipts[version_id] = _count_receipt(resources, engine, version_id, generation_id)
+                reembed_version(resources, engine, external_id, version_id, generation_id)
+            receipts[version_id] = count_receipt(resources, engine, version_id, generation_id)
         except (UnreadableDocument, CorruptData) as error:
             failed.append((external_id, error.code, str(error)))
         on_progress(position, len(versions))
@@ -97,12 +98,18 @@ def _open_generation(resources: Resources, engine: Engine) -> int:
         return generation.id
 
 
-def _reembed_version(
+def reembed_version(
     resources: Resources, engine: Engine, external_id: str, version_id: int, generation_id: int
 ) -> None:
+    """Embed an article once more, into a generation; nothing happens if it is not live any more.
+
+    Raises CorruptData, and UnreadableDocument when the model cannot read it whole.
+    """
     with resources.database.read() as session:
+        version = session.get(Version, version_id)
+        if version is None:
+            return
         read_text(session, version_id, external_id)
-        version = session.get_one(Version, version_id)
         article = read_article(version)
         source_bytes = (version.receipt or {}).get("bytes", 0)
     embedded = embed_article(
@@ -112,18 +119,33 @@ def _reembed_version(
         source_bytes=source_bytes,
     )
     with resources.database.write() as session:
-        store_units(session, embedded, version_id=version_id, generation_id=generation_id)
+        # Replaced, removed or embedded by someone else since it was read.
+        version = session.get(Version, version_id)
+        held = exists().where(
+            UnitRow.version_id == version_id, UnitRow.generation_id == generation_id
+        )
+        if version is None or not version.is_live or session.scalar(select(held)):
+            return
+        if session.get(Generation, generation_id) is None:
+            return
+        unit_ids = store_units(
+            session, embedded, version_id=version_id, generation_id=generation_id
+        )
+        queries.log_units(session, unit_ids, version.document_id)
 
 
-def _count_receipt(
+def count_receipt(
     resources: Resources, engine: Engine, version_id: int, generation_id: int
 ) -> dict[str, Any]:
-    """Return the receipt of a version for its vectors in a generation."""
+    """Return the receipt of a version for its vectors in a generation; empty when it is gone."""
     units = (UnitRow.version_id == version_id, UnitRow.generation_id == generation_id)
     with resources.database.read() as session:
-        receipt, title = session.execute(
+        stored = session.execute(
             select(Version.receipt, Version.title).where(Version.id == version_id)
-        ).one()
+        ).one_or_none()
+        if stored is None:
+            return {}
+        receipt, title = stored
         unit_tokens = session.scalars(select(UnitRow.tokens).where(*units)).all()
         passages = session.scalar(
             select(func.count())
@@ -142,18 +164,23 @@ def _count_receipt(
     }
 
 
+def set_live(session: Session, generation_id: int, receipts: dict[int, dict[str, Any]]) -> None:
+    """Make a generation live with the receipts of its vectors; the former one stays."""
+    former = queries.find_live_generation(session)
+    if former is not None:
+        former.is_live = False
+        session.flush()
+    session.get_one(Generation, generation_id).is_live = True
+    session.flush()
+    for version_id, receipt in receipts.items():
+        session.execute(update(Version).where(Version.id == version_id).values(receipt=receipt))
+    # A change number tells the index that there is something to look at.
+    queries.log_units(session, [0])
+
+
 def _switch(resources: Resources, generation_id: int, receipts: dict[int, dict[str, Any]]) -> None:
     """Make a generation live and remove every other, in one transaction."""
     with resources.database.write() as session:
-        former = queries.find_live_generation(session)
-        if former is not None:
-            former.is_live = False
-            session.flush()
-        session.get_one(Generation, generation_id).is_live = True
-        session.flush()
-        for version_id, receipt in receipts.items():
-            session.execute(update(Version).where(Version.id == version_id).values(receipt=receipt))
+        set_live(session, generation_id, receipts)
         # Its units go with it; the index is read anew, since the generation is another.
         session.execute(delete(Generation).where(Generation.id != generation_id))
-        # A change number tells the index that there is something to look at.
-        queries.log_units(session, [0])

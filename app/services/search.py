@@ -75,6 +75,9 @@ def search_documents(
     InvalidRequest for dimensions that the model's vectors cannot be cut to.
     """
     check_query(query)
+    # The vector of the query and the indexes must be of one generation, also while another one
+    # goes live.
+    resources = resources.pin()
     started = perf_counter()
     collection_ids = find_collections(resources, (collection_name, *also_in))
     vector = embed_query(resources, query, mode, dimensions)

@@ -10,16 +10,20 @@ from itertools import product
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
 from fastapi import APIRouter
+from sqlalchemy import select
 
 from app.api.auth import GuardedRoute
 from app.config import Settings
+from app.db import models
+from app.domain import GenerationState, Progress
 from app.errors import FolioError
 from app.main import create_app
-from app.resources import open_resources
+from app.resources import describe_generation, open_resources
 from app.services.keys import install_admin_key
 from tests.api.service import (
     FOLIO,
@@ -50,10 +54,29 @@ NEEDED = {
     ("POST", f"{COLLECTION}/context"): "read",
     ("POST", f"{COLLECTION}/explain"): "read",
     ("POST", "/v1/rerank"): "read",
+    ("POST", f"{COLLECTION}/preflight"): "write",
     ("GET", "/v1/jobs/{job_id}"): "read",
     ("GET", "/v1/keys"): "admin",
     ("POST", "/v1/keys"): "admin",
     ("DELETE", "/v1/keys/{key_id}"): "admin",
+    ("POST", "/v1/feedback"): "read",
+    ("GET", f"{COLLECTION}/golden"): "write",
+    ("GET", f"{COLLECTION}/gaps"): "write",
+    ("DELETE", f"{COLLECTION}/queries"): "admin",
+    ("POST", "/v1/evaluations"): "admin",
+    ("GET", "/v1/evaluations/{evaluation_id}"): "admin",
+    ("GET", "/v1/generations"): "admin",
+    ("POST", "/v1/generations"): "admin",
+    ("GET", "/v1/generations/{generation_id}"): "admin",
+    ("POST", "/v1/generations/{generation_id}/rollback"): "admin",
+    ("DELETE", "/v1/generations/{generation_id}"): "admin",
+}
+# Allowed, and refused then for what it asks: a generation that is built would change the service.
+REFUSED_LATER = {
+    # No query of that id was logged.
+    ("POST", "/v1/feedback"): 404,
+    ("POST", "/v1/generations"): 422,
+    ("POST", "/v1/generations/{generation_id}/rollback"): 409,
 }
 BODIES: dict[tuple[str, str], Json] = {
     ("POST", "/v1/collections"): {"name": "made"},
@@ -63,7 +86,14 @@ BODIES: dict[tuple[str, str], Json] = {
     ("POST", f"{COLLECTION}/context"): {"query": "tea", "max_tokens": 99},
     ("POST", f"{COLLECTION}/explain"): {"query": "tea", "document_id": "a"},
     ("POST", "/v1/rerank"): {"query": "tea", "documents": ["tea"]},
+    ("POST", f"{COLLECTION}/preflight"): {"id": "b.txt", "data": "VGVhLg=="},
     ("POST", "/v1/keys"): {"name": "made"},
+    ("POST", "/v1/feedback"): {"query_id": "none", "helpful": True},
+    ("POST", "/v1/evaluations"): {
+        "collection": "own",
+        "queries": [{"query": "tea", "relevant": ["a"]}],
+    },
+    ("POST", "/v1/generations"): {"dimensions": 16},
 }
 SCOPES = ["read", "write", "admin"]
 COVERED = {"all": None, "own": ["own"], "other": ["other"], "both": ["other", "own"]}
@@ -97,6 +127,32 @@ class Guarded:
             ids[name] = put.json()["job_id"]
         self.admin.delete("/v1/collections/made")
         return ids
+
+    def make_evaluation(self) -> str:
+        """Return the id of an evaluation that is done."""
+        with self.service.resources.database.write() as session:
+            own = select(models.Collection.id).where(models.Collection.name == "own")
+            row = models.EvaluationRow(
+                id=uuid4().hex,
+                collection_id=session.scalars(own).one(),
+                status=Progress.DONE,
+                request={},
+                result={},
+            )
+            session.add(row)
+            return row.id
+
+    def make_generation(self) -> int:
+        """Return the id of a generation that nothing came of."""
+        resources = self.service.resources
+        with resources.database.write() as session:
+            row = describe_generation(
+                resources.checkpoint, resources.settings, engine="", is_live=False
+            )
+            row.state = GenerationState.FAILED
+            session.add(row)
+            session.flush()
+            return row.id
 
     def make_key(self, scope: str, collections: list[str] | None, **more: object) -> str:
         made = self.admin.post(
@@ -171,11 +227,19 @@ def test_each_key_may_do_exactly_what_its_scope_and_collections_say(guarded: Gua
     for operation, (scope, covers) in product(operations(guarded.service), callers):
         jobs = guarded.restore()
         spare = guarded.make_key("read", None).split("_")[1]
-        path = operation[1].format(collection="own", id="a", job_id=jobs["own"], key_id=spare)
+        path = operation[1].format(
+            collection="own",
+            id="a",
+            job_id=jobs["own"],
+            key_id=spare,
+            evaluation_id=guarded.make_evaluation(),
+            generation_id=guarded.make_generation(),
+        )
         key = None if scope is None else guarded.keys[scope, covers]
         answer = guarded.ask(operation[0], path, key, BODIES.get(operation))
         asked += 1
         expected = expect(operation, scope, covers)
+        expected = REFUSED_LATER.get(operation) if expected is None else expected
         right = answer.is_success if expected is None else answer.status_code == expected
         if not right:
             wrong.append((*operation, scope, covers, answer.status_code, expected))

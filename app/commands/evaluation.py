@@ -1,0 +1,185 @@
+"""`folio eval`: what a golden set says of the search."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from app.client import Client, collection_path
+from app.errors import InvalidRequest
+from app.terminal import (
+    ApiKey,
+    AsJson,
+    Collection,
+    Data,
+    Server,
+    err,
+    open_client,
+    out,
+    print_json,
+    reports_errors,
+    safe_text,
+)
+from app.uploading import Entry, Outcome, upload
+
+
+@reports_errors
+def evaluate(
+    golden_set: Annotated[Path, typer.Argument(metavar="SET", help="A JSONL file or BEIR folder.")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mode",
+            help="`hybrid`, `dense:dimensions=128`, `hybrid:generation=3`; repeat to compare with "
+            "the first.",
+        ),
+    ] = None,
+    load: Annotated[
+        bool, typer.Option("--load", help="Upload the folder's corpus into the collection first.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a golden set: nDCG, recall, MRR, success, with intervals and a paired comparison."""
+    # scipy takes a second to import, and most commands do without.
+    from app.evaluation.golden import read_golden
+    from app.evaluation.measures import DEPTH
+    from app.evaluation.report import render_report
+    from app.evaluation.running import Configuration, describe
+    from app.evaluation.running import evaluate as run_evaluation
+
+    try:
+        configurations = [Configuration.parse(text) for text in compare or ["hybrid"]]
+    except ValueError as error:
+        raise InvalidRequest(f"--mode: {error}") from None
+    golden = read_golden(golden_set)
+    path = f"{collection_path(collection)}/search"
+    with (
+        open_client(data, server, key, "folio eval", embeds=True, works=load) as client,
+        Progress(console=err, disable=as_json) as progress,
+    ):
+        if load:
+            _load_corpus(client, collection, golden_set)
+        known = _list_ids(client, collection)
+
+        def ask(query: str, configuration: Configuration) -> Sequence[str]:
+            body: dict[str, Any] = {"query": query, "limit": DEPTH, "passages": 0}
+            body["mode"] = configuration.mode.value
+            for name in ("dimensions", "generation"):
+                if (value := getattr(configuration, name)) is not None:
+                    body[name] = value
+            answer = client.call("POST", path, json=body)
+            return [hit["document_id"] for hit in answer["results"]]
+
+        bar = progress.add_task("asking", total=len(golden))
+        # Connections, caches and threads of the first search are no part of its time.
+        for configuration in configurations:
+            ask(golden[0].text, configuration)
+        evaluation = run_evaluation(
+            golden,
+            configurations,
+            ask,
+            collection=collection,
+            document_ids=known,
+            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    described = describe(evaluation)
+    if report is not None:
+        report.write_text(render_report(described), encoding="utf-8")
+    if as_json:
+        print_json(described)
+    else:
+        print_evaluation(described)
+        if report is not None:
+            out.print(safe_text(f"report: {report}"))
+
+
+def print_evaluation(evaluation: dict[str, Any]) -> None:
+    """Show the figures of an evaluation as tables."""
+    names = list(evaluation["runs"][0]["measures"])
+    table = Table("configuration", *names, "p50 ms", "p99 ms", "failed", box=None)
+    for run in evaluation["runs"]:
+        table.add_row(
+            run["name"],
+            *(_interval(run["measures"][name]) for name in names),
+            f"{run['latency_ms']['p50']:.1f}",
+            f"{run['latency_ms']['p99']:.1f}",
+            str(run["failed"]),
+        )
+    out.print(table)
+    for comparison in evaluation["comparisons"]:
+        out.print(f"\n{comparison['other']} against {comparison['first']}:")
+        table = Table("measure", "difference", "p", "wins", "losses", "ties", box=None)
+        for name, values in comparison["measures"].items():
+            difference = values["difference"]
+            table.add_row(
+                name,
+                f"{difference['mean']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]",
+                f"{values['p_value']:.4f}",
+                *(str(values[count]) for count in ("wins", "losses", "ties")),
+            )
+        out.print(table)
+    out.print(f"{evaluation['queries']} queries, 95% intervals")
+    if missing := evaluation["missing"]:
+        first = ", ".join(missing[:5])
+        out.print(
+            safe_text(
+                f"{len(missing)} relevant documents are not in the collection ({first}…): no "
+                "search can find them",
+                "yellow",
+            )
+        )
+
+
+def _interval(value: dict[str, float]) -> str:
+    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+
+
+def _load_corpus(client: Client, collection: str, folder: Path) -> None:
+    """Upload the articles of a BEIR folder under their ids."""
+    path = next((p for n in ("corpus.jsonl", "docs.jsonl") if (p := folder / n).exists()), None)
+    if path is None:
+        raise InvalidRequest(f"{folder} holds no corpus.jsonl")
+    entries = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(filter(str.strip, lines), start=1):
+            article = json.loads(line)
+            body = {"text": article["text"]}
+            if article.get("title"):
+                body["title"] = article["title"]
+            document_id = str(article.get("_id", article.get("id")))
+            entries.append(Entry(document_id, f"{path}:{number}", body=body, size=len(line)))
+    client.ensure_collection(collection)
+    outcome = Outcome()
+    with Progress(console=err) as progress:
+        bar = progress.add_task("loading", total=len(entries))
+        upload(
+            client, collection, entries, outcome, lambda o: progress.update(bar, completed=o.done)
+        )
+    if outcome.failures:
+        first = outcome.failures[0]
+        err.print(
+            safe_text(
+                f"{len(outcome.failures)} articles were not taken ({first['id']}: {first['code']})"
+            )
+        )
+
+
+def _list_ids(client: Client, collection: str) -> frozenset[str]:
+    """Return the ids of the articles that can be found."""
+    ids: list[str] = []
+    params: dict[str, Any] = {"limit": 1000}
+    while True:
+        page = client.call("GET", f"{collection_path(collection)}/documents", params=params)
+        ids += [document["id"] for document in page["documents"] if document["live_version"]]
+        if page["next_cursor"] is None:
+            return frozenset(ids)
+        params["cursor"] = page["next_cursor"]

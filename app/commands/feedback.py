@@ -1,0 +1,69 @@
+"""`folio golden` and `folio gaps`: what the query log and feedback teach."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+
+from app.client import collection_path
+from app.terminal import (
+    ApiKey,
+    AsJson,
+    Collection,
+    Data,
+    Server,
+    open_client,
+    out,
+    print_json,
+    reports_errors,
+    safe_text,
+)
+
+
+@reports_errors
+def golden(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+) -> None:
+    """Make a golden set of feedback, for review before `folio eval` asks it."""
+    with open_client(data, server, key, "folio golden") as client:
+        queries = client.call("GET", f"{collection_path(collection)}/golden")["queries"]
+    lines = [json.dumps(query, ensure_ascii=False) + "\n" for query in queries]
+    file.write_text("".join(lines), encoding="utf-8")
+    out.print(safe_text(f"{len(lines)} queries in {file}; read them before you trust them"))
+
+
+@reports_errors
+def gaps(
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    below: Annotated[
+        float, typer.Option(help="A first hit that scores less is no answer.", min=0, max=1)
+    ] = 0.2,
+    as_json: AsJson = False,
+) -> None:
+    """List the articles to write: subjects of questions that found nothing good."""
+    with open_client(data, server, key, "folio gaps", embeds=True) as client:
+        path = f"{collection_path(collection)}/gaps"
+        found = client.call("GET", path, params={"below": below})["gaps"]
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        out.print("no gaps: every logged question found something, or the query log is off")
+        return
+    table = Table("asked", Column("examples", overflow="fold"), "nearest article", box=None)
+    for gap in found:
+        table.add_row(
+            str(gap["count"]),
+            safe_text("\n".join(gap["examples"])),
+            safe_text("\n".join(gap["nearest"][:2])),
+        )
+    out.print(table)

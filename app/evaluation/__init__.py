@@ -1,0 +1,1 @@
+"""Measuring retrieval: golden sets, measures, statistics, reports."""

@@ -1,0 +1,109 @@
+"""Golden sets: questions, and which documents answer them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenQuery:
+    """A question; `relevant` grades the documents that answer it, all above 0."""
+
+    id: str
+    text: str
+    relevant: Mapping[str, int]
+
+
+class UnreadableSet(InvalidRequest):
+    code = "unreadable_set"
+
+
+def read_golden(path: Path) -> tuple[GoldenQuery, ...]:
+    """Read a golden set; queries without a relevant document are left out, as nothing scores them.
+
+    A file holds one JSON object a line: `query`, `relevant` (ids, or grades by id), optionally
+    `id`. A folder has the layout of BEIR: `queries.jsonl` with `_id` (or `id`) and `text`, and
+    `qrels/test.tsv` (or `qrels.tsv`) with query, document and grade. Raises UnreadableSet, which
+    names the line.
+    """
+    queries = _read_folder(path) if path.is_dir() else _read_file(path)
+    judged = tuple(query for query in queries if query.relevant)
+    if not judged:
+        raise UnreadableSet(f"{path} holds no query with a relevant document")
+    if len({query.id for query in judged}) < len(judged):
+        raise UnreadableSet(f"{path} holds two queries of one id")
+    return judged
+
+
+def parse_relevant(relevant: object) -> dict[str, int]:
+    """Return grades by document id from a list of ids or an object of grades."""
+    if isinstance(relevant, list) and all(isinstance(item, str) for item in relevant):
+        return dict.fromkeys(relevant, 1)
+    if isinstance(relevant, dict) and all(type(grade) is int for grade in relevant.values()):
+        return {document_id: grade for document_id, grade in relevant.items() if grade > 0}
+    raise ValueError("`relevant` is a list of document ids, or an object of grades by id")
+
+
+def _read_file(path: Path) -> Iterator[GoldenQuery]:
+    for number, line in _read_lines(path):
+        try:
+            text, relevant = line["query"], parse_relevant(line["relevant"])
+        except KeyError as error:
+            raise UnreadableSet(f"{path}:{number}: {error} is missing") from None
+        except ValueError as error:
+            raise UnreadableSet(f"{path}:{number}: {error}") from None
+        if not isinstance(text, str):
+            raise UnreadableSet(f"{path}:{number}: `query` is not a text")
+        yield GoldenQuery(str(line.get("id", number)), text, relevant)
+
+
+def _read_folder(folder: Path) -> Iterator[GoldenQuery]:
+    grades = _read_grades(
+        next(
+            (p for p in (folder / "qrels" / "test.tsv", folder / "qrels.tsv") if p.exists()),
+            folder / "qrels.tsv",
+        )
+    )
+    path = folder / "queries.jsonl"
+    for number, line in _read_lines(path):
+        query_id, text = line.get("_id", line.get("id")), line.get("text")
+        if query_id is None or not isinstance(text, str):
+            raise UnreadableSet(f"{path}:{number}: `_id` and `text` are needed")
+        yield GoldenQuery(str(query_id), text, grades.get(str(query_id), {}))
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                content = json.loads(line)
+            except ValueError as error:
+                raise UnreadableSet(f"{path}:{number} is not JSON: {error}") from None
+            if not isinstance(content, dict):
+                raise UnreadableSet(f"{path}:{number} is not a JSON object")
+            yield number, content
+
+
+def _read_grades(path: Path) -> dict[str, dict[str, int]]:
+    grades: dict[str, dict[str, int]] = {}
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            fields = line.split()
+            # BEIR writes the names of the columns into the first line.
+            if not fields or (number == 1 and not fields[-1].lstrip("-").isdigit()):
+                continue
+            try:
+                query_id, document_id, grade = fields[0], fields[-2], int(fields[-1])
+            except (ValueError, IndexError):
+                raise UnreadableSet(
+                    f"{path}:{number}: query, document and grade are needed"
+                ) from None
+            if grade > 0:
+                grades.setdefault(query_id, {})[document_id] = grade
+    return grades

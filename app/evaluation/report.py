@@ -1,0 +1,300 @@
+"""One HTML file with tables and plots of an evaluation: no script, nothing fetched.
+
+Reads the JSON of `describe`, so that a result from a server gives the same report.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from app.evaluation.measures import MAIN_MEASURE, MEASURES
+
+Json = Mapping[str, Any]
+
+_COLOURS = ("#3b6ea5", "#c8742b", "#4d8b57", "#8d5a97", "#a33c3c", "#5f6b73")
+_WIDTH = 720
+_LEFT = 110
+_SHOWN = 20
+
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 960px; margin: 2em auto; padding: 0 1em;
+       color: #1d2429; background: #fff; }
+h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; }
+table { border-collapse: collapse; width: 100%; font-size: 0.92em; }
+th, td { text-align: left; padding: 0.3em 0.7em 0.3em 0; border-bottom: 1px solid #dde2e6;
+         vertical-align: top; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: #1d2429; }
+.note { color: #5f6b73; } .good { color: #2d6e3a; } .bad { color: #a33c3c; }
+"""
+
+
+def render_report(evaluation: Json) -> str:
+    """Return the report as an HTML document."""
+    parts = [
+        f"<h1>Retrieval in {escape(evaluation['collection'])}</h1>",
+        f"<p>{evaluation['queries']} queries. Intervals are 95% bootstrap intervals over queries; "
+        "p values are of a paired randomisation test.</p>",
+        _missing(evaluation["missing"]),
+        "<h2>Measures</h2>",
+        _measure_table(evaluation["runs"]),
+        _measure_plot(evaluation["runs"]),
+        "<h2>Time of one search</h2>",
+        _latency_table(evaluation["runs"]),
+        _latency_plot(evaluation),
+    ]
+    for number, comparison in enumerate(evaluation["comparisons"], start=1):
+        parts += _comparison(evaluation, comparison, number)
+    parts += ["<h2>Hardest queries</h2>", _hardest(evaluation)]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>Retrieval in {escape(evaluation['collection'])}</title>"
+        f"<style>{_STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
+    )
+
+
+def _missing(missing: Sequence[str]) -> str:
+    if not missing:
+        return ""
+    names = ", ".join(escape(name) for name in missing[:_SHOWN])
+    return (
+        f'<p class="bad">{len(missing)} relevant documents are not in the collection, and no '
+        f"search can find them: {names}</p>"
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:
+    """Return a table of HTML cells; all but the first `words` columns hold numbers."""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        return "".join(
+            f"<{tag}{' class=n' if i >= words else ''}>{cell}</{tag}>"
+            for i, cell in enumerate(cells)
+        )
+
+    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
+    return f"<table><tr>{line(head, 'th')}</tr>{body}</table>"
+
+
+def _measure_table(runs: Sequence[Json]) -> str:
+    return _table(
+        ["configuration", *MEASURES, "failed"],
+        [
+            [
+                escape(run["name"]),
+                *(_interval(run["measures"][name]) for name in MEASURES),
+                str(run["failed"]),
+            ]
+            for run in runs
+        ],
+    )
+
+
+def _latency_table(runs: Sequence[Json]) -> str:
+    return _table(
+        ["configuration", "median", "90%", "99%"],
+        [
+            [
+                escape(run["name"]),
+                *(f"{run['latency_ms'][p]:.1f} ms" for p in ("p50", "p90", "p99")),
+            ]
+            for run in runs
+        ],
+    )
+
+
+def _measure_plot(runs: Sequence[Json]) -> str:
+    """Bars with whiskers from 0 to 1, grouped by measure."""
+    bar, gap = 14, 12
+    shapes = _axis([0, 0.25, 0.5, 0.75, 1.0], 1.0, len(MEASURES) * (len(runs) * bar + gap))
+    y = 4
+    for name in MEASURES:
+        shapes.append(
+            f'<text x="{_LEFT - 8}" y="{y + len(runs) * bar / 2 + 4:.0f}" '
+            f'text-anchor="end">{name}</text>'
+        )
+        for i, run in enumerate(runs):
+            value = run["measures"][name]
+            middle = y + bar / 2
+            shapes += [
+                f'<rect x="{_LEFT}" y="{y + 1}" width="{_x(value["mean"]) - _LEFT:.1f}" '
+                f'height="{bar - 2}" fill="{_colour(i)}"/>',
+                f'<line x1="{_x(value["low"]):.1f}" x2="{_x(value["high"]):.1f}" y1="{middle}" '
+                f'y2="{middle}" stroke="#1d2429" stroke-width="1.5"/>',
+            ]
+            y += bar
+        y += gap
+    return _svg(shapes, y + 20) + _legend(runs)
+
+
+def _latency_plot(evaluation: Json) -> str:
+    """The share of searches that took at most so long, one line a run."""
+    height = 180
+    by_run = [
+        sorted(query["runs"][i]["milliseconds"] for query in evaluation["by_query"])
+        for i in range(len(evaluation["runs"]))
+    ]
+    longest = max(max(times) for times in by_run) or 1.0
+    shapes = _axis([longest * share for share in (0, 0.25, 0.5, 0.75, 1)], longest, height, " ms")
+    for share in (0.5, 0.9, 1.0):
+        y = height - share * (height - 10)
+        label = f"{share:.0%} of searches"
+        shapes.append(f'<text x="{_LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{label}</text>')
+    for i, times in enumerate(by_run):
+        points = " ".join(
+            f"{_x(milliseconds / longest):.1f},{height - rank / len(times) * (height - 10):.1f}"
+            for rank, milliseconds in enumerate(times, start=1)
+        )
+        shapes.append(
+            f'<polyline points="{points}" fill="none" stroke="{_colour(i)}" stroke-width="2"/>'
+        )
+    return _svg(shapes, height + 24) + _legend(evaluation["runs"])
+
+
+def _comparison(evaluation: Json, comparison: Json, number: int) -> list[str]:
+    first, other = escape(comparison["first"]), escape(comparison["other"])
+    changes = sorted(
+        (
+            (
+                query["runs"][number]["values"][MAIN_MEASURE]
+                - query["runs"][0]["values"][MAIN_MEASURE],
+                query,
+            )
+            for query in evaluation["by_query"]
+        ),
+        key=lambda change: -change[0],
+    )
+    rows = [
+        [
+            name,
+            _change(values["difference"]),
+            f"{values['p_value']:.4f}",
+            str(values["wins"]),
+            str(values["losses"]),
+            str(values["ties"]),
+        ]
+        for name, values in comparison["measures"].items()
+    ]
+    wins = [change for change in changes if change[0] > 0]
+    losses = [change for change in reversed(changes) if change[0] < 0]
+    return [
+        f"<h2>{other} against {first}</h2>",
+        _table(["measure", "difference", "p", "wins", "losses", "ties"], rows),
+        f"<h3>{MAIN_MEASURE}, query by query</h3>",
+        _change_plot([change for change, _ in changes]),
+        f"<h3>Largest gains of {other}</h3>",
+        _changed_queries(wins, number),
+        f"<h3>Largest losses of {other}</h3>",
+        _changed_queries(losses, number),
+    ]
+
+
+def _change_plot(changes: Sequence[float]) -> str:
+    """One bar a query, the largest gain first."""
+    half, width = 70, (_WIDTH - _LEFT - 20) / len(changes)
+    shapes = [
+        f'<text x="{_LEFT - 8}" y="14" text-anchor="end">+1</text>',
+        f'<text x="{_LEFT - 8}" y="{half + 4}" text-anchor="end">0</text>',
+        f'<text x="{_LEFT - 8}" y="{2 * half}" text-anchor="end">-1</text>',
+        f'<line x1="{_LEFT}" x2="{_WIDTH - 20}" y1="{half}" y2="{half}" stroke="#5f6b73"/>',
+    ]
+    for i, change in enumerate(changes):
+        if change:
+            x, y = _LEFT + i * width, half - max(change, 0) * half
+            colour = "#2d6e3a" if change > 0 else "#a33c3c"
+            shapes.append(
+                f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width * 0.9, 0.6):.1f}" '
+                f'height="{abs(change) * half:.1f}" fill="{colour}"/>'
+            )
+    return _svg(shapes, 2 * half + 8)
+
+
+def _changed_queries(changes: Sequence[tuple[float, Json]], number: int) -> str:
+    if not changes:
+        return '<p class="note">none</p>'
+    return _table(
+        ["query", "relevant", "first before", "first after", MAIN_MEASURE],
+        [
+            [
+                escape(query["query"]),
+                _ids(query["relevant"]),
+                _ids(query["runs"][0]["ranking"][:1]),
+                _ids(query["runs"][number]["ranking"][:1]),
+                f'<span class="{"good" if change > 0 else "bad"}">{change:+.3f}</span>',
+            ]
+            for change, query in changes[:_SHOWN]
+        ],
+        words=4,
+    )
+
+
+def _hardest(evaluation: Json) -> str:
+    """The queries that no configuration does well."""
+
+    def best(query: Json) -> float:
+        return max(float(run["values"][MAIN_MEASURE]) for run in query["runs"])
+
+    return _table(
+        ["query", "relevant", "found first", f"best {MAIN_MEASURE}"],
+        [
+            [
+                escape(query["query"]),
+                _ids(query["relevant"]),
+                escape(query["runs"][0]["error"] or "") or _ids(query["runs"][0]["ranking"][:1]),
+                f"{best(query):.3f}",
+            ]
+            for query in sorted(evaluation["by_query"], key=best)[:_SHOWN]
+        ],
+        words=3,
+    )
+
+
+def _axis(ticks: Sequence[float], top: float, height: float, unit: str = "") -> list[str]:
+    shapes = []
+    for tick in ticks:
+        x = _x(tick / top)
+        label = f"{tick:.3g}{unit}"
+        shapes += [
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}" stroke="#dde2e6"/>',
+            f'<text x="{x:.1f}" y="{height + 16}" text-anchor="middle">{label}</text>',
+        ]
+    return shapes
+
+
+def _svg(shapes: Sequence[str], height: float) -> str:
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" height="{height:.0f}" '
+        f'role="img">{"".join(shapes)}</svg>'
+    )
+
+
+def _legend(runs: Sequence[Json]) -> str:
+    items = " &nbsp; ".join(
+        f'<span style="color:{_colour(i)}">&#9632;</span> {escape(run["name"])}'
+        for i, run in enumerate(runs)
+    )
+    return f"<p>{items}</p>"
+
+
+def _x(share: float) -> float:
+    """Return where 0 to 1 lies across a plot."""
+    return _LEFT + share * (_WIDTH - _LEFT - 40)
+
+
+def _colour(number: int) -> str:
+    return _COLOURS[number % len(_COLOURS)]
+
+
+def _interval(value: Json) -> str:
+    return f"{value['mean']:.3f}<br><span class=note>{value['low']:.3f}–{value['high']:.3f}</span>"
+
+
+def _change(value: Json) -> str:
+    return (
+        f"{value['mean']:+.3f} <span class=note>[{value['low']:+.3f}, {value['high']:+.3f}]</span>"
+    )
+
+
+def _ids(document_ids: Iterable[str]) -> str:
+    return "<br>".join(escape(document_id) for document_id in document_ids) or "nothing"

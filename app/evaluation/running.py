@@ -1,0 +1,267 @@
+"""Asking a golden set with several configurations, and comparing what comes back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from time import perf_counter
+from typing import Any
+
+from app.domain import Mode
+from app.errors import FolioError
+from app.evaluation.golden import GoldenQuery
+from app.evaluation.measures import MAIN_MEASURE, MEASURES, score_rankings
+from app.evaluation.statistics import Estimate, estimate_mean, randomisation_p
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One way to search. `generation` None is the live one, `dimensions` None all of them."""
+
+    mode: Mode = Mode.HYBRID
+    dimensions: int | None = None
+    generation: int | None = None
+
+    @property
+    def name(self) -> str:
+        parts = [self.mode.value]
+        if self.dimensions is not None:
+            parts.append(f"{self.dimensions} dimensions")
+        if self.generation is not None:
+            parts.append(f"generation {self.generation}")
+        return ", ".join(parts)
+
+    @classmethod
+    def parse(cls, text: str) -> "Configuration":
+        """Return the configuration that `mode[:dimensions=N][:generation=N]` names."""
+        mode, *options = text.split(":")
+        values: dict[str, int] = {}
+        for option in options:
+            key, _, value = option.partition("=")
+            if key not in {"dimensions", "generation"} or not value.isdecimal():
+                raise ValueError(f"{option!r} is neither dimensions=N nor generation=N")
+            values[key] = int(value)
+        return cls(Mode(mode), **values)
+
+
+Ask = Callable[[str, Configuration], Sequence[str]]
+"""Search for a text; returns document ids, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds of one search, as the caller waits for it."""
+
+    p50: float
+    p90: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one query came to: its best documents, its values by measure, or why it failed."""
+
+    ranking: tuple[str, ...]
+    values: dict[str, float]
+    milliseconds: float
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All queries with one configuration; `answers` in the order of the golden set."""
+
+    configuration: Configuration
+    measures: dict[str, Estimate]
+    latency_ms: Latency
+    failed: int
+    """Queries that got an error; they score 0."""
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The first run against another, query by query: what the other one gains."""
+
+    measure: str
+    difference: Estimate
+    p_value: float
+    wins: int
+    losses: int
+    ties: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A golden set with one run a configuration, each later one compared with the first."""
+
+    collection: str
+    queries: tuple[GoldenQuery, ...]
+    missing: tuple[str, ...]
+    """Relevant documents that the collection does not hold: nothing can find them."""
+    runs: tuple[Run, ...]
+    comparisons: tuple[tuple[Comparison, ...], ...]
+    """By run after the first, one comparison a measure."""
+
+
+def evaluate(
+    golden: Sequence[GoldenQuery],
+    configurations: Sequence[Configuration],
+    ask: Ask,
+    *,
+    collection: str,
+    document_ids: frozenset[str],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Ask every query with every configuration in turn, so that a busy minute meets them all."""
+    asked: list[list[tuple[tuple[str, ...], float, str | None]]] = [[] for _ in configurations]
+    for done, query in enumerate(golden, start=1):
+        for answers, configuration in zip(asked, configurations, strict=True):
+            answers.append(_ask(ask, query.text, configuration))
+        on_progress(done, len(golden))
+    runs = tuple(
+        _score(golden, configuration, answers)
+        for configuration, answers in zip(configurations, asked, strict=True)
+    )
+    wanted = {document_id for query in golden for document_id in query.relevant}
+    return Evaluation(
+        collection,
+        tuple(golden),
+        tuple(sorted(wanted - document_ids)),
+        runs,
+        tuple(compare(runs[0], run) for run in runs[1:]),
+    )
+
+
+def compare(first: Run, other: Run) -> tuple[Comparison, ...]:
+    """Compare two runs over the same queries, by each measure."""
+    return tuple(_compare(name, first, other) for name in MEASURES)
+
+
+def summarize(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the figures of an evaluation as JSON, without its queries."""
+    return {
+        "collection": evaluation.collection,
+        "queries": len(evaluation.queries),
+        "missing": list(evaluation.missing),
+        "runs": [
+            {
+                "name": run.configuration.name,
+                "mode": run.configuration.mode.value,
+                "dimensions": run.configuration.dimensions,
+                "generation": run.configuration.generation,
+                "failed": run.failed,
+                "measures": {name: _as_dict(value) for name, value in run.measures.items()},
+                "latency_ms": {
+                    "p50": run.latency_ms.p50,
+                    "p90": run.latency_ms.p90,
+                    "p99": run.latency_ms.p99,
+                },
+            }
+            for run in evaluation.runs
+        ],
+        "comparisons": [
+            {
+                "first": evaluation.runs[0].configuration.name,
+                "other": run.configuration.name,
+                "measures": {
+                    c.measure: {
+                        "difference": _as_dict(c.difference),
+                        "p_value": c.p_value,
+                        "wins": c.wins,
+                        "losses": c.losses,
+                        "ties": c.ties,
+                    }
+                    for c in comparisons
+                },
+            }
+            for run, comparisons in zip(evaluation.runs[1:], evaluation.comparisons, strict=True)
+        ],
+    }
+
+
+def describe(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as JSON with what each query came to."""
+    return {
+        **summarize(evaluation),
+        "by_query": [
+            {
+                "id": query.id,
+                "query": query.text,
+                "relevant": dict(query.relevant),
+                "runs": [
+                    {
+                        "ranking": list(run.answers[i].ranking[:10]),
+                        "values": run.answers[i].values,
+                        "milliseconds": round(run.answers[i].milliseconds, 3),
+                        "error": run.answers[i].error,
+                    }
+                    for run in evaluation.runs
+                ],
+            }
+            for i, query in enumerate(evaluation.queries)
+        ],
+    }
+
+
+def _ask(
+    ask: Ask, text: str, configuration: Configuration
+) -> tuple[tuple[str, ...], float, str | None]:
+    started = perf_counter()
+    ranking: tuple[str, ...] = ()
+    error: str | None = None
+    try:
+        ranking = tuple(ask(text, configuration))
+    except FolioError as failure:
+        # Of this query: the others go on. What stops every query is met by the caller before.
+        error = failure.code
+    return ranking, 1000 * (perf_counter() - started), error
+
+
+def _score(
+    golden: Sequence[GoldenQuery],
+    configuration: Configuration,
+    asked: Sequence[tuple[tuple[str, ...], float, str | None]],
+) -> Run:
+    values = score_rankings(golden, [ranking for ranking, _, _ in asked])
+    times = sorted(milliseconds for _, milliseconds, _ in asked)
+    return Run(
+        configuration,
+        {name: estimate_mean(some) for name, some in values.items()},
+        Latency(*(round(_percentile(times, share), 3) for share in (0.5, 0.9, 0.99))),
+        sum(error is not None for _, _, error in asked),
+        tuple(
+            Answer(ranking, {name: values[name][i] for name in MEASURES}, milliseconds, error)
+            for i, (ranking, milliseconds, error) in enumerate(asked)
+        ),
+    )
+
+
+def _compare(name: str, first: Run, other: Run) -> Comparison:
+    differences = [
+        theirs.values[name] - ours.values[name]
+        for ours, theirs in zip(first.answers, other.answers, strict=True)
+    ]
+    wins = sum(difference > 0 for difference in differences)
+    losses = sum(difference < 0 for difference in differences)
+    return Comparison(
+        name,
+        estimate_mean(differences),
+        randomisation_p(differences),
+        wins,
+        losses,
+        len(differences) - wins - losses,
+    )
+
+
+def find_main(comparisons: Sequence[Comparison]) -> Comparison:
+    """Return the comparison by the measure that decides."""
+    return next(c for c in comparisons if c.measure == MAIN_MEASURE)
+
+
+def _as_dict(estimate: Estimate) -> dict[str, float]:
+    return {"mean": estimate.mean, "low": estimate.low, "high": estimate.high}
+
+
+def _percentile(ascending: Sequence[float], share: float) -> float:
+    """Return the smallest value that `share` of all values do not exceed (nearest rank)."""
+    return ascending[max(0, ceil(share * len(ascending)) - 1)]

@@ -1,0 +1,105 @@
+"""The query log: off unless asked for, forgotten in time, and what it teaches."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from app.config import Settings
+from app.db.models import Feedback, LoggedQuery
+from app.services.feedback import store_queries
+from tests.api.service import Collection, Service, open_service
+
+
+@pytest.fixture(scope="module")
+def logging_service(
+    tmp_path_factory: pytest.TempPathFactory, jina_v3: Path, _no_settings_of_this_machine: None
+) -> Iterator[Service]:
+    data = tmp_path_factory.mktemp("logging")
+    settings = Settings(data=data, model=str(jina_v3), passage_tokens=32, query_log_days=30)
+    with open_service(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def logged(logging_service: Service, request: pytest.FixtureRequest) -> Collection:
+    collection = logging_service.new_collection(request.node.name[:60])
+    collection.add(
+        {"id": "tea", "text": "Tea with milk is hot."}, {"id": "dog", "text": "The lazy dog."}
+    )
+    return collection
+
+
+def say(collection: Collection, query_id: str, **feedback: object) -> int:
+    body = {"query_id": query_id, **feedback}
+    return collection.http.post("/v1/feedback", json=body).status_code
+
+
+def test_nothing_is_logged_unless_it_is_asked_for(service: Service, collection: Collection) -> None:
+    assert collection.search("tea")["query_id"] is None
+    store_queries(service.resources)
+    with service.resources.database.read() as session:
+        assert session.scalars(select(LoggedQuery.id)).all() == []
+    answer = service.http.post("/v1/feedback", json={"query_id": "x", "helpful": True})
+    assert (answer.status_code, answer.json()["code"]) == (404, "query_not_found")
+
+
+def test_golden_set_is_made_of_what_people_said(logged: Collection) -> None:
+    asked = [logged.search(text)["query_id"] for text in ("hot tea", "Hot  TEA", "dog", "nothing")]
+    assert say(logged, asked[0], helpful=True) == 201
+    assert say(logged, asked[1], document_id="tea") == 201
+    assert say(logged, asked[2], helpful=False) == 201
+    assert say(logged, asked[3]) == 422
+    queries = logged.http.get(f"{logged.path}/golden").json()["queries"]
+    assert queries == [{"query": "hot tea", "relevant": {"tea": 2}}]
+
+
+def test_gaps_group_what_found_nothing_good(logged: Collection) -> None:
+    for text in ("kettle kettle", "kettle kettle", "kettle  kettle"):
+        logged.search(text)
+    good = logged.search("tea with milk")["query_id"]
+    say(logged, good, helpful=True)
+    bad = logged.search("the lazy dog")["query_id"]
+    say(logged, bad, helpful=False)
+    # Every score lies below 1: only what was called helpful is answered.
+    gaps = logged.http.get(f"{logged.path}/gaps", params={"below": 1}).json()["gaps"]
+    assert sum(gap["count"] for gap in gaps) == 4
+    assert gaps[0]["count"] >= 3
+    assert "kettle kettle" in gaps[0]["examples"]
+    assert not any("tea with milk" in gap["examples"] for gap in gaps)
+    # A score of 0 lies below none; what was called unhelpful stays.
+    (left,) = logged.http.get(f"{logged.path}/gaps", params={"below": 0}).json()["gaps"]
+    assert (left["count"], left["examples"]) == (1, ["the lazy dog"])
+
+
+def test_queries_are_erased_on_demand_and_when_their_time_is_over(
+    logging_service: Service, logged: Collection
+) -> None:
+    resources = logging_service.resources
+    phrase = "unmistakable passphrase"
+    say(logged, logged.search(phrase)["query_id"], helpful=True)
+
+    def is_in_files() -> bool:
+        files = [path.read_bytes() for path in resources.settings.data.iterdir() if path.is_file()]
+        return any(phrase.encode() in data for data in files)
+
+    assert is_in_files()
+    erased = logged.http.delete(f"{logged.path}/queries").json()
+    assert erased == {"erased": 1}
+    assert not is_in_files()
+    query_id = logged.search(phrase)["query_id"]
+    assert say(logged, query_id, helpful=True) == 201
+    with resources.database.write() as session:
+        row = session.get_one(LoggedQuery, query_id)
+        session.execute(
+            update(LoggedQuery)
+            .where(LoggedQuery.id == query_id)
+            .values(asked_at=row.asked_at - timedelta(days=31))
+        )
+    store_queries(resources)
+    assert not is_in_files()
+    with resources.database.read() as session:
+        assert session.get(LoggedQuery, query_id) is None
+        assert session.scalar(select(Feedback.id).where(Feedback.query_id == query_id)) is None

@@ -1,0 +1,74 @@
+"""`folio eval`, `folio reembed --model` and `folio generations`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.api.service import Collection, Service
+from tests.checkpoints import make_jina_v3
+from tests.cli.command import Ran, folio
+
+TEXTS = {f"a{n}": f"Tea number {n} with milk and sugar {n * 7}." for n in range(20)}
+
+
+def write_golden(path: Path) -> Path:
+    lines = [{"query": text, "relevant": [name]} for name, text in TEXTS.items()]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return path
+
+
+def test_eval_prints_a_table_and_writes_json_and_a_report(
+    ask: Callable[..., Ran], collection: Collection, files: Path
+) -> None:
+    collection.add(*({"id": name, "text": text} for name, text in TEXTS.items()))
+    golden = write_golden(files / "golden.jsonl")
+    modes = ("--mode", "lexical", "--mode", "dense:dimensions=8")
+    ran = ask("eval", golden, *modes, "--report", files / "report.html")
+    assert ran.code == 0, ran
+    assert "dense, 8 dimensions against lexical" in ran.stdout
+    assert "20 queries, 95% intervals" in ran.stdout
+    assert (files / "report.html").read_text().startswith("<!doctype html>")
+    result = ask("eval", golden, *modes, "--json").json
+    assert result["runs"][0]["measures"]["success@1"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
+    assert len(result["by_query"]) == 20
+
+
+def test_eval_loads_the_corpus_of_a_beir_folder(service: Service, files: Path) -> None:
+    (files / "qrels").mkdir()
+    (files / "corpus.jsonl").write_text('{"_id": "d1", "title": "Tea", "text": "Milk first."}\n')
+    (files / "queries.jsonl").write_text('{"_id": "q1", "text": "milk"}\n')
+    (files / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n")
+    target = ("--server", service.url, "--collection", "beir")
+    result = folio("eval", files, "--load", *target, "--json").json
+    assert result["runs"][0]["measures"]["nDCG@10"]["mean"] == 1.0
+    assert result["missing"] == []
+
+
+def test_eval_says_what_is_wrong_with_its_arguments(ask: Callable[..., Ran], files: Path) -> None:
+    golden = write_golden(files / "golden.jsonl")
+    assert "--mode" in ask("eval", golden, "--mode", "fast").error
+    assert "No such file" in ask("eval", files / "none.jsonl").error
+    assert "20 relevant documents are not in the collection" in ask("eval", golden).stdout
+
+
+def test_reembed_with_a_model_measures_first_and_generations_can_be_rolled_back(
+    service: Service, collection: Collection, files: Path
+) -> None:
+    collection.add(*({"id": name, "text": text} for name, text in TEXTS.items()))
+    golden = write_golden(files / "golden.jsonl")
+    model = make_jina_v3(files / "other", seed=7)
+    server = ("--server", service.url)
+    few = folio("reembed", "--model", model, *server)
+    assert "at least 20 queries" in few.error
+    target = (*server, "--collection", collection.name)
+    ran = folio("reembed", "--model", model, "--golden", golden, "--margin", "1", *target)
+    assert ran.code == 0, ran
+    assert "excludes a loss of more than 1" in ran.stdout
+    listed = folio("generations", "list", *server, "--json").json
+    assert [row["is_live"] for row in listed] == [False, True]
+    first, second = (str(row["id"]) for row in listed)
+    assert folio("generations", "rollback", first, *server).code == 0
+    assert "is live" in folio("generations", "remove", first, *server).error
+    assert folio("generations", "remove", second, *server).code == 0
+    (left,) = folio("generations", "list", *server, "--json").json
+    assert left["is_live"]
