@@ -1,6 +1,7 @@
 """OpenAI's and Jina's contract for embeddings, asked with OpenAI's own client."""
 
 import base64
+import socket
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -8,7 +9,6 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, cast
 
-import httpx
 import numpy as np
 import openai
 import pytest
@@ -293,8 +293,12 @@ def test_work_of_a_client_that_hung_up_is_not_begun(tmp_path: Path, jina_v3: Pat
     settings = Settings(data=tmp_path, model=str(jina_v3))
     with open_service(settings, works=False) as service:
         with busy_model(service) as engine:
-            with pytest.raises(httpx.ReadTimeout):
-                httpx.post(f"{service.url}/v1/embeddings", json={"input": "tea"}, timeout=0.5)
+            body = b'{"input": "tea"}'
+            head = f"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+            address = (service.http.base_url.host, service.http.base_url.port or 80)
+            with socket.create_connection(address) as connection:
+                connection.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+                poll(lambda: waiting_tokens(engine), bool)
             call = engine._lanes._waiting[Lane.DOCUMENTS][0].call
             poll(call.is_cancelled, bool)
         assert len(ask(service)["data"]) == len(TEXTS)
