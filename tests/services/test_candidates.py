@@ -129,6 +129,8 @@ def assert_consistent(resources: Resources) -> None:
             session.scalars(select(UnitRow.version_id).where(UnitRow.generation_id == live.id))
         )
         assert held == set(session.scalars(select(Version.id).where(Version.is_live)))
+        # Read again below, after the session.
+        session.expunge(live)
     indexes = resources.catch_up()
     assert indexes is not None
     assert indexes.generation_id == live.id
