@@ -220,6 +220,11 @@ class Resources:
         return self._serving.engine
 
     @property
+    def cross_encoder(self) -> "CrossEncoder | None":
+        """The configured reranker, the same for every generation; None where none is configured."""
+        return self._configured.cross_encoder
+
+    @property
     def loaded_engine(self) -> Engine | None:
         """Its model if it is loaded already."""
         return self._serving.loaded_engine

@@ -1,5 +1,6 @@
 """Steps 3 and 4: which articles and questions are read together, and what learns from them."""
 
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Course:
     def max_tokens(self, share: float) -> int:
         """Return the tokens of the longest unit."""
         grown = min(1.0, share / self.taught_share) if self.taught_share else 1.0
-        return round(TEACHER_WINDOW * (WINDOW / TEACHER_WINDOW) ** grown)
+        return round(TEACHER_WINDOW * math.pow(WINDOW / TEACHER_WINDOW, grown))
 
     def weights_at(self, share: float) -> dict[str, float]:
         """Return the weights of the losses by name."""

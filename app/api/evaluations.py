@@ -35,8 +35,8 @@ class GoldenQueryIn(Body):
 
 class ConfigurationIn(Body):
     mode: Annotated[Mode, Field(strict=False)] = Mode.HYBRID
-    dimensions: int | None = Field(None, ge=1, le=65_536)
-    generation: int | None = Field(None, ge=1, le=2**53, description="None: the live one")
+    dimensions: int | None = Field(default=None, ge=1, le=65_536)
+    generation: int | None = Field(default=None, ge=1, le=2**53, description="None: the live one")
 
 
 class EvaluationIn(Body):
