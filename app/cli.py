@@ -29,8 +29,9 @@ from app.client import (
     key_path,
 )
 from app.config import Settings
-from app.domain import Scope, Status
+from app.domain import Mode, Scope, Status
 from app.errors import FolioError, InvalidRequest
+from app.explaining import describe_explanation
 from app.uploading import Outcome, find_entries, upload
 
 P = ParamSpec("P")
@@ -72,6 +73,10 @@ ApiKey = Annotated[
     str | None, typer.Option("--key", envvar="FOLIO_KEY", help="API key for the server.")
 ]
 Collection = Annotated[str, typer.Option("--collection", help="The knowledge base.")]
+SearchMode = Annotated[Mode, typer.Option(help="By meaning, by words, or by both.")]
+Filters = Annotated[
+    str | None, typer.Option("--filter", help='JSON: {"type": "eq", "key": …, "value": …}')
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
@@ -171,20 +176,21 @@ def search(
     collection: Collection = "default",
     limit: Annotated[int, typer.Option(help="Articles an answer.", min=1, max=1000)] = 5,
     passages: Annotated[int, typer.Option(help="Passages an article.", min=0, max=100)] = 1,
-    filters: Annotated[
-        str | None, typer.Option("--filter", help='JSON: {"type": "eq", "key": …, "value": …}')
+    mode: SearchMode = Mode.HYBRID,
+    filters: Filters = None,
+    also_in: Annotated[
+        list[str] | None,
+        typer.Option(help="Another collection to search with it; repeat for several."),
     ] = None,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="Rank again by the tokens of the best passages.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Rank the articles for questions. The JSON of several is a list."""
-    body: dict[str, Any] = {"limit": limit, "passages": passages}
-    if filters is not None:
-        try:
-            body["filters"] = json.loads(filters)
-            # NaN: Python reads it, and JSON has no such thing.
-            json.dumps(body, allow_nan=False)
-        except ValueError as error:
-            raise FolioError(f"--filter is not JSON: {error}") from None
+    body: dict[str, Any] = {"limit": limit, "passages": passages, "mode": mode.value}
+    body["rerank"] = rerank
+    body |= _read_filters(filters) | ({"also_in": also_in} if also_in else {})
     answers = []
     with _connect(data, server, key, "folio search", embeds=True) as client:
         for query in queries:
@@ -194,6 +200,36 @@ def search(
                 _print_answer(answers[-1])
     if as_json:
         _print_json(answers if len(queries) > 1 else answers[0])
+
+
+@app.command()
+@_reports_errors
+def why(
+    query: Annotated[str, typer.Argument(metavar="QUERY")],
+    document_id: Annotated[str, typer.Argument(metavar="ID")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    limit: Annotated[int, typer.Option(help="Articles an answer.", min=1, max=1000)] = 10,
+    mode: SearchMode = Mode.HYBRID,
+    filters: Filters = None,
+    version: Annotated[int | None, typer.Option(help="Ask for this version.", min=1)] = None,
+    key_id: Annotated[
+        str | None, typer.Option("--for-key", help="Id of a key: would it see the article?")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say where an article stands for a question, and why."""
+    body = {"query": query, "document_id": document_id, "limit": limit, "mode": mode.value}
+    body |= {"version": version, "key_id": key_id, **_read_filters(filters)}
+    with _connect(data, server, key, "folio why") as client:
+        explanation = client.call("POST", f"{collection_path(collection)}/explain", json=body)
+    if as_json:
+        _print_json(explanation)
+        return
+    for line in describe_explanation(explanation):
+        out.print(_text(line), soft_wrap=True)
 
 
 @app.command()
@@ -435,6 +471,18 @@ def revoke_key(
     _print_json(revoked) if as_json else out.print(_text(f"revoked {key_id}"))
 
 
+def _read_filters(filters: str | None) -> dict[str, Any]:
+    if filters is None:
+        return {}
+    try:
+        body = {"filters": json.loads(filters)}
+        # NaN: Python reads it, and JSON has no such thing.
+        json.dumps(body, allow_nan=False)
+    except ValueError as error:
+        raise FolioError(f"--filter is not JSON: {error}") from None
+    return body
+
+
 def _settings(data: Path | None) -> Settings:
     try:
         return Settings() if data is None else Settings(data=data)
@@ -525,7 +573,8 @@ def _print_answer(answer: dict[str, Any]) -> None:
             out.print(label)
             out.print(_text("     " + excerpt, "cyan"))
     took = answer["took_ms"]
-    out.print(Text(f"     embed {took['embed']:.1f} ms, search {took['search']:.1f} ms", "dim"))
+    times = ", ".join(f"{stage} {took[stage]:.1f} ms" for stage in ("embed", "search", "rerank"))
+    out.print(Text(f"     {times.removesuffix(', rerank 0.0 ms')}", "dim"))
 
 
 def _status_text(document: dict[str, Any]) -> Text:

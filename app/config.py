@@ -1,6 +1,7 @@
 """Settings: read once, frozen, passed as an argument."""
 
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_data_path
 from pydantic import Field
@@ -27,12 +28,38 @@ class Settings(BaseSettings):
     """`bundled`, a local folder, or a Hugging Face id (which needs `model_revision`)."""
     model_revision: str = ""
     """Commit of a Hugging Face checkpoint: 40 hexadecimal digits."""
+    model_url: str = ""
+    """Base URL of a service that embeds, such as `https://api.jina.ai/v1`; `model` is its name."""
+    model_api: Literal["openai", "jina"] = "openai"
+    """Which contract that service speaks: Jina's has tasks and late chunking."""
+    model_key_file: Path | None = None
+    """File with the key for that service."""
+    model_tokenizer: Path | None = None
+    """The tokenizer of that model: a tokenizer.json or the folder that holds it."""
+    model_max_tokens: int | None = Field(default=None, ge=16)
+    """Window of that model."""
+    model_tokens_per_minute: int | None = Field(default=None, ge=1)
+    """What that service allows; None is without bound."""
+    model_seconds: float = Field(default=60.0, gt=0)
+    """How long one request to that service may take."""
     dimensions: int | None = Field(default=None, ge=1)
     """Cut Matryoshka vectors to this many dimensions; None keeps all."""
     device: str = "auto"
     """`auto`, `cpu` or a torch device such as `cuda:0`."""
+    rerank_model: Path | None = None
+    """Folder of a cross-encoder that reranks; None reranks by late interaction with `model`."""
+    rerank_seconds: float = Field(default=2.0, gt=0)
+    """Time in which a cross-encoder may begin to read passages for one search."""
     batch_tokens: int = Field(default=1024, ge=64)
-    """Padded tokens in one forward pass over documents; a longer single unit runs alone."""
+    """Tokens in one forward pass; a longer single unit runs alone."""
+    prompts: bool = True
+    """Whether the prompts that the checkpoint declares for a task precede its texts."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What the model computes in; `auto` takes bfloat16 where this machine is faster with it."""
+    merge_bytes: int = Field(default=2 * 2**30, ge=0)
+    """Memory for copies of the weights with an adapter merged in, which save a few percent."""
+    max_waiting_tokens: int = Field(default=262_144, ge=1)
+    """Tokens that may wait in a lane of the model; calls of `/v1/embeddings` beyond get 429."""
     passage_tokens: int = Field(default=160, ge=16)
     """Upper length of a passage, in tokens of the model."""
     admin_key_file: Path | None = None

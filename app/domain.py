@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -144,12 +145,15 @@ class Embedding:
 
     `vector` has shape (dimensions,), `passages` (len(item.spans), dimensions); both unit length.
     `tokens` is what the model read, `text_tokens` the part of it that is the item's own text.
+    `norm` and `passage_norms` are the lengths that the vectors had, in these dimensions.
     """
 
     vector: Vector
     passages: Matrix
     tokens: int
     text_tokens: int
+    norm: float
+    passage_norms: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,26 @@ class Hit:
     passages: tuple[PassageHit, ...]
 
 
+TIME_KEYS = frozenset({"$created_at", "$updated_at"})
+"""First upload of the document, and when the version that answers was ready."""
+FIELD_KEYS = TIME_KEYS | {"$id", "$url", "$media_type"}
+
+
+def parse_time(value: Scalar) -> datetime:
+    """Return a point in time written in ISO 8601, in UTC unless it names a zone, as UTC.
+
+    Raises ValueError.
+    """
+    try:
+        # As text of digits a number could be a date.
+        time = datetime.fromisoformat(value if isinstance(value, str) else "")
+        return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            "a time is written in ISO 8601: 2026-01-31 or 2026-01-31T12:00:00Z"
+        ) from None
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """A condition on one attribute.
@@ -210,6 +234,8 @@ class Comparison:
     A list attribute meets a condition when one of its elements does; `ne` and `nin` are the exact
     opposites of `eq` and `in`, so that a document without the key meets them. Strings compare with
     strings and numbers with numbers: a value of another type does not match.
+
+    A key of FIELD_KEYS names what Folio knows of the document; other keys are its attributes.
     """
 
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]

@@ -55,8 +55,8 @@ class UnreadableDocument(FolioError):
 class TextTooLong(FolioError):
     status, code = 422, "text_too_long"
 
-    def __init__(self, tokens: int, max_tokens: int, what: str = "text") -> None:
-        super().__init__(f"the {what} has {tokens} tokens; the model reads at most {max_tokens}")
+    def __init__(self, tokens: int, max_tokens: int, what: str = "the text") -> None:
+        super().__init__(f"{what} has {tokens} tokens; the model reads at most {max_tokens}")
         self.tokens = tokens
         self.max_tokens = max_tokens
 
@@ -69,6 +69,18 @@ class QueueFull(FolioError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class EngineBusy(QueueFull):
+    """As many tokens wait for the model as may."""
+
+    code = "engine_busy"
+
+
+class EmbeddingCancelled(FolioError):
+    """Nobody waits for these vectors any more."""
+
+    status, code = 503, "cancelled"
 
 
 class StorageFull(FolioError):

@@ -14,7 +14,8 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import health, routes
+from app.api import health, retrieval, routes
+from app.api.compat import embeddings
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi
 from app.api.problems import add_problem_handlers
@@ -53,7 +54,7 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
     app.state.requires_keys = requires_keys
     app.state.metrics = Metrics()
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
-    routers = (health.router, routes.router)
+    routers = (health.router, routes.router, retrieval.router, embeddings.router)
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app, routers)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Event, Lock
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
@@ -23,6 +24,9 @@ from app.errors import ModelUnavailable, StaleVectors
 from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.flat import FlatIndex, UnitVectors
 from app.index.lexical import LexicalIndex, TermDocument, pack_terms
+
+if TYPE_CHECKING:
+    from app.embedding.cross_encoder import CrossEncoder
 
 logger = logging.getLogger("folio")
 
@@ -52,6 +56,7 @@ class Resources:
         self.model_problem: str | None = None
         """Why the last attempt to load the model failed."""
         self._engine: Engine | None = None
+        self._cross_encoder: CrossEncoder | None = None
         self._loading = Lock()
         self._indexes: Indexes | None = None
         self._seen_change = 0
@@ -79,6 +84,20 @@ class Resources:
                     raise
                 self._engine = engine
             return self._engine
+
+    @property
+    def cross_encoder(self) -> "CrossEncoder | None":
+        """The configured reranker, loaded at the first use; None where none is configured."""
+        folder = self.settings.rerank_model
+        if folder is None:
+            return None
+        with self._loading:
+            if self._cross_encoder is None:
+                # torch and transformers take seconds to import.
+                from app.embedding.cross_encoder import CrossEncoder
+
+                self._cross_encoder = CrossEncoder(folder, device=self.settings.device)
+            return self._cross_encoder
 
     @property
     def loaded_engine(self) -> Engine | None:

@@ -8,33 +8,33 @@ all of them. Intervals are percentiles of a bootstrap over the queries.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
 
-import bm25s
 import ir_measures
 import numpy as np
 import numpy.typing as npt
 from ir_measures import R, nDCG
+from sqlalchemy import func, select
 
 if not __package__:
     # As a script this folder comes first, where `ingest` would be bench/ingest.py.
     sys.path[0] = str(Path(__file__).parents[1])
 
 from app.config import Settings
-from app.domain import Item, Status, Task, Vector
-from app.embedding.checkpoint import open_checkpoint
-from app.embedding.engine import Engine, load_engine
+from app.db.models import UnitRow
+from app.domain import Mode, Status
 from app.resources import Resources, open_resources
 from app.services.collections import get_collection
 from app.services.search import search_documents
 from bench.ingest import add_documents, check_folder, fresh_folder
+from bench.peers import Peer, add_standardized, run_bm25, run_chunks
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, read_set
-from train.teacher import find_teacher
 
 Rankings: TypeAlias = list[list[str]]
 """For each query of the set the ids of the documents found, best first."""
@@ -45,75 +45,61 @@ MEASURES = (nDCG @ 10, R @ 10, R @ 100)
 DEPTH = 100
 COLLECTION = "default"
 
-_CHUNK_TOKENS = 254
+OURS = "Folio, hybrid"
+FOLIO = (
+    (OURS, Mode.HYBRID, False),
+    ("Folio, hybrid + rerank", Mode.HYBRID, True),
+    ("Folio, dense", Mode.DENSE, False),
+    ("Folio, lexical", Mode.LEXICAL, False),
+)
+
 _RESAMPLES = 10_000
 
 
-def rank_with_folio(labelled: LabelledSet, resources: Resources) -> Rankings:
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What a system found, bytes of vectors a document, and milliseconds a query."""
+
+    rankings: Rankings
+    bytes_per_document: float
+    ms_per_query: float
+
+
+def rank_with_folio(
+    labelled: LabelledSet, resources: Resources, mode: Mode, *, rerank: bool = False
+) -> Ranked:
     """Rank by the search that a request runs."""
-    return [
+    started = perf_counter()
+    rankings = [
         [
             hit.document_id
             for hit in search_documents(
-                resources, COLLECTION, query.text, limit=DEPTH, passages=0
+                *(resources, COLLECTION, query.text),
+                limit=DEPTH,
+                passages=0,
+                mode=mode,
+                rerank=rerank,
             ).results
         ]
         for query in labelled.queries
     ]
+    ms = 1000 * (perf_counter() - started) / len(labelled.queries)
+    return Ranked(rankings, _vector_bytes(resources) / len(labelled.documents), ms)
 
 
-def rank_with_bm25(labelled: LabelledSet) -> Rankings:
-    """Rank by BM25 over title and text: Lucene's formula and parameters, English stop words."""
-    texts = [f"{document.title}\n{document.text}" for document in labelled.documents]
-    index = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
-    index.index(bm25s.tokenize(texts, stopwords="en", show_progress=False), show_progress=False)
-    found, scores = index.retrieve(
-        bm25s.tokenize(
-            [query.text for query in labelled.queries], stopwords="en", show_progress=False
-        ),
-        k=min(DEPTH, len(texts)),
-        show_progress=False,
-    )
-    # Documents that share no word with the query pad a short result with a score of 0.
+def _vector_bytes(resources: Resources) -> int:
+    with resources.database.read() as session:
+        size = func.length(UnitRow.vector) + func.length(UnitRow.passage_vectors)
+        return session.scalar(select(func.sum(size))) or 0
+
+
+def rank_with_peer(labelled: LabelledSet, peer: Peer) -> Rankings:
+    """Rank by a peer's scores; a BM25 score of 0 is a document that shares no word."""
+    best = np.argsort(-peer.scores, axis=1, kind="stable")[:, :DEPTH]
     return [
-        [labelled.documents[row].id for row in rows[scored > 0]]
-        for rows, scored in zip(found, scores, strict=True)
+        [labelled.documents[row].id for row in rows if scored[row] != 0]
+        for rows, scored in zip(best, peer.scores, strict=True)
     ]
-
-
-def rank_with_chunks(labelled: LabelledSet) -> Rankings:
-    """Rank by each document's best chunk: all-MiniLM-L6-v2 over fixed windows of tokens."""
-    settings = Settings(model=str(find_teacher()), dimensions=None)
-    engine = load_engine(open_checkpoint(settings), settings)
-    first_rows: list[int] = []
-    vectors: list[Vector] = []
-    for document in labelled.documents:
-        chunks = list(_cut(engine, f"{document.title}\n\n{document.text}"))
-        first_rows.append(len(vectors))
-        vectors += [embedding.vector for embedding in engine.embed(chunks)]
-    queries = engine.embed([Item(query.text, Task.QUERY) for query in labelled.queries])
-    of_chunks = np.stack([query.vector for query in queries]) @ np.stack(vectors).T
-    of_documents = np.maximum.reduceat(of_chunks, first_rows, axis=1)
-    best = np.argsort(-of_documents, axis=1, kind="stable")[:, :DEPTH]
-    return [[labelled.documents[row].id for row in rows] for rows in best]
-
-
-def _cut(engine: Engine, text: str) -> Iterator[Item]:
-    """Yield `text` in windows of 254 tokens, as plain chunking does: in the midst of anything."""
-    starts = [*engine.token_starts(text).tolist(), len(text)]
-    first, end = 0, len(starts) - 1
-    if not end:
-        # Each document must have a row.
-        yield Item("", Task.PASSAGE)
-    while first < end:
-        last = min(first + _CHUNK_TOKENS, end)
-        item = Item(text[starts[first] : starts[last]], Task.PASSAGE)
-        # A word that is cut in two can have more tokens than it had in one piece.
-        while engine.count_tokens(item) > engine.max_tokens:
-            last -= 1
-            item = Item(text[starts[first] : starts[last]], Task.PASSAGE)
-        yield item
-        first = last
 
 
 def score(labelled: LabelledSet, rankings: Rankings) -> Scores:
@@ -148,15 +134,31 @@ def _as_cells(scores: Scores, *, signed: bool = False) -> list[str]:
     ]
 
 
-def _print_scores(names: Sequence[str], scored: Mapping[str, Scores]) -> None:
+def _print_scores(
+    names: Sequence[str], labelled: LabelledSet, ranked: Mapping[str, Ranked]
+) -> None:
+    scored = {name: score(labelled, system.rankings) for name, system in ranked.items()}
     print_table(
-        ("system", *names), ((system, *_as_cells(scores)) for system, scores in scored.items())
+        ("system", *names, "bytes/document", "ms/query"),
+        (
+            (
+                name,
+                *_as_cells(scored[name]),
+                f"{system.bytes_per_document:,.0f}",
+                f"{system.ms_per_query:.1f}",
+            )
+            for name, system in ranked.items()
+        ),
     )
-    (first, ours), *peers = scored.items()
+    ours = scored[OURS]
     # The same queries are drawn for both, so that hard ones do not blur the difference.
     print_table(
-        (f"{first} minus", *names),
-        ((peer, *_as_cells(ours - theirs, signed=True)) for peer, theirs in peers),
+        (f"{OURS} minus", *names),
+        (
+            (peer, *_as_cells(ours - theirs, signed=True))
+            for peer, theirs in scored.items()
+            if peer != OURS
+        ),
     )
 
 
@@ -169,13 +171,6 @@ def _check_documents(labelled: LabelledSet, resources: Resources) -> str:
             f"{len(labelled.documents)}"
         )
     return f"{counts[Status.READY]:,} of {len(labelled.documents):,} documents ready"
-
-
-def _time(name: str, rank: Callable[[], Rankings]) -> Rankings:
-    started = perf_counter()
-    rankings = rank()
-    print(f"{name}: {perf_counter() - started:.1f} s", file=sys.stderr)
-    return rankings
 
 
 def main() -> None:
@@ -193,6 +188,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     labelled = read_set(arguments.data / arguments.set)
+    ranked: dict[str, Ranked] = {}
     with ExitStack() as stack:
         kb = arguments.kb or stack.enter_context(fresh_folder(None))
         if arguments.kb is None:
@@ -200,15 +196,26 @@ def main() -> None:
         check_folder(kb)
         resources = stack.enter_context(open_resources(Settings(data=kb), holder="bench"))
         ready = _check_documents(labelled, resources)
-        ours = f"Folio, {resources.checkpoint.name}"
-        rankings = {ours: _time(ours, lambda: rank_with_folio(labelled, resources))}
-    rankings["BM25"] = _time("BM25", lambda: rank_with_bm25(labelled))
+        _ = resources.engine
+        for name, mode, rerank in FOLIO:
+            ranked[name] = rank_with_folio(labelled, resources, mode, rerank=rerank)
+        model = resources.checkpoint.name
+    peers = {"BM25 (bm25s)": run_bm25(labelled)}
     if "chunks" in arguments.peers:
-        name = "all-MiniLM-L6-v2, best chunk"
-        rankings[name] = _time(name, lambda: rank_with_chunks(labelled))
-    print(f"{arguments.set}: {len(labelled.queries):,} queries, {ready}; {describe_machine()}")
+        peers |= run_chunks(labelled)
+        peers["MiniLM best chunk + BM25"] = add_standardized(
+            peers["MiniLM, best chunk"], peers["BM25 (bm25s)"]
+        )
+    for name, peer in peers.items():
+        ranked[name] = Ranked(
+            rank_with_peer(labelled, peer), peer.bytes_per_document, peer.ms_per_query
+        )
+    print(
+        f"{arguments.set}: {len(labelled.queries):,} queries, {ready}, Folio with {model}; "
+        f"{describe_machine()}"
+    )
     names = ("nDCG@10", "recall@10", "recall@100")
-    _print_scores(names, {name: score(labelled, ranked) for name, ranked in rankings.items()})
+    _print_scores(names, labelled, ranked)
 
 
 if __name__ == "__main__":

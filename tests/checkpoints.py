@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 from peft import LoraConfig
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
+    BertForSequenceClassification,
     BertModel,
     JinaEmbeddingsV3Config,
     JinaEmbeddingsV3Model,
@@ -121,6 +123,78 @@ def make_plain(
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     _write_modules(folder, pooling=pooling, max_tokens=max_tokens, prompts=prompts)
+    return folder
+
+
+def make_jina_v2(folder: Path, *, heads: int = 4, max_tokens: int = 8192) -> Path:
+    """Write a random jina-embeddings-v2 with the published weight names; returns `folder`."""
+    torch.manual_seed(2)
+    tokenizer = _make_tokenizer()
+    tokenizer.save_pretrained(folder)
+    hidden, inner = 8 * heads, 64
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (len(tokenizer), hidden),
+        "embeddings.token_type_embeddings.weight": (2, hidden),
+        "embeddings.LayerNorm.weight": (hidden,),
+        "embeddings.LayerNorm.bias": (hidden,),
+    }
+    for number in range(2):
+        layer = f"encoder.layer.{number}"
+        for part in ("query", "key", "value"):
+            shapes[f"{layer}.attention.self.{part}.weight"] = (hidden, hidden)
+            shapes[f"{layer}.attention.self.{part}.bias"] = (hidden,)
+        shapes |= {
+            f"{layer}.attention.output.dense.weight": (hidden, hidden),
+            f"{layer}.attention.output.dense.bias": (hidden,),
+            f"{layer}.attention.output.LayerNorm.weight": (hidden,),
+            f"{layer}.attention.output.LayerNorm.bias": (hidden,),
+            f"{layer}.mlp.gated_layers.weight": (2 * inner, hidden),
+            f"{layer}.mlp.wo.weight": (hidden, inner),
+            f"{layer}.mlp.wo.bias": (hidden,),
+            f"{layer}.mlp.layernorm.weight": (hidden,),
+            f"{layer}.mlp.layernorm.bias": (hidden,),
+        }
+    save_file(
+        {
+            name: 0.3 * torch.randn(shape) + 1.0 * ("orm.weight" in name)
+            for name, shape in shapes.items()
+        },
+        folder / "model.safetensors",
+    )
+    config = {
+        "model_type": "bert",
+        "auto_map": {"AutoModel": "jinaai/jina-bert-implementation--modeling_bert.JinaBertModel"},
+        "position_embedding_type": "alibi",
+        "feed_forward_type": "geglu",
+        "hidden_size": hidden,
+        "num_hidden_layers": 2,
+        "num_attention_heads": heads,
+        "intermediate_size": inner,
+        "layer_norm_eps": 1e-12,
+        "max_position_embeddings": 8192,
+        "pad_token_id": 0,
+        "vocab_size": len(tokenizer),
+    }
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    _write_modules(folder, pooling="mean", max_tokens=max_tokens, prompts=None)
+    return folder
+
+
+def make_cross_encoder(folder: Path, *, classes: int = 1, max_tokens: int = 128) -> Path:
+    """Write a random BERT that classifies pairs; returns `folder`."""
+    torch.manual_seed(3)
+    tokenizer = _make_tokenizer()
+    tokenizer.model_max_length = max_tokens
+    model = BertForSequenceClassification(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            max_position_embeddings=max_tokens + 2,
+            **_SMALL | {"num_labels": classes},
+        )
+    )
+    _spread(model)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 

@@ -17,7 +17,7 @@ LAYERS = [
     ["app.api"],
     ["app.main"],
     ["app.client"],
-    ["app.uploading"],
+    ["app.uploading", "app.explaining"],
     ["app.cli"],
     ["train"],
 ]

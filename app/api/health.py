@@ -47,5 +47,6 @@ def show_metrics(request: Request, resources: Opened) -> Response:
     metrics: Metrics = request.app.state.metrics
     with resources.database.read() as session:
         counts = queries.count_by_status(session)
-    content, media_type = metrics.render(counts)
+    engine = resources.loaded_engine
+    content, media_type = metrics.render(counts, engine and engine.metrics.registry)
     return Response(content, media_type=media_type)

@@ -40,11 +40,14 @@ class Metrics:
             registry=self._registry,
         )
 
-    def render(self, documents: Mapping[Status, int]) -> tuple[bytes, str]:
-        """Return the text format and its media type."""
+    def render(
+        self, documents: Mapping[Status, int], engine: CollectorRegistry | None = None
+    ) -> tuple[bytes, str]:
+        """Return the text format, with what the engine counts, and its media type."""
         for status, count in documents.items():
             self._documents.labels(status.value).set(count)
-        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+        model = b"" if engine is None else generate_latest(engine)
+        return generate_latest(self._registry) + model, CONTENT_TYPE_LATEST
 
 
 class MetricsMiddleware:

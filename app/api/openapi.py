@@ -7,10 +7,22 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.api.auth import SCOPE_FIELD
+from app.api.compat.embeddings import EmbeddingsIn
 from app.api.problems import Problem
+from app.api.retrieval_schemas import ContextIn, ExplainIn, RerankIn
 from app.api.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn
 
-_BODIES: tuple[type[BaseModel], ...] = (CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn)
+_BODIES: tuple[type[BaseModel], ...] = (
+    CollectionIn,
+    ContextIn,
+    DocumentIn,
+    DocumentsIn,
+    EmbeddingsIn,
+    ExplainIn,
+    KeyIn,
+    RerankIn,
+    SearchIn,
+)
 
 
 def complete_openapi(app: FastAPI, *, requires_keys: bool) -> None:

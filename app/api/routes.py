@@ -223,6 +223,7 @@ def search_collection(
         mode=body.mode,
         dimensions=body.dimensions,
         also_in=body.also_in,
+        rerank=body.rerank,
     )
     return SearchOut.model_validate(result)
 

@@ -1,5 +1,6 @@
 """Bodies of requests and answers. Unknown fields are refused."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -18,7 +19,17 @@ from pydantic import (
     model_validator,
 )
 
-from app.domain import Comparison, Compound, Filter, Mode, Scope, Stage, Status
+from app.domain import (
+    TIME_KEYS,
+    Comparison,
+    Compound,
+    Filter,
+    Mode,
+    Scope,
+    Stage,
+    Status,
+    parse_time,
+)
 from app.services.collections import NAME_PATTERN
 from app.services.documents import Change
 from app.services.search import MAX_LIMIT
@@ -228,10 +239,30 @@ class JobOut(Answer):
 # Search
 
 
+FilterKey = Annotated[
+    Key,
+    Field(
+        description="An attribute, or $id, $url, $media_type, or in ISO 8601 $created_at (first "
+        "uploaded) and $updated_at (the version that answers was ready)"
+    ),
+]
+
+
+def _check_times(key: str, values: Iterable[ScalarIn]) -> None:
+    if key in TIME_KEYS:
+        for value in values:
+            parse_time(value)
+
+
 class ComparisonIn(Body):
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte"]
-    key: Key
+    key: FilterKey
     value: ScalarIn
+
+    @model_validator(mode="after")
+    def _times_are_times(self) -> "ComparisonIn":
+        _check_times(self.key, [self.value])
+        return self
 
     def to_filter(self) -> Filter:
         return Comparison(self.type, self.key, self.value)
@@ -239,8 +270,13 @@ class ComparisonIn(Body):
 
 class MembershipIn(Body):
     type: Literal["in", "nin"]
-    key: Key
+    key: FilterKey
     value: list[ScalarIn] = Field(min_length=1, max_length=1000)
+
+    @model_validator(mode="after")
+    def _times_are_times(self) -> "MembershipIn":
+        _check_times(self.key, self.value)
+        return self
 
     def to_filter(self) -> Filter:
         return Comparison(self.type, self.key, tuple(self.value))
@@ -264,7 +300,7 @@ MAX_VALUES = 4096
 MAX_FILTER_DEPTH = 32
 
 
-def _check_size(condition: FilterIn) -> FilterIn:
+def check_filter_size(condition: FilterIn) -> FilterIn:
     """Raise ValueError for a filter that would ask too much of the database."""
     level, depth, conditions, values = [condition], 0, 0, 0
     while level:
@@ -286,7 +322,7 @@ class SearchIn(Body):
         examples=["how do I reset the machine?"], json_schema_extra={"pattern": r"\S"}
     )
     limit: int = Field(10, ge=1, le=MAX_LIMIT)
-    filters: Annotated[FilterIn, AfterValidator(_check_size)] | None = Field(
+    filters: Annotated[FilterIn, AfterValidator(check_filter_size)] | None = Field(
         None, examples=[{"type": "eq", "key": "product", "value": "grinder"}]
     )
     min_score: float | None = Field(None, allow_inf_nan=False)
@@ -298,6 +334,9 @@ class SearchIn(Body):
     )
     also_in: list[str] = Field(
         [], max_length=7, description="Further collections to search together with this one"
+    )
+    rerank: bool = Field(
+        False, description="Rank the first ones again by the tokens of their best passages"
     )
 
 
@@ -329,6 +368,7 @@ class HitOut(Answer):
 class TookMs(Answer):
     embed: float
     search: float
+    rerank: float
     total: float
 
 

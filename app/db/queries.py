@@ -14,6 +14,7 @@ from sqlalchemy import (
     cast,
     delete,
     exists,
+    false,
     func,
     insert,
     or_,
@@ -38,7 +39,18 @@ from app.db.models import (
     UnitRow,
     Version,
 )
-from app.domain import Attributes, Comparison, Filter, Passage, Scalar, Span, Status
+from app.domain import (
+    FIELD_KEYS,
+    TIME_KEYS,
+    Attributes,
+    Comparison,
+    Filter,
+    Passage,
+    Scalar,
+    Span,
+    Status,
+    parse_time,
+)
 
 # SQLite allows 32,766 bound values in one statement.
 _MAX_BOUND = 30_000
@@ -483,6 +495,12 @@ def find_texts(
     return {version_id: (text, checksum) for version_id, text, checksum in rows}
 
 
+def find_token_counts(session: Session, version_ids: Sequence[int]) -> dict[int, int]:
+    """Return how many tokens each text had for the model that read it, by version id."""
+    rows = session.execute(select(Version.id, Version.receipt).where(Version.id.in_(version_ids)))
+    return {version_id: (receipt or {}).get("tokens_counted", 0) for version_id, receipt in rows}
+
+
 def list_units(session: Session, version_ids: Sequence[int], generation_id: int) -> Sequence[Any]:
     """Return (id, version_id, passage_vectors, passage_vectors_crc32) of these versions' units."""
     return session.execute(
@@ -562,6 +580,8 @@ def _condition(condition: Filter) -> ColumnElement[bool]:
         parts = [_condition(part) for part in condition.filters]
         return and_(true(), *parts) if condition.type == "and" else or_(*parts)
     values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    if condition.key in FIELD_KEYS:
+        return _field_condition(condition.key, condition.type, values)
     match condition.type:
         case "eq" | "in":
             return _has(condition.key, _is_among(values))
@@ -569,6 +589,43 @@ def _condition(condition: Filter) -> ColumnElement[bool]:
             return ~_has(condition.key, _is_among(values))
         case _:
             return _has(condition.key, _compares(condition.type, values[0]))
+
+
+_FIELDS: dict[str, Any] = {
+    "$id": Document.external_id,
+    "$url": Version.url,
+    "$media_type": Version.media_type,
+    "$created_at": Document.created_at,
+    "$updated_at": Version.ready_at,
+}
+
+
+def _field_condition(key: str, operator: str, values: Sequence[Scalar]) -> ColumnElement[bool]:
+    column = _FIELDS[key]
+    of_type: list[Any] = [value for value in values if isinstance(value, str)]
+    if key in TIME_KEYS:
+        of_type = [parse_time(value) for value in of_type]
+    match operator:
+        case "eq" | "in" | "ne" | "nin":
+            matches = column.in_(of_type)
+        case _:
+            matches = _ordered(column, operator, of_type[0]) if of_type else false()
+    meets = Document.id.in_(
+        select(Version.document_id)
+        .join(Document, Document.id == Version.document_id)
+        .where(Version.is_live, matches)
+    )
+    return ~meets if operator in {"ne", "nin"} else meets
+
+
+def _ordered(column: Any, operator: str, bound: Any) -> ColumnElement[bool]:
+    compared: dict[str, ColumnElement[bool]] = {
+        "gt": column > bound,
+        "gte": column >= bound,
+        "lt": column < bound,
+        "lte": column <= bound,
+    }
+    return compared[operator]
 
 
 def _has(key: str, matches: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -596,13 +653,7 @@ def _compares(operator: str, value: Scalar) -> ColumnElement[bool]:
     columns = _as_columns(value)
     column: Any = Attribute.number if columns["text"] is None else Attribute.text
     bound = columns["number"] if columns["text"] is None else columns["text"]
-    compared = {
-        "gt": column > bound,
-        "gte": column >= bound,
-        "lt": column < bound,
-        "lte": column <= bound,
-    }
-    return and_(Attribute.kind == columns["kind"], compared[operator])
+    return and_(Attribute.kind == columns["kind"], _ordered(column, operator, bound))
 
 
 def _as_columns(value: Scalar) -> dict[str, Any]:

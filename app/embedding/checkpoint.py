@@ -105,12 +105,27 @@ def open_checkpoint(settings: Settings) -> Checkpoint:
     with the reason when there is no such checkpoint, UnsupportedCheckpoint when it is one that
     cannot be run faithfully.
     """
+    if settings.model_url:
+        from app.embedding.remote_engine import describe_remote
+
+        return describe_remote(settings)
     folder, name, revision = _locate(settings)
-    return read_checkpoint(folder, name=name, revision=revision, dimensions=settings.dimensions)
+    return read_checkpoint(
+        folder,
+        name=name,
+        revision=revision,
+        dimensions=settings.dimensions,
+        with_prompts=settings.prompts,
+    )
 
 
 def read_checkpoint(
-    folder: Path, *, name: str = "", revision: str = "", dimensions: int | None = None
+    folder: Path,
+    *,
+    name: str = "",
+    revision: str = "",
+    dimensions: int | None = None,
+    with_prompts: bool = True,
 ) -> Checkpoint:
     """Read a checkpoint folder; `name` is its Hugging Face id, empty for a local folder."""
     config = _read_json(folder / "config.json", required=True)
@@ -122,7 +137,7 @@ def read_checkpoint(
         raise UnsupportedCheckpoint(f"{folder}/config.json names no model type or hidden size")
     pooling, include_prompt = _read_pooling(folder)
     adapters = _read_adapters(folder, model_type)
-    prompts = _read_prompts(folder)
+    prompts = _read_prompts(folder) if with_prompts else {}
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise UnsupportedCheckpoint(f"{folder} holds no *.safetensors; other formats are not read")

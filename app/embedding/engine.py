@@ -1,6 +1,6 @@
 """What the rest of Folio asks of a model, whatever runs it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from app.config import Settings
 from app.domain import Embedding, Item, Task
 from app.embedding.checkpoint import Checkpoint
+from app.embedding.metrics import EngineMetrics
 from app.errors import FolioError, ModelUnavailable
 
 
@@ -21,13 +22,22 @@ class Engine(Protocol):
     device: str
     max_tokens: int
     dimensions: int
+    metrics: EngineMetrics
 
-    def embed(self, items: Sequence[Item], *, dimensions: int | None = None) -> list[Embedding]:
+    def embed(
+        self,
+        items: Sequence[Item],
+        *,
+        dimensions: int | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+        refuses: bool = False,
+    ) -> list[Embedding]:
         """Return one embedding an item, in order: unit length, float32.
 
         `dimensions` cuts the vectors of a Matryoshka model; None gives `self.dimensions`. Raises
         TextTooLong when an item, with its title, prompt and special tokens, has more than
-        `self.max_tokens` tokens: nothing is cut silently.
+        `self.max_tokens` tokens: nothing is cut silently; EmbeddingCancelled once `is_cancelled`
+        says that nobody waits any more; and with `refuses` EngineBusy while too much waits.
         """
         ...
 
@@ -50,11 +60,22 @@ class Engine(Protocol):
 
 def load_engine(checkpoint: Checkpoint, settings: Settings) -> Engine:
     """Load the weights of `checkpoint`; raises ModelUnavailable with the reason."""
+    if settings.model_url:
+        from app.embedding.remote_engine import RemoteEngine
+
+        return RemoteEngine(checkpoint, settings)
     # torch and transformers take seconds to import; a command that embeds nothing does not pay.
     from app.embedding.torch_engine import TorchEngine
 
     try:
-        return TorchEngine(checkpoint, device=settings.device, batch_tokens=settings.batch_tokens)
+        return TorchEngine(
+            checkpoint,
+            device=settings.device,
+            batch_tokens=settings.batch_tokens,
+            dtype=settings.dtype,
+            merge_bytes=settings.merge_bytes,
+            max_waiting_tokens=settings.max_waiting_tokens,
+        )
     except FolioError:
         raise
     # Loading runs transformers, PEFT and safetensors over files from outside: whatever they raise,

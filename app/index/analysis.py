@@ -72,6 +72,13 @@ def count_query_terms(query: str) -> Counter[int]:
     return telling or counts
 
 
+def name_query_terms(query: str) -> dict[str, int]:
+    """Return the terms that count_query_terms keeps, in the query's order, with their hashes."""
+    kept = count_query_terms(query)
+    words = (term for token in _TOKEN.findall(_fold(query)) for term in _expand(token))
+    return {word: _hash(word) for word in words if _hash(word) in kept}
+
+
 @lru_cache(maxsize=1)
 def _question_terms() -> frozenset[int]:
     return frozenset(_hash(_strip_plural(word)) for word in _QUESTION_WORDS.split())

@@ -262,7 +262,7 @@ def _read_document(
         text = None
         if with_text and live is not None:
             text = read_text(session, live.id, document.external_id)
-        described = tuple(_describe_version(v) for v in versions) if with_versions else None
+        described = tuple(describe_version(v) for v in versions) if with_versions else None
         return _describe(document, versions[0], live, text=text, versions=described)
 
 
@@ -461,7 +461,8 @@ def _describe(
     )
 
 
-def _describe_version(version: Version) -> VersionInfo:
+def describe_version(version: Version) -> VersionInfo:
+    """Return what is told of a version, without its text."""
     return VersionInfo(
         version=version.number,
         status=Status(version.status),

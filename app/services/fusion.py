@@ -61,6 +61,11 @@ def is_calibrated(fingerprint: str | None) -> bool:
     return fingerprint in CALIBRATED_FINGERPRINTS
 
 
+def no_answer(best_score: float, fingerprint: str | None) -> float | None:
+    """Return the probability that nothing answers, by the best score of all; None if unknown."""
+    return 1 - best_score if is_calibrated(fingerprint) else None
+
+
 def logistic(x: float) -> float:
     # exp overflows past 709.
     return 1 / (1 + exp(-x)) if x > -700 else 0.0

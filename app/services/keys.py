@@ -135,6 +135,21 @@ def authenticate(resources: Resources, token: str) -> Principal:
         return Principal(key.id, Scope(key.scope), None if names is None else frozenset(names))
 
 
+def find_refusal(session: Session, key_id: str, collection_name: str) -> str | None:
+    """Return why a key cannot read a collection, None if it can; raises NotFound for no key."""
+    key = session.get(Key, key_id)
+    if key is None:
+        raise NotFound("there is no such key", code="key_not_found")
+    if key.revoked_at is not None:
+        return f"the key was revoked on {key.revoked_at:%Y-%m-%d}"
+    if key.expires_at is not None and key.expires_at <= utc_now():
+        return f"the key expired on {key.expires_at:%Y-%m-%d}"
+    names = _collection_names(session, key)
+    if names is not None and collection_name not in names:
+        return f"the key does not cover the collection {collection_name}"
+    return None
+
+
 def has_keys(resources: Resources) -> bool:
     """Return whether any key is usable now."""
     now = utc_now()

@@ -1,8 +1,8 @@
 """From a question to ranked candidates: what each stage finds, and one score of all of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -10,10 +10,13 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.domain import Filter, Mode, Vector
+from app.errors import CorruptData
 from app.index.analysis import TermCounts, count_query_terms
 from app.index.flat import Ids
-from app.resources import Indexes
+from app.resources import Indexes, Resources
 from app.services.fusion import StageScores, score
+
+T = TypeVar("T")
 
 # Documents that each stage proposes; the passages of all of them are scored.
 CANDIDATES = 100
@@ -65,6 +68,31 @@ class _Found:
     @property
     def document_ids(self) -> list[int]:
         return list(self.units | self.lexical)
+
+
+def read_current(
+    resources: Resources, read: Callable[[Session, Indexes], T | None]
+) -> tuple[T, Indexes] | None:
+    """Return what `read` makes of the indexes at the last commit, and these indexes.
+
+    It is called again when it returns None, which says that a document was deleted or replaced
+    since the indexes looked, and when it met a damaged document, which then is out of every answer.
+    None while nothing was ever embedded.
+    """
+    while True:
+        indexes = resources.catch_up()
+        if indexes is None:
+            return None
+        try:
+            with resources.database.read() as session:
+                answer = read(session, indexes)
+        except CorruptData as damage:
+            if damage.version_id is None:
+                raise
+            resources.quarantine(damage.version_id, str(damage))
+        else:
+            if answer is not None:
+                return answer, indexes
 
 
 def rank_candidates(

@@ -1,7 +1,7 @@
 """From a question to ranked articles."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -11,11 +11,18 @@ from app.db import queries
 from app.domain import Filter, Hit, Item, Mode, Passage, PassageHit, Task, Vector
 from app.errors import CorruptData, InvalidRequest, TooLarge
 from app.index.analysis import TermCounts, count_terms
-from app.resources import Resources
+from app.resources import Indexes, Resources
 from app.services.collections import require_collection
 from app.services.documents import require_intact
 from app.services.fusion import is_calibrated
-from app.services.ranking import Candidate, Question, ScoredPassage, rank_candidates
+from app.services.ranking import (
+    Candidate,
+    Question,
+    ScoredPassage,
+    rank_candidates,
+    read_current,
+)
+from app.services.reranking import MAX_CANDIDATES, rerank_hits
 
 MAX_QUERY_BYTES = 32 * 1024
 MAX_LIMIT = 1000
@@ -28,6 +35,7 @@ class Timing:
     embed: float
     search: float
     total: float
+    rerank: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +63,13 @@ def search_documents(
     mode: Mode = Mode.HYBRID,
     dimensions: int | None = None,
     also_in: Sequence[str] = (),
+    rerank: bool = False,
 ) -> SearchResult:
     """Rank the collection's articles for `query`; each hit with its `passages` best passages.
 
     `also_in` names further collections that are searched together with it. `dimensions` compares
-    only the first ones of each vector.
+    only the first ones of each vector. `rerank` ranks the first ones again by late interaction with
+    their best passages; such scores rank, and are no probabilities.
 
     Raises TooLarge for a query over 32 KB, TextTooLong for one past the model's window, and
     InvalidRequest for dimensions that the model's vectors cannot be cut to.
@@ -70,36 +80,38 @@ def search_documents(
     vector = embed_query(resources, query, mode, dimensions)
     question = Question.of(query, mode, vector)
     embedded = perf_counter()
-    while True:
-        indexes = resources.catch_up()
-        if indexes is None:
-            hits = []
-            break
-        try:
-            with resources.database.read() as session:
-                ranked = rank_candidates(
-                    session, indexes, question, collection_ids, limit=limit, filters=filters
-                )
-                if ranked is not None:
-                    shown = [c for c in ranked if min_score is None or c.score >= min_score][:limit]
-                    hits = read_hits(session, shown, question, indexes.generation_id, passages)
-                    break
-        except CorruptData as damage:
-            if damage.version_id is None:
-                raise
-            # The search goes on without it.
-            resources.quarantine(damage.version_id, str(damage))
-        # A document that was deleted or replaced since the index looked is not there any more.
+
+    def read(session: Session, indexes: Indexes) -> list[Hit] | None:
+        # Reranking needs more articles than are shown, and a passage of each.
+        count = max(limit, MAX_CANDIDATES) if rerank else limit
+        ranked = rank_candidates(
+            session, indexes, question, collection_ids, limit=count, filters=filters
+        )
+        if ranked is None:
+            return None
+        quoted = max(passages, 1) if rerank else passages
+        shown = [c for c in ranked if rerank or min_score is None or c.score >= min_score]
+        return read_hits(session, shown[:count], question, indexes.generation_id, quoted)
+
+    found = read_current(resources, read)
+    hits, indexes = found or ([], None)
+    searched = perf_counter()
+    if rerank:
+        hits = rerank_hits(resources, query, hits)
+        if not passages:
+            hits = [replace(hit, passages=()) for hit in hits]
+    shown = [hit for hit in hits if min_score is None or hit.score >= min_score][:limit]
     ended = perf_counter()
     return SearchResult(
         query,
         mode,
-        is_calibrated(resources.model_fingerprint),
-        tuple(hits),
+        is_calibrated(resources.model_fingerprint) and not rerank,
+        tuple(shown),
         None if indexes is None else indexes.generation_id,
         Timing(
             embed=round(1000 * (embedded - started), 3),
-            search=round(1000 * (ended - embedded), 3),
+            search=round(1000 * (searched - embedded), 3),
+            rerank=round(1000 * (ended - searched), 3) if rerank else 0.0,
             total=round(1000 * (ended - started), 3),
         ),
     )
@@ -173,25 +185,10 @@ def quote_passages(
 ) -> dict[int, tuple[PassageHit, ...]]:
     """Return the `count` best passages of each candidate, by version id.
 
-    Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
+    Raises CorruptData as read_texts does.
     """
-    for candidate in shown:
-        if candidate.is_damaged:
-            raise CorruptData(
-                f"the passages of {candidate.version.external_id} fail their checksum; "
-                "upload the document again",
-                version_id=candidate.version.version_id,
-            )
-    version_ids = [candidate.version.version_id for candidate in shown]
-    stored = queries.find_texts(session, version_ids)
-    texts = {
-        candidate.version.version_id: require_intact(
-            *stored[candidate.version.version_id],
-            candidate.version.external_id,
-            version_id=candidate.version.version_id,
-        )
-        for candidate in shown
-    }
+    texts = read_texts(session, shown)
+    version_ids = list(texts)
     if question.vector is None:
         listed = queries.list_passages(session, version_ids, generation_id)
         return {
@@ -211,6 +208,29 @@ def quote_passages(
             _quote(texts[version_id], p.score, places[p.unit_id, p.ordinal]) for p in some
         )
         for version_id, some in best.items()
+    }
+
+
+def read_texts(session: Session, shown: Sequence[Candidate]) -> dict[int, str]:
+    """Return the texts of candidates by version id.
+
+    Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
+    """
+    for candidate in shown:
+        if candidate.is_damaged:
+            raise CorruptData(
+                f"the passages of {candidate.version.external_id} fail their checksum; "
+                "upload the document again",
+                version_id=candidate.version.version_id,
+            )
+    stored = queries.find_texts(session, [candidate.version.version_id for candidate in shown])
+    return {
+        candidate.version.version_id: require_intact(
+            *stored[candidate.version.version_id],
+            candidate.version.external_id,
+            version_id=candidate.version.version_id,
+        )
+        for candidate in shown
     }
 
 

@@ -33,7 +33,8 @@ def test_answer_has_the_documented_shape_and_nothing_else(collection: Collection
     assert answer["query"] == "how do I clean the burrs?"
     assert isinstance(answer["generation"], int)
     took = answer["took_ms"]
-    assert list(took) == ["embed", "search", "total"]
+    assert list(took) == ["embed", "search", "rerank", "total"]
+    assert took.pop("rerank") == 0
     assert all(isinstance(value, float) and value > 0 for value in took.values())
     assert took["total"] == pytest.approx(took["embed"] + took["search"], abs=0.01)
     (hit,) = answer["results"]

@@ -478,3 +478,11 @@ def test_bundled_model_is_found_without_loading_torch() -> None:
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_prompts_can_be_switched_off_and_that_is_another_fingerprint(jina: Path) -> None:
+    told = open_checkpoint(Settings(model=str(jina)))
+    silent = open_checkpoint(Settings(model=str(jina), prompts=False))
+    assert told.prompts == {Task(name): prompt for name, prompt in PROMPTS.items()}
+    assert silent.prompts == {}
+    assert told.fingerprint != silent.fingerprint

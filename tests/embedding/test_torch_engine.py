@@ -1,23 +1,24 @@
 """Vectors are those of the published implementation, whatever shares their batch or their turn."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Condition, Semaphore, Thread
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer
+from transformers import AutoModel
 
 from app.config import Settings
 from app.domain import Embedding, Item, Span, Task
 from app.embedding.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from app.embedding.engine import load_engine
-from app.embedding.torch_engine import TorchEngine, _Turns
+from app.embedding.packed import PackedEncoder
+from app.embedding.torch_engine import TorchEngine
 from app.errors import InvalidRequest, ModelUnavailable, TextTooLong
 from tests.checkpoints import PROMPTS, make_jina_v3, make_plain
 from tests.embedding.reference import (
@@ -225,20 +226,64 @@ def test_no_items_give_no_embeddings(engine: TorchEngine) -> None:
     assert engine.embed([]) == []
 
 
-@pytest.mark.parametrize("batch_tokens", [64, 300, 1000])
-def test_padded_size_of_a_batch_stays_within_the_budget(jina_v3: Path, batch_tokens: int) -> None:
-    ours = TorchEngine(read_checkpoint(jina_v3), device="cpu", batch_tokens=batch_tokens)
-    shapes: list[tuple[int, int]] = []
-    ours._model.register_forward_pre_hook(
-        lambda model, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)),
-        with_kwargs=True,
+@pytest.mark.parametrize("merge_bytes", [0, 2**30], ids=["grouped", "merged"])
+def test_adapters_grouped_and_merged_give_the_vectors_of_one_task_at_a_time(
+    jina_v3: Path, merge_bytes: int
+) -> None:
+    ours = TorchEngine(read_checkpoint(jina_v3), device="cpu", merge_bytes=merge_bytes)
+    assert isinstance(ours._encoder, PackedEncoder)
+    assert len(ours._encoder.merged) == (5 if merge_bytes else 0)
+    items = make_items(40)
+    together = ours.embed(items)
+    for task in Task:
+        mine = [i for i, item in enumerate(items) if item.task is task]
+        assert_same_embeddings([together[i] for i in mine], ours.embed([items[i] for i in mine]))
+
+
+@pytest.mark.parametrize("architecture", ["jina-v3", "bert", "mpnet", "xlm-roberta"])
+def test_small_blocks_give_the_vectors_of_large_ones(
+    tmp_path: Path, jina_v3: Path, architecture: str
+) -> None:
+    folder = jina_v3
+    if architecture != "jina-v3":
+        folder = make_plain(tmp_path, architecture, max_tokens=128)
+    ours = TorchEngine(read_checkpoint(folder), device="cpu")
+    items = [Item("tea with milk " * count, Task.PASSAGE) for count in (30, 30, 1, 25)]
+    whole = ours.embed(items)
+    encoder = ours._encoder
+    assert isinstance(encoder, PackedEncoder)
+    encoder._block_tokens, encoder._step_flops = 64, 1.0
+    assert_same_embeddings(ours.embed(items), whole)
+
+
+def test_architecture_without_a_packed_form_gives_the_vectors_of_sentence_transformers(
+    jina_v3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.embedding.torch_engine.read_network", lambda *_: None)
+    plain = make_plain(tmp_path, "bert")
+    ours = TorchEngine(read_checkpoint(plain), device="cpu")
+    assert not isinstance(ours._encoder, PackedEncoder)
+    expected = encode_with_sentence_transformers(plain, TEXTS)
+    assert_same(embed_texts(ours, TEXTS, Task.PASSAGE), expected)
+    adapted = TorchEngine(read_checkpoint(jina_v3), device="cpu")
+    packed_items = make_items()
+    monkeypatch.undo()
+    packed = TorchEngine(read_checkpoint(jina_v3), device="cpu")
+    assert_same_embeddings(adapted.embed(packed_items), packed.embed(packed_items))
+
+
+@pytest.mark.slow
+def test_bfloat16_is_near_float32_where_values_are_real(bundled: TorchEngine) -> None:
+    """The mean over the texts is taken away: it is in all vectors and hides differences."""
+    half = TorchEngine(bundled.checkpoint, device="cpu", dtype="bfloat16")
+    assert half.dtype == "bfloat16"
+    texts = [text for text in TEXTS if text]
+    ours, theirs = (embed_texts(e, texts, Task.PASSAGE) for e in (half, bundled))
+    ours, theirs = ours - ours.mean(axis=0), theirs - theirs.mean(axis=0)
+    cosines = (ours * theirs).sum(axis=1) / (
+        np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
     )
-    items = [Item("tea " * (i % 40), Task.PASSAGE) for i in range(100)]
-    ours.embed(items)
-    assert sum(rows for rows, _ in shapes) == len(items)
-    assert all(rows == 1 or rows * width <= batch_tokens for rows, width in shapes)
-    assert max(rows for rows, _ in shapes) <= 64
-    assert len(shapes) < len(items) or batch_tokens == 64
+    assert cosines.min() > 0.999
 
 
 # Shape
@@ -304,7 +349,7 @@ def make_text_of(engine: TorchEngine, tokens: int, task: Task, title: str = "") 
 
 
 @pytest.mark.parametrize("title", ["", "Hot tea"])
-@pytest.mark.parametrize(("task", "what"), [(Task.QUERY, "query"), (Task.PASSAGE, "text")])
+@pytest.mark.parametrize(("task", "what"), [(Task.QUERY, "the query"), (Task.PASSAGE, "the text")])
 @pytest.mark.parametrize("prompts", [True, False], ids=["prompts", "no prompts"])
 def test_text_of_exactly_the_window_is_read_and_one_token_more_is_refused(
     jina_v3: Path, short_engine: TorchEngine, task: Task, what: str, title: str, prompts: bool
@@ -319,7 +364,7 @@ def test_text_of_exactly_the_window_is_read_and_one_token_more_is_refused(
     with pytest.raises(TextTooLong) as caught:
         ours.embed([Item("tea", task), Item(longer, task, title)])
     assert (caught.value.tokens, caught.value.max_tokens) == (65, 64)
-    assert str(caught.value) == f"the {what} has 65 tokens; the model reads at most 64"
+    assert str(caught.value) == f"{what} has 65 tokens; the model reads at most 64"
 
 
 def test_title_and_prompt_count_against_the_window(jina_v3: Path, engine: TorchEngine) -> None:
@@ -488,137 +533,31 @@ def test_many_threads_get_the_vectors_of_one(engine: TorchEngine) -> None:
             assert_same_embeddings(ours, theirs)
 
 
-class ObservedCondition(Condition):
-    """Tells when a thread begins to wait; the lock is held from then until it does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.began_waiting = Semaphore(0)
-
-    def wait_for(self, predicate: Any, timeout: float | None = None) -> Any:
-        if not predicate():
-            self.began_waiting.release()
-        return super().wait_for(predicate, timeout)
-
-
-def observe(turns: _Turns) -> Semaphore:
-    condition = ObservedCondition()
-    turns._changed = condition
-    return condition.began_waiting
-
-
-def test_waiting_query_goes_before_documents_that_waited_longer() -> None:
-    turns = _Turns()
-    waiting = observe(turns)
-    order: list[str] = []
-
-    def work(name: str, urgent: bool) -> None:
-        with turns.take(urgent=urgent):
-            order.append(name)
-
-    names = ["document 1", "document 2", "query 1", "document 3", "query 2"]
-    threads = [Thread(target=work, args=(name, name.startswith("query"))) for name in names]
-    with turns.take(urgent=False):
-        for thread in threads:
-            thread.start()
-            assert waiting.acquire(timeout=30)
-        assert order == []
-    for thread in threads:
-        thread.join(timeout=30)
-    assert order[:2] == ["query 1", "query 2"]
-    assert sorted(order[2:]) == ["document 1", "document 2", "document 3"]
-
-
-def test_one_thread_at_a_time_has_the_turn() -> None:
-    turns = _Turns()
-    inside: list[int] = []
-    most = 0
-
-    def work(number: int) -> None:
-        nonlocal most
-        for _ in range(50):
-            with turns.take(urgent=number % 2 == 0):
-                inside.append(number)
-                most = max(most, len(inside))
-                inside.remove(number)
-
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(work, range(8)))
-    assert most == 1
-
-
-def test_turn_is_given_back_after_an_error() -> None:
-    turns = _Turns()
-    for urgent in (True, False, True):
-        with pytest.raises(ValueError, match="broken"), turns.take(urgent=urgent):
-            raise ValueError("broken")
-    with turns.take(urgent=False):
-        assert not turns._urgent
-
-
-@pytest.fixture
-def observed_engine(jina_v3: Path) -> Iterator[tuple[TorchEngine, list[str]]]:
-    """An engine of its own, and the adapter of each forward pass in their order."""
-    ours = TorchEngine(read_checkpoint(jina_v3), device="cpu", batch_tokens=64)
-    passes: list[str] = []
-    hook = ours._model.register_forward_pre_hook(
-        lambda *_: passes.append(ours._model.active_adapters()[0])
-    )
-    yield ours, passes
-    hook.remove()
-
-
-def test_query_that_comes_between_two_document_batches_goes_first(
-    observed_engine: tuple[TorchEngine, list[str]],
-) -> None:
-    engine, passes = observed_engine
-    waiting = observe(engine._turns)
-    queries: list[Embedding] = []
-    documents = [Item("tea with milk " * 10, Task.PASSAGE) for _ in range(4)]
-    expected = engine.embed([Item("tea", Task.QUERY)])
-    passes.clear()
-
-    def ask() -> None:
-        queries.extend(engine.embed([Item("tea", Task.QUERY)]))
-
-    asking = Thread(target=ask)
-
-    def ask_during_the_first_batch(*_: object) -> None:
-        if len(passes) == 1:
-            asking.start()
-            assert waiting.acquire(timeout=30)
-
-    engine._model.register_forward_pre_hook(ask_during_the_first_batch)
-    embeddings = engine.embed(documents)
-    asking.join(timeout=30)
-    assert passes == ["retrieval_passage", "retrieval_query", *["retrieval_passage"] * 3]
-    assert_same_embeddings(queries, expected)
-    assert_same_embeddings(embeddings, [embeddings[0]] * 4)
-
-
 # Loading
 
 
 def test_engine_is_loaded_with_what_the_checkpoint_declares(jina_v3: Path) -> None:
     checkpoint = read_checkpoint(jina_v3, dimensions=8)
-    engine = load_engine(checkpoint, Settings(device="cpu"))
+    engine = load_engine(checkpoint, Settings(device="cpu", dtype="float32"))
     assert (engine.name, engine.dtype, engine.device) == ("torch", "float32", "cpu")
     assert (engine.max_tokens, engine.dimensions) == (8192, 8)
     engine.warm_up()
 
 
 def test_same_input_gives_the_same_vector(engine: TorchEngine) -> None:
-    assert not engine._model.training
     first, second = (engine.embed([Item(TEXT, Task.PASSAGE)])[0] for _ in range(2))
     assert np.array_equal(first.vector, second.vector)
 
 
 def test_weights_in_half_precision_run_in_full(tmp_path: Path) -> None:
     folder = make_plain(tmp_path, "bert")
+    AutoModel.from_pretrained(folder).half().save_pretrained(folder)
     engine = TorchEngine(read_checkpoint(folder), device="cpu")
-    engine._model.half().save_pretrained(folder)
-    again = TorchEngine(read_checkpoint(folder), device="cpu")
-    assert {parameter.dtype for parameter in again._model.parameters()} == {torch.float32}
+    assert isinstance(engine._encoder, PackedEncoder)
+    assert (engine.dtype, engine._encoder.dtype) == ("float32", torch.float32)
+    assert_same(
+        embed_texts(engine, TEXTS, Task.PASSAGE), encode_with_sentence_transformers(folder, TEXTS)
+    )
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])

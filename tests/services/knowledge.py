@@ -45,13 +45,23 @@ class WatchedEngine:
         self.device = engine.device
         self.max_tokens = engine.max_tokens
         self.dimensions = engine.dimensions
+        self.metrics = engine.metrics
 
-    def embed(self, items: Sequence[Item], *, dimensions: int | None = None) -> list[Embedding]:
+    def embed(
+        self,
+        items: Sequence[Item],
+        *,
+        dimensions: int | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+        refuses: bool = False,
+    ) -> list[Embedding]:
         for item in items:
             if item.task is Task.PASSAGE:
                 self._watch.before_embedding(item.text)
                 self._watch.texts.append(item.text)
-        return self._engine.embed(items, dimensions=dimensions)
+        return self._engine.embed(
+            items, dimensions=dimensions, is_cancelled=is_cancelled, refuses=refuses
+        )
 
     def count_tokens(self, item: Item) -> int:
         return self._engine.count_tokens(item)

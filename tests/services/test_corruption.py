@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.config import Settings
-from app.db.models import Document, Original, UnitRow, Version
-from app.domain import Status
+from app.db.models import Document, Original, TermsRow, UnitRow, Version
+from app.domain import Mode, Status
 from app.resources import Resources, open_resources
 from app.services.collections import create_collection
 from app.services.doctor import examine
@@ -71,6 +71,17 @@ def damage_upload(resources: Resources, document_id: str = "b") -> None:
             .where(Document.external_id == document_id)
         ).one()
         original.data = flip(original.data, 1)
+
+
+def damage_terms(resources: Resources, document_id: str = "b") -> None:
+    with resources.database.write() as session:
+        terms = session.scalars(
+            select(TermsRow)
+            .join(Version, Version.id == TermsRow.version_id)
+            .join(Document, Document.id == Version.document_id)
+            .where(Document.external_id == document_id, Version.is_live)
+        ).one()
+        terms.data = flip(terms.data, 3)
 
 
 def assert_quarantined(resources: Resources, document_id: str = "b") -> None:
@@ -222,6 +233,40 @@ def test_damaged_upload_is_not_read(resources: Resources, sandbox: Sandbox) -> N
     put_documents(resources, "help", UPLOADS)
     assert work(resources, sandbox) is None
     assert search(resources) == TEXTS
+
+
+# Terms
+
+
+def test_article_with_damaged_terms_is_named_and_found_by_meaning_only(
+    filled: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_resources(filled) as resources:
+        assert search(resources, "milk", mode=Mode.LEXICAL) == {"b": "Milk."}
+        damage_terms(resources)
+    (problem,) = [finding for finding in examine(filled) if finding.level == "problem"]
+    assert "checksum" in problem.text
+    caplog.clear()
+    with open_resources(filled) as resources, caplog.at_level(logging.ERROR, logger="folio"):
+        assert search(resources, "milk", mode=Mode.LEXICAL) == {}
+        assert search(resources, "tea", mode=Mode.LEXICAL) == {"a": "Tea."}
+        assert search(resources, "milk") == TEXTS
+        (record,) = caplog.records
+        assert "the terms of document 'b' fail their checksum" in record.getMessage()
+        assert "upload the document again" in record.getMessage()
+
+
+def test_same_upload_mends_damaged_terms(filled: Settings, sandbox: Sandbox, watch: Watch) -> None:
+    with open_resources(filled) as resources:
+        damage_terms(resources)
+    watch.texts.clear()
+    with open_resources(filled) as resources:
+        changes = {d.id: d.change for d in put_documents(resources, "help", UPLOADS).documents}
+        assert changes == {"a": "none", "b": "content", "c": "none"}
+        assert work(resources, sandbox) is None
+        assert search(resources, "milk", mode=Mode.LEXICAL) == {"b": "Milk."}
+    assert [finding for finding in examine(filled) if finding.level == "problem"] == []
+    assert watch.texts == ["Milk."]
 
 
 # Mending

@@ -1,0 +1,228 @@
+"""`POST /v1/embeddings` and `GET /v1/models`: OpenAI's contract with Jina's fields."""
+
+import asyncio
+import base64
+from threading import Event
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, Depends, Request
+from pydantic import AliasChoices, BaseModel, Field, field_validator
+from starlette.concurrency import run_in_threadpool
+
+from app.api.auth import Opened, needs
+from app.api.bodies import takes
+from app.api.compat.openai import OpenAIBody, OpenAIRoute, openai_body, openai_responses
+from app.domain import Scope, Task, Vector
+from app.errors import NotFound
+from app.resources import Resources
+from app.services.embeddings import MAX_TEXTS, TextEmbedding, embed_texts
+
+router = APIRouter(prefix="/v1", route_class=OpenAIRoute, tags=["embeddings"])
+
+_TASKS = {task.value: task for task in Task} | {"clustering": Task.SEPARATION}
+_DISCONNECT_POLL_S = 0.2
+
+
+class TextInput(OpenAIBody):
+    """Jina's object form of one input."""
+
+    text: str
+
+
+class EmbeddingsIn(OpenAIBody):
+    """What to embed: OpenAI's fields, and those of Jina's API."""
+
+    input: str | Annotated[list[str | TextInput], Field(min_length=1, max_length=MAX_TEXTS)] = (
+        Field(examples=["How do I descale it?"])
+    )
+    model: str = Field("", description="The served model's id; empty for it as well", examples=[""])
+    dimensions: int | None = Field(None, ge=1)
+    encoding_format: Literal["float", "base64"] = "float"
+    embedding_type: Literal["float", "base64", "binary", "ubinary"] | None = Field(
+        None, validation_alias=AliasChoices("embedding_type", "encoding_type")
+    )
+    task: str = Field(Task.PASSAGE.value, description=f"One of {', '.join(_TASKS)}")
+    late_chunking: bool = False
+    truncate: bool = False
+    normalized: bool = True
+
+    @field_validator("input", mode="before")
+    @classmethod
+    def _refuse_token_ids(cls, value: object) -> object:
+        if isinstance(value, list) and any(isinstance(part, int | list) for part in value):
+            # Pydantic turns only this kind of error into its own.
+            raise ValueError(
+                "token ids are refused: they are another tokenizer's, and would be read as other "
+                "words; send strings"
+            )
+        return value
+
+    @field_validator("task")
+    @classmethod
+    def _know_task(cls, value: str) -> str:
+        if value not in _TASKS:
+            raise ValueError(f"is one of {', '.join(_TASKS)}")
+        return value
+
+    @property
+    def texts(self) -> list[str]:
+        if isinstance(self.input, str):
+            return [self.input]
+        return [part if isinstance(part, str) else part.text for part in self.input]
+
+
+class EmbeddingOut(BaseModel):
+    """One vector: numbers, base64 of little-endian float32, or packed signs."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | list[int] | str
+    truncated_from: int | None = Field(
+        None, description="Tokens that the input had, where `truncate` cut it; absent otherwise"
+    )
+
+
+class Usage(BaseModel):
+    """Tokens that the model read, prompts and special tokens included."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingsOut(BaseModel):
+    object: Literal["list"] = "list"
+    model: str
+    data: list[EmbeddingOut]
+    usage: Usage
+
+
+class ModelOut(BaseModel):
+    """The served model, and how it runs."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "folio"
+    dimensions: int
+    max_tokens: int
+    tasks: list[Task]
+    fingerprint: str
+    engine: str | None = Field(description="What runs it; null until it is loaded")
+    dtype: str | None
+    device: str | None
+
+
+class ModelsOut(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[ModelOut]
+
+
+@router.post(
+    "/embeddings",
+    openapi_extra=needs(Scope.READ) | takes(EmbeddingsIn),
+    responses=openai_responses(400, 401, 403, 404, 413, 415, 429, 503),
+    response_model_exclude_none=True,
+)
+async def create_embeddings(
+    body: Annotated[EmbeddingsIn, Depends(openai_body(EmbeddingsIn))],
+    resources: Opened,
+    request: Request,
+) -> EmbeddingsOut:
+    """Embed texts. Work that nobody waits for any more is dropped."""
+    cancelled = Event()
+
+    async def watch() -> None:
+        while not await request.is_disconnected():
+            await asyncio.sleep(_DISCONNECT_POLL_S)
+        cancelled.set()
+
+    watching = asyncio.create_task(watch())
+    try:
+        return await run_in_threadpool(_answer, resources, body, cancelled)
+    finally:
+        watching.cancel()
+
+
+@router.get("/models", openapi_extra=needs(Scope.READ), responses=openai_responses(401, 403, 503))
+def list_models(resources: Opened) -> ModelsOut:
+    """List the one model that is served."""
+    return ModelsOut(data=[_describe_model(resources)])
+
+
+@router.get(
+    "/models/{id:path}",
+    openapi_extra=needs(Scope.READ),
+    responses=openai_responses(401, 403, 404, 503),
+)
+def get_model(id: str, resources: Opened) -> ModelOut:
+    """Show the served model."""
+    _check_model(resources, id)
+    return _describe_model(resources)
+
+
+def _answer(resources: Resources, body: EmbeddingsIn, cancelled: Event) -> EmbeddingsOut:
+    _check_model(resources, body.model)
+    embeddings = embed_texts(
+        resources,
+        body.texts,
+        task=_TASKS[body.task],
+        dimensions=body.dimensions,
+        late_chunking=body.late_chunking,
+        truncate=body.truncate,
+        is_cancelled=cancelled.is_set,
+    )
+    tokens = sum(embedding.tokens for embedding in embeddings)
+    kind = body.embedding_type or body.encoding_format
+    return EmbeddingsOut(
+        model=resources.checkpoint.name,
+        data=[
+            EmbeddingOut(
+                index=index,
+                embedding=_encode(_scaled(embedding, body.normalized), kind),
+                truncated_from=embedding.truncated_from,
+            )
+            for index, embedding in enumerate(embeddings)
+        ],
+        usage=Usage(prompt_tokens=tokens, total_tokens=tokens),
+    )
+
+
+def _scaled(embedding: TextEmbedding, normalized: bool) -> Vector:
+    """Return the unit vector, or the pooled one as the model gave it."""
+    if normalized:
+        return embedding.vector
+    return np.asarray(embedding.vector * np.float32(embedding.norm), dtype=np.float32)
+
+
+def _encode(vector: Vector, kind: str) -> list[Any] | str:
+    """Return a vector as it travels; `binary` and `ubinary` hold a bit a dimension, set above 0."""
+    match kind:
+        case "base64":
+            return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+        case "ubinary":
+            return list(np.packbits(vector > 0).tolist())
+        case "binary":
+            return list((np.packbits(vector > 0).astype(np.int16) - 128).tolist())
+    return list(vector.tolist())
+
+
+def _check_model(resources: Resources, asked: str) -> None:
+    served = resources.checkpoint.name
+    if asked not in {"", served}:
+        # Another model's vectors under its name would be stored beside real ones.
+        raise NotFound(f"this service runs {served} and no other model", code="model_not_found")
+
+
+def _describe_model(resources: Resources) -> ModelOut:
+    checkpoint, engine = resources.checkpoint, resources.loaded_engine
+    return ModelOut(
+        id=checkpoint.name,
+        dimensions=checkpoint.dimensions,
+        max_tokens=checkpoint.max_tokens,
+        tasks=[task for task in Task if not checkpoint.adapters or task in checkpoint.adapters],
+        fingerprint=checkpoint.fingerprint,
+        engine=engine and engine.name,
+        dtype=engine and engine.dtype,
+        device=engine and engine.device,
+    )

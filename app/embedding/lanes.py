@@ -1,0 +1,213 @@
+"""Two lanes to one model: queries overtake documents, also in the middle of a pass.
+
+One thread runs everything. A pass over documents is a generator that is put aside between its
+steps; whatever queries wait by then go first, all in one batch. So the window in which queries are
+gathered is the step that is running: none on an idle machine, a few milliseconds on a busy one. And
+after each batch of queries the documents get a step, so that no lane starves the other.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from threading import Condition, Event, Thread
+from time import perf_counter
+from typing import Generic, TypeVar
+
+from app.embedding.metrics import EngineMetrics
+from app.errors import EmbeddingCancelled, EngineBusy
+
+Row = TypeVar("Row")
+Result = TypeVar("Result")
+
+
+class Lane(StrEnum):
+    QUERIES = "queries"
+    DOCUMENTS = "documents"
+
+
+@dataclass(eq=False, slots=True)
+class _Call(Generic[Row, Result]):
+    """What one caller waits for."""
+
+    start: Callable[[list[Row]], Generator[None, None, list[Result]]]
+    is_cancelled: Callable[[], bool]
+    missing: int
+    results: dict[int, Result] = field(default_factory=dict)
+    error: BaseException | None = None
+    done: Event = field(default_factory=Event)
+
+    def give(self, position: int, result: Result) -> None:
+        self.results[position] = result
+        self.missing -= 1
+        if not self.missing:
+            self.done.set()
+
+    def fail(self, error: BaseException) -> None:
+        self.error = error
+        self.done.set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits; fails a call that was cancelled."""
+        if not self.done.is_set() and self.is_cancelled():
+            self.fail(EmbeddingCancelled("nobody waits for these vectors any more"))
+        return self.done.is_set()
+
+
+@dataclass(eq=False, slots=True)
+class _Ticket(Generic[Row, Result]):
+    call: _Call[Row, Result]
+    position: int
+    row: Row
+    tokens: int
+    arrived: float
+
+
+@dataclass(eq=False, slots=True)
+class _Pass(Generic[Row, Result]):
+    """A batch on its way through the model."""
+
+    tickets: list[_Ticket[Row, Result]]
+    steps: Generator[None, None, list[Result]]
+
+    @property
+    def is_unwanted(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return all(ticket.call.is_over for ticket in self.tickets)
+
+    def advance(self) -> bool:
+        """Run one step; returns whether the pass is over. An error goes to who waits."""
+        try:
+            next(self.steps)
+        except StopIteration as end:
+            for ticket, result in zip(self.tickets, end.value, strict=True):
+                ticket.call.give(ticket.position, result)
+        # Whatever a model raises belongs to the callers; the thread serves the next ones.
+        except BaseException as error:  # noqa: BLE001
+            for ticket in self.tickets:
+                ticket.call.fail(error)
+        else:
+            return False
+        return True
+
+
+class Lanes(Generic[Row, Result]):
+    """Waiting rows of both lanes and the thread that takes them through the model."""
+
+    def __init__(
+        self, *, batch_tokens: int, max_waiting_tokens: int, metrics: EngineMetrics
+    ) -> None:
+        self._batch_tokens = batch_tokens
+        self._max_waiting = max_waiting_tokens
+        self._metrics = metrics
+        self._waiting: dict[Lane, deque[_Ticket[Row, Result]]] = {lane: deque() for lane in Lane}
+        self._waiting_tokens = dict.fromkeys(Lane, 0)
+        self._tokens_per_s = 1000.0
+        self._changed = Condition()
+        self._closed = False
+        Thread(target=self._work, name="folio-model", daemon=True).start()
+
+    def run(
+        self,
+        rows: Sequence[tuple[Row, int]],
+        lane: Lane,
+        start: Callable[[list[Row]], Generator[None, None, list[Result]]],
+        *,
+        is_cancelled: Callable[[], bool],
+        refuses: bool,
+    ) -> list[Result]:
+        """Return the result of each row (with its tokens), in order; blocks until all are there.
+
+        `start` begins a pass over rows, also those of other calls. With `refuses`, raises
+        EngineBusy while more tokens wait than may; a call that finds nothing waiting is taken.
+        """
+        if not rows:
+            return []
+        started = perf_counter()
+        call: _Call[Row, Result] = _Call(start, is_cancelled, len(rows))
+        total = sum(tokens for _, tokens in rows)
+        with self._changed:
+            waiting = self._waiting_tokens[lane]
+            if refuses and waiting and waiting + total > self._max_waiting:
+                self._metrics.refused.labels(lane).inc()
+                raise EngineBusy(
+                    f"{waiting} tokens of {lane} wait for the model; with these {total} they would "
+                    f"be more than {self._max_waiting}",
+                    retry_after_s=min(600, max(1, math.ceil(waiting / self._tokens_per_s))),
+                )
+            # Neighbours of like length make full batches of it.
+            order = sorted(range(len(rows)), key=lambda i: rows[i][1], reverse=True)
+            self._waiting[lane].extend(
+                _Ticket(call, i, rows[i][0], rows[i][1], started) for i in order
+            )
+            self._count(lane, total)
+            self._changed.notify_all()
+        call.done.wait()
+        if call.error is not None:
+            raise call.error
+        self._metrics.seconds.labels(lane).observe(perf_counter() - started)
+        return [call.results[i] for i in range(len(rows))]
+
+    def close(self) -> None:
+        """End the thread; who still waits is told so."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        documents: _Pass[Row, Result] | None = None
+        while True:
+            with self._changed:
+                if documents is None:
+                    self._changed.wait_for(lambda: self._closed or any(self._waiting.values()))
+                if self._closed:
+                    break
+                queries = self._take(Lane.QUERIES)
+                documents = documents or self._take(Lane.DOCUMENTS)
+            if queries is not None:
+                while not queries.advance():
+                    pass
+            # An idle thread keeps nothing of a model alive.
+            del queries
+            if documents is not None and (documents.is_unwanted or documents.advance()):
+                documents.steps.close()
+                documents = None
+        left = [ticket for lane in self._waiting.values() for ticket in lane]
+        for ticket in left + (documents.tickets if documents else []):
+            ticket.call.fail(EmbeddingCancelled("the model is closed"))
+
+    def _take(self, lane: Lane) -> _Pass[Row, Result] | None:
+        """Take what waits longest, up to the budget of a batch; one longer row goes alone."""
+        waiting, total = self._waiting[lane], 0
+        taken: list[_Ticket[Row, Result]] = []
+        while waiting and (not taken or total + waiting[0].tokens <= self._batch_tokens):
+            ticket = waiting.popleft()
+            self._count(lane, -ticket.tokens)
+            if not ticket.call.is_over:
+                taken.append(ticket)
+                total += ticket.tokens
+        if not taken:
+            return None
+        now = perf_counter()
+        for ticket in taken:
+            self._metrics.queue_seconds.labels(lane).observe(now - ticket.arrived)
+        self._metrics.tokens.labels(lane).inc(total)
+        self._metrics.fill.labels(lane).observe(total / self._batch_tokens)
+        steps = self._timed(taken[0].call.start([ticket.row for ticket in taken]), total)
+        return _Pass(taken, steps)
+
+    def _timed(
+        self, steps: Generator[None, None, list[Result]], tokens: int
+    ) -> Generator[None, None, list[Result]]:
+        """Run a pass and keep a moving average of tokens a second, for who is told to wait."""
+        started = perf_counter()
+        results = yield from steps
+        speed = tokens / max(1e-6, perf_counter() - started)
+        self._tokens_per_s += 0.1 * (speed - self._tokens_per_s)
+        return results
+
+    def _count(self, lane: Lane, tokens: int) -> None:
+        self._waiting_tokens[lane] += tokens
+        self._metrics.waiting_tokens.labels(lane).set(self._waiting_tokens[lane])

@@ -1,0 +1,93 @@
+"""From items to tokens: what precedes a text, what counts, and where each span lies."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Encoding, Tokenizer, normalizers
+
+from app.domain import Item, Span, Task
+from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
+from app.errors import TextTooLong
+
+
+class ReadItem(NamedTuple):
+    """One tokenized item."""
+
+    ids: list[int]
+    prompt_tokens: int
+    text_tokens: int
+    spans: list[tuple[int, int]]
+    """First and last-plus-one token of each span of the item."""
+
+
+class TokenReader:
+    """A tokenizer with the prompts and the window of a checkpoint; threads may share it."""
+
+    def __init__(self, tokenizer: Tokenizer, checkpoint: Checkpoint) -> None:
+        """Take the tokenizer over: from here on it is not changed any more."""
+        self.tokenizer = tokenizer
+        self._checkpoint = checkpoint
+        if checkpoint.lowercase:
+            normalizer = tokenizer.normalizer
+            tokenizer.normalizer = normalizers.Sequence(
+                [normalizers.Lowercase(), *([normalizer] if normalizer else [])]
+            )
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+
+    def count_tokens(self, item: Item) -> int:
+        """Return the tokens of an item, prompt, title and special tokens included."""
+        return len(self.tokenizer.encode(self.prefix(item.title, item.task) + item.text).ids)
+
+    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
+        """Return the offset of the first character of each token of `text`, ascending."""
+        offsets = self.tokenizer.encode(text, add_special_tokens=False).offsets
+        return np.array([start for start, _ in offsets], dtype=np.int64)
+
+    def prefix(self, title: str, task: Task) -> str:
+        """Return what precedes a text: prompt and title."""
+        return self._checkpoint.prompt(task) + (title + TITLE_SEPARATOR if title else "")
+
+    def read(self, items: Sequence[Item]) -> list[ReadItem]:
+        """Tokenize; raises TextTooLong for the first item past the window."""
+        prefixes = [self.prefix(item.title, item.task) for item in items]
+        texts = [prefix + item.text for prefix, item in zip(prefixes, items, strict=True)]
+        encodings = self.tokenizer.encode_batch(texts)
+        rows = []
+        for item, prefix, encoding in zip(items, prefixes, encodings, strict=True):
+            if len(encoding.ids) > self._checkpoint.max_tokens:
+                what = "the query" if item.task is Task.QUERY else "the text"
+                raise TextTooLong(len(encoding.ids), self._checkpoint.max_tokens, what)
+            tokens = _TokenOffsets(encoding)
+            text_first, text_last = tokens.overlapping(
+                Span(len(prefix), len(prefix) + len(item.text))
+            )
+            prompt = self._checkpoint.prompt(item.task)
+            rows.append(
+                ReadItem(
+                    encoding.ids,
+                    tokens.overlapping(Span(0, len(prompt)))[1] if prompt else 0,
+                    text_last - text_first,
+                    [tokens.overlapping(span.shifted(len(prefix))) for span in item.spans],
+                )
+            )
+        return rows
+
+
+class _TokenOffsets:
+    """Character offsets of the tokens of one encoding, special tokens left out."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        kept = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
+        self._first = kept[0] if kept else 0
+        # `encoding.offsets` makes a new list of all of them at each access.
+        offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)[kept]
+        self._starts, self._ends = offsets[:, 0], offsets[:, 1]
+
+    def overlapping(self, span: Span) -> tuple[int, int]:
+        """Return the first and last-plus-one token that holds a character of `span`."""
+        first = int(np.searchsorted(self._ends, span.start, side="right"))
+        last = int(np.searchsorted(self._starts, span.end, side="left"))
+        return self._first + first, self._first + max(first, last)

@@ -1,0 +1,243 @@
+"""From a question to what a chatbot puts into its prompt: never more tokens than it asked for."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
+from time import perf_counter
+
+from sqlalchemy.orm import Session
+
+from app.db import queries
+from app.domain import Filter, Mode, Passage, Span
+from app.index.analysis import TermCounts, count_terms
+from app.resources import Indexes, Resources
+from app.services.fusion import is_calibrated, no_answer, score
+from app.services.ranking import Candidate, Question, rank_candidates, read_current
+from app.services.search import (
+    Timing,
+    check_query,
+    embed_query,
+    find_collections,
+    read_texts,
+)
+
+MAX_CONTEXT_TOKENS = 1_000_000
+
+# The best ones; what ranks lower would only fill the prompt.
+_ARTICLES = 10
+# A passage whose terms are so far those of one chosen before says nothing new.
+_SAME_TERMS = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A whole article, or one passage of it.
+
+    `tokens` are those of title, heading and text, each counted by itself without special tokens.
+    """
+
+    collection: str
+    document_id: str
+    version: int
+    sha256: str
+    title: str
+    url: str | None
+    heading: str
+    text: str
+    start: int
+    end: int
+    page: int | None
+    tokens: int
+    score: float
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Blocks in the order of their articles, best first, and inside an article of its text."""
+
+    query: str
+    blocks: tuple[Block, ...]
+    tokens: int
+    max_tokens: int
+    calibrated: bool
+    no_answer: float | None
+    """Probability that no article answers; None where scores are not calibrated."""
+    generation: int | None
+    took_ms: Timing
+
+
+def build_context(
+    resources: Resources,
+    collection_name: str,
+    query: str,
+    *,
+    max_tokens: int,
+    filters: Filter | None = None,
+    min_score: float | None = None,
+    also_in: Sequence[str] = (),
+) -> Context:
+    """Return the articles that answer `query` whole where they fit, else their best passages.
+
+    Raises what search_documents raises.
+    """
+    check_query(query)
+    started = perf_counter()
+    collection_ids = find_collections(resources, (collection_name, *also_in))
+    vector = embed_query(resources, query, Mode.HYBRID)
+    question = Question.of(query, Mode.HYBRID, vector)
+    embedded = perf_counter()
+
+    def count_tokens(text: str) -> int:
+        return len(resources.engine.token_starts(text))
+
+    def read(session: Session, indexes: Indexes) -> tuple[float, list[Block]] | None:
+        ranked = rank_candidates(
+            session, indexes, question, collection_ids, limit=_ARTICLES, filters=filters
+        )
+        if ranked is None:
+            return None
+        kept = [c for c in ranked if min_score is None or c.score >= min_score][:_ARTICLES]
+        articles = list(read_articles(session, kept, indexes.generation_id))
+        best_score = ranked[0].score if ranked else 0.0
+        return best_score, choose_blocks(articles, question, max_tokens, count_tokens)
+
+    found = read_current(resources, read)
+    (best_score, blocks), indexes = found or ((0.0, []), None)
+    ended = perf_counter()
+    return Context(
+        query,
+        tuple(blocks),
+        sum(block.tokens for block in blocks),
+        max_tokens,
+        is_calibrated(resources.model_fingerprint),
+        no_answer(best_score, resources.model_fingerprint),
+        None if indexes is None else indexes.generation_id,
+        Timing(
+            embed=round(1000 * (embedded - started), 3),
+            search=round(1000 * (ended - embedded), 3),
+            total=round(1000 * (ended - started), 3),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """A candidate with all that can be quoted of it."""
+
+    candidate: Candidate
+    text: str
+    tokens: int
+    """Of the text for the model that read it."""
+    passages: Mapping[tuple[int, int], Passage]
+    """By unit id and ordinal, in the text's order."""
+
+    def block(self, passage: Passage, score: float, *, whole: bool = False) -> Block:
+        """Return the block of a passage, its tokens not yet counted."""
+        version = self.candidate.version
+        return Block(
+            collection=version.collection,
+            document_id=version.external_id,
+            version=version.number,
+            sha256=version.sha256,
+            title=version.title,
+            url=version.url,
+            heading=passage.heading,
+            text=self.text[passage.span.start : passage.span.end],
+            start=passage.span.start,
+            end=passage.span.end,
+            page=passage.page,
+            tokens=0,
+            score=score,
+            whole=whole,
+        )
+
+    def whole(self) -> Block:
+        """Return the block of the whole text, on the page where it begins."""
+        page = next((passage.page for passage in self.passages.values()), None)
+        everything = Passage(Span(0, len(self.text)), page=page)
+        return self.block(everything, self.candidate.score, whole=True)
+
+
+def read_articles(
+    session: Session, candidates: Sequence[Candidate], generation_id: int
+) -> Iterator[Article]:
+    """Yield candidates with texts and passages; raises CorruptData as read_texts does."""
+    texts = read_texts(session, candidates)
+    passages = queries.list_passages(session, list(texts), generation_id)
+    tokens = queries.find_token_counts(session, list(texts))
+    for candidate in candidates:
+        version_id = candidate.version.version_id
+        places = {(unit, n): passage for unit, n, passage in passages.get(version_id, [])}
+        yield Article(candidate, texts[version_id], tokens[version_id], places)
+
+
+def choose_blocks(
+    articles: Sequence[Article],
+    question: Question,
+    max_tokens: int,
+    count_tokens: Callable[[str], int],
+) -> list[Block]:
+    """Return what of these articles, best first, goes into `max_tokens`.
+
+    By descending score: an article whole if it fits into what is left, else passage by passage,
+    each in the turn of its own score, but for those that repeat what is there.
+    """
+    left = max_tokens
+    chosen: list[tuple[int, Block]] = []
+    seen: list[TermCounts] = []
+    # Of equal scores, the better article and the earlier passage; None is the whole article.
+    waiting: list[tuple[float, int, int, Block | None]] = [
+        (-article.candidate.score, rank, -1, None) for rank, article in enumerate(articles)
+    ]
+    heapify(waiting)
+    while waiting and left:
+        _, rank, _, block = heappop(waiting)
+        article = articles[rank]
+        if block is None:
+            if article.tokens <= left:
+                whole = _counted(article.whole(), count_tokens)
+                if whole.tokens <= left:
+                    chosen.append((rank, whole))
+                    left -= whole.tokens
+                    continue
+            for passage in _score_passages(article, question):
+                heappush(waiting, (-passage.score, rank, passage.start, passage))
+            continue
+        terms = count_terms(block.text)
+        if any(_repeats(terms, other) for other in seen):
+            continue
+        counted = _counted(block, count_tokens)
+        if counted.tokens <= left:
+            chosen.append((rank, counted))
+            seen.append(terms)
+            left -= counted.tokens
+    chosen.sort(key=lambda ranked: (ranked[0], ranked[1].start))
+    return [block for _, block in chosen]
+
+
+def _score_passages(article: Article, question: Question) -> Iterator[Block]:
+    """Yield each passage with the score that its article has by it alone.
+
+    The passage's own vector stands for the best one's, and the words count for as much as this
+    passage holds of those that the article holds.
+    """
+    stages = article.candidate.stages
+    held = {
+        place: len(question.terms.keys() & count_terms(article.block(passage, 0).text).keys())
+        for place, passage in article.passages.items()
+    }
+    most = max(held.values(), default=0) or 1
+    for scored in article.candidate.passages:
+        place = scored.unit_id, scored.ordinal
+        lexical = (stages.lexical or 0.0) * held[place] / most
+        own = replace(stages, passage=scored.score, lexical=lexical)
+        yield article.block(article.passages[place], score(own, question.mode))
+
+
+def _counted(block: Block, count_tokens: Callable[[str], int]) -> Block:
+    return replace(block, tokens=sum(map(count_tokens, (block.title, block.heading, block.text))))
+
+
+def _repeats(terms: TermCounts, other: TermCounts) -> bool:
+    return len(terms.keys() & other.keys()) > _SAME_TERMS * len(terms)

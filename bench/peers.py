@@ -1,0 +1,121 @@
+"""What Folio is compared with: BM25, and what a tutorial builds of chunks and a small model.
+
+Each gives a score to every document for every query, so that scores can be added.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TypeAlias
+
+import bm25s
+import numpy as np
+import numpy.typing as npt
+
+from app.config import Settings
+from app.domain import Item, Matrix, Task, Vector
+from app.embedding.checkpoint import open_checkpoint
+from app.embedding.engine import Engine, load_engine
+from bench.sets import LabelledSet
+from train.teacher import find_teacher
+
+Scores: TypeAlias = npt.NDArray[np.float64]
+"""Shape (queries, documents)."""
+
+_CHUNK_TOKENS = 254
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A system's scores, what it stores for a document, and milliseconds a query."""
+
+    scores: Scores
+    bytes_per_document: float
+    ms_per_query: float
+
+
+def run_bm25(labelled: LabelledSet) -> Peer:
+    """Score by BM25 over title and text: Lucene's formula and parameters, English stop words."""
+    texts = [f"{document.title}\n{document.text}" for document in labelled.documents]
+    index = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
+    index.index(bm25s.tokenize(texts, stopwords="en", show_progress=False), show_progress=False)
+    started = perf_counter()
+    found, scored = index.retrieve(
+        bm25s.tokenize(
+            [query.text for query in labelled.queries], stopwords="en", show_progress=False
+        ),
+        k=len(texts),
+        show_progress=False,
+    )
+    ms = 1000 * (perf_counter() - started) / len(labelled.queries)
+    scores = np.zeros((len(labelled.queries), len(texts)))
+    np.put_along_axis(scores, found.astype(np.int64), scored.astype(np.float64), axis=1)
+    return Peer(scores, 0.0, ms)
+
+
+def run_chunks(labelled: LabelledSet) -> dict[str, Peer]:
+    """Score by all-MiniLM-L6-v2 over fixed windows of tokens: the best one, and their mean."""
+    settings = Settings(model=str(find_teacher()), dimensions=None)
+    engine = load_engine(open_checkpoint(settings), settings)
+    first_rows: list[int] = []
+    vectors: list[Vector] = []
+    for document in labelled.documents:
+        chunks = list(_cut(engine, f"{document.title}\n\n{document.text}"))
+        first_rows.append(len(vectors))
+        vectors += [embedding.vector for embedding in engine.embed(chunks)]
+    started = perf_counter()
+    asked = engine.embed([Item(query.text, Task.QUERY) for query in labelled.queries])
+    queries = np.stack([query.vector for query in asked])
+    embed_ms = 1000 * (perf_counter() - started)
+    stored = np.stack(vectors)
+    means = np.add.reduceat(stored, first_rows, axis=0)
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    size = 4.0 * engine.dimensions
+    chunks_a_document = len(vectors) / len(first_rows)
+
+    def score(rows: Matrix, bytes_per_document: float, *, best_of: list[int] | None) -> Peer:
+        started = perf_counter()
+        scores = (queries @ rows.T).astype(np.float64)
+        if best_of is not None:
+            scores = np.maximum.reduceat(scores, best_of, axis=1)
+        ms = embed_ms + 1000 * (perf_counter() - started)
+        return Peer(scores, bytes_per_document, ms / len(queries))
+
+    return {
+        "MiniLM, best chunk": score(stored, size * chunks_a_document, best_of=first_rows),
+        "MiniLM, mean of chunks": score(means, size, best_of=None),
+    }
+
+
+def add_standardized(left: Peer, right: Peer) -> Peer:
+    """Add the z-scores of two systems over all documents: the tutorial's hybrid."""
+    return Peer(
+        _standardize(left.scores) + _standardize(right.scores),
+        left.bytes_per_document + right.bytes_per_document,
+        left.ms_per_query + right.ms_per_query,
+    )
+
+
+def _standardize(scores: Scores) -> Scores:
+    deviation = scores.std(axis=1, keepdims=True)
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    standardized: Scores = centred / np.where(deviation > 0, deviation, 1.0)
+    return standardized
+
+
+def _cut(engine: Engine, text: str) -> Iterator[Item]:
+    """Yield `text` in windows of 254 tokens, as plain chunking does: in the midst of anything."""
+    starts = [*engine.token_starts(text).tolist(), len(text)]
+    first, end = 0, len(starts) - 1
+    if not end:
+        # Each document must have a row.
+        yield Item("", Task.PASSAGE)
+    while first < end:
+        last = min(first + _CHUNK_TOKENS, end)
+        item = Item(text[starts[first] : starts[last]], Task.PASSAGE)
+        # A word that is cut in two can have more tokens than it had in one piece.
+        while engine.count_tokens(item) > engine.max_tokens:
+            last -= 1
+            item = Item(text[starts[first] : starts[last]], Task.PASSAGE)
+        yield item
+        first = last

@@ -1,0 +1,111 @@
+"""A cross-encoder as the reranker: a random BERT with one class, computed here as well."""
+
+from collections.abc import Iterator
+from math import exp, log
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from app.config import Settings
+from tests.api.service import Collection, Service, open_service
+from tests.checkpoints import make_cross_encoder
+
+QUERY = "hot tea with milk"
+TEXTS = ["Tea with milk and sugar is hot.", "Hold the button.", "Coffee 漢字", ""]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_cross_encoder(tmp_path_factory.mktemp("models") / "cross-encoder")
+
+
+@pytest.fixture(scope="module")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, jina_v3: Path, folder: Path
+) -> Iterator[Service]:
+    settings = Settings(
+        data=tmp_path_factory.mktemp("data"), model=str(jina_v3), rerank_model=folder
+    )
+    with open_service(settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shelf(service: Service) -> Collection:
+    collection = service.new_collection("shelf")
+    collection.add(*({"id": str(n), "text": f"Tea {'and milk ' * n}{n}."} for n in range(10)))
+    return collection
+
+
+def logit(folder: Path, text: str) -> float:
+    """Read one pair alone, as transformers documents it."""
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    model = AutoModelForSequenceClassification.from_pretrained(str(folder)).eval()
+    with torch.no_grad():
+        return float(model(**tokenizer(QUERY, text, return_tensors="pt")).logits[0, 0])
+
+
+def test_texts_get_the_probability_of_their_pair(service: Service, folder: Path) -> None:
+    answer = service.http.post("/v1/rerank", json={"query": QUERY, "documents": TEXTS}).json()
+    assert answer["model"] == "cross-encoder"
+    scores = {r["index"]: r["relevance_score"] for r in answer["results"]}
+    for index, text in enumerate(TEXTS):
+        assert scores[index] == pytest.approx(1 / (1 + exp(-logit(folder, text))), abs=1e-5)
+    assert list(scores.values()) == sorted(scores.values(), reverse=True)
+
+
+def test_text_past_the_window_is_read_to_its_end(service: Service) -> None:
+    texts = ["milk " * 400, "milk " * 400 + "ERR_42"]
+    answer = service.http.post("/v1/rerank", json={"query": QUERY, "documents": texts}).json()
+    first, second = sorted(answer["results"], key=lambda result: result["index"])
+    assert first["relevance_score"] != second["relevance_score"]
+    assert answer["usage"]["total_tokens"] > 800
+
+
+def test_question_that_leaves_no_room_is_refused(service: Service, shelf: Collection) -> None:
+    long = "milk " * 200
+    answer = service.http.post("/v1/rerank", json={"query": long, "documents": ["tea"]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "text_too_long")
+    answer = shelf.http.post(f"{shelf.path}/search", json={"query": long, "rerank": True})
+    assert (answer.status_code, answer.json()["code"]) == (422, "text_too_long")
+
+
+def test_search_moves_by_the_pair_of_the_best_passage(
+    service: Service, shelf: Collection, folder: Path
+) -> None:
+    before = shelf.search(QUERY)["results"]
+    logits = [logit(folder, hit["passages"][0]["text"]) for hit in before]
+    mean = sum(logits) / len(logits)
+    answer = shelf.search(QUERY, rerank=True)
+    after = {hit["document_id"]: hit["score"] for hit in answer["results"]}
+    for hit, own in zip(before, logits, strict=True):
+        odds = log(hit["score"] / (1 - hit["score"])) + 0.5 * (own - mean)
+        assert after[hit["document_id"]] == pytest.approx(1 / (1 + exp(-odds)), abs=1e-4)
+    assert list(after.values()) == sorted(after.values(), reverse=True)
+
+
+def test_out_of_time_the_order_stays(tmp_path: Path, jina_v3: Path, folder: Path) -> None:
+    settings = Settings(data=tmp_path, model=str(jina_v3), rerank_model=folder, rerank_seconds=1e-9)
+    with open_service(settings) as service:
+        collection = service.new_collection("help")
+        collection.add(*({"id": str(n), "text": f"Tea {'milk ' * n}"} for n in range(4)))
+        plain = collection.search(QUERY)["results"]
+        assert collection.search(QUERY, rerank=True)["results"] == plain
+
+
+@pytest.mark.parametrize("classes", [2, None])
+def test_folder_that_is_no_reranker_is_refused_in_words(
+    tmp_path: Path, jina_v3: Path, classes: int | None
+) -> None:
+    model = tmp_path / "reranker"
+    if classes is not None:
+        make_cross_encoder(model, classes=classes)
+    settings = Settings(data=tmp_path / "data", model=str(jina_v3), rerank_model=model)
+    with open_service(settings, works=False, loads=False) as service:
+        answer = service.http.post("/v1/rerank", json={"query": "tea", "documents": ["tea"]})
+        assert answer.status_code == 503
+        code = "model_unavailable" if classes is None else "unsupported_checkpoint"
+        assert answer.json()["code"] == code
+        assert str(model) in answer.json()["detail"]

@@ -1,0 +1,252 @@
+"""Explanations over HTTP: every cause is named, and ranks agree with the search."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from app.db.models import Key
+from tests.api.service import Collection, Json, Service, open_service
+
+QUERY = "hot tea with milk"
+
+
+def explain(collection: Collection, document_id: str, query: str = QUERY, **body: object) -> Json:
+    answer = collection.http.post(
+        f"{collection.path}/explain", json={"query": query, "document_id": document_id, **body}
+    )
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def fill(collection: Collection) -> None:
+    collection.add(
+        *(
+            {
+                "id": f"{number:02}",
+                "title": f"Article {number}",
+                "text": f"Tea {'with milk ' * (number % 5)}{'hot ' * (number % 3)}{number}.",
+                "attributes": {"number": number},
+            }
+            for number in range(15)
+        )
+    )
+
+
+def test_explanation_has_the_documented_shape_and_nothing_else(collection: Collection) -> None:
+    fill(collection)
+    answer = explain(collection, "07", "What is hot tea with MilkShake?")
+    assert list(answer) == [
+        *("query", "collection", "document_id", "mode", "limit", "state", "reason", "versions"),
+        *("ranking", "untrusted"),
+    ]
+    assert (answer["collection"], answer["document_id"]) == (collection.name, "07")
+    assert [(v["version"], v["live"]) for v in answer["versions"]] == [(1, True)]
+    ranking = answer["ranking"]
+    assert list(ranking) == ["stages", "reading", "passages", "took_ms"]
+    assert set(ranking["stages"]) == {"unit", "words", "passage", "fused"}
+    took = ranking["took_ms"]
+    assert list(took) == ["embed", "unit", "words", "fuse", "passages", "total"]
+    assert took["total"] == pytest.approx(sum(took.values()) - took["total"], abs=0.01)
+    reading = ranking["reading"]
+    assert "".join(reading["tokens"]).strip() == "What is hot tea with MilkShake?"
+    assert reading["model_tokens"] > len(reading["tokens"])
+    assert reading["adapter"] == "retrieval_query"
+    assert reading["prompt"]
+    counts = {word["term"]: word["count"] for word in reading["words"]}
+    assert counts == {"hot": 1, "tea": 1, "milk": 2, "shake": 0, "milkshake": 0}
+    (passage,) = ranking["passages"]
+    assert passage["text"] == "Tea with milk with milk hot 7."
+
+
+@pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
+def test_rank_score_and_gap_are_those_of_the_search(collection: Collection, mode: str) -> None:
+    fill(collection)
+    results = collection.search(QUERY, mode=mode, limit=15)["results"]
+    assert len(results) == 15
+    last = results[3]["score"]
+    for rank, hit in enumerate(results, start=1):
+        answer = explain(collection, hit["document_id"], mode=mode, limit=4)
+        fused = answer["ranking"]["stages"]["fused"]
+        assert (fused["rank"], fused["of"], fused["score"]) == (rank, 15, hit["score"])
+        assert fused["last_shown"] == last
+        assert fused["gap"] == pytest.approx(hit["score"] - last)
+        assert answer["state"] == ("shown" if rank <= 4 else "below_limit")
+        assert f"ranks {rank}" in answer["reason"]
+
+
+def test_stages_rank_all_articles_each_by_its_own_score(collection: Collection) -> None:
+    fill(collection)
+    ids = [hit["document_id"] for hit in collection.search(limit=15, passages=0)["results"]]
+    stages = [explain(collection, i)["ranking"]["stages"] for i in ids]
+    for name in ("unit", "passage", "words", "fused"):
+        ranked = sorted((stage[name]["rank"], -stage[name]["score"]) for stage in stages)
+        assert [rank for rank, _ in ranked] == list(range(1, 16))
+        assert [score for _, score in ranked] == sorted(score for _, score in ranked)
+        assert {stage[name]["of"] for stage in stages} == {15}
+
+
+def test_mode_leaves_out_the_stages_that_do_not_look(collection: Collection) -> None:
+    fill(collection)
+    dense = explain(collection, "01", mode="dense")["ranking"]
+    assert set(dense["stages"]) == {"unit", "passage", "fused"}
+    assert dense["reading"]["words"] == []
+    lexical = explain(collection, "01", mode="lexical")["ranking"]
+    assert set(lexical["stages"]) == {"words", "fused"}
+    assert (lexical["reading"]["tokens"], lexical["reading"]["adapter"]) == ([], None)
+
+
+# Causes
+
+
+def test_document_that_was_never_there(collection: Collection) -> None:
+    answer = explain(collection, "nothing")
+    assert (answer["state"], answer["versions"], answer["ranking"]) == ("not_there", [], None)
+
+
+def test_document_that_was_deleted_is_not_there(collection: Collection) -> None:
+    collection.add({"id": "a", "text": "Tea."})
+    collection.http.delete(collection.document_path("a"))
+    assert explain(collection, "a")["state"] == "not_there"
+
+
+def test_document_that_failed_says_why(collection: Collection) -> None:
+    collection.finish(collection.put_file("a", b"%PDF-1.7 broken", "application/pdf"))
+    answer = explain(collection, "a")
+    assert (answer["state"], answer["ranking"]) == ("failed", None)
+    assert answer["versions"][0]["error"]["code"] in answer["reason"]
+
+
+@pytest.fixture
+def idle(tmp_path: Path, jina_v3: Path) -> Iterator[Service]:
+    """A service that ingests nothing."""
+    settings = Settings(data=tmp_path / "data", model=str(jina_v3))
+    with open_service(settings, works=False, loads=False) as opened:
+        yield opened
+
+
+def test_document_that_waits_is_queued(idle: Service) -> None:
+    collection = idle.new_collection("help")
+    collection.put("a", text="Tea.")
+    answer = explain(collection, "a")
+    assert (answer["state"], answer["reason"]) == ("queued", "version 1 is queued")
+    assert answer["versions"][0]["status"] == "queued"
+
+
+def test_version_that_was_replaced_is_superseded(collection: Collection) -> None:
+    collection.add({"id": "a", "text": "Tea."})
+    collection.add({"id": "a", "text": "Coffee."})
+    answer = explain(collection, "a", version=1)
+    assert answer["state"] == "superseded"
+    assert answer["reason"] == "version 1 was superseded: version 2 answers"
+    assert explain(collection, "a", version=2)["state"] == "shown"
+    assert explain(collection, "a", version=3)["state"] == "not_there"
+
+
+def test_former_version_answers_while_the_new_one_failed(collection: Collection) -> None:
+    collection.add({"id": "a", "text": "Tea."})
+    collection.finish(collection.put_file("a", b"%PDF-1.7 broken", "application/pdf"))
+    answer = explain(collection, "a")
+    assert answer["state"] == "shown"
+    assert "version 1 answers, since version 2 failed: " in answer["reason"]
+    assert explain(collection, "a", version=2)["state"] == "failed"
+
+
+def test_filter_that_keeps_it_out_is_named(collection: Collection) -> None:
+    fill(collection)
+    even = {"type": "in", "key": "number", "value": [2, 4, 6]}
+    missing = {"type": "eq", "key": "product", "value": "kettle"}
+    assert explain(collection, "04", filters=even)["state"] == "shown"
+    assert explain(collection, "04", filters=even)["ranking"]["stages"]["fused"]["of"] == 3
+    answer = explain(collection, "05", filters=even)
+    assert (answer["state"], answer["ranking"]) == ("filtered", None)
+    assert answer["reason"] == "it does not meet the filter on number"
+    both = {"type": "and", "filters": [even, missing]}
+    assert explain(collection, "04", filters=both)["reason"].endswith("on product")
+
+
+def test_article_under_the_least_score(collection: Collection) -> None:
+    fill(collection)
+    answer = explain(collection, "04", min_score=1.5)
+    assert answer["state"] == "below_min_score"
+    assert "1.5" in answer["reason"]
+
+
+def test_article_without_a_word_of_the_question_is_not_proposed(collection: Collection) -> None:
+    collection.add({"id": "a", "text": "Tea."}, {"id": "b", "text": "Coffee."})
+    answer = explain(collection, "b", "tea", mode="lexical")
+    assert answer["state"] == "not_proposed"
+    assert answer["ranking"]["stages"]["fused"]["rank"] is None
+    assert answer["ranking"]["stages"]["fused"]["of"] == 1
+    assert answer["ranking"]["reading"]["words"] == [{"term": "tea", "count": 0}]
+
+
+def make_key(service: Service, **body: object) -> Json:
+    answer = service.http.post("/v1/keys", json={"name": "bot", **body})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def test_key_that_would_not_see_it_is_not_allowed(service: Service, collection: Collection) -> None:
+    other = service.new_collection(f"{collection.name}-other")
+    collection.add({"id": "a", "text": "Tea."})
+    fits = make_key(service, collections=[collection.name])["id"]
+    assert explain(collection, "a", key_id=fits)["state"] == "shown"
+    foreign = make_key(service, collections=[other.name])["id"]
+    answer = explain(collection, "a", key_id=foreign)
+    assert (answer["state"], answer["versions"], answer["ranking"]) == ("not_allowed", [], None)
+    assert collection.name in answer["reason"]
+    service.http.delete(f"/v1/keys/{fits}")
+    answer = explain(collection, "a", key_id=fits)
+    assert (answer["state"], "revoked" in answer["reason"]) == ("not_allowed", True)
+
+
+def test_expired_key_is_not_allowed(service: Service, collection: Collection) -> None:
+    collection.add({"id": "a", "text": "Tea."})
+    key_id = make_key(service)["id"]
+    with service.resources.database.write() as session:
+        session.get_one(Key, key_id).expires_at = datetime(2020, 1, 2, tzinfo=UTC)
+    answer = explain(collection, "a", key_id=key_id)
+    assert (answer["state"], answer["reason"]) == ("not_allowed", "the key expired on 2020-01-02")
+
+
+def test_only_an_admin_asks_for_another_key(tmp_path: Path, jina_v3: Path) -> None:
+    settings = Settings(data=tmp_path / "data", model=str(jina_v3))
+    with open_service(settings, requires_keys=True, works=False, loads=False) as service:
+        from app.domain import Scope
+        from app.services.collections import create_collection
+        from app.services.keys import create_key
+
+        create_collection(service.resources, "help")
+        info, token = create_key(service.resources, name="bot", scope=Scope.READ)
+        body = {"query": "tea", "document_id": "a"}
+        headers = {"Authorization": f"Bearer {token}"}
+        path = "/v1/collections/help/explain"
+        asked = service.http.post(path, json={**body, "key_id": info.id}, headers=headers)
+        assert (asked.status_code, asked.json()["code"]) == (403, "forbidden")
+        asked = service.http.post(path, json=body, headers=headers)
+        assert asked.json()["state"] == "not_there"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"query": " ", "document_id": "a"}, 422, "empty_query"),
+        ({"query": "tea"}, 422, "invalid_request"),
+        ({"query": "tea", "document_id": "a\u0007"}, 422, "invalid_id"),
+        ({"query": "tea", "document_id": "a", "key_id": "nobody"}, 404, "key_not_found"),
+        (
+            {"query": "tea", "document_id": "here", "dimensions": 4096},
+            422,
+            "unsupported_dimensions",
+        ),
+    ],
+)
+def test_bad_request_is_a_problem(
+    collection: Collection, body: Json, status: int, code: str
+) -> None:
+    collection.add({"id": "here", "text": "Tea."})
+    answer = collection.http.post(f"{collection.path}/explain", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)

@@ -1,0 +1,98 @@
+"""Filters on what Folio itself knows of a document: its id, its source and its dates."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from app.db.models import Collection as Row
+from app.db.models import Document, Version
+from tests.api.service import Collection, Json, Service
+
+MODES = ["dense", "lexical", "hybrid"]
+
+
+@pytest.fixture(scope="module")
+def dated(service: Service) -> Collection:
+    """Articles `d0` to `d9`: made on the n-th of January 2026, read a month later."""
+    collection = service.new_collection("dated")
+    collection.add(
+        *(
+            {"id": f"d{n}", "text": f"Tea {n}.", "url": f"https://example.com/{n % 2}"}
+            for n in range(9)
+        ),
+        {"id": "d9", "markdown": "Tea *9*."},
+    )
+    with service.resources.database.write() as session:
+        rows = session.execute(
+            select(Document, Version)
+            .join(Version, Version.document_id == Document.id)
+            .join(Row, Row.id == Document.collection_id)
+            .where(Row.name == "dated")
+        )
+        for document, version in rows:
+            day = int(document.external_id[1:]) + 1
+            document.created_at = datetime(2026, 1, day, 12, tzinfo=UTC)
+            version.ready_at = document.created_at + timedelta(days=31)
+    return collection
+
+
+def condition(kind: str, key: str, value: object) -> Json:
+    return {"type": kind, "key": key, "value": value}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "expected"),
+    [
+        ("gte", "$created_at", "2026-01-09", "89"),
+        ("gt", "$created_at", "2026-01-09T12:00:00Z", "9"),
+        ("lt", "$created_at", "2026-01-02T13:00:00+02:00", "0"),
+        ("lte", "$updated_at", "2026-02-02T12:00:00Z", "01"),
+        ("in", "$updated_at", ["2026-02-02T12:00:00Z", "2026-02-03T12:00:00+00:00"], "12"),
+        ("eq", "$url", "https://example.com/1", "1357"),
+        ("ne", "$url", "https://example.com/1", "024689"),
+        ("gt", "$url", "https://example.com/0", "1357"),
+        ("in", "$id", ["d3", "d4", "d33"], "34"),
+        ("nin", "$id", ["d3", "d4"], "01256789"),
+        ("eq", "$media_type", "text/markdown", "9"),
+        ("eq", "$id", 3, ""),
+        ("gt", "$url", True, ""),
+        ("ne", "$id", 3, "0123456789"),
+    ],
+)
+def test_filter_on_a_field_in_every_mode(
+    dated: Collection, mode: str, kind: str, key: str, value: object, expected: str
+) -> None:
+    filters = condition(kind, key, value)
+    assert dated.found(mode=mode, filters=filters) == {f"d{n}" for n in expected}
+
+
+def test_fields_and_attributes_go_together(dated: Collection) -> None:
+    both = {
+        "type": "and",
+        "filters": [
+            condition("gte", "$created_at", "2026-01-05"),
+            {
+                "type": "or",
+                "filters": [
+                    condition("eq", "$url", "https://example.com/1"),
+                    condition("eq", "product", "kettle"),
+                ],
+            },
+        ],
+    }
+    assert dated.found(filters=both) == {"d5", "d7"}
+
+
+@pytest.mark.parametrize(
+    "value", ["yesterday", "", 2026, True, "2026-13-01", "0001-01-01T00:00:00+14:00"]
+)
+@pytest.mark.parametrize("kind", ["gt", "in"])
+def test_time_that_is_none_is_refused(collection: Collection, kind: str, value: object) -> None:
+    filters = condition(kind, "$created_at", [value] if kind == "in" else value)
+    answer = collection.http.post(
+        f"{collection.path}/search", json={"query": "tea", "filters": filters}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "ISO 8601" in answer.text
