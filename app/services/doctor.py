@@ -128,8 +128,8 @@ def _examine_model(resources: Resources) -> Iterator[Finding]:
         yield Finding(
             "note",
             "model",
-            "this is the small English default; for production and other languages set FOLIO_MODEL "
-            "to jina-embeddings-v3",
+            "this is folio-mini, the small English model that comes with Folio; for production and "
+            "other languages set FOLIO_MODEL to jina-embeddings-v3",
         )
     try:
         resources.check_fingerprint()

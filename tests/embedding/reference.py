@@ -63,7 +63,9 @@ def read_hidden_states(folder: Path, text: str, *, adapter: str = "") -> HiddenS
 
 @cache
 def _load_sentence_transformer(folder: Path) -> SentenceTransformer:
-    model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    model = SentenceTransformer(
+        str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": torch.float32}
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
         for config in sorted(folder.glob("*/adapter_config.json")):

@@ -13,8 +13,6 @@ import pytest
 from app.config import Settings
 from app.domain import Task
 from app.embedding.checkpoint import (
-    BUNDLED_PACKAGE,
-    BUNDLED_WEIGHTS_SHA256,
     Checkpoint,
     open_checkpoint,
     read_checkpoint,
@@ -461,44 +459,25 @@ def open_bundled() -> Checkpoint:
     return open_checkpoint(Settings())
 
 
-def test_bundled_model_is_minilm_with_256_tokens() -> None:
+def test_bundled_model_reads_8192_tokens_with_the_two_retrieval_adapters() -> None:
     checkpoint = open_bundled()
-    assert checkpoint.name == "all-MiniLM-L6-v2"
-    assert (checkpoint.max_tokens, checkpoint.dimensions, checkpoint.pooling) == (256, 384, "mean")
-    assert checkpoint.prompts == checkpoint.adapters == {}
-    assert checkpoint.identity["weights"] == BUNDLED_WEIGHTS_SHA256
+    assert checkpoint.name == "folio-mini"
+    assert (checkpoint.max_tokens, checkpoint.dimensions, checkpoint.pooling) == (8192, 384, "mean")
+    assert checkpoint.adapters.keys() == {Task.QUERY, Task.PASSAGE}
+    assert checkpoint.matryoshka
+    assert checkpoint.prompts == {}
 
 
-def test_bundled_model_is_found_without_running_its_package_or_torch() -> None:
+def test_bundled_model_is_found_without_loading_torch() -> None:
     code = (
         "import sys\n"
         "from app.config import Settings\n"
         "from app.embedding.checkpoint import open_checkpoint\n"
         "assert open_checkpoint(Settings()).dimensions == 384\n"
-        f"loaded = sys.modules.keys() & {{{BUNDLED_PACKAGE!r}, 'torch', 'transformers'}}\n"
+        "loaded = sys.modules.keys() & {'torch', 'transformers'}\n"
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
-
-
-def test_bundled_model_with_altered_weights_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / BUNDLED_PACKAGE
-    shutil.copytree(open_bundled().folder.parent, package)
-    alter_weights(package / "model" / "model.safetensors")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ModelUnavailable, match="their SHA-256 differs") as caught:
-        open_bundled()
-    assert str(package) in str(caught.value)
-
-
-def test_missing_bundled_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = open_bundled().folder.parents[1]
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry) != folder])
-    monkeypatch.delitem(sys.modules, BUNDLED_PACKAGE, raising=False)
-    with pytest.raises(ModelUnavailable, match=f"the package {BUNDLED_PACKAGE}"):
-        open_bundled()
 
 
 def test_prompts_can_be_switched_off_and_that_is_another_fingerprint(jina: Path) -> None:

@@ -26,6 +26,7 @@ from tests.embedding.reference import (
     normalize,
     read_hidden_states,
 )
+from train.teacher import find_teacher
 
 TEXTS = [
     "tea",
@@ -55,8 +56,14 @@ def short_engine(short_jina_v3: Path) -> TorchEngine:
 
 @pytest.fixture(scope="module")
 def bundled() -> TorchEngine:
-    """The real MiniLM that comes with the installation."""
+    """The model that comes with the installation: folio-mini."""
     return TorchEngine(open_checkpoint(Settings()), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def minilm() -> TorchEngine:
+    """The real all-MiniLM-L6-v2, a plain encoder with a short window."""
+    return TorchEngine(read_checkpoint(find_teacher()), device="cpu")
 
 
 def embed_texts(engine: TorchEngine, texts: Sequence[str], task: Task) -> Any:
@@ -170,18 +177,29 @@ def test_model_that_lowercases_its_input_gives_the_vectors_of_sentence_transform
 
 
 @pytest.mark.slow
-def test_bundled_model_gives_the_vectors_of_sentence_transformers(bundled: TorchEngine) -> None:
-    expected = encode_with_sentence_transformers(bundled.checkpoint.folder, TEXTS)
+def test_minilm_gives_the_vectors_of_sentence_transformers(minilm: TorchEngine) -> None:
+    expected = encode_with_sentence_transformers(minilm.checkpoint.folder, TEXTS)
     for task in Task:
-        assert_same(embed_texts(bundled, TEXTS, task), expected)
+        assert_same(embed_texts(minilm, TEXTS, task), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", [Task.QUERY, Task.PASSAGE])
+def test_bundled_model_gives_the_vectors_of_sentence_transformers(
+    bundled: TorchEngine, task: Task
+) -> None:
+    checkpoint = bundled.checkpoint
+    expected = encode_with_sentence_transformers(
+        checkpoint.folder, TEXTS, adapter=checkpoint.adapters[task]
+    )
+    assert_same(embed_texts(bundled, TEXTS, task), expected)
 
 
 @pytest.mark.slow
 def test_bundled_model_knows_what_belongs_together(bundled: TorchEngine) -> None:
-    question, answer, other = embed_texts(
-        bundled,
-        ["How do I descale it?", "Remove limescale with citric acid.", "Bags ship on Tuesdays."],
-        Task.PASSAGE,
+    (question,) = embed_texts(bundled, ["How do I descale it?"], Task.QUERY)
+    answer, other = embed_texts(
+        bundled, ["Remove limescale with citric acid.", "Bags ship on Tuesdays."], Task.PASSAGE
     )
     assert question @ answer > question @ other + 0.1
 
@@ -305,9 +323,9 @@ def test_dimensions_that_the_model_has_not_are_refused(
     assert caught.value.code == "unsupported_dimensions"
 
 
-def test_model_without_matryoshka_training_is_not_cut(bundled: TorchEngine) -> None:
+def test_model_without_matryoshka_training_is_not_cut(minilm: TorchEngine) -> None:
     with pytest.raises(InvalidRequest, match="384 dimensions"):
-        bundled.embed([Item("tea", Task.QUERY)], dimensions=128)
+        minilm.embed([Item("tea", Task.QUERY)], dimensions=128)
 
 
 def test_task_without_an_adapter_is_refused(tmp_path: Path) -> None:
@@ -367,11 +385,19 @@ def test_nothing_is_cut_below_the_window(engine: TorchEngine) -> None:
 
 
 @pytest.mark.slow
-def test_bundled_model_reads_256_tokens(bundled: TorchEngine) -> None:
-    (embedding,) = bundled.embed([Item("tea " * 254, Task.PASSAGE)])
+def test_minilm_reads_256_tokens(minilm: TorchEngine) -> None:
+    (embedding,) = minilm.embed([Item("tea " * 254, Task.PASSAGE)])
     assert (embedding.tokens, embedding.text_tokens) == (256, 254)
     with pytest.raises(TextTooLong, match="has 257 tokens; the model reads at most 256"):
-        bundled.embed([Item("tea " * 255, Task.PASSAGE)])
+        minilm.embed([Item("tea " * 255, Task.PASSAGE)])
+
+
+@pytest.mark.slow
+def test_bundled_model_reads_8192_tokens(bundled: TorchEngine) -> None:
+    (embedding,) = bundled.embed([Item("tea " * 8190, Task.PASSAGE)])
+    assert (embedding.tokens, embedding.text_tokens) == (8192, 8190)
+    with pytest.raises(TextTooLong, match="has 8193 tokens; the model reads at most 8192"):
+        bundled.embed([Item("tea " * 8191, Task.PASSAGE)])
 
 
 # Tokens
@@ -403,9 +429,9 @@ def test_tokens_are_counted_as_the_tokenizer_does(
 
 @pytest.mark.parametrize("text", [*TEXTS, TEXT, "  leading and trailing  "])
 def test_token_starts_are_the_ascending_offsets_of_the_tokenizer(
-    engine: TorchEngine, bundled: TorchEngine, text: str
+    engine: TorchEngine, minilm: TorchEngine, text: str
 ) -> None:
-    for ours in (engine, bundled):
+    for ours in (engine, minilm):
         tokenizer = tokenizer_of(ours.checkpoint)
         tokenizer.no_truncation()
         tokenizer.no_padding()
@@ -414,11 +440,11 @@ def test_token_starts_are_the_ascending_offsets_of_the_tokenizer(
         assert starts.tolist() == expected == sorted(expected)
 
 
-def test_tokens_are_counted_beyond_the_window(bundled: TorchEngine) -> None:
+def test_tokens_are_counted_beyond_the_window(minilm: TorchEngine) -> None:
     """The tokenizer file of MiniLM asks for truncation and padding to 128 tokens."""
-    assert bundled.count_tokens(Item("tea " * 1000, Task.PASSAGE)) == 1002
-    assert len(bundled.token_starts("tea " * 1000)) == 1000
-    assert bundled.count_tokens(Item("tea", Task.PASSAGE)) == 3
+    assert minilm.count_tokens(Item("tea " * 1000, Task.PASSAGE)) == 1002
+    assert len(minilm.token_starts("tea " * 1000)) == 1000
+    assert minilm.count_tokens(Item("tea", Task.PASSAGE)) == 3
 
 
 # Spans
@@ -441,7 +467,9 @@ def test_span_is_the_mean_of_exactly_its_tokens(
 
 @pytest.mark.slow
 def test_span_of_the_bundled_model_is_the_mean_of_exactly_its_tokens(bundled: TorchEngine) -> None:
-    states = read_hidden_states(bundled.checkpoint.folder, f"Hot tea\n\n{TEXT}")
+    states = read_hidden_states(
+        bundled.checkpoint.folder, f"Hot tea\n\n{TEXT}", adapter="retrieval_passage"
+    )
     (embedding,) = bundled.embed([Item(TEXT, Task.PASSAGE, "Hot tea", SPANS)])
     assert_same(embedding.passages, [states.pool(span.shifted(9)) for span in SPANS])
 
