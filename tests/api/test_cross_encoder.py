@@ -86,13 +86,13 @@ def test_search_moves_by_the_pair_of_the_best_passage(
     assert list(after.values()) == sorted(after.values(), reverse=True)
 
 
-def test_out_of_time_the_order_stays(tmp_path: Path, jina_v3: Path, folder: Path) -> None:
-    settings = Settings(data=tmp_path, model=str(jina_v3), rerank_model=folder, rerank_seconds=1e-9)
-    with open_service(settings) as service:
-        collection = service.new_collection("help")
-        collection.add(*({"id": str(n), "text": f"Tea {'milk ' * n}"} for n in range(4)))
-        plain = collection.search(QUERY)["results"]
-        assert collection.search(QUERY, rerank=True)["results"] == plain
+def test_out_of_time_the_order_stays(
+    service: Service, shelf: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = service.resources.settings.model_copy(update={"rerank_seconds": 1e-9})
+    plain = shelf.search(QUERY)["results"]
+    monkeypatch.setattr(service.resources, "settings", hasty)
+    assert shelf.search(QUERY, rerank=True)["results"] == plain
 
 
 @pytest.mark.parametrize("classes", [2, None])

@@ -59,7 +59,7 @@ def test_database_without_terms_gets_them_for_what_is_live(
                     .where(Version.is_live)
                 )
             }
-            titles = dict(session.execute(select(Version.text, Version.title)).tuples())
+            titles = {v.text: v.title for v in session.scalars(select(Version))}
         assert live == {("tea", 2): "Tea without.", ("err", 1): "ERR_42."}
         terms = {
             key: pack_terms(count_article_terms(titles[text], text or ""))
