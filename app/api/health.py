@@ -48,5 +48,7 @@ def show_metrics(request: Request, resources: Opened) -> Response:
     with resources.database.read() as session:
         counts = queries.count_by_status(session)
     engine = resources.loaded_engine
-    content, media_type = metrics.render(counts, engine and engine.metrics.registry)
+    content, media_type = metrics.render(
+        counts, None if engine is None else engine.metrics.registry
+    )
     return Response(content, media_type=media_type)

@@ -429,7 +429,7 @@ def _read_mpnet(model: Any, adapters: Sequence[str]) -> Network | None:
 
     def bias(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
         distance = keys[None, :] - queries[:, None]
-        bucket = MPNetEncoder.relative_position_bucket(
+        bucket = MPNetEncoder.relative_position_bucket(  # type: ignore[no-untyped-call]
             distance, num_buckets=config.relative_attention_num_buckets
         )
         return F.embedding(bucket, table.to(bucket.device)).permute(2, 0, 1)
@@ -496,7 +496,8 @@ def _join(modules: Sequence[Any]) -> Linear:
             )
             for linear in linears
         ]
-        lora[name] = (torch.cat([a for a, _ in parts]), torch.block_diag(*(b for _, b in parts)))
+        outputs = torch.block_diag(*(b for _, b in parts))  # type: ignore[no-untyped-call]
+        lora[name] = (torch.cat([a for a, _ in parts]), outputs)
     biases = [linear.bias for linear in linears if linear.bias is not None]
     return Linear(
         torch.cat([linear.weight for linear in linears]),

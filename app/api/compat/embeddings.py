@@ -222,7 +222,7 @@ def _describe_model(resources: Resources) -> ModelOut:
         max_tokens=checkpoint.max_tokens,
         tasks=[task for task in Task if not checkpoint.adapters or task in checkpoint.adapters],
         fingerprint=checkpoint.fingerprint,
-        engine=engine and engine.name,
-        dtype=engine and engine.dtype,
-        device=engine and engine.device,
+        engine=None if engine is None else engine.name,
+        dtype=None if engine is None else engine.dtype,
+        device=None if engine is None else engine.device,
     )
