@@ -555,8 +555,10 @@ def test_weights_in_half_precision_run_in_full(tmp_path: Path) -> None:
     engine = TorchEngine(read_checkpoint(folder), device="cpu")
     assert isinstance(engine._encoder, PackedEncoder)
     assert (engine.dtype, engine._encoder.dtype) == ("float32", torch.float32)
-    assert_same(
-        embed_texts(engine, TEXTS, Task.PASSAGE), encode_with_sentence_transformers(folder, TEXTS)
+    # sentence-transformers runs them in half precision, so it comes near only.
+    expected = encode_with_sentence_transformers(folder, TEXTS)
+    np.testing.assert_allclose(
+        embed_texts(engine, TEXTS, Task.PASSAGE), expected, atol=2e-3, rtol=0
     )
 
 
