@@ -111,11 +111,11 @@ def measure_office(folder: Path, pandoc: str | None, sandbox: Sandbox) -> Rows:
     if pandoc is None:
         for suffix in _OFFICE:
             texts = [_read(path, sandbox) for path in sorted(folder.rglob(f"*.{suffix}"))]
-            refused = Counter(text[1:] for text in texts if text.startswith("!"))
-            named = ", ".join(f"{count} {code}" for code, count in sorted(refused.items()))
+            codes = Counter(text[1:] for text in texts if text.startswith("!"))
+            named = ", ".join(f"{count} {code}" for code, count in sorted(codes.items()))
             yield (
                 f"{suffix} ({len(texts)}): read / refused",
-                (f"{len(texts) - sum(refused.values())} / {named or 0}"),
+                (f"{len(texts) - sum(codes.values())} / {named or 0}"),
             )
         return
     for suffix in _OFFICE:
