@@ -2,7 +2,8 @@
 
 import warnings
 import weakref
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from app.embedding.lanes import Lane, Lanes
 from app.embedding.metrics import EngineMetrics
 from app.embedding.packed import Network, PackedEncoder, Steps, pick_dtype, read_network
 from app.embedding.tokens import ReadItem, TokenReader
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, ModelUnavailable
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # A second thread saves such a pass little, and on a busy machine costs it much: each of its many
@@ -190,31 +191,46 @@ class TorchEngine:
         )
 
 
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+
+
 def _load_model(checkpoint: Checkpoint) -> Any:
-    """Return transformers' model in fp32 with the adapters of the checkpoint."""
+    """Return transformers' model in fp32 with the adapters of the checkpoint.
+
+    Raises ModelUnavailable when the file lacks weights that vectors depend on.
+    """
     folder = str(checkpoint.folder)
     # Loading bars on stderr would end up between the lines of a command's output.
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    model = AutoModel.from_pretrained(
-        folder,
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-        dtype=torch.float32,
-    )
-    with warnings.catch_warnings():
+    # transformers only warns of what is missing, adapters loaded before among it.
+    with _quiet_transformers(), warnings.catch_warnings():
         # PEFT warns of the second adapter; several are what is wanted.
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
-        # transformers reports the adapters that it loaded before as missing from the next one.
-        verbosity = transformers_logging.get_verbosity()
-        transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        model, report = AutoModel.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+        # The pooler is for classifying; vectors are pooled from the hidden states.
+        missing = [key for key in report["missing_keys"] if not key.startswith("pooler.")]
+        if missing:
+            raise ModelUnavailable(f"{folder} lacks {len(missing)} weights, such as {missing[0]}")
         for adapter in checkpoint.adapters.values():
             model.load_adapter(
                 folder,
                 adapter_name=adapter,
                 adapter_kwargs={"subfolder": adapter, "local_files_only": True},
             )
-    transformers_logging.set_verbosity(verbosity)
     return model.eval().requires_grad_(False)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoModel
 
@@ -555,10 +556,8 @@ def test_weights_in_half_precision_run_in_full(tmp_path: Path) -> None:
     engine = TorchEngine(read_checkpoint(folder), device="cpu")
     assert isinstance(engine._encoder, PackedEncoder)
     assert (engine.dtype, engine._encoder.dtype) == ("float32", torch.float32)
-    # sentence-transformers runs them in half precision, so it comes near only.
-    expected = encode_with_sentence_transformers(folder, TEXTS)
-    np.testing.assert_allclose(
-        embed_texts(engine, TEXTS, Task.PASSAGE), expected, atol=2e-3, rtol=0
+    assert_same(
+        embed_texts(engine, TEXTS, Task.PASSAGE), encode_with_sentence_transformers(folder, TEXTS)
     )
 
 
@@ -569,6 +568,15 @@ def test_damaged_file_makes_the_model_unavailable(tmp_path: Path, name: str) -> 
     (folder / name).write_bytes(b"damaged")
     with pytest.raises(ModelUnavailable, match="cannot be loaded"):
         load_engine(checkpoint, Settings(device="cpu"))
+
+
+def test_checkpoint_that_lacks_a_weight_is_refused_by_its_name(tmp_path: Path) -> None:
+    folder = make_plain(tmp_path, "bert")
+    weights = load_file(folder / "model.safetensors")
+    del weights["encoder.layer.1.output.dense.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelUnavailable, match=r"lacks 1 weights, such as encoder\.layer\.1\."):
+        load_engine(read_checkpoint(folder), Settings(device="cpu"))
 
 
 def test_unknown_device_makes_the_model_unavailable(tmp_path: Path) -> None:
