@@ -349,8 +349,11 @@ def rollback(
 ) -> None:
     """Make an earlier version of an article the newest one again."""
     with open_client(data, server, key, "folio rollback", embeds=True, works=True) as client:
-        path = f"{document_path(collection, document_id)}/versions/{version}/restore"
-        accepted = client.call("POST", path)
+        accepted = client.call(
+            "POST",
+            f"{collection_path(collection)}/rollback",
+            json={"document_id": document_id, "version": version},
+        )
         job = wait_for_job(client, accepted["job_id"])
     if as_json:
         print_json(accepted)

@@ -14,6 +14,7 @@ from app.api.preflight import PreflightIn
 from app.api.problems import Problem
 from app.api.retrieval_schemas import ContextIn, ExplainIn, RerankIn
 from app.api.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn
+from app.api.versions import RollbackIn
 
 _BODIES: tuple[type[BaseModel], ...] = (
     CollectionIn,
@@ -28,6 +29,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     KeyIn,
     PreflightIn,
     RerankIn,
+    RollbackIn,
     SearchIn,
 )
 

