@@ -16,7 +16,8 @@ from starlette.types import Message
 from app.errors import TooLarge, UnsupportedMediaType
 
 MAX_SMALL_BODY_BYTES = 1 << 20
-"""For every body that holds no article."""
+"""For every body that holds neither an article nor a golden set."""
+MAX_GOLDEN_BODY_BYTES = 16 << 20
 
 BodyModel = TypeVar("BodyModel", bound=BaseModel)
 
@@ -43,13 +44,15 @@ def limit_body(request: Request, max_bytes: int) -> Request:
     return Request(request.scope, receive)
 
 
-def json_body(model: type[BodyModel]) -> Callable[[Request], Awaitable[BodyModel]]:
+def json_body(
+    model: type[BodyModel], *, max_bytes: int = MAX_SMALL_BODY_BYTES
+) -> Callable[[Request], Awaitable[BodyModel]]:
     """Return a dependency that reads a JSON body into `model`."""
 
     async def read(request: Request) -> BodyModel:
         if not is_json(request):
             raise UnsupportedMediaType("send JSON, with Content-Type: application/json")
-        body = await limit_body(request, MAX_SMALL_BODY_BYTES).body()
+        body = await limit_body(request, max_bytes).body()
         return await parse_json(model, body)
 
     return read

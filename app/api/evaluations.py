@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from app.api.auth import GuardedRoute, Opened, needs
-from app.api.bodies import json_body, takes
+from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body, takes
 from app.api.problems import problem_responses
 from app.api.schemas import Answer, Body
 from app.domain import GenerationState, Mode, Progress, Scope
@@ -95,8 +95,12 @@ class GenerationRemoved(Answer):
 
 
 GenerationId = Annotated[int, Path(ge=1, le=2**53)]
-EvaluationBody = Annotated[EvaluationIn, Depends(json_body(EvaluationIn))]
-GenerationBody = Annotated[GenerationIn, Depends(json_body(GenerationIn))]
+EvaluationBody = Annotated[
+    EvaluationIn, Depends(json_body(EvaluationIn, max_bytes=MAX_GOLDEN_BODY_BYTES))
+]
+GenerationBody = Annotated[
+    GenerationIn, Depends(json_body(GenerationIn, max_bytes=MAX_GOLDEN_BODY_BYTES))
+]
 
 
 @router.post(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Depends, Request
-from pydantic import AliasChoices, BaseModel, Field, field_validator
+from pydantic import AliasChoices, BaseModel, Field, StrictBool, field_validator
 from starlette.concurrency import run_in_threadpool
 
 from app.api.auth import Opened, needs
@@ -43,9 +43,9 @@ class EmbeddingsIn(OpenAIBody):
         None, validation_alias=AliasChoices("embedding_type", "encoding_type")
     )
     task: str = Field(Task.PASSAGE.value, description=f"One of {', '.join(_TASKS)}")
-    late_chunking: bool = False
-    truncate: bool = False
-    normalized: bool = True
+    late_chunking: StrictBool = False
+    truncate: StrictBool = False
+    normalized: StrictBool = True
 
     @field_validator("input", mode="before")
     @classmethod
