@@ -200,6 +200,10 @@ def hold_folder(folder: Path, holder: str) -> Iterator[None]:
         yield
 
 
+def _decode(stored: bytes) -> str:
+    return stored.decode("utf-8", "replace")
+
+
 def _make_engine(path: Path, *, begin: str) -> Engine:
     engine = create_engine(
         f"sqlite:///{path}",
@@ -211,6 +215,9 @@ def _make_engine(path: Path, *, begin: str) -> Engine:
     def set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
         # Leave transactions to the "begin" event: sqlite3 would start them late and deferred.
         connection.isolation_level = None
+        # Strictly decoded, a flipped bit would fail the whole query with an error that quotes the
+        # text; this way the text fails its checksum, and only that article is left out.
+        connection.text_factory = _decode
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 

@@ -45,6 +45,12 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
         folder.rmdir()
 
 
+def grow_disk(folder: Path) -> None:
+    """Make room."""
+    options = ["-o", f"remount,size={8 * _SMALLEST_KB}k", str(folder)]
+    subprocess.run(["mount", *options], check=True, capture_output=True)
+
+
 def can_mount() -> bool:
     """Return whether this process may mount."""
     try:
@@ -80,6 +86,7 @@ def run_disk(data: Path, environment: dict[str, str], log: Path) -> dict[str, in
         # Deleting needs room too: for the log. Where there is none it says so as well.
         gone = [http.delete(f"{_PATH}/{number}").status_code for number in taken[:-1]]
         counts["other codes"] += sum(code not in {200, 507} for code in gone)
+        grow_disk(data)
         again = http.put(f"{_PATH}/again", json={"text": "There is room."})
         counts["not resumed"] = int(again.status_code != 202)
     return counts

@@ -17,8 +17,16 @@ from ingest.sandbox import Sandbox
 from tests.conftest import article
 from tests.services.knowledge import search, work
 
-# What revision 0003 made, taken away again.
+# What revisions 0004 and 0003 made, taken away again.
 _BEFORE_TERMS = """
+    DROP TABLE feedback;
+    DROP TABLE query_log;
+    DROP TABLE evaluations;
+    ALTER TABLE generations DROP COLUMN state;
+    ALTER TABLE generations DROP COLUMN source;
+    ALTER TABLE generations DROP COLUMN replaced;
+    ALTER TABLE generations DROP COLUMN gate;
+    ALTER TABLE generations DROP COLUMN message;
     DROP TABLE terms;
     ALTER TABLE changes DROP COLUMN document_id;
     UPDATE alembic_version SET version_num = '0002';
