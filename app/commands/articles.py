@@ -1,0 +1,164 @@
+"""`folio show`, `list`, `rollback` and `remove`: the articles that are there."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from app.client import (
+    RequestFailed,
+    collection_path,
+    document_path,
+)
+from app.domain import Status
+from app.errors import FolioError
+from app.terminal import (
+    ApiKey,
+    AsJson,
+    Collection,
+    Data,
+    Server,
+    open_client,
+    out,
+    print_error,
+    print_json,
+    reports_errors,
+    safe_text,
+)
+from app.uploading import wait_for_job
+
+
+@reports_errors
+def show(
+    document_id: Annotated[str, typer.Argument(metavar="ID")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    text: Annotated[bool, typer.Option("--text", help="Print the text as well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show an article: its state, its receipt, its versions."""
+    include = "text,versions" if text else "versions"
+    with open_client(data, server, key, "folio show") as client:
+        path = document_path(collection, document_id)
+        document = client.call("GET", path, params={"include": include})
+    if as_json:
+        print_json(document)
+        return
+    table = Table(show_header=False, box=None)
+    body = document.pop("text")
+    versions = document.pop("versions")
+    for name, value in document.items():
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        table.add_row(name, safe_text(shown))
+    for version in versions:
+        live = " (live)" if version["live"] else ""
+        table.add_row(f"version {version['version']}", f"{version['status']}{live}")
+    out.print(table)
+    if body is not None:
+        out.print(safe_text("\n" + body), soft_wrap=True)
+
+
+@reports_errors
+def list_articles(
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    status: Annotated[Status | None, typer.Option(help="Only those at this status.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the articles of a collection."""
+    documents: list[dict[str, Any]] = []
+    with open_client(data, server, key, "folio list") as client:
+        params: dict[str, Any] = {"limit": 1000} | ({"status": status.value} if status else {})
+        while True:
+            page = client.call("GET", f"{collection_path(collection)}/documents", params=params)
+            documents += page["documents"]
+            if page["next_cursor"] is None:
+                break
+            params["cursor"] = page["next_cursor"]
+    if as_json:
+        print_json(documents)
+        return
+    # An id that is cut is of no use to the next command.
+    table = Table(
+        Column("id", overflow="fold"), "status", "version", "title", "tokens", "units", box=None
+    )
+    for document in documents:
+        receipt = document["receipt"] or {}
+        table.add_row(
+            safe_text(document["id"]),
+            _status_text(document),
+            str(document["version"]),
+            safe_text(document["title"]),
+            str(receipt.get("tokens_counted", "")),
+            str(receipt.get("units", "")),
+        )
+    out.print(table)
+
+
+@reports_errors
+def rollback(
+    document_id: Annotated[str, typer.Argument(metavar="ID")],
+    version: Annotated[int, typer.Argument(help="A version that `folio show` lists.", min=1)],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Make an earlier version of an article the newest one again."""
+    with open_client(data, server, key, "folio rollback", embeds=True, works=True) as client:
+        accepted = client.call(
+            "POST",
+            f"{collection_path(collection)}/rollback",
+            json={"document_id": document_id, "version": version},
+        )
+        job = wait_for_job(client, accepted["job_id"])
+    if as_json:
+        print_json(accepted)
+    elif job["errors"]:
+        raise FolioError(job["errors"][0]["message"], code=job["errors"][0]["code"])
+    else:
+        number = accepted["documents"][0]["version"]
+        out.print(safe_text(f"{document_id}: version {number} is what version {version} was"))
+    if job["errors"]:
+        raise typer.Exit(1)
+
+
+@reports_errors
+def remove(
+    document_ids: Annotated[list[str], typer.Argument(metavar="ID…")],
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Erase articles."""
+    erased = []
+    with open_client(data, server, key, "folio remove") as client:
+        for document_id in document_ids:
+            try:
+                erased.append(client.call("DELETE", document_path(collection, document_id)))
+            except RequestFailed as error:
+                if error.code != "document_not_found":
+                    raise
+                print_error(f"{document_id}: {error}")
+            else:
+                if not as_json:
+                    out.print(safe_text(f"erased {document_id}"))
+    if as_json:
+        print_json(erased)
+    if len(erased) < len(document_ids):
+        raise typer.Exit(1)
+
+
+def _status_text(document: dict[str, Any]) -> Text:
+    if document["error"] is not None:
+        return Text(f"failed: {document['error']['code']}", "red")
+    return Text(document["status"])

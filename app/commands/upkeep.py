@@ -1,0 +1,136 @@
+"""`folio serve`, `status`, `doctor`, `backup` and `restore`: the service and its data folder."""
+
+import logging
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from app.domain import Status
+from app.terminal import (
+    ApiKey,
+    AsJson,
+    Data,
+    Server,
+    err,
+    open_client,
+    out,
+    print_json,
+    read_settings,
+    reports_errors,
+    safe_text,
+)
+
+
+@reports_errors
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    data: Data = None,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Answer without keys; on loopback only.")
+    ] = False,
+) -> None:
+    """Serve the REST interface."""
+    # The service's imports take seconds, and most commands do without.
+    from app.main import serve as run_server
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    # httpx and others would log every request of ours and of the model hub.
+    for name in ("httpx", "httpcore", "transformers", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    run_server(read_settings(data), host=host, port=port, no_auth=no_auth)
+
+
+@reports_errors
+def status(
+    data: Data = None, server: Server = None, key: ApiKey = None, as_json: AsJson = False
+) -> None:
+    """Show the collections and how many articles stand where."""
+    with open_client(data, server, key, "folio status") as client:
+        collections = client.call("GET", "/v1/collections")["collections"]
+    if as_json:
+        print_json(collections)
+        return
+    if not collections:
+        out.print("no collections yet; `folio add PATH` makes one")
+        return
+    table = Table("collection", *Status, "description", box=None)
+    for collection in collections:
+        counts = [str(collection["documents"][name]) for name in Status]
+        table.add_row(collection["name"], *counts, safe_text(collection["description"]))
+    out.print(table)
+
+
+@reports_errors
+def backup(
+    file: Annotated[Path, typer.Argument(help="The new file.")],
+    data: Data = None,
+    keep_days: Annotated[
+        int, typer.Option(help="Restored no more after so many days.", min=1, max=36_500)
+    ] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the data folder into one file, while a server runs or not."""
+    from app.db.backup import write_backup
+
+    made = write_backup(read_settings(data).data, file, keep_days=keep_days)
+    if as_json:
+        print_json(asdict(made))
+    else:
+        out.print(
+            safe_text(
+                f"{file}: {made.documents} articles, {made.bytes:,} bytes, SHA-256 {made.sha256}"
+            )
+        )
+        err.print(f"it can be restored until {made.expires_at}; delete it then")
+
+
+@reports_errors
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `folio backup` wrote.")],
+    data: Data = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="In place of the database that is there.")
+    ] = False,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="Although deleted articles come back with it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup into the data folder, once its checksum is right. Offline."""
+    from app.db.backup import restore_backup
+
+    folder = read_settings(data).data
+    restored = restore_backup(file, folder, replace=replace, allow_expired=expired)
+    if as_json:
+        print_json(asdict(restored))
+    else:
+        out.print(safe_text(f"{folder}: {restored.documents} articles as of {restored.created_at}"))
+
+
+@reports_errors
+def doctor(
+    data: Data = None, server: Server = None, key: ApiKey = None, as_json: AsJson = False
+) -> None:
+    """Say in plain words what is set up and what is wrong."""
+    from app.services.doctor import examine, examine_server
+
+    if server is None:
+        findings = list(examine(read_settings(data)))
+    else:
+        with open_client(data, server, key, "folio doctor") as client:
+            findings = list(examine_server(partial(client.call, "GET"), server))
+    if as_json:
+        print_json([{"level": f.level, "topic": f.topic, "text": f.text} for f in findings])
+    else:
+        styles = {"ok": "green", "note": "yellow", "problem": "bold red"}
+        for finding in findings:
+            label = Text(f"{finding.level:8}{finding.topic:11}", style=styles[finding.level])
+            out.print(label + safe_text(finding.text), soft_wrap=True)
+    if any(finding.level == "problem" for finding in findings):
+        raise typer.Exit(1)
