@@ -26,6 +26,7 @@ Bias: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 # A query that comes during a pass over documents waits for one step of about this much work.
 _STEP_FLOPS = {"cpu": 5e9, "cuda": 5e12}
+_LEAST_TIMED = 1 << 18
 _LEAST_BLOCK = 64
 
 
@@ -297,6 +298,9 @@ def pick_dtype(network: Network, device: str) -> torch.dtype:
     A processor with instructions for bfloat16 can be slower with them than in float32.
     """
     weight = network.layers[0].up.weight.to(device)
+    if weight.numel() < _LEAST_TIMED:
+        # Over too soon to be timed: the dtype, and the vectors with it, would change by chance.
+        return torch.float32
     seconds = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
     for _ in range(4):
         for dtype in seconds:
