@@ -96,7 +96,10 @@ def test_second_ctrl_c_ends_at_once_and_the_article_in_work_is_read_later(
     (files / "short.txt").write_text("Tea.")
     environment = folio_environment(FOLIO_DATA=data, FOLIO_MODEL=jina_v3)
     with start("add", "long.txt", "short.txt", environment=environment) as process:
-        poll(lambda: count_stored(data)["processing"], bool)
+        poll(
+            lambda: count_stored(data),
+            lambda counts: counts["processing"] > 0 and sum(counts.values()) == 2,
+        )
         press_ctrl_c(process)
         assert process.stderr is not None
         line = next(line for line in process.stderr if line.startswith("stop"))
