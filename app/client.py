@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from app.config import Settings
+from app.domain import Status
 from app.errors import FolioError, InvalidRequest
 
 _TIMEOUT = httpx.Timeout(600.0, connect=10.0)
@@ -62,6 +63,19 @@ class Client:
             if error.code != "collection_not_found":
                 raise
             self.call("POST", "/v1/collections", json={"name": name})
+
+    def list_documents(
+        self, collection: str, *, status: Status | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the documents of a collection, page by page, as the API describes them."""
+        documents: list[dict[str, Any]] = []
+        params: dict[str, Any] = {"limit": 1000} | ({"status": status.value} if status else {})
+        while True:
+            page = self.call("GET", f"{collection_path(collection)}/documents", params=params)
+            documents += page["documents"]
+            if page["next_cursor"] is None:
+                return documents
+            params["cursor"] = page["next_cursor"]
 
 
 @contextmanager

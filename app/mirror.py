@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 from pathspec import GitIgnoreSpec
 
-from app.client import Client, RequestFailed, collection_path, document_path
+from app.client import Client, RequestFailed, document_path
 from app.errors import FolioError, InvalidRequest
 from app.uploading import Entry, Outcome, upload
 from ingest.formats import SUFFIXES
@@ -105,20 +105,12 @@ def make_plan(folder: Folder, documents: list[dict[str, Any]]) -> Plan:
 
 def list_documents(client: Client, collection: str) -> list[dict[str, Any]]:
     """Return all documents of a collection; none when there is no such collection."""
-    documents: list[dict[str, Any]] = []
-    params: dict[str, Any] = {"limit": 1000}
-    while True:
-        try:
-            path = f"{collection_path(collection)}/documents"
-            page = client.call("GET", path, params=params)
-        except RequestFailed as error:
-            if error.code != "collection_not_found":
-                raise
-            return documents
-        documents += page["documents"]
-        if page["next_cursor"] is None:
-            return documents
-        params["cursor"] = page["next_cursor"]
+    try:
+        return client.list_documents(collection)
+    except RequestFailed as error:
+        if error.code != "collection_not_found":
+            raise
+        return []
 
 
 def check_deletions(plan: Plan, stored: int) -> None:

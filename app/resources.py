@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass
+from functools import cache, partial
 from queue import SimpleQueue
 from threading import Event, Lock
 from typing import TYPE_CHECKING
@@ -63,7 +64,6 @@ class Serving:
         """Why the last attempt to load the model failed."""
         self._database = database
         self._engine: Engine | None = None
-        self._cross_encoder: CrossEncoder | None = None
         self._loading = Lock()
         self._indexes: Indexes | None = None
         self._seen_change = 0
@@ -91,20 +91,6 @@ class Serving:
                     raise
                 self._engine = engine
             return self._engine
-
-    @property
-    def cross_encoder(self) -> "CrossEncoder | None":
-        """The configured reranker, loaded at the first use; None where none is configured."""
-        folder = self.settings.rerank_model
-        if folder is None:
-            return None
-        with self._loading:
-            if self._cross_encoder is None:
-                # torch and transformers take seconds to import.
-                from app.embedding.cross_encoder import CrossEncoder
-
-                self._cross_encoder = CrossEncoder(folder, device=self.settings.device)
-            return self._cross_encoder
 
     @property
     def loaded_engine(self) -> Engine | None:
@@ -187,6 +173,8 @@ class Resources:
         self._servings: dict[int, Serving] = {}
         self._choosing = Lock()
         self._pinned: Serving | None = None
+        # Kept in the function, so that pinned copies share it.
+        self._load_cross_encoder = cache(partial(_load_cross_encoder, settings))
 
     def pin(self, generation_id: int | None = None) -> "Resources":
         """Return these resources held to the generation that is live now, or to another one.
@@ -221,8 +209,11 @@ class Resources:
 
     @property
     def cross_encoder(self) -> "CrossEncoder | None":
-        """The configured reranker, the same for every generation; None where none is configured."""
-        return self._configured.cross_encoder
+        """The configured reranker, loaded at the first use; None where none is configured.
+
+        It reads texts and no vectors, so it is the same for every generation.
+        """
+        return self._load_cross_encoder()
 
     @property
     def loaded_engine(self) -> Engine | None:
@@ -341,6 +332,15 @@ class Resources:
         if generation.is_live:
             return configured != generation.replaced
         return configured == generation.fingerprint
+
+
+def _load_cross_encoder(settings: Settings) -> "CrossEncoder | None":
+    if settings.rerank_model is None:
+        return None
+    # torch and transformers take seconds to import.
+    from app.embedding.cross_encoder import CrossEncoder
+
+    return CrossEncoder(settings.rerank_model, device=settings.device)
 
 
 def read_indexes(session: Session, generation: Generation, damaged: dict[int, str]) -> Indexes:

@@ -291,7 +291,7 @@ def _print_confidence(sets: Sequence[ScoredSet], weights: Array) -> None:
     labels = np.concatenate([np.repeat([0.0, 1.0], [len(a), len(u)]) for a, u in chosen])
     importance = np.concatenate([np.full(len(a) + len(u), 1 / len(a)) for a, u in chosen])
     bias, slope = fit_logistic(logits[:, None], labels, importance)
-    print(f"NO_ANSWER = Weights(bias={bias:.2f}, unit={slope:.3f})")
+    print(f"NO_ANSWER_BIAS, NO_ANSWER_SLOPE = {bias:.2f}, {slope:.3f}")
     rows = []
     for some in sets:
         answered, unanswered = best_logits(some.half(1), weights)

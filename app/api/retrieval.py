@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 
 from app.api.auth import Caller, GuardedRoute, Opened, needs
 from app.api.bodies import json_body, takes
@@ -18,6 +18,7 @@ from app.api.retrieval_schemas import (
     RerankTextOut,
     UsageOut,
 )
+from app.api.routes import CollectionName
 from app.domain import Scope
 from app.services.context import build_context
 from app.services.explain import Inquiry, explain_document
@@ -30,8 +31,6 @@ router = APIRouter(
     responses=problem_responses(401, 403),
     tags=["search"],
 )
-
-CollectionName = Annotated[str, Path(examples=["help"])]
 
 
 @router.post(

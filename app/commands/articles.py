@@ -72,15 +72,8 @@ def list_articles(
     as_json: AsJson = False,
 ) -> None:
     """List the articles of a collection."""
-    documents: list[dict[str, Any]] = []
     with open_client(data, server, key, "folio list") as client:
-        params: dict[str, Any] = {"limit": 1000} | ({"status": status.value} if status else {})
-        while True:
-            page = client.call("GET", f"{collection_path(collection)}/documents", params=params)
-            documents += page["documents"]
-            if page["next_cursor"] is None:
-                break
-            params["cursor"] = page["next_cursor"]
+        documents = client.list_documents(collection, status=status)
     if as_json:
         print_json(documents)
         return

@@ -82,6 +82,8 @@ def build_context(
     Raises what search_documents raises.
     """
     check_query(query)
+    # Query, indexes and tokenizer must be of one generation, also while another one goes live.
+    resources = resources.pin()
     started = perf_counter()
     collection_ids = find_collections(resources, (collection_name, *also_in))
     vector = embed_query(resources, query, Mode.HYBRID)

@@ -43,6 +43,8 @@ def embed_texts(
     if not all(texts):
         empty = next(index for index, text in enumerate(texts) if not text)
         raise InvalidRequest(f"input {empty} is empty", code="empty_input")
+    # The engine and what its checkpoint allows must be of one generation.
+    resources = resources.pin()
     engine = resources.engine
     if dimensions is not None:
         dimensions = _check_dimensions(engine, resources, dimensions)

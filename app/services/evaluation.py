@@ -126,15 +126,17 @@ def ask_golden(
     configurations: Sequence[Configuration],
 ) -> Evaluation:
     """Ask a golden set through the search that answers everybody else."""
+    # Pinned once: what is live may change while the set is asked.
+    pinned = {c: resources.pin(c.generation) for c in configurations}
     # Loaded, so that the first search does not pay for it; what is wrong with it ends this here.
-    for configuration in configurations:
-        resources.pin(configuration.generation).catch_up()
+    for configuration, asked in pinned.items():
+        asked.catch_up()
         if configuration.mode is not Mode.LEXICAL:
-            _ = resources.pin(configuration.generation).engine
+            _ = asked.engine
 
     def ask(query: str, configuration: Configuration) -> list[str]:
         result = search_documents(
-            resources.pin(configuration.generation),
+            pinned[configuration],
             collection,
             query,
             limit=DEPTH,

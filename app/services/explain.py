@@ -141,6 +141,8 @@ def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
     Raises what search_documents raises, and NotFound for a key that there is not.
     """
     check_query(inquiry.query)
+    # Query and indexes must be of one generation, also while another one goes live.
+    resources = resources.pin()
     with resources.database.read() as session:
         obstacle = _find_obstacle(session, inquiry)
     if obstacle.state is not None:

@@ -10,8 +10,7 @@ from math import exp, log
 
 from app.domain import Mode
 
-# Keeps a logit finite.
-_LEAST = 1e-9
+_LEAST_PROBABILITY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ WEIGHTS = {
 }
 # A function of the logit of the best hybrid score, fitted likewise: half of its cases are questions
 # whose answers were taken out.
-NO_ANSWER = Weights(bias=-0.96, unit=-0.593)
+NO_ANSWER_BIAS, NO_ANSWER_SLOPE = -0.96, -0.593
 # folio-mini. Of other models the same weights rank well, but nobody has fitted them.
 CALIBRATED_FINGERPRINTS = frozenset({"c2d84888b3c53a4b"})
 
@@ -71,10 +70,15 @@ def no_answer(best_score: float, fingerprint: str | None) -> float | None:
     """Return the probability that nothing answers, by the best hybrid score; None if unknown."""
     if not is_calibrated(fingerprint):
         return None
-    certain = min(max(best_score, _LEAST), 1 - _LEAST)
-    return logistic(NO_ANSWER.logit(StageScores(unit=log(certain / (1 - certain)))))
+    return logistic(NO_ANSWER_BIAS + NO_ANSWER_SLOPE * log_odds(best_score))
 
 
 def logistic(x: float) -> float:
     # exp overflows past 709.
     return 1 / (1 + exp(-x)) if x > -700 else 0.0
+
+
+def log_odds(probability: float) -> float:
+    """Return the inverse of `logistic`, finite for certainties too."""
+    kept = min(max(probability, _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
+    return log(kept / (1 - kept))

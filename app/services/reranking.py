@@ -9,7 +9,6 @@ already: each token is a span of its own to the engine.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import log
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +17,7 @@ from app.domain import Hit, Item, Matrix, Span, Task
 from app.embedding.engine import Engine
 from app.errors import TooLarge
 from app.resources import Resources
-from app.services.fusion import logistic
+from app.services.fusion import log_odds, logistic
 
 if TYPE_CHECKING:
     # Importing it imports torch.
@@ -33,7 +32,6 @@ MAX_REQUEST_TOKENS = 32_768
 # How far a passage's score, compared with that of the others, moves the log odds.
 _INTERACTION_WEIGHT = 8.0
 _CROSS_ENCODER_WEIGHT = 0.5
-_LEAST_PROBABILITY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +57,8 @@ def rerank_texts(resources: Resources, query: str, texts: Sequence[str]) -> Rera
     Raises TooLarge for more than MAX_REQUEST_TOKENS tokens, and TextTooLong for a query that the
     model cannot read at once.
     """
+    # The name in the answer must be that of the model that read.
+    resources = resources.pin()
     cross_encoder = resources.cross_encoder
     if cross_encoder is not None:
         tokens = sum(cross_encoder.count_tokens(query, text) for text in texts)
@@ -110,7 +110,7 @@ def _move(hits: Sequence[Hit], scores: Sequence[float], weight: float) -> list[H
     """Move the log odds of the first hits by how far their scores are from the mean."""
     mean = sum(scores) / len(scores) if scores else 0.0
     moved = [
-        replace(hit, score=logistic(_log_odds(hit.score) + weight * (scored - mean)))
+        replace(hit, score=logistic(log_odds(hit.score) + weight * (scored - mean)))
         for hit, scored in zip(hits, scores, strict=False)
     ]
     return sorted([*moved, *hits[len(moved) :]], key=lambda hit: -hit.score)
@@ -189,8 +189,3 @@ def _pairs_within_budget(
         if left < 0:
             return
         yield text
-
-
-def _log_odds(probability: float) -> float:
-    kept = min(max(probability, _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
-    return log(kept / (1 - kept))

@@ -1,6 +1,7 @@
 """Contexts over HTTP: within the budget, quoting the stored text, saying where it comes from."""
 
 from hashlib import sha256
+from math import exp
 from random import Random
 
 import httpx
@@ -154,7 +155,11 @@ def test_no_answer_is_a_probability_only_where_scores_are(
     monkeypatch.setattr(fusion, "CALIBRATED_FINGERPRINTS", frozenset({fingerprint}))
     answer = context(collection, max_tokens=100)
     assert answer["calibrated"] is True
-    assert 0 < answer["no_answer"] < 1
+    # The probability of the best score, moved and stretched on the scale of log odds.
+    score = answer["blocks"][0]["score"]
+    odds = score / (1 - score)
+    unanswered = exp(fusion.NO_ANSWER_BIAS) * odds**fusion.NO_ANSWER_SLOPE
+    assert answer["no_answer"] == pytest.approx(unanswered / (1 + unanswered))
     # Also when the budget leaves nothing to show.
     assert context(collection, max_tokens=1)["no_answer"] == answer["no_answer"]
 

@@ -2,10 +2,11 @@
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from app.embedding.checkpoint import open_checkpoint
 from app.errors import Conflict, InvalidRequest, StaleVectors
 from app.evaluation.golden import GoldenQuery
 from app.resources import Resources
+from app.services import context, explain
 from app.services.candidates import (
     GateRequest,
     GenerationInfo,
@@ -31,7 +33,7 @@ from app.services.candidates import (
     roll_back,
 )
 from app.services.documents import delete_document, put_documents
-from app.services.search import search_documents
+from app.services.search import embed_query, search_documents
 from ingest.sandbox import Sandbox
 from tests.api.service import poll
 from tests.checkpoints import make_jina_v3, make_plain
@@ -290,6 +292,32 @@ def test_kill_at_every_write_of_build_and_flip_leaves_one_consistent_generation(
     assert killed >= 20
 
 
+def test_context_and_explanation_are_of_one_generation_when_another_goes_live_amid_them(
+    filled: Resources, other_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = list_generations(filled)[0].id
+    second = ask_for(filled, other_model)
+    settle(filled, second)
+    inquiry = explain.Inquiry("help", "tea with milk", "milk")
+    undisturbed = explain.explain_document(filled, inquiry).ranking
+    assert undisturbed is not None
+
+    def flip_after(*args: Any) -> Any:
+        vector = embed_query(*args)
+        roll_back(filled, first)
+        return vector
+
+    monkeypatch.setattr(context, "embed_query", flip_after)
+    assert context.build_context(filled, "help", "tea", max_tokens=100).generation == second
+    assert list_generations(filled)[0].is_live
+    roll_back(filled, second)
+    monkeypatch.setattr(explain, "embed_query", flip_after)
+    ranking = explain.explain_document(filled, inquiry).ranking
+    assert ranking is not None
+    assert ranking.stages == undisturbed.stages
+    assert list_generations(filled)[0].is_live
+
+
 def test_no_search_fails_during_build_flip_and_rollback(
     filled: Resources, other_model: Path
 ) -> None:
@@ -298,18 +326,26 @@ def test_no_search_fails_during_build_flip_and_rollback(
     failures: list[Exception] = []
     generations: list[int | None] = []
 
-    def ask() -> None:
+    def search() -> tuple[int | None, int]:
+        result = search_documents(filled, "help", "tea with milk", limit=10)
+        return result.generation, len(result.results)
+
+    def read_context() -> tuple[int | None, int]:
+        result = context.build_context(filled, "help", "tea with milk", max_tokens=100_000)
+        return result.generation, len({block.document_id for block in result.blocks})
+
+    def ask(question: Callable[[], tuple[int | None, int]]) -> None:
         while not stop.is_set():
             try:
-                result = search_documents(filled, "help", "tea with milk", limit=10)
+                generation, found = question()
             except Exception as error:  # noqa: BLE001  # every kind is what this test counts
                 failures.append(error)
             else:
-                generations.append(result.generation)
-                if len(result.results) != len(ARTICLES):
-                    failures.append(AssertionError(len(result.results)))
+                generations.append(generation)
+                if found != len(ARTICLES):
+                    failures.append(AssertionError(found))
 
-    threads = [Thread(target=ask) for _ in range(2)]
+    threads = [Thread(target=ask, args=[question]) for question in (search, read_context)]
     for thread in threads:
         thread.start()
     try:
