@@ -16,9 +16,6 @@ from tests.cli.command import folio
 
 pytestmark = pytest.mark.slow
 
-# More than are read before a busy machine delivers Ctrl-C.
-FILES = 200
-
 Counts = Callable[[], Counter[str]]
 
 
@@ -28,6 +25,10 @@ def data(tmp_path: Path, jina_v3: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     monkeypatch.setenv("FOLIO_DATA", str(folder))
     monkeypatch.setenv("FOLIO_MODEL", str(jina_v3))
     return folder
+
+
+def allow_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager
@@ -41,6 +42,8 @@ def start(*arguments: str, environment: dict[str, str]) -> Iterator[subprocess.P
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Tests that a shell runs in the background inherit that Ctrl-C is ignored.
+        preexec_fn=allow_ctrl_c,
     )
     try:
         yield process
@@ -68,8 +71,8 @@ def count_stored(data: Path) -> Counter[str]:
 def test_interrupted_add_ends_with_one_clear_line_and_the_next_goes_on(
     data: Path, jina_v3: Path, files: Path
 ) -> None:
-    for number in range(FILES):
-        (files / f"{number}.txt").write_text(f"{number} " + "tea with milk and sugar " * 400)
+    for number in range(50):
+        (files / f"{number}.txt").write_text(f"{number} " + "tea with milk and sugar " * 80)
     environment = folio_environment(FOLIO_DATA=data, FOLIO_MODEL=jina_v3)
     with start("add", ".", environment=environment) as process:
         poll(lambda: count_stored(data)["ready"], lambda ready: ready >= 3)
@@ -81,18 +84,18 @@ def test_interrupted_add_ends_with_one_clear_line_and_the_next_goes_on(
     kept = count_stored(data)
     assert kept["ready"] >= 3
     assert kept["queued"] > 0
-    assert kept["ready"] + kept["queued"] == FILES
+    assert kept["ready"] + kept["queued"] == 50
     summary = folio("add", ".", "--json").json
     assert (summary["ready"], summary["unchanged"]) == (kept["queued"], kept["ready"])
     assert summary["failures"] == []
-    assert count_stored(data) == {"ready": FILES}
+    assert count_stored(data) == {"ready": 50}
 
 
 def test_second_ctrl_c_ends_at_once_and_the_article_in_work_is_read_later(
     data: Path, jina_v3: Path, files: Path
 ) -> None:
     # Minutes of work, so that the process cannot end by itself in between.
-    (files / "long.txt").write_text("tea with milk and sugar " * 200_000)
+    (files / "long.txt").write_text("tea with milk and sugar " * 100_000)
     (files / "short.txt").write_text("Tea.")
     environment = folio_environment(FOLIO_DATA=data, FOLIO_MODEL=jina_v3)
     with start("add", "long.txt", "short.txt", environment=environment) as process:
@@ -115,8 +118,8 @@ def test_second_ctrl_c_ends_at_once_and_the_article_in_work_is_read_later(
 def test_interrupted_add_leaves_the_rest_to_the_server(
     service: Service, files: Path, tmp_path: Path
 ) -> None:
-    for number in range(FILES):
-        (files / f"{number}.txt").write_text(f"{number} " + "tea with milk and sugar " * 400)
+    for number in range(40):
+        (files / f"{number}.txt").write_text(f"{number} " + "tea with milk and sugar " * 80)
     collection = service.new_collection("interrupted")
     where = ["--server", service.url, "--collection", collection.name]
     with start("add", ".", *where, environment=folio_environment()) as process:
