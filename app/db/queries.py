@@ -477,14 +477,6 @@ def find_live(session: Session, document_ids: Sequence[int]) -> dict[int, FoundV
     return {row[0]: FoundVersion(*row) for row in rows}
 
 
-def have_units(session: Session, unit_ids: Sequence[int]) -> bool:
-    """Return whether all of these units are there."""
-    count = session.scalar(
-        select(func.count()).select_from(UnitRow).where(UnitRow.id.in_(unit_ids))
-    )
-    return count == len(set(unit_ids))
-
-
 def find_texts(
     session: Session, version_ids: Sequence[int]
 ) -> dict[int, tuple[str | None, int | None]]:

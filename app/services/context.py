@@ -230,7 +230,7 @@ def _score_passages(article: Article, question: Question) -> Iterator[Block]:
         for place, passage in article.passages.items()
     }
     most = max(held.values(), default=0) or 1
-    for scored in article.candidate.passages:
+    for scored in article.candidate.passages.best():
         place = scored.unit_id, scored.ordinal
         lexical = (stages.lexical or 0.0) * held[place] / most
         own = replace(stages, passage=scored.score, lexical=lexical)
