@@ -60,7 +60,8 @@ def run_chunks(labelled: LabelledSet) -> dict[str, Peer]:
     first_rows: list[int] = []
     vectors: list[Vector] = []
     for document in labelled.documents:
-        chunks = list(_cut(engine, f"{document.title}\n\n{document.text}"))
+        text = f"{document.title}\n\n{document.text}"
+        chunks = [Item(part, Task.PASSAGE) for part in cut_windows(engine, text, _CHUNK_TOKENS)]
         first_rows.append(len(vectors))
         vectors += [embedding.vector for embedding in engine.embed(chunks)]
     started = perf_counter()
@@ -90,32 +91,35 @@ def run_chunks(labelled: LabelledSet) -> dict[str, Peer]:
 def add_standardized(left: Peer, right: Peer) -> Peer:
     """Add the z-scores of two systems over all documents: the tutorial's hybrid."""
     return Peer(
-        _standardize(left.scores) + _standardize(right.scores),
+        standardize(left.scores) + standardize(right.scores),
         left.bytes_per_document + right.bytes_per_document,
         left.ms_per_query + right.ms_per_query,
     )
 
 
-def _standardize(scores: Scores) -> Scores:
+def standardize(scores: Scores) -> Scores:
+    """Return the z-scores of each row."""
     deviation = scores.std(axis=1, keepdims=True)
     centred = scores - scores.mean(axis=1, keepdims=True)
     standardized: Scores = centred / np.where(deviation > 0, deviation, 1.0)
     return standardized
 
 
-def _cut(engine: Engine, text: str) -> Iterator[Item]:
-    """Yield `text` in windows of 254 tokens, as plain chunking does: in the midst of anything."""
+def cut_windows(engine: Engine, text: str, tokens: int) -> Iterator[str]:
+    """Yield `text` in windows of so many tokens, as plain chunking does: in the midst of anything.
+
+    An empty text is one window: each document must have a row.
+    """
     starts = [*engine.token_starts(text).tolist(), len(text)]
     first, end = 0, len(starts) - 1
     if not end:
-        # Each document must have a row.
-        yield Item("", Task.PASSAGE)
+        yield ""
     while first < end:
-        last = min(first + _CHUNK_TOKENS, end)
-        item = Item(text[starts[first] : starts[last]], Task.PASSAGE)
+        last = min(first + tokens, end)
+        window = text[starts[first] : starts[last]]
         # A word that is cut in two can have more tokens than it had in one piece.
-        while engine.count_tokens(item) > engine.max_tokens:
+        while engine.count_tokens(Item(window, Task.PASSAGE)) > engine.max_tokens:
             last -= 1
-            item = Item(text[starts[first] : starts[last]], Task.PASSAGE)
-        yield item
+            window = text[starts[first] : starts[last]]
+        yield window
         first = last

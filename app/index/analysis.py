@@ -11,7 +11,7 @@ What was measured, and what lost: docs/decisions/0016-lexical-search-in-memory.m
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
@@ -46,6 +46,12 @@ _QUESTION_WORDS = (
     "there these they this to too us very was we were what when where which who whom whose why "
     "will with would you your"
 )
+
+
+def list_terms(text: str) -> Iterator[tuple[int, ...]]:
+    """Yield the terms of each word of `text`, in its order."""
+    for token in _TOKEN.findall(_fold(text)):
+        yield tuple(map(_hash, _expand(token)))
 
 
 def count_terms(text: str) -> Counter[int]:

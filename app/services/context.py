@@ -20,6 +20,7 @@ from app.services.search import (
     find_collections,
     read_texts,
 )
+from app.services.tokenizers import find_counter
 
 MAX_CONTEXT_TOKENS = 1_000_000
 
@@ -76,10 +77,12 @@ def build_context(
     filters: Filter | None = None,
     min_score: float | None = None,
     also_in: Sequence[str] = (),
+    tokenizer: str | None = None,
 ) -> Context:
     """Return the articles that answer `query` whole where they fit, else their best passages.
 
-    Raises what search_documents raises.
+    `tokenizer` names what `max_tokens` are counted with, None the model's own. Raises what
+    search_documents and find_counter raise.
     """
     check_query(query)
     # Query, indexes and tokenizer must be of one generation, also while another one goes live.
@@ -90,8 +93,11 @@ def build_context(
     question = Question.of(query, Mode.HYBRID, vector)
     embedded = perf_counter()
 
-    def count_tokens(text: str) -> int:
-        return len(resources.engine.token_starts(text))
+    count_tokens = (
+        (lambda text: len(resources.engine.token_starts(text)))
+        if tokenizer is None
+        else find_counter(resources.settings.tokenizers, tokenizer)
+    )
 
     def read(session: Session, indexes: Indexes) -> tuple[float, list[Block]] | None:
         ranked = rank_candidates(
@@ -101,6 +107,8 @@ def build_context(
             return None
         kept = [c for c in ranked if min_score is None or c.score >= min_score][:_ARTICLES]
         articles = list(read_articles(session, kept, indexes.generation_id))
+        if tokenizer is not None:
+            articles = [replace(article, tokens=0) for article in articles]
         best_score = ranked[0].score if ranked else 0.0
         return best_score, choose_blocks(articles, question, max_tokens, count_tokens)
 
@@ -130,7 +138,7 @@ class Article:
     candidate: Candidate
     text: str
     tokens: int
-    """Of the text for the model that read it."""
+    """At least so many has its text: saves the counting of one that is far too long."""
     passages: Mapping[tuple[int, int], Passage]
     """By unit id and ordinal, in the text's order."""
 

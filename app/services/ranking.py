@@ -59,9 +59,7 @@ class PassageScores:
     def best(self, count: int | None = None) -> Iterator[ScoredPassage]:
         """Yield the `count` best passages, or all, best first."""
         for i in np.argsort(-self.scores, kind="stable")[:count].tolist():
-            yield ScoredPassage(
-                float(self.scores[i]), int(self.unit_ids[i]), int(self.ordinals[i])
-            )
+            yield ScoredPassage(float(self.scores[i]), int(self.unit_ids[i]), int(self.ordinals[i]))
 
 
 _NO_PASSAGES = PassageScores(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
