@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 # Documents that each stage proposes; the passages of all of them are scored.
 CANDIDATES = 100
+# So few that a filter keeps are all proposed: no stage could leave out one that the others lift.
+_ALL_PROPOSED = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,12 @@ def rank_candidates(
     found = _Found({}, {})
     for collection_id in collection_ids:
         allowed = None
+        proposed = max(limit, CANDIDATES)
         if filters is not None:
             allowed = queries.filter_documents(session, collection_id, filters)
-        some = _propose(indexes, question, collection_id, max(limit, CANDIDATES), allowed)
+            if len(allowed) <= _ALL_PROPOSED:
+                proposed = max(limit, len(allowed))
+        some = _propose(indexes, question, collection_id, proposed, allowed)
         found.units |= some.units
         found.lexical |= some.lexical
     versions = queries.find_live(session, found.document_ids)
