@@ -74,12 +74,13 @@ def _hash(text: str) -> npt.NDArray[np.uint32]:
     """Return the row of each token of a text."""
     letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     padded = np.pad(letters, (0, -len(letters) % _LETTERS)).reshape(-1, _LETTERS)
-    return (padded * _MIX).sum(axis=1, dtype=np.uint32) % _ROWS
+    rows: npt.NDArray[np.uint32] = (padded * _MIX).sum(axis=1, dtype=np.uint32) % _ROWS
+    return rows
 
 
 def _normalize(vectors: Matrix) -> tuple[npt.NDArray[np.float32], Matrix]:
     norms = np.linalg.norm(vectors, axis=1)
     # A span without a token points somewhere: its vector must be of unit length too.
     vectors[norms == 0, 0] = 1.0
-    norms = np.where(norms == 0, 1.0, norms)
-    return norms.astype(np.float32), vectors / norms[:, None]
+    norms[norms == 0] = 1.0
+    return norms, vectors / norms[:, None]

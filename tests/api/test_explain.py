@@ -300,7 +300,7 @@ def test_article_that_many_others_beat_in_every_stage_is_not_proposed(
 
 
 # Each has several causes; the first that keeps it out is the one that is named.
-INJECTED = {
+INJECTED: dict[str, tuple[str, Json]] = {
     "shown": ("shown", {}),
     "gone": ("not_there", {}),
     "broken": ("failed", {}),
