@@ -43,7 +43,7 @@ from bench.peers import cut_windows, standardize
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, Query, read_set
 
-BUDGETS = (800, 1600, 3200, 6400)
+BUDGETS = (1000, 2000, 4000, 8000)
 CHUNK_TOKENS = 800
 COLLECTION = "default"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from heapq import heapify, heappop, heappush
 from time import perf_counter
 
@@ -194,6 +195,8 @@ def choose_blocks(
     each in the turn of its own score, but for those that repeat what is there.
     """
     left = max_tokens
+    # Titles and headings come again and again.
+    count_tokens = cache(count_tokens)
     chosen: list[tuple[int, Block]] = []
     seen: list[TermCounts] = []
     # Of equal scores, the better article and the earlier passage; None is the whole article.
@@ -213,6 +216,9 @@ def choose_blocks(
                     continue
             for passage in _score_passages(article, question):
                 heappush(waiting, (-passage.score, rank, passage.start, passage))
+            continue
+        # A word is a token or more: what has too many of them is not worth the counting.
+        if len(block.text.split()) > left:
             continue
         terms = count_terms(block.text)
         if any(_repeats(terms, other) for other in seen):
