@@ -48,7 +48,7 @@ from bench.peers import (
     run_chunks,
 )
 from bench.report import describe_machine, print_table
-from bench.sets import LabelledSet, Query, read_set
+from bench.sets import LabelledSet, Query, read_set, take_spread
 
 Rankings: TypeAlias = list[list[str]]
 """For each query of the set the ids of the documents found, best first."""
@@ -337,15 +337,6 @@ def rank_set(
     return ranked
 
 
-def _spread(labelled: LabelledSet, count: int | None) -> LabelledSet:
-    """Return the set with `count` of its queries, taken from all over it."""
-    asked = labelled.queries
-    if count is None or count >= len(asked):
-        return labelled
-    places = np.linspace(0, len(asked) - 1, count).astype(int)
-    return replace(labelled, queries=tuple(asked[place] for place in places))
-
-
 def main() -> None:
     """Rank the queries of sets with every system and print the measures side by side."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
@@ -364,7 +355,8 @@ def main() -> None:
     differences: list[Sequence[str]] = []
     for name in arguments.set:
         folder = arguments.data / name
-        labelled = _spread(read_set(folder), arguments.queries)
+        every = read_set(folder)
+        labelled = replace(every, queries=take_spread(every.queries, arguments.queries))
         cache = arguments.cache / name
         cache.mkdir(parents=True, exist_ok=True)
         ranked = rank_set(labelled, folder, folders.get(name), cache)
