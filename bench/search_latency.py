@@ -38,7 +38,7 @@ from app.services.search import search_documents
 from bench.ingest import fresh_folder
 from bench.report import describe_machine, print_table
 from bench.sets import read_queries
-from bench.standin import StandInEngine
+from bench.span_vectors import StandInEngine
 from ingest.pipeline import embed_article
 from ingest.storing import store_article
 
