@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """Folder of a cross-encoder that reranks; None reranks by late interaction with `model`."""
     rerank_seconds: float = Field(default=2.0, gt=0)
     """Time in which a cross-encoder may begin to read passages for one search."""
+    tokenizers: Path | None = None
+    """Folder of tokenizers, `NAME.json` each, that a context may be counted with."""
     batch_tokens: int = Field(default=1024, ge=64)
     """Tokens in one forward pass; a longer single unit runs alone."""
     prompts: bool = True

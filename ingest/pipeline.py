@@ -25,6 +25,7 @@ from app.errors import (
     UnreadableDocument,
 )
 from app.resources import MAX_ATTEMPTS, Resources
+from ingest.language import detect_language
 from ingest.sandbox import Sandbox
 from ingest.storing import (
     EmbeddedArticle,
@@ -268,6 +269,7 @@ def join_embeddings(
         passages=sum(len(unit.passages) for unit in units),
         warnings=article.warnings,
         took_ms={stage: round(ms, 3) for stage, ms in took_ms.items()},
+        language=detect_language(article.text),
     )
     if receipt.tokens_embedded < receipt.tokens_counted:
         raise UnreadableDocument(

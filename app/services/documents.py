@@ -428,7 +428,7 @@ def _update_metadata(session: Session, version: Version, declared: dict[str, Any
     version.url = declared.get("url") or parsed.get("url")
     version.attributes = {**parsed.get("attributes", {}), **declared.get("attributes", {})}
     version.metadata_crc32 = metadata_crc32(session, version)
-    queries.replace_attributes(session, version.document_id, version.attributes)
+    queries.replace_attributes(session, version.document_id, queries.looked_up(version))
 
 
 def require_document(session: Session, collection_name: str, document_id: str) -> Document:

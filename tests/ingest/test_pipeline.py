@@ -138,6 +138,8 @@ def test_receipt_of_a_document_in_one_unit_adds_up(resources: Resources, ingest:
         "passages": count_rows(resources, PassageRow),
         "warnings": [],
         "took_ms": None,
+        # Too little text to tell.
+        "language": None,
     }
     assert (unit.start, unit.end, unit.tokens) == (0, len(document.text), tokens)
 
