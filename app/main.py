@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -9,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -113,6 +115,9 @@ def serve(settings: Settings, *, host: str, port: int, no_auth: bool) -> None:
         resources.catch_up()
         Thread(target=_load_model, args=(resources,), name="folio-load", daemon=True).start()
         app = create_app(resources, requires_keys=not no_auth)
+        # uvicorn sends itself the signal once more when it has stopped. Left as it is, the process
+        # would die before the data folder is closed, and deleted text would stay in the log.
+        signal.signal(signal.SIGTERM, _exit)
         uvicorn.run(
             app,
             host=host,
@@ -143,6 +148,11 @@ def serve_on_socket(resources: Resources, *, works: bool) -> Iterator[Path]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def _exit(signal_number: int, _frame: FrameType | None) -> None:
+    # What a shell reports of a process that a signal ended.
+    raise SystemExit(128 + signal_number)
 
 
 def _load_model(resources: Resources) -> None:

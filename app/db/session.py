@@ -51,6 +51,8 @@ class Database:
         self._readers = _make_engine(path, begin="BEGIN")
         self._writer = _make_engine(path, begin="BEGIN IMMEDIATE")
         self._writing = Lock()
+        self.owes_erasure = False
+        """Whether the log still holds what was deleted."""
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -80,13 +82,15 @@ class Database:
     def erase_deleted(self) -> bool:
         """Move the log into the database file and empty it, so that deleted content is gone.
 
-        False while a reader still needs the log, or the disk refuses; a later call empties it.
+        False while a reader still needs the log, or the disk refuses; `owes_erasure` says so until
+        a later call empties it.
         """
         deadline = monotonic() + _ERASE_SECONDS
         # Between two tries writers get their turn.
         while (done := self._try_erasing()) is False and monotonic() < deadline:
             sleep(_ERASE_PAUSE_SECONDS)
-        return bool(done)
+        self.owes_erasure = not done
+        return not self.owes_erasure
 
     def _try_erasing(self) -> bool | None:
         with self._writing:
@@ -162,6 +166,8 @@ def open_database(folder: Path, *, holder: str) -> Iterator[Database]:
         database = Database(folder / "folio.db")
         try:
             database.migrate()
+            # A process that was killed may have left there what it deleted.
+            database.erase_deleted()
             yield database
         finally:
             database.close()
