@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("folio")
 
 MAX_ATTEMPTS = 3
+MAX_CUT_OFFS = MAX_ATTEMPTS + 1
+"""How often the end of a process may cut off the work on a document: the first one may have been a
+neighbour's fault, from then on it goes alone."""
 _ADVICE = "upload the document again"
 
 _ANALYSED_AT_ONCE = 200
@@ -384,7 +387,9 @@ def open_resources(settings: Settings, *, holder: str = "folio") -> Iterator[Res
     with ExitStack() as stack:
         database = stack.enter_context(open_database(settings.data, holder=holder))
         with database.write() as session:
-            queue.requeue_interrupted(session, max_attempts=MAX_ATTEMPTS)
+            queue.requeue_interrupted(
+                session, max_attempts=MAX_CUT_OFFS, pause_seconds=settings.retry_seconds
+            )
             # Nobody follows the log yet: the index is read whole.
             queries.clear_changes(session)
         _complete_terms(database)

@@ -124,19 +124,24 @@ def fail(session: Session, claim: Claim, *, stage: Stage, code: str, message: st
     )
 
 
-def requeue_interrupted(session: Session, *, max_attempts: int) -> None:
-    """Put back what a dead process was working on; what killed it too often fails."""
-    _requeue(session, Version.status == Status.PROCESSING, max_attempts)
+def requeue_interrupted(session: Session, *, max_attempts: int, pause_seconds: float) -> None:
+    """Put back what a dead process was working on; what was cut off too often fails.
+
+    After its second time a document waits for `pause_seconds`, so that others go first.
+    """
+    _requeue(session, Version.status == Status.PROCESSING, max_attempts, pause_seconds)
 
 
-def requeue_lapsed(session: Session, *, max_attempts: int) -> None:
-    """Put back what nobody has given a sign of life about; what is lost too often fails."""
+def requeue_lapsed(session: Session, *, max_attempts: int, pause_seconds: float) -> None:
+    """Put back what nobody has given a sign of life about, as requeue_interrupted does."""
     lapsed = (Version.status == Status.PROCESSING) & (Version.leased_until < utc_now())
     if session.scalar(select(Version.id).where(lapsed).limit(1)) is not None:
-        _requeue(session, lapsed, max_attempts)
+        _requeue(session, lapsed, max_attempts, pause_seconds)
 
 
-def _requeue(session: Session, lost: ColumnElement[bool], max_attempts: int) -> None:
+def _requeue(
+    session: Session, lost: ColumnElement[bool], max_attempts: int, pause_seconds: float
+) -> None:
     session.execute(
         update(Version)
         .where(lost, Version.attempts >= max_attempts)
@@ -147,7 +152,12 @@ def _requeue(session: Session, lost: ColumnElement[bool], max_attempts: int) -> 
             **_FREE,
         )
     )
-    session.execute(update(Version).where(lost).values(status=Status.QUEUED, **_FREE))
+    back = {"status": Status.QUEUED, **_FREE}
+    due = utc_now() + timedelta(seconds=pause_seconds)
+    session.execute(
+        update(Version).where(lost, Version.attempts > 1).values(next_attempt_at=due, **back)
+    )
+    session.execute(update(Version).where(lost).values(back))
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:

@@ -14,8 +14,10 @@ from app.config import Settings
 from app.db import queue
 from app.db.models import Version
 from app.domain import Embedding, Item, Stage, Status, Task
+from app.embedding.checkpoint import Checkpoint
+from app.embedding.engine import Engine, load_engine
 from app.errors import InvalidRequest, NotFound, QueueFull
-from app.resources import MAX_ATTEMPTS, Resources, open_resources
+from app.resources import MAX_ATTEMPTS, MAX_CUT_OFFS, Resources, open_resources
 from app.services.collections import create_collection
 from app.services.documents import get_document, put_documents
 from ingest.pipeline import commit_document, embed_documents, prepare_document
@@ -88,7 +90,7 @@ def test_document_that_kills_every_process_fails_and_lets_the_others_pass(
     with open_resources(settings) as resources:
         create_collection(resources, "help")
         put_documents(resources, "help", [article("a", "A deadly tea."), article("b", "Milk.")])
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(MAX_CUT_OFFS):
         run_killed_worker(settings)
     with open_resources(settings) as resources:
         assert status(resources, "a") == (Status.FAILED, "too_many_attempts")
@@ -99,6 +101,44 @@ def test_document_that_kills_every_process_fails_and_lets_the_others_pass(
         assert status(resources, "a") == (Status.QUEUED, None)
         assert work(resources, sandbox) is None
         assert set(search(resources)) == {"a", "b"}
+
+
+def test_document_that_was_cut_off_twice_lets_the_others_go_first(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox
+) -> None:
+    with open_with(tmp_path, jina_v3, retry_seconds=50) as resources:
+        put_documents(resources, "help", [article("a", "Tea."), article("b", "Milk.")])
+        claim(resources)
+    with open_with(tmp_path, jina_v3, retry_seconds=50) as resources:
+        claim(resources)
+    with open_with(tmp_path, jina_v3, retry_seconds=50) as resources:
+        pause = work(resources, sandbox)
+        assert pause is not None
+        assert 0 < pause <= 50
+        assert (status(resources, "a"), count_attempts(resources)) == (
+            (Status.QUEUED, None),
+            [2, 1],
+        )
+        assert search(resources) == {"b": "Milk."}
+
+
+def test_process_that_ends_while_the_model_loads_costs_no_attempt(
+    settings: Settings, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(checkpoint: Checkpoint, settings: Settings) -> Engine:
+        with resources.database.read() as session:
+            assert session.scalars(select(Version.attempts)).all() == [0]
+        looked.append(checkpoint)
+        return load_engine(checkpoint, settings)
+
+    looked: list[Checkpoint] = []
+    monkeypatch.setattr("app.resources.load_engine", look)
+    with open_resources(settings) as resources:
+        create_collection(resources, "help")
+        put_documents(resources, "help", [article("a", "Tea.")])
+        assert work(resources, sandbox) is None
+        assert status(resources) == (Status.READY, None)
+    assert len(looked) == 1
 
 
 # Errors
@@ -159,7 +199,7 @@ def test_worker_waits_while_the_database_refuses_and_loses_nothing(
 
 def claim(resources: Resources, *, lease_seconds: float = 60.0) -> queue.Claim:
     with resources.database.write() as session:
-        queue.requeue_lapsed(session, max_attempts=MAX_ATTEMPTS)
+        queue.requeue_lapsed(session, max_attempts=MAX_CUT_OFFS, pause_seconds=0)
         claimed = queue.claim_next(session, lease_seconds=lease_seconds)
         assert claimed is not None
         return claimed
@@ -202,7 +242,7 @@ def test_lease_that_is_renewed_does_not_lapse(resources: Resources) -> None:
     held = claim(resources, lease_seconds=-1)
     with resources.database.write() as session:
         queue.renew_claims(session, [held], lease_seconds=60)
-        queue.requeue_lapsed(session, max_attempts=MAX_ATTEMPTS)
+        queue.requeue_lapsed(session, max_attempts=MAX_CUT_OFFS, pause_seconds=0)
         assert queue.find_claimed(session, held) is not None
 
 
