@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, partial
 from queue import SimpleQueue
 from threading import Event, Lock
@@ -35,12 +36,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger("folio")
 
 MAX_ATTEMPTS = 3
-MAX_CUT_OFFS = MAX_ATTEMPTS + 1
-"""How often the end of a process may cut off the work on a document: the first one may have been a
-neighbour's fault, from then on it goes alone."""
+MAX_CUT_OFFS = 6
+"""How often the end of a process may cut off the work on a document. More than attempts that fail:
+who kills a server again and again means no document, and must not make one fail by chance."""
 _ADVICE = "upload the document again"
 
 _ANALYSED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What came of a scheduled sync: how many articles it added, and so on."""
+
+    finished_at: datetime
+    error: str | None
+    """The code of what kept it from being done; None when it was."""
+    added: int = 0
+    changed: int = 0
+    renamed: int = 0
+    deleted: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +187,8 @@ class Resources:
         """Set when a generation or an evaluation was asked for, or an erasure is not complete."""
         self.asked_queries: SimpleQueue[LoggedQuery] = SimpleQueue()
         """What the query log has yet to store: a search does not wait for the writers."""
+        self.last_sync: SyncReport | None = None
+        """What came of the last scheduled sync; None before the first one."""
         self._configured = Serving(settings, database)
         self._servings: dict[int, Serving] = {}
         self._choosing = Lock()

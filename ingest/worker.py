@@ -186,8 +186,9 @@ def _ingest_batch(
     """Take documents until their tokens fill an engine call, and ingest them; returns how many."""
     # What one model embedded is committed to its own generation, or not at all.
     resources = resources.pin()
-    # Loaded before anything is claimed: a process that ends meanwhile costs no document an attempt.
+    # Before anything is claimed: a process that ends meanwhile costs no document an attempt.
     _ = resources.engine
+    sandbox.start()
     call_tokens = _CALL_BATCHES * resources.settings.batch_tokens
     batch: list[Prepared] = []
     taken = tokens = 0

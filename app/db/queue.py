@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from app.db.models import Version, utc_now
 from app.domain import Stage, Status
@@ -35,16 +35,24 @@ def count_pending(session: Session) -> int:
 
 
 def claim_next(session: Session, *, lease_seconds: float, only_new: bool = False) -> Claim | None:
-    """Take the oldest version that is due into processing; `only_new` leaves second attempts."""
+    """Take the oldest version that is due into processing.
+
+    What was never tried goes first: a document that ends the process keeps no other from its turn,
+    and one that was only in the way of a kill is tried when there is peace. But no version passes
+    an older one of its document, which would come later and go live over it. With `only_new` second
+    attempts are left for later.
+    """
     now = utc_now()
-    statement = (
+    due = (
         select(Version.id, Version.attempts)
         .where(Version.status == Status.QUEUED, _is_due(now))
         .order_by(Version.id)
         .limit(1)
     )
-    row = session.execute(statement).first()
-    if row is None or (only_new and row.attempts):
+    row = session.execute(due.where(Version.attempts == 0)).first()
+    if row is None and not only_new:
+        row = session.execute(due).first()
+    if row is None:
         return None
     claim = Claim(row.id, uuid.uuid4().hex, row.attempts + 1)
     session.execute(
@@ -161,4 +169,11 @@ def _requeue(
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    return or_(Version.next_attempt_at.is_(None), Version.next_attempt_at <= now)
+    older = aliased(Version)
+    waits_for_older = exists().where(
+        older.document_id == Version.document_id,
+        older.number < Version.number,
+        older.status.in_((Status.QUEUED, Status.PROCESSING)),
+    )
+    is_time = or_(Version.next_attempt_at.is_(None), Version.next_attempt_at <= now)
+    return is_time & ~waits_for_older

@@ -76,8 +76,10 @@ class Database:
                 session.begin(),
             ):
                 yield session
+            # Emptied, and not only copied: the file would keep its size, and every write after it
+            # would copy once more.
             if self._wal.stat().st_size > _CHECKPOINT_BYTES:
-                self._checkpoint("PASSIVE")
+                self._checkpoint()
 
     def erase_deleted(self) -> bool:
         """Move the log into the database file and empty it, so that deleted content is gone.
@@ -94,7 +96,7 @@ class Database:
 
     def _try_erasing(self) -> bool | None:
         with self._writing:
-            return self._checkpoint("TRUNCATE")
+            return self._checkpoint()
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""
@@ -107,8 +109,8 @@ class Database:
         self._readers.dispose()
         self._writer.dispose()
 
-    def _checkpoint(self, mode: str) -> bool | None:
-        """Move the log into the file; False when a reader keeps some of it, None when it fails.
+    def _checkpoint(self) -> bool | None:
+        """Empty the log into the file; False when a reader keeps some of it, None when it fails.
 
         What was committed is safe in the log, so a disk that refuses is no error here.
         """
@@ -119,7 +121,7 @@ class Database:
             # Waiting here would hold up the writers.
             cursor.execute("PRAGMA busy_timeout = 0")
             try:
-                busy = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0]
+                busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             finally:
                 cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             cursor.close()
