@@ -145,7 +145,7 @@ class Server:
         self._process.wait(60)
 
     def processor_seconds(self) -> float:
-        """Return what the process and its ended children have used: see proc(5), fields 14 to 17."""
+        """Return what the process and its ended children have used; fields 14 to 17 of proc(5)."""
         stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8")
         ticks = stat.rpartition(")")[2].split()[11:15]
         return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
