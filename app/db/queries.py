@@ -417,6 +417,7 @@ class TermsOfDocument:
     document_id: int
     external_id: str
     collection_id: int
+    version_id: int
     data: bytes
     data_crc32: int
 
@@ -430,6 +431,7 @@ def live_terms(
             Document.id,
             Document.external_id,
             Document.collection_id,
+            Version.id,
             TermsRow.data,
             TermsRow.data_crc32,
         )

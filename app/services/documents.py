@@ -160,7 +160,7 @@ class Erased:
     """The receipt of a deletion.
 
     `bytes` counts uploads, texts and vectors. `complete` says that no file holds any of it; while
-    it is false the log still does: the next deletion, or the end of the service, empties it.
+    it is false the log still does, and the server empties it as soon as no reader needs it.
     """
 
     deleted: str
@@ -310,7 +310,7 @@ def delete_document(resources: Resources, collection_name: str, document_id: str
         session.delete(document)
         session.flush()
         size += queries.delete_unused_originals(session)
-    complete = resources.database.erase_deleted()
+    complete = resources.erase_deleted()
     resources.catch_up()
     return Erased(document.external_id, version_count, unit_count, passages or 0, size, complete)
 
