@@ -47,7 +47,7 @@ _BLOCK = 1000
 _UPLOAD = 50
 # So many wait at most: neither does the worker run dry, nor do uploads pile up in the first block.
 _AHEAD = 200
-_SEARCHES_PER_S = 10.0
+_SEARCHES_PER_S = 5.0
 _PATH = "/v1/collections/default"
 
 
@@ -194,7 +194,7 @@ def _wait_until_settled(client: httpx.Client, count: int) -> None:
         counts = client.get(_PATH).raise_for_status().json()["documents"]
         if counts["ready"] + counts["failed"] >= count:
             return
-        sleep(0.1)
+        sleep(0.4)
 
 
 def run(
