@@ -8,7 +8,7 @@ modules; a dict of functions by model type says where they are.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, product
 from operator import methodcaller
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -268,8 +268,8 @@ class PackedEncoder:
     def _attend(
         self, qkv: torch.Tensor, lengths: Sequence[int], out: torch.Tensor
     ) -> Generator[None, None, None]:
-        """Write the attention of every sequence to itself into `out`, block of queries by block."""
-        heads, at = self._network.heads, 0
+        """Write the attention of every sequence to itself into `out`, some heads at a time."""
+        heads, bias, at = self._network.heads, self._network.bias, 0
         for length, same in groupby(lengths):
             count = len(list(same))
             rows = slice(at, at + count * length)
@@ -277,12 +277,19 @@ class PackedEncoder:
             q, k, v = qkv[rows].view(count, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
             target = out[rows].view(count, length, heads, -1)
             places = torch.arange(length, device=self.device)
-            size = _block(self._step_flops / (4 * self._hidden * length * count))
-            for i in range(0, length, size):
-                bias = self._network.bias
+            per_query = 4 * self._hidden * length * count
+            # Few heads and many queries: the kernel is slow with less than 768 queries at a time.
+            # A bias is computed for all heads.
+            fitting = int(heads * self._step_flops / (per_query * length))
+            width = heads if bias else max(1, min(heads, fitting))
+            size = _block(self._step_flops / per_query * heads / width)
+            for i, h in product(range(0, length, size), range(0, heads, width)):
                 mask = None if bias is None else bias(places[i : i + size], places).to(q.dtype)
-                attended = F.scaled_dot_product_attention(q[:, :, i : i + size], k, v, mask)
-                target[:, i : i + size] = attended.transpose(1, 2)
+                part = slice(h, h + width)
+                attended = F.scaled_dot_product_attention(
+                    q[:, part, i : i + size], k[:, part], v[:, part], mask
+                )
+                target[:, i : i + size, part] = attended.transpose(1, 2)
                 yield
 
 
