@@ -12,6 +12,7 @@ from threading import Thread
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from app.api import (
@@ -55,7 +56,9 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
             # The worker finishes its document; the loop goes on answering meanwhile.
             await run_in_threadpool(stack.close)
 
-    app = FastAPI(
+    # Its pages at /docs and /redoc bring their scripts along; FastAPI's fetch them from a CDN.
+    app = FastAPIOffline(
+        static_url="/docs/static",
         title="Folio",
         summary="Whole-article retrieval for chatbots and agents",
         version=version("folio-kb"),
