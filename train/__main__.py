@@ -90,7 +90,7 @@ def _tokenize(sources: list[data.Source], tokenizer: Tokenizer) -> tuple[distil.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
-    for name, minutes, rate in (("distil", 60, 4e-4), ("stretch", 50, 3e-4), ("adapt", 60, 5e-4)):
+    for name, minutes, rate in (("distil", 60, 4e-4), ("stretch", 50, 3e-4), ("adapt", 60, 2e-4)):
         step = steps.add_parser(name)
         step.add_argument(
             "--corpus", type=Path, nargs="+", required=True, help="articles, one JSON a line"

@@ -92,7 +92,7 @@ STRETCH = Course(
     },
     taught_share=0.55,
 )
-ADAPT = Course({**STRETCH.weights, "passage": 6.0, "question": 3.0, "article_nce": 1.0})
+ADAPT = Course({**STRETCH.weights, "article_nce": 1.0})
 
 
 def find_neighbours(sources: Sequence[Source], count: int = NEIGHBOURS) -> npt.NDArray[np.int64]:
