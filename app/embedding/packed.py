@@ -206,11 +206,10 @@ def pick_dtype(network: Network, device: str) -> torch.dtype:
 
 def can_prepack(device: str, dtype: torch.dtype) -> bool:
     """Return whether oneDNN has kernels of its own here; only x86 is tested."""
-    if (
-        device != "cpu"
-        or platform.machine() != "x86_64"
-        or not torch.backends.mkldnn.is_available()
-    ):
+    if device != "cpu" or platform.machine() != "x86_64":
+        return False
+    # torch gives these two no types.
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
