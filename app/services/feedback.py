@@ -141,7 +141,7 @@ def learn_golden(resources: Resources, collection_name: str) -> list[LearnedQuer
             .order_by(Feedback.id)
         )
         for text, found, helpful, document_id in rows:
-            key = _same(text)
+            key = same_text(text)
             texts.setdefault(key, text)
             if document_id is not None:
                 votes[key][document_id] += 1
@@ -226,5 +226,6 @@ def _logged(resources: Resources, collection_name: str) -> Iterator[tuple[Sessio
         yield session, require_collection(session, collection_name).id
 
 
-def _same(text: str) -> str:
+def same_text(text: str) -> str:
+    """Return what is alike of two questions that differ in case and spaces only."""
     return " ".join(text.casefold().split())

@@ -174,7 +174,7 @@ def _score_passages(
     if question.vector is None:
         return {}, set()
     of_version = {version.version_id: version.document_id for version in versions.values()}
-    rows = queries.list_units(session, list(of_version), indexes.generation_id)
+    rows = queries.list_units(session, list(of_version), indexes.vector_set)
     damaged = {of_version[row[1]] for row in rows if crc32(row[2]) != row[3]}
     kept = [row for row in rows if of_version[row[1]] not in damaged]
     stored = np.frombuffer(b"".join(row[2] for row in kept), dtype="<f2")
