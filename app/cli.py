@@ -41,3 +41,6 @@ app.command("restore")(upkeep.restore)
 app.command("doctor")(upkeep.doctor)
 app.add_typer(generations.generations_app, name="generations")
 app.add_typer(keys.keys_app, name="keys")
+
+if __name__ == "__main__":
+    app()

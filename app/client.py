@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -106,12 +107,15 @@ def connect(
                 # Here rather than in the first request, whose timing would include it.
                 _ = resources.engine
             path = stack.enter_context(serve_on_socket(resources, works=works))
-            http = httpx.Client(
-                base_url="http://folio",
-                transport=httpx.HTTPTransport(uds=str(path)),
-                timeout=_TIMEOUT,
-            )
+            http = open_socket(path)
         yield Client(stack.enter_context(http))
+
+
+def open_socket(path: Path) -> httpx.Client:
+    """Return what talks to app.main.serve_on_socket."""
+    return httpx.Client(
+        base_url="http://folio", transport=httpx.HTTPTransport(uds=str(path)), timeout=_TIMEOUT
+    )
 
 
 def collection_path(name: str) -> str:

@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """Folder of a cross-encoder that reranks; None reranks by late interaction with `model`."""
     rerank_seconds: float = Field(default=2.0, gt=0)
     """Time in which a cross-encoder may begin to read passages for one search."""
+    tokenizers: Path | None = None
+    """Folder of tokenizers, `NAME.json` each, that a context may be counted with."""
     batch_tokens: int = Field(default=1024, ge=64)
     """Tokens in one forward pass; a longer single unit runs alone."""
     prompts: bool = True
@@ -68,6 +70,12 @@ class Settings(BaseSettings):
     """Largest request body: an upload or a JSON batch."""
     fetch_networks: str = ""
     """Networks that `folio import-url` may reach beside the public internet: `10.0.0.0/8,::1`."""
+    sync_folder: Path | None = None
+    """Folder that a running server mirrors into `sync_collection`, as `folio sync` does."""
+    sync_collection: str = "default"
+    """The collection that is to hold that folder and nothing else."""
+    sync_minutes: float = Field(default=15.0, gt=0)
+    """Pause between two such syncs; the first one comes at the start."""
     parse_seconds: float = Field(default=60.0, gt=0)
     """Wall-clock limit for parsing one document."""
     parse_memory_bytes: int = Field(default=2 * 2**30, ge=256 * 2**20)

@@ -192,6 +192,8 @@ class Receipt:
     warnings: tuple[str, ...]
     took_ms: Mapping[str, float]
     """Milliseconds by stage; of a batch's forward passes, its share by tokens."""
+    language: str | None = None
+    """ISO 639-1 code, as it was detected; None where that was unsure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,8 @@ class Hit:
 
 TIME_KEYS = frozenset({"$created_at", "$updated_at"})
 """First upload of the document, and when the version that answers was ready."""
+LANGUAGE_KEY = "$language"
+"""The language of the article; an attribute of this name, which a caller gave, wins over it."""
 FIELD_KEYS = TIME_KEYS | {"$id", "$url", "$media_type"}
 
 

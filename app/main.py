@@ -2,13 +2,22 @@
 
 import ipaddress
 import logging
+import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
+from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -86,8 +95,18 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
     return app
 
 
-def serve(settings: Settings, *, host: str, port: int, no_auth: bool) -> None:
-    """Serve until a signal comes. Raises FolioError when it would not be safe to start."""
+def serve(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    no_auth: bool,
+    beside: Callable[[Resources], AbstractContextManager[Any]] = nullcontext,
+) -> None:
+    """Serve until a signal comes, with `beside` around it.
+
+    Raises FolioError when it would not be safe to start.
+    """
     on_loopback = _is_loopback(host)
     if no_auth and not on_loopback:
         raise FolioError(
@@ -114,16 +133,20 @@ def serve(settings: Settings, *, host: str, port: int, no_auth: bool) -> None:
                 raise FolioError(f"{host} can be reached from outside, and {advice}")
             logger.warning("every request will be refused: %s (or try --no-auth)", advice)
         resources.catch_up()
-        Thread(target=_load_model, args=(resources,), name="folio-load", daemon=True).start()
         app = create_app(resources, requires_keys=not no_auth)
-        uvicorn.run(
-            app,
-            host=host,
-            port=port,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_STOP_SECONDS,
-        )
+        # uvicorn sends itself the signal once more when it has stopped. Left as it is, the process
+        # would die before the data folder is closed, and deleted text would stay in the log.
+        signal.signal(signal.SIGTERM, _exit)
+        with beside(resources):
+            Thread(target=_load_model, args=(resources,), name="folio-load", daemon=True).start()
+            uvicorn.run(
+                app,
+                host=host,
+                port=port,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+            )
 
 
 @contextmanager
@@ -146,6 +169,11 @@ def serve_on_socket(resources: Resources, *, works: bool) -> Iterator[Path]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def _exit(signal_number: int, _frame: FrameType | None) -> None:
+    # What a shell reports of a process that a signal ended.
+    raise SystemExit(128 + signal_number)
 
 
 def _load_model(resources: Resources) -> None:

@@ -62,8 +62,7 @@ def read_folder(root: Path) -> Folder:
     their own, which no path stands for. Raises InvalidRequest for what is no folder, or when the
     names of two files are one id.
     """
-    if not root.is_dir():
-        raise InvalidRequest(f"{root} is no folder")
+    require_folder(root)
     folder = Folder()
     for path in _walk(root, []):
         relative = path.relative_to(root).as_posix()
@@ -77,6 +76,12 @@ def read_folder(root: Path) -> Folder:
         entry = Entry(document_id, str(path), path=path, size=len(data))
         folder.entries[document_id] = entry, hashlib.sha256(data).hexdigest()
     return folder
+
+
+def require_folder(root: Path) -> None:
+    """Raise InvalidRequest for what is no folder."""
+    if not root.is_dir():
+        raise InvalidRequest(f"{root} is no folder")
 
 
 def make_plan(folder: Folder, documents: list[dict[str, Any]]) -> Plan:
@@ -101,6 +106,23 @@ def make_plan(folder: Folder, documents: list[dict[str, Any]]) -> Plan:
             del gone[former]
             renamed.append((former, entry))
     return Plan(tuple(new), tuple(changed), tuple(renamed), tuple(gone), unchanged)
+
+
+def plan_sync(
+    client: Client, root: Path, collection: str, outcome: Outcome, *, force: bool = False
+) -> Plan:
+    """Return what it takes to make a collection hold what a folder holds.
+
+    What the folder holds beside articles is noted in `outcome.skipped`. Raises InvalidRequest for
+    what is no folder, and TooManyDeletions unless `force` is given.
+    """
+    folder = read_folder(root)
+    outcome.skipped = folder.skipped
+    stored = list_documents(client, collection)
+    plan = make_plan(folder, stored)
+    if not force:
+        check_deletions(plan, len(stored))
+    return plan
 
 
 def list_documents(client: Client, collection: str) -> list[dict[str, Any]]:
@@ -131,8 +153,10 @@ def apply_plan(
 ) -> None:
     """Upload what is new and different, wait for it, and then erase what is gone.
 
-    The former id of a renamed article answers until the new one does.
+    The collection is made if need be. The former id of a renamed article answers until the new one
+    does.
     """
+    client.ensure_collection(collection)
     renamed = [entry for _, entry in plan.renamed]
     upload(client, collection, [*plan.added, *plan.changed, *renamed], outcome, on_progress)
     failed = {failure["id"] for failure in outcome.failures}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, partial
 from queue import SimpleQueue
 from threading import Event, Lock
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db import queries, queue
-from app.db.models import AdapterRow, Generation, LoggedQuery
+from app.db.models import AdapterRow, Generation, LoggedQuery, Version
 from app.db.session import Database, open_database
 from app.embedding.checkpoint import Checkpoint, open_checkpoint
 from app.embedding.engine import Engine, load_engine
@@ -36,9 +37,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger("folio")
 
 MAX_ATTEMPTS = 3
+MAX_CUT_OFFS = 6
+"""How often the end of a process may cut off the work on a document. More than attempts that fail:
+who kills a server again and again means no document, and must not make one fail by chance."""
 _ADVICE = "upload the document again"
 
 _ANALYSED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What came of a scheduled sync: how many articles it added, and so on."""
+
+    finished_at: datetime
+    error: str | None
+    """The code of what kept it from being done; None when it was."""
+    added: int = 0
+    changed: int = 0
+    renamed: int = 0
+    deleted: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +199,7 @@ class Serving:
         return session.get(Generation, self.generation_id)
 
     def follow(self) -> tuple[Indexes | None, dict[int, str]]:
-        """Return the indexes at the last commit, and the damaged versions with their documents."""
+        """Return the indexes at the last commit, and the damaged versions with what is damaged."""
         with self._following, self._database.read() as session:
             damaged = self._apply_changes(session)
             return self._indexes, damaged
@@ -207,7 +225,7 @@ class Serving:
             added = _read_vectors(session, generation, unit_ids, damaged)
             known.vectors.apply(added, removed=unit_ids)
             document_ids = queries.changed_documents(session, self._seen_change)
-            known.terms.apply(_read_terms(session, document_ids), removed=document_ids)
+            known.terms.apply(_read_terms(session, document_ids, damaged), removed=document_ids)
         self._indexes, self._seen_change = known, last
         return damaged
 
@@ -225,11 +243,13 @@ class Resources:
         self.work_arrived = Event()
         """Set when documents were queued; the worker waits for it."""
         self.tasks_arrived = Event()
-        """Set when a generation or an evaluation was asked for."""
+        """Set when a generation or an evaluation was asked for, or an erasure is not complete."""
         self.asked_queries: SimpleQueue[LoggedQuery] = SimpleQueue()
         """What the query log has yet to store: a search does not wait for the writers."""
         self.training: dict[int, TrainingProgress] = {}
         """The generations whose adapter is trained at present."""
+        self.last_sync: SyncReport | None = None
+        """What came of the last scheduled sync; None before the first one."""
         self._configured = Serving(settings, database)
         self._servings: dict[int, Serving] = {}
         self._choosing = Lock()
@@ -316,17 +336,21 @@ class Resources:
     def catch_up(self) -> Indexes | None:
         """Bring the indexes to the last commit; None while nothing was ever embedded.
 
-        Versions with a damaged vector are quarantined on the way.
+        Versions with a damaged vector, or damaged text and terms, are quarantined on the way.
         """
         serving = self._serving
         while True:
             indexes, damaged = serving.follow()
             if not damaged:
                 return indexes
-            for version_id, document_id in damaged.items():
-                self.quarantine(
-                    version_id, f"a vector of {document_id} fails its checksum; {_ADVICE}"
-                )
+            for version_id, what in damaged.items():
+                self.quarantine(version_id, f"{what} fails its checksum; {_ADVICE}")
+
+    def erase_deleted(self) -> bool:
+        """Let no file hold what was deleted; where that has to wait the background goes on."""
+        if not self.database.erase_deleted():
+            self.tasks_arrived.set()
+        return not self.database.owes_erasure
 
     def quarantine(self, version_id: int, message: str) -> None:
         """Take a damaged version out of every answer and let its document say why."""
@@ -410,7 +434,7 @@ def read_indexes(session: Session, generation: Generation, damaged: dict[int, st
         FlatIndex(generation.dimensions), LexicalIndex(), generation.id, generation.vector_set
     )
     indexes.vectors.apply(_read_vectors(session, generation, None, damaged))
-    indexes.terms.apply(_read_terms(session, None))
+    indexes.terms.apply(_read_terms(session, None, damaged))
     return indexes
 
 
@@ -443,7 +467,9 @@ def open_resources(settings: Settings, *, holder: str = "folio") -> Iterator[Res
     with ExitStack() as stack:
         database = stack.enter_context(open_database(settings.data, holder=holder))
         with database.write() as session:
-            queue.requeue_interrupted(session, max_attempts=MAX_ATTEMPTS)
+            queue.requeue_interrupted(
+                session, max_attempts=MAX_CUT_OFFS, pause_seconds=settings.retry_seconds
+            )
             # Nobody follows the log yet: the index is read whole.
             queries.clear_changes(session)
         _complete_terms(database)
@@ -461,7 +487,7 @@ def _read_vectors(
     vectors: list[bytes] = []
     for unit in queries.live_units(session, generation.vector_set, unit_ids):
         if crc32(unit.vector) != unit.vector_crc32:
-            damaged[unit.version_id] = unit.external_id
+            damaged[unit.version_id] = f"a vector of {unit.external_id}"
             continue
         ids.append((unit.unit_id, unit.document_id, unit.collection_id))
         vectors.append(unit.vector)
@@ -484,16 +510,22 @@ def _complete_terms(database: Database) -> None:
             return
 
 
-def _read_terms(session: Session, document_ids: list[int] | None) -> list[TermDocument]:
-    """Read terms from the database, leaving out and naming those that fail their checksum."""
+def _read_terms(
+    session: Session, document_ids: list[int] | None, damaged: dict[int, str]
+) -> list[TermDocument]:
+    """Read terms; those that fail their checksum are made again of the text.
+
+    The versions whose text fails it as well are noted in `damaged`.
+    """
     documents = []
     for row in queries.live_terms(session, document_ids):
-        if crc32(row.data) != row.data_crc32:
-            logger.error(
-                "the terms of document %r fail their checksum and are left out; "
-                "upload the document again",
-                row.external_id,
-            )
-            continue
-        documents.append(TermDocument(row.document_id, row.collection_id, row.data))
+        data = row.data
+        if crc32(data) != row.data_crc32:
+            logger.error("the terms of %s fail their checksum; %s", row.external_id, _ADVICE)
+            version = session.get_one(Version, row.version_id)
+            if version.text is None or crc32(version.text.encode()) != version.text_crc32:
+                damaged[row.version_id] = f"the text of {row.external_id}"
+                continue
+            data = pack_terms(count_article_terms(version.title, version.text)).data
+        documents.append(TermDocument(row.document_id, row.collection_id, data))
     return documents

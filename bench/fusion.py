@@ -108,13 +108,13 @@ def read_scored(name: str, labelled: LabelledSet, kb: Path, cache: Path) -> Scor
         stages, grades = np.split(kept["stages"], ends), np.split(kept["grades"], ends)
         fingerprint = str(kept["fingerprint"])
     ideals = [
-        _gain(np.sort(np.array(list(labelled.grades[query.id].values()), float))[::-1])
+        gain(np.sort(np.array(list(labelled.grades[query.id].values()), float))[::-1])
         for query in labelled.queries
     ]
     return ScoredSet(name, fingerprint, tuple(map(Scored, stages, grades, ideals)))
 
 
-def _gain(grades: Array) -> float:
+def gain(grades: Array) -> float:
     """Return the discounted gain of the first ten grades in the order given."""
     top = grades[:_DEPTH]
     return float(top @ (1 / np.log2(np.arange(2, len(top) + 2))))
@@ -123,7 +123,7 @@ def _gain(grades: Array) -> float:
 def ndcg(queries: Sequence[Scored], fuse: Callable[[Array], Array]) -> float:
     """Return the mean nDCG@10 of the queries when `fuse` scores their candidates."""
     values = [
-        _gain(query.grades[np.argsort(-fuse(query.stages), kind="stable")]) / query.ideal
+        gain(query.grades[np.argsort(-fuse(query.stages), kind="stable")]) / query.ideal
         for query in queries
     ]
     return float(np.mean(values))
@@ -163,7 +163,7 @@ def choose_shares(sets: Sequence[ScoredSet], scale: Callable[[Array], Array]) ->
         means = [
             np.mean(
                 [
-                    _gain(q.grades[np.argsort(-(x @ np.array(weights)), kind="stable")]) / q.ideal
+                    gain(q.grades[np.argsort(-(x @ np.array(weights)), kind="stable")]) / q.ideal
                     for x, q in some
                 ]
             )

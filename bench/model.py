@@ -1,6 +1,6 @@
 """Measures a model of train/ on labelled sets while it is made: without a database.
 
-    python bench/model.py --base stretch.pt --adapters adapt.pt --data SETS --set scifact_beir
+    python bench/model.py --state adapt.pt --data SETS --set scifact_beir
 
 The service's own search path is measured by `bench/retrieval.py`; this is for choosing between
 checkpoints. Articles are cut and pooled as the service does it.
@@ -25,7 +25,7 @@ from app.domain import Article
 from app.embedding.checkpoint import TITLE_SEPARATOR
 from bench.sets import Document, LabelledSet, read_set
 from ingest.units import split_article
-from train.articles import split_adapters
+from train.articles import is_adapted, split_model
 from train.contrast import embed_alone, read_articles
 from train.data import PASSAGE_TOKENS, Example, Reader, as_example
 from train.encoder import Weights, adapted, cast, fastest_dtype
@@ -204,13 +204,13 @@ def _print_measures(
 
 def _read_weights(arguments: argparse.Namespace) -> tuple[Weights, Weights]:
     """Return the weights that read queries and those that read passages."""
-    if arguments.base is None:
+    if arguments.checkpoint is not None:
         base, adapters = read_weights(arguments.checkpoint)
     else:
-        base = load_learned(arguments.base)
-        if arguments.adapters is None:
-            return base, base
-        adapters = split_adapters(load_learned(arguments.adapters))
+        learned = load_learned(arguments.state)
+        if not is_adapted(learned):
+            return learned, learned
+        base, adapters = split_model(learned)
     return adapted(base, adapters["query"]), adapted(base, adapters["passage"])
 
 
@@ -219,8 +219,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--checkpoint", type=Path, help="exported folder")
-    which.add_argument("--base", type=Path, help="instead of a folder: state of step 2 or 3")
-    parser.add_argument("--adapters", type=Path, help="with --base: state of step 4")
+    which.add_argument("--state", type=Path, help="instead of a folder: state of step 2, 3 or 4")
     parser.add_argument("--data", type=Path, required=True, help="folder of labelled sets")
     parser.add_argument("--set", action="append", required=True)
     parser.add_argument("--documents", type=int, default=1000, help="those of a sample")

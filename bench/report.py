@@ -20,16 +20,21 @@ def describe_machine() -> str:
     )
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a Markdown table: the first column to the left, the numbers to the right."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, names: int = 1) -> None:
+    """Print a Markdown table: the first `names` columns to the left, the numbers to the right."""
     cells = [list(columns), *(list(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    ruler = [
+        "-" * width if place < names else "-" * (width - 1) + ":"
+        for place, width in enumerate(widths)
+    ]
     print()
     for row in (cells[0], ruler, *cells[1:]):
-        first = row[0].ljust(widths[0])
-        rest = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
-        print("| " + " | ".join([first, *rest]) + " |")
+        padded = (
+            cell.ljust(width) if place < names else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print("| " + " | ".join(padded) + " |")
 
 
 def _processor() -> str:

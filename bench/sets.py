@@ -5,7 +5,7 @@ A set is a folder with `docs.jsonl` {"id", "title", "text"}, `queries.jsonl` {"i
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,13 @@ def read_queries(
         for line in _read_lines(folder / "queries.jsonl")
         if judged is None or line["id"] in judged
     )
+
+
+def take_spread(queries: Sequence[Query], count: int | None) -> tuple[Query, ...]:
+    """Return `count` queries taken from all over a set; all where there are no more."""
+    if count is None or count >= len(queries):
+        return tuple(queries)
+    return tuple(queries[n * len(queries) // count] for n in range(count))
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ import logging
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import sha256
 from itertools import pairwise
 from time import perf_counter
@@ -25,6 +26,7 @@ from app.errors import (
     UnreadableDocument,
 )
 from app.resources import MAX_ATTEMPTS, Resources
+from ingest.language import detect_language
 from ingest.sandbox import Sandbox
 from ingest.storing import (
     EmbeddedArticle,
@@ -232,15 +234,19 @@ def cut_article(engine: Engine, article: Article, *, passage_tokens: int) -> Cut
             f"the title leaves {max(room, 0)} of {engine.max_tokens} tokens for text",
             code="title_too_long",
         )
+
+    @cache
+    def count(span: Span) -> int:
+        return engine.count_tokens(_as_item(article, span))
+
     units = split_article(
         article,
         engine.token_starts(article.text),
         unit_tokens=room,
         passage_tokens=passage_tokens,
-        fits=lambda span: engine.count_tokens(_as_item(article, span)) <= engine.max_tokens,
+        fits=lambda span: count(span) <= engine.max_tokens,
     )
-    tokens = tuple(engine.count_tokens(_as_item(article, unit.span)) for unit in units)
-    return CutArticle(article, units, tokens)
+    return CutArticle(article, units, tuple(count(unit.span) for unit in units))
 
 
 def join_embeddings(
@@ -268,6 +274,7 @@ def join_embeddings(
         passages=sum(len(unit.passages) for unit in units),
         warnings=article.warnings,
         took_ms={stage: round(ms, 3) for stage, ms in took_ms.items()},
+        language=detect_language(article.text),
     )
     if receipt.tokens_embedded < receipt.tokens_counted:
         raise UnreadableDocument(

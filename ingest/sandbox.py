@@ -35,6 +35,16 @@ class Sandbox:
         self._parsed = 0
         self._lock = Lock()
 
+    def start(self) -> None:
+        """Have a child that is ready; without it the first document waits for one."""
+        with self._lock:
+            try:
+                if self._child is None:
+                    self._ask("text/plain", b"ready")
+            # The next document meets it too, and can say so.
+            except UnreadableDocument:
+                self._stop()
+
     def parse(self, media_type: str, data: bytes) -> Article:
         """Return the article in `data`.
 

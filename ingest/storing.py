@@ -55,8 +55,8 @@ def store_article(
     if former is not None:
         queries.remove_units(session, UnitRow.version_id == former.id)
         session.execute(delete(TermsRow).where(TermsRow.version_id == former.id))
-    _make_live(session, version, former, parsed, article)
     version.receipt = asdict(embedded.receipt)
+    _make_live(session, version, former, parsed, article)
     unit_ids = store_units(
         session, embedded, version_id=version.id, generation_id=generation.vector_set
     )
@@ -195,7 +195,7 @@ def _make_live(
     version.headings = [[h.start, h.level, h.text] for h in article.headings]
     version.pages = [[page.start, page.number] for page in article.pages]
     version.metadata_crc32 = metadata_crc32(session, version)
-    queries.replace_attributes(session, version.document_id, version.attributes)
+    queries.replace_attributes(session, version.document_id, queries.looked_up(version))
 
 
 def _prune(resources: Resources, session: Session, live: Version) -> None:

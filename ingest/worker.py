@@ -10,7 +10,7 @@ from app.db import queue
 from app.db.queue import Claim
 from app.domain import Stage
 from app.errors import FolioError
-from app.resources import MAX_ATTEMPTS, Resources
+from app.resources import MAX_CUT_OFFS, Resources
 from ingest.pipeline import (
     NOT_THE_DOCUMENTS_FAULT,
     Prepared,
@@ -68,10 +68,13 @@ class Leases:
 
     def take_next(self, *, only_new: bool) -> Claim | None:
         """Claim the next document that is due."""
+        settings = self._resources.settings
         with self._resources.database.write() as session:
-            queue.requeue_lapsed(session, max_attempts=MAX_ATTEMPTS)
+            queue.requeue_lapsed(
+                session, max_attempts=MAX_CUT_OFFS, pause_seconds=settings.retry_seconds
+            )
             claim = queue.claim_next(
-                session, lease_seconds=self._resources.settings.lease_seconds, only_new=only_new
+                session, lease_seconds=settings.lease_seconds, only_new=only_new
             )
         if claim is not None:
             with self._lock:
@@ -152,15 +155,13 @@ def drain_queue(
     while not stopping.is_set() and (max_documents is None or done < max_documents):
         room = _BATCH_DOCUMENTS if max_documents is None else max_documents - done
         try:
-            taken = _ingest_batch(
+            with resources.database.read() as session:
+                pause = queue.seconds_until_due(session)
+            if pause is None or pause > 0:
+                return pause
+            done += _ingest_batch(
                 resources, sandbox, leases, stopping, max_documents=min(room, _BATCH_DOCUMENTS)
             )
-            if taken == 0:
-                with resources.database.read() as session:
-                    pause = queue.seconds_until_due(session)
-                if pause is None or pause > 0:
-                    return pause
-            done += taken
         except NOT_THE_DOCUMENTS_FAULT as error:
             logger.error("ingestion waits: %s", error)
             return _RETRY_SECONDS
@@ -185,6 +186,9 @@ def _ingest_batch(
     """Take documents until their tokens fill an engine call, and ingest them; returns how many."""
     # What one model embedded is committed to its own generation, or not at all.
     resources = resources.pin()
+    # Before anything is claimed: a process that ends meanwhile costs no document an attempt.
+    _ = resources.engine
+    sandbox.start()
     call_tokens = _CALL_BATCHES * resources.settings.batch_tokens
     batch: list[Prepared] = []
     taken = tokens = 0

@@ -19,6 +19,7 @@ LAYERS = [
     ["app.client"],
     ["app.uploading", "app.explaining", "app.fetching"],
     ["app.mirror", "app.importing"],
+    ["app.schedule"],
     ["app.terminal"],
     ["app.commands"],
     ["app.cli"],

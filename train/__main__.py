@@ -1,4 +1,4 @@
-"""Makes a model: distil, stretch, adapt, export. `python -m train STEP --help` says how."""
+"""Makes a model: glosses, distil, stretch, adapt, export. `python -m train --help` says how."""
 
 import argparse
 import random
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from train import articles, data, distil, export
+from train import articles, data, distil, export, glosses
 from train.state import Run, load_learned
 from train.teacher import find_teacher, load_teacher, read_tokenizer
 
@@ -16,10 +16,19 @@ HELD_OUT = 0.03
 # Most words are seen rarely, and would drift: those of other fields most.
 FROZEN = {"word_embeddings.weight": 0.0}
 SHARES = {
-    **FROZEN,
-    # How near a head looks is mostly in these, and far from where it has to go.
-    "q_proj.bias": 10.0,
-    "k_proj.bias": 10.0,
+    "stretch": {
+        **FROZEN,
+        # How near a head looks is mostly in these, and far from where it has to go.
+        "q_proj.bias": 10.0,
+        "k_proj.bias": 10.0,
+    },
+    "adapt": {
+        **FROZEN,
+        "lora_A": 1.0,
+        "lora_B": 1.0,
+        # The base, which had its time.
+        "": 0.3,
+    },
 }
 
 
@@ -45,16 +54,19 @@ def run_articles(arguments: argparse.Namespace) -> None:
         load_teacher(arguments.teacher),
         sources[: _held_out(sources)],
         data.Reader(read_tokenizer(arguments.teacher)),
-        Run(arguments.out, arguments.minutes, arguments.rate, SHARES),
+        Run(arguments.out, arguments.minutes, arguments.rate, SHARES[arguments.step]),
     )
 
 
 def run_export(arguments: argparse.Namespace) -> None:
     """Write the checkpoint folder."""
-    adapters = articles.split_adapters(load_learned(arguments.adapters))
-    export.write_checkpoint(
-        arguments.out, load_learned(arguments.base), adapters, read_tokenizer(arguments.teacher)
-    )
+    base, adapters = articles.split_model(load_learned(arguments.model))
+    export.write_checkpoint(arguments.out, base, adapters, read_tokenizer(arguments.teacher))
+
+
+def run_glosses(arguments: argparse.Namespace) -> None:
+    """Write a corpus of other fields' words."""
+    print(glosses.write_glosses(arguments.wordnet, arguments.out), "articles")
 
 
 def _shuffle(sources: list[data.Source]) -> list[data.Source]:
@@ -78,9 +90,11 @@ def _tokenize(sources: list[data.Source], tokenizer: Tokenizer) -> tuple[distil.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
-    for name, minutes, rate in (("distil", 60, 4e-4), ("stretch", 30, 2e-4), ("adapt", 35, 5e-4)):
+    for name, minutes, rate in (("distil", 60, 4e-4), ("stretch", 50, 3e-4), ("adapt", 60, 2e-4)):
         step = steps.add_parser(name)
-        step.add_argument("--corpus", type=Path, required=True, help="articles, one JSON a line")
+        step.add_argument(
+            "--corpus", type=Path, nargs="+", required=True, help="articles, one JSON a line"
+        )
         step.add_argument("--out", type=Path, required=True, help="state; an existing one goes on")
         step.add_argument("--minutes", type=float, default=minutes)
         step.add_argument("--rate", type=float, default=rate, help="the highest learning rate")
@@ -91,8 +105,11 @@ def main() -> None:
     exporting = steps.add_parser("export")
     exporting.add_argument("--out", type=Path, required=True, help="checkpoint folder")
     exporting.set_defaults(run=run_export)
-    exporting.add_argument("--base", type=Path, required=True, help="state of step 3")
-    exporting.add_argument("--adapters", type=Path, required=True, help="state of step 4")
+    exporting.add_argument("--model", type=Path, required=True, help="state of step 4")
+    dictionary = steps.add_parser("glosses")
+    dictionary.add_argument("--wordnet", type=Path, required=True, help="folder with data.noun")
+    dictionary.add_argument("--out", type=Path, required=True, help="articles, one JSON a line")
+    dictionary.set_defaults(run=run_glosses)
     for step in steps.choices.values():
         step.add_argument("--teacher", type=Path, default=find_teacher())
     arguments = parser.parse_args()

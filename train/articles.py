@@ -24,7 +24,17 @@ from train.contrast import (
     total,
 )
 from train.data import Example, Reader, Source
-from train.encoder import HEAD, HEADS, LAYERS, Weights, adapted, cast, fastest_dtype, new_adapter
+from train.encoder import (
+    HEAD,
+    HEADS,
+    LAYERS,
+    WORDS,
+    Weights,
+    adapted,
+    cast,
+    fastest_dtype,
+    new_adapter,
+)
 from train.state import Run, State
 
 WINDOW = 8192
@@ -40,6 +50,7 @@ HARD_NEGATIVES = 2
 NEIGHBOURS = 12
 RANK = 16
 TASKS = ("query", "passage")
+_BASE = "base/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,7 @@ STRETCH = Course(
     },
     taught_share=0.55,
 )
-ADAPT = Course({**STRETCH.weights, "passage": 6.0, "question": 3.0, "article_nce": 1.0})
+ADAPT = Course({**STRETCH.weights, "article_nce": 1.0})
 
 
 def find_neighbours(sources: Sequence[Source], count: int = NEIGHBOURS) -> npt.NDArray[np.int64]:
@@ -165,40 +176,47 @@ def prefer_near(weights: Weights) -> dict[str, torch.Tensor]:
 
 
 def adapt(
-    base: Weights, teacher: Weights, sources: Sequence[Source], reader: Reader, run: Run
-) -> dict[str, dict[str, torch.Tensor]]:
-    """Train the query and the passage adapter together on the frozen base (step 4)."""
+    start: Weights, teacher: Weights, sources: Sequence[Source], reader: Reader, run: Run
+) -> dict[str, torch.Tensor]:
+    """Train both adapters, and slowly the base below them (step 4); returns all three.
+
+    `start` is what step 3 learned, or a model of this step that is to go on.
+    """
     torch.manual_seed(0)
-    state = run.start(
-        {
-            f"{task}/{name}": weight
-            for task in TASKS
-            for name, weight in new_adapter(base, RANK).items()
-        }
-    )
+    state = run.start(start if is_adapted(start) else _add_adapters(start))
     dtype = fastest_dtype()
-    frozen = cast(base, dtype)
 
     def merge() -> tuple[Weights, Weights]:
-        of_query, of_passage = (
-            adapted(frozen, cast(adapter, dtype))
-            for adapter in split_adapters(state.learned).values()
-        )
-        return of_query, of_passage
+        base, adapters = split_model(cast(state.learned, dtype))
+        return adapted(base, adapters["query"]), adapted(base, adapters["passage"])
 
     _train(state, merge, cast(teacher, dtype), sources, reader, ADAPT)
-    return split_adapters(state.finish())
+    return state.finish()
 
 
-def split_adapters(learned: Weights) -> dict[str, dict[str, torch.Tensor]]:
-    """Return the adapters of step 4 by task, query first."""
+def is_adapted(learned: Weights) -> bool:
+    """Whether step 4 learned it: base and adapters, not a base alone."""
+    return _BASE + WORDS in learned
+
+
+def _add_adapters(base: Weights) -> dict[str, torch.Tensor]:
+    model = {_BASE + name: weight for name, weight in base.items()}
+    for task in TASKS:
+        adapter = new_adapter(base, RANK)
+        model |= {f"{task}/{name}": weight for name, weight in adapter.items()}
+    return model
+
+
+def split_model(learned: Weights) -> tuple[dict[str, torch.Tensor], dict[str, Weights]]:
+    """Return base and adapters by task, query first, of what step 4 learned."""
+    return _take(learned, _BASE), {task: _take(learned, f"{task}/") for task in TASKS}
+
+
+def _take(learned: Weights, prefix: str) -> dict[str, torch.Tensor]:
     return {
-        task: {
-            name.removeprefix(f"{task}/"): weight
-            for name, weight in learned.items()
-            if name.startswith(f"{task}/")
-        }
-        for task in TASKS
+        name.removeprefix(prefix): weight
+        for name, weight in learned.items()
+        if name.startswith(prefix)
     }
 
 

@@ -4,7 +4,7 @@ import json
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,13 @@ from ingest.units import split_article
 
 PASSAGE_TOKENS = 160
 MAX_TITLE_TOKENS = 64
+
+SUBSTITUTED = 0.1
+"""The share of tokens that random words replace in one example of SUBSTITUTED_EVERY. A corpus has
+few of the words of other fields, but the teacher can be asked about any word."""
+SUBSTITUTED_EVERY = 4
+FIRST_WORD = 1996
+"""Below it the teacher's vocabulary holds special tokens, unused rows and single characters."""
 
 _SENTENCE = re.compile(r"[A-Z][^.!?\n|<>{}\[\]`]{30,220}[.!?](?=\s)")
 _TITLE_LINE = re.compile(r"\A#[^\n]*\n+")
@@ -62,13 +69,17 @@ class Example:
     answers: list[list[int]] = field(default_factory=list)
 
 
-def read_sources(corpus: Path, questions: Path | None = None) -> list[Source]:
-    """Read `corpus.jsonl` and `questions.jsonl`; headings become questions as well."""
+def read_sources(corpora: Sequence[Path], questions: Path | None = None) -> list[Source]:
+    """Read articles and their questions; headings become questions as well."""
     asked: dict[str, list[tuple[str, int]]] = {}
     if questions is not None:
         for line in _read_lines(questions):
             asked.setdefault(line["doc_id"], []).append((line["query"], line["section_index"]))
-    return [_read_source(line, asked.get(line["id"], [])) for line in _read_lines(corpus)]
+    return [
+        _read_source(line, asked.get(line["id"], []))
+        for path in corpora
+        for line in _read_lines(path)
+    ]
 
 
 def _read_source(line: Mapping[str, Any], asked: Sequence[tuple[str, int]]) -> Source:
@@ -129,6 +140,8 @@ class Reader:
         example, spans = as_example(article, unit, prefix, self.tokenizer)
         if example is None:
             return None
+        if chance.randrange(SUBSTITUTED_EVERY) == 0:
+            example = substitute(example, self.tokenizer.get_vocab_size(), chance)
         whole = list(range(len(spans)))
         for asked in (
             question,
@@ -179,6 +192,18 @@ def as_example(
             example.alone.append([*lead, *encoding.ids[first:last], encoding.ids[-1]])
             spans.append(passage.span)
     return (example if spans else None), spans
+
+
+def substitute(example: Example, vocabulary: int, chance: random.Random) -> Example:
+    """Return `example` with random words in its passages, the same ones where they stand alone."""
+    ids, alone = list(example.ids), []
+    for (start, end), text in zip(example.passages, example.alone, strict=True):
+        for at in range(start, end):
+            if chance.random() < SUBSTITUTED:
+                ids[at] = chance.randrange(FIRST_WORD, vocabulary)
+        lead = text[: -(end - start) - 1]
+        alone.append([*lead, *ids[start:end], text[-1]])
+    return replace(example, ids=ids, alone=alone)
 
 
 def _pick_heading(source: Source, chance: random.Random) -> Question | None:

@@ -12,13 +12,10 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812  the name that the field uses
 
+from train.data import FIRST_WORD, SUBSTITUTED, SUBSTITUTED_EVERY
 from train.encoder import HEAD, HEADS, LAYERS, Weights, cast, encode, fastest_dtype
 from train.state import Run
 
-SUBSTITUTED = 0.1
-"""The share of tokens that random words replace in one step of SUBSTITUTED_EVERY. The corpus has
-few of the words of other fields, but the teacher can be asked about any word."""
-SUBSTITUTED_EVERY = 4
 LENGTHS = (48, 96, 160, 256, 384, 512)
 SHARES = (0.15, 0.2, 0.25, 0.2, 0.1, 0.1)
 STEP_TOKENS = 2560
@@ -27,8 +24,6 @@ LAYER_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.5, 3.0)
 POOLED_WEIGHT = 2.0
 
 _MEAN_OF_POSITIONS = 128
-_FIRST_WORD = 1996
-"""Below it the teacher's vocabulary holds special tokens, unused rows and single characters."""
 
 Tokens = npt.NDArray[np.uint16]
 
@@ -150,7 +145,7 @@ def distil(
 
 
 def _substitute(ids: torch.Tensor, chance: np.random.Generator, vocabulary: int) -> torch.Tensor:
-    words = torch.from_numpy(chance.integers(_FIRST_WORD, vocabulary, size=ids.shape))
+    words = torch.from_numpy(chance.integers(FIRST_WORD, vocabulary, size=ids.shape))
     replaced = torch.from_numpy(chance.random(ids.shape) < SUBSTITUTED)
     replaced[:, [0, -1]] = False
     return torch.where(replaced, words, ids)

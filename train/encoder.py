@@ -33,7 +33,7 @@ LINEARS = tuple(
     )
 )
 
-_WORDS = "embeddings.word_embeddings.weight"
+WORDS = "embeddings.word_embeddings.weight"
 _POSITIONS = "embeddings.position_embeddings.weight"
 _TYPES = "embeddings.token_type_embeddings.weight"
 
@@ -45,7 +45,7 @@ def encode(weights: Weights, ids: torch.Tensor, lengths: Sequence[int]) -> list[
     (sum(lengths), HIDDEN). Runs in the dtype of the weights.
     """
     positions = torch.cat([torch.arange(length) for length in lengths])
-    x = F.embedding(ids, weights[_WORDS]) + weights[_TYPES][0]
+    x = F.embedding(ids, weights[WORDS]) + weights[_TYPES][0]
     rotation = None
     if _POSITIONS in weights:
         x = x + F.embedding(positions, weights[_POSITIONS])

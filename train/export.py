@@ -107,9 +107,9 @@ def write_checkpoint(
 
 def read_weights(
     folder: Path,
-) -> tuple[dict[str, torch.Tensor], dict[str, dict[str, torch.Tensor]]]:
+) -> tuple[dict[str, torch.Tensor], dict[str, Weights]]:
     """Return base and adapters (`query`, `passage`) of a folder that `write_checkpoint` wrote."""
-    adapters = {
+    adapters: dict[str, Weights] = {
         name: {
             key.removeprefix(_ADAPTER_PREFIX).removesuffix(".weight"): weight
             for key, weight in _load(folder / subfolder / "adapter_model.safetensors").items()

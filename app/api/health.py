@@ -1,5 +1,7 @@
 """Is it alive, is it ready, how is it doing."""
 
+from dataclasses import asdict
+from datetime import datetime
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -20,9 +22,22 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
+class Sync(BaseModel):
+    """The last scheduled sync; `error` is the code of what kept it from being done."""
+
+    finished_at: datetime
+    error: str | None
+    added: int
+    changed: int
+    renamed: int
+    deleted: int
+    failed: int
+
+
 class Readiness(Health):
     model: str
     documents: int
+    sync: Sync | None = None
 
 
 @router.get("/healthz")
@@ -38,7 +53,11 @@ def check_readiness(resources: Opened) -> Readiness:
         raise ModelUnavailable(resources.model_problem or "the model is loading", code="not_ready")
     with resources.database.read() as session:
         counts = queries.count_by_status(session)
-    return Readiness(model=resources.checkpoint.name, documents=sum(counts.values()))
+    return Readiness(
+        model=resources.checkpoint.name,
+        documents=sum(counts.values()),
+        sync=None if resources.last_sync is None else Sync(**asdict(resources.last_sync)),
+    )
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -55,6 +55,7 @@ def get_context(
         filters=body.filters.to_filter() if body.filters else None,
         min_score=body.min_score,
         also_in=body.also_in,
+        tokenizer=body.tokenizer,
     )
     return ContextOut.model_validate(context)
 

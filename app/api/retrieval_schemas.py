@@ -31,11 +31,16 @@ class ContextIn(Body):
         ge=1,
         le=MAX_CONTEXT_TOKENS,
         examples=[2000],
-        description="Of titles, headings and texts together, counted with the model's tokenizer",
+        description="Of titles, headings and texts together, counted with `tokenizer`",
     )
     filters: Filters = None
     min_score: float | None = Field(None, allow_inf_nan=False)
     also_in: list[str] = Field([], max_length=7)
+    tokenizer: str | None = Field(
+        None,
+        max_length=128,
+        description="What tokens are counted with: one of the server's; null: the model's own",
+    )
 
 
 class BlockOut(Answer):

@@ -172,6 +172,8 @@ class ReceiptOut(Answer):
     passages: int
     warnings: list[str]
     took_ms: dict[str, float] = {}
+    language: str | None = None
+    """As it was detected: ISO 639-1."""
 
 
 class VersionOut(Answer):
@@ -244,7 +246,8 @@ class JobOut(Answer):
 FilterKey = Annotated[
     Key,
     Field(
-        description="An attribute, or $id, $url, $media_type, or in ISO 8601 $created_at (first "
+        description="An attribute, or $id, $url, $media_type, $language (ISO 639-1, as detected "
+        "unless an attribute of this name was given), or in ISO 8601 $created_at (first "
         "uploaded) and $updated_at (the version that answers was ready)"
     ),
 ]

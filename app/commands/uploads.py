@@ -77,17 +77,13 @@ def sync(
     from app import mirror
 
     outcome = Outcome()
-    found = mirror.read_folder(folder)
-    outcome.skipped = found.skipped
+    # Before anything is opened, so that a wrong path is said at once.
+    mirror.require_folder(folder)
     with open_client(
         data, server, key, "folio sync", embeds=not dry_run, works=not dry_run
     ) as client:
-        stored = mirror.list_documents(client, collection)
-        plan = mirror.make_plan(found, stored)
+        plan = mirror.plan_sync(client, folder, collection, outcome, force=force or dry_run)
         if not dry_run:
-            if not force:
-                mirror.check_deletions(plan, len(stored))
-            client.ensure_collection(collection)
             with _progress(quiet=as_json) as show:
                 mirror.apply_plan(client, collection, plan, outcome, show)
     changes = plan.describe()

@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 
-from app.errors import FolioError
+from app.errors import CorruptData, FolioError
 
 # In the wheel the scripts are package data; in a checkout they stand at the top level.
 _PACKAGED = Path(__file__).with_name("migrations_data")
@@ -37,7 +37,10 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
                     ) from error
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
                 if broken:
-                    raise RuntimeError(f"migration left {len(broken)} broken foreign keys")
+                    raise CorruptData(
+                        f"{len(broken)} rows of the database refer to what is not there: it is "
+                        "damaged, or a migration would leave it so; nothing was changed"
+                    )
         finally:
             driver.execute("PRAGMA foreign_keys = ON")
 

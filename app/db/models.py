@@ -4,10 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     LargeBinary,
@@ -19,22 +16,9 @@ from sqlalchemy import (
     text as sql_text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
 
+from app.db.columns import StoredJson, StoredWord, UtcDateTime
 from app.domain import GenerationState, Mode, Progress, Scope, Stage, Status
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC datetime; SQLite stores it without its zone."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.replace(tzinfo=UTC)
 
 
 def utc_now() -> datetime:
@@ -53,7 +37,7 @@ class Table(DeclarativeBase):
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UtcDateTime,
-        dict[str, Any]: JSON,
+        dict[str, Any]: StoredJson,
         bytes: LargeBinary,
     }
 
@@ -111,7 +95,7 @@ class Version(Table):
     id: Mapped[int] = mapped_column(primary_key=True)
     document_id: Mapped[int] = mapped_column(_belongs_to("documents.id"))
     number: Mapped[int]
-    status: Mapped[Status] = mapped_column(String(16), default=Status.QUEUED)
+    status: Mapped[Status] = mapped_column(StoredWord(Status, 16), default=Status.QUEUED)
     is_live: Mapped[bool] = mapped_column(default=False)
     """Whether this version answers; at most one of a document does."""
     original_sha256: Mapped[str] = mapped_column(ForeignKey("originals.sha256"), index=True)
@@ -126,14 +110,14 @@ class Version(Table):
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     text: Mapped[str | None]
     text_crc32: Mapped[int | None] = mapped_column(BigInteger)
-    headings: Mapped[list[list[Any]] | None] = mapped_column(JSON)
+    headings: Mapped[list[list[Any]] | None] = mapped_column(StoredJson)
     """[start, level, text] of each section heading."""
-    pages: Mapped[list[list[int]] | None] = mapped_column(JSON)
+    pages: Mapped[list[list[int]] | None] = mapped_column(StoredJson)
     """[start, number] of each page."""
     receipt: Mapped[dict[str, Any] | None]
     attempts: Mapped[int] = mapped_column(default=0)
     """How often it was claimed, but for the claims that were given back."""
-    stage: Mapped[Stage | None] = mapped_column(String(8))
+    stage: Mapped[Stage | None] = mapped_column(StoredWord(Stage, 8))
     """Where its work stands, or where it failed."""
     claim_token: Mapped[str | None] = mapped_column(String(32))
     """Who works on it: only the holder of this token can commit the result."""
@@ -202,7 +186,7 @@ class Generation(Table):
     """What computed the vectors, and in which precision: speed, not meaning."""
     is_live: Mapped[bool] = mapped_column(default=False)
     state: Mapped[GenerationState] = mapped_column(
-        String(16), default=GenerationState.READY, server_default="ready"
+        StoredWord(GenerationState, 16), default=GenerationState.READY, server_default="ready"
     )
     source: Mapped[dict[str, Any] | None]
     """The settings that open its model; None for what an older program stored."""
@@ -343,7 +327,7 @@ class Key(Table):
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(default="")
     secret_sha256: Mapped[str] = mapped_column(String(64))
-    scope: Mapped[Scope] = mapped_column(String(8))
+    scope: Mapped[Scope] = mapped_column(StoredWord(Scope, 8))
     all_collections: Mapped[bool] = mapped_column(default=False)
     from_file: Mapped[bool] = mapped_column(default=False)
     """Whether it came from the operator's key file, which may replace it."""
@@ -368,7 +352,7 @@ class EvaluationRow(Table):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"), index=True)
-    status: Mapped[Progress] = mapped_column(String(16), default=Progress.QUEUED)
+    status: Mapped[Progress] = mapped_column(StoredWord(Progress, 16), default=Progress.QUEUED)
     request: Mapped[dict[str, Any]]
     """`queries` and `configurations`."""
     result: Mapped[dict[str, Any] | None]
@@ -386,8 +370,8 @@ class LoggedQuery(Table):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"))
     text: Mapped[str]
-    mode: Mapped[Mode] = mapped_column(String(8))
-    found: Mapped[list[str]] = mapped_column(JSON)
+    mode: Mapped[Mode] = mapped_column(StoredWord(Mode, 8))
+    found: Mapped[list[str]] = mapped_column(StoredJson)
     """Ids of the first documents, best first."""
     score: Mapped[float | None]
     """Of the first one."""

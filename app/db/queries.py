@@ -41,6 +41,7 @@ from app.db.models import (
 )
 from app.domain import (
     FIELD_KEYS,
+    LANGUAGE_KEY,
     TIME_KEYS,
     Attributes,
     Comparison,
@@ -256,7 +257,7 @@ def find_twins(session: Session, version_id: int, *, limit: int) -> list[str]:
 
 
 def replace_attributes(session: Session, document_id: int, attributes: Attributes) -> None:
-    """Store the attributes of a live document as filters look them up."""
+    """Store what filters look up of a live document."""
     session.execute(delete(Attribute).where(Attribute.document_id == document_id))
     rows = [
         {"document_id": document_id, "key": key, **_as_columns(value)}
@@ -265,6 +266,13 @@ def replace_attributes(session: Session, document_id: int, attributes: Attribute
     ]
     if rows:
         session.execute(insert(Attribute), rows)
+
+
+def looked_up(version: Version) -> Attributes:
+    """Return what filters look up of a version: its attributes, and its language."""
+    language = (version.receipt or {}).get("language")
+    detected = {} if language is None else {LANGUAGE_KEY: language}
+    return {**detected, **version.attributes}
 
 
 # Jobs
@@ -409,6 +417,7 @@ class TermsOfDocument:
     document_id: int
     external_id: str
     collection_id: int
+    version_id: int
     data: bytes
     data_crc32: int
 
@@ -422,6 +431,7 @@ def live_terms(
             Document.id,
             Document.external_id,
             Document.collection_id,
+            Version.id,
             TermsRow.data,
             TermsRow.data_crc32,
         )
@@ -475,14 +485,6 @@ def find_live(session: Session, document_ids: Sequence[int]) -> dict[int, FoundV
         .where(Version.document_id.in_(document_ids), Version.is_live)
     )
     return {row[0]: FoundVersion(*row) for row in rows}
-
-
-def have_units(session: Session, unit_ids: Sequence[int]) -> bool:
-    """Return whether all of these units are there."""
-    count = session.scalar(
-        select(func.count()).select_from(UnitRow).where(UnitRow.id.in_(unit_ids))
-    )
-    return count == len(set(unit_ids))
 
 
 def find_texts(

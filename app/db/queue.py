@@ -9,13 +9,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, or_, select, text, update
+from sqlalchemy.orm import Session, aliased
 
 from app.db.models import Version, utc_now
 from app.domain import Stage, Status
 
 _FREE = {"claim_token": None, "leased_until": None}
+
+# In the very words of the partial index: SQLite compares them, and would read every version that
+# there is where a value is bound.
+_PENDING = text("versions.status IN ('queued', 'processing')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +34,28 @@ class Claim:
 
 def count_pending(session: Session) -> int:
     """Return how many versions wait or are worked on."""
-    pending = Version.status.in_((Status.QUEUED, Status.PROCESSING))
-    return session.scalar(select(func.count()).where(pending)) or 0
+    return session.scalar(select(func.count()).select_from(Version).where(_PENDING)) or 0
 
 
 def claim_next(session: Session, *, lease_seconds: float, only_new: bool = False) -> Claim | None:
-    """Take the oldest version that is due into processing; `only_new` leaves second attempts."""
+    """Take the oldest version that is due into processing.
+
+    What was never tried goes first: a document that ends the process keeps no other from its turn,
+    and one that was only in the way of a kill is tried when there is peace. But no version passes
+    an older one of its document, which would come later and go live over it. With `only_new` second
+    attempts are left for later.
+    """
     now = utc_now()
-    statement = (
+    due = (
         select(Version.id, Version.attempts)
-        .where(Version.status == Status.QUEUED, _is_due(now))
+        .where(_PENDING, Version.status == Status.QUEUED, _is_due(now))
         .order_by(Version.id)
         .limit(1)
     )
-    row = session.execute(statement).first()
-    if row is None or (only_new and row.attempts):
+    row = session.execute(due.where(Version.attempts == 0)).first()
+    if row is None and not only_new:
+        row = session.execute(due).first()
+    if row is None:
         return None
     claim = Claim(row.id, uuid.uuid4().hex, row.attempts + 1)
     session.execute(
@@ -63,7 +74,7 @@ def claim_next(session: Session, *, lease_seconds: float, only_new: bool = False
 
 def seconds_until_due(session: Session) -> float | None:
     """Return how long until a queued version may be claimed; None when none is queued."""
-    queued = Version.status == Status.QUEUED
+    queued = _PENDING & (Version.status == Status.QUEUED)
     if session.scalar(select(Version.id).where(queued, _is_due(utc_now())).limit(1)) is not None:
         return 0.0
     due = session.scalar(select(func.min(Version.next_attempt_at)).where(queued))
@@ -77,7 +88,7 @@ def renew_claims(
     values = {"leased_until": utc_now() + timedelta(seconds=lease_seconds)}
     session.execute(
         update(Version)
-        .where(Version.claim_token.in_([claim.token for claim in claims]))
+        .where(_are_held(claims))
         .values(values | ({} if stage is None else {"stage": stage}))
     )
 
@@ -97,7 +108,7 @@ def give_back(session: Session, claims: Sequence[Claim]) -> None:
     """Return versions to the queue as if they had not been claimed."""
     session.execute(
         update(Version)
-        .where(Version.claim_token.in_([claim.token for claim in claims]))
+        .where(_are_held(claims))
         .values(status=Status.QUEUED, stage=None, attempts=Version.attempts - 1, **_FREE)
     )
 
@@ -106,7 +117,7 @@ def retry_later(session: Session, claim: Claim, *, after_seconds: float) -> None
     """Return a version to the queue for another attempt; this one counts."""
     session.execute(
         update(Version)
-        .where(Version.claim_token == claim.token)
+        .where(_are_held([claim]))
         .values(
             status=Status.QUEUED,
             next_attempt_at=utc_now() + timedelta(seconds=after_seconds),
@@ -119,24 +130,30 @@ def fail(session: Session, claim: Claim, *, stage: Stage, code: str, message: st
     """End a claimed version as failed."""
     session.execute(
         update(Version)
-        .where(Version.claim_token == claim.token)
+        .where(_are_held([claim]))
         .values(status=Status.FAILED, stage=stage, error_code=code, error_message=message, **_FREE)
     )
 
 
-def requeue_interrupted(session: Session, *, max_attempts: int) -> None:
-    """Put back what a dead process was working on; what killed it too often fails."""
-    _requeue(session, Version.status == Status.PROCESSING, max_attempts)
+def requeue_interrupted(session: Session, *, max_attempts: int, pause_seconds: float) -> None:
+    """Put back what a dead process was working on; what was cut off too often fails.
+
+    After its second time a document waits for `pause_seconds`, so that others go first.
+    """
+    processing = _PENDING & (Version.status == Status.PROCESSING)
+    _requeue(session, processing, max_attempts, pause_seconds)
 
 
-def requeue_lapsed(session: Session, *, max_attempts: int) -> None:
-    """Put back what nobody has given a sign of life about; what is lost too often fails."""
-    lapsed = (Version.status == Status.PROCESSING) & (Version.leased_until < utc_now())
+def requeue_lapsed(session: Session, *, max_attempts: int, pause_seconds: float) -> None:
+    """Put back what nobody has given a sign of life about, as requeue_interrupted does."""
+    lapsed = _PENDING & (Version.status == Status.PROCESSING) & (Version.leased_until < utc_now())
     if session.scalar(select(Version.id).where(lapsed).limit(1)) is not None:
-        _requeue(session, lapsed, max_attempts)
+        _requeue(session, lapsed, max_attempts, pause_seconds)
 
 
-def _requeue(session: Session, lost: ColumnElement[bool], max_attempts: int) -> None:
+def _requeue(
+    session: Session, lost: ColumnElement[bool], max_attempts: int, pause_seconds: float
+) -> None:
     session.execute(
         update(Version)
         .where(lost, Version.attempts >= max_attempts)
@@ -147,8 +164,27 @@ def _requeue(session: Session, lost: ColumnElement[bool], max_attempts: int) -> 
             **_FREE,
         )
     )
-    session.execute(update(Version).where(lost).values(status=Status.QUEUED, **_FREE))
+    back = {"status": Status.QUEUED, **_FREE}
+    due = utc_now() + timedelta(seconds=pause_seconds)
+    session.execute(
+        update(Version).where(lost, Version.attempts > 1).values(next_attempt_at=due, **back)
+    )
+    session.execute(update(Version).where(lost).values(back))
+
+
+def _are_held(claims: Collection[Claim]) -> ColumnElement[bool]:
+    """Return whether a version is one of the claimed; by the id as well, which has an index."""
+    return Version.id.in_([claim.version_id for claim in claims]) & Version.claim_token.in_(
+        [claim.token for claim in claims]
+    )
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    return or_(Version.next_attempt_at.is_(None), Version.next_attempt_at <= now)
+    older = aliased(Version)
+    waits_for_older = exists().where(
+        older.document_id == Version.document_id,
+        older.number < Version.number,
+        older.status.in_((Status.QUEUED, Status.PROCESSING)),
+    )
+    is_time = or_(Version.next_attempt_at.is_(None), Version.next_attempt_at <= now)
+    return is_time & ~waits_for_older

@@ -51,6 +51,8 @@ class Database:
         self._readers = _make_engine(path, begin="BEGIN")
         self._writer = _make_engine(path, begin="BEGIN IMMEDIATE")
         self._writing = Lock()
+        self.owes_erasure = False
+        """Whether the log still holds what was deleted."""
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -74,23 +76,27 @@ class Database:
                 session.begin(),
             ):
                 yield session
+            # Emptied, and not only copied: the file would keep its size, and every write after it
+            # would copy once more.
             if self._wal.stat().st_size > _CHECKPOINT_BYTES:
-                self._checkpoint("PASSIVE")
+                self._checkpoint()
 
     def erase_deleted(self) -> bool:
         """Move the log into the database file and empty it, so that deleted content is gone.
 
-        False while a reader still needs the log, or the disk refuses; a later call empties it.
+        False while a reader still needs the log, or the disk refuses; `owes_erasure` says so until
+        a later call empties it.
         """
         deadline = monotonic() + _ERASE_SECONDS
         # Between two tries writers get their turn.
         while (done := self._try_erasing()) is False and monotonic() < deadline:
             sleep(_ERASE_PAUSE_SECONDS)
-        return bool(done)
+        self.owes_erasure = not done
+        return not self.owes_erasure
 
     def _try_erasing(self) -> bool | None:
         with self._writing:
-            return self._checkpoint("TRUNCATE")
+            return self._checkpoint()
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""
@@ -103,8 +109,8 @@ class Database:
         self._readers.dispose()
         self._writer.dispose()
 
-    def _checkpoint(self, mode: str) -> bool | None:
-        """Move the log into the file; False when a reader keeps some of it, None when it fails.
+    def _checkpoint(self) -> bool | None:
+        """Empty the log into the file; False when a reader keeps some of it, None when it fails.
 
         What was committed is safe in the log, so a disk that refuses is no error here.
         """
@@ -115,7 +121,7 @@ class Database:
             # Waiting here would hold up the writers.
             cursor.execute("PRAGMA busy_timeout = 0")
             try:
-                busy = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0]
+                busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             finally:
                 cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             cursor.close()
@@ -162,6 +168,8 @@ def open_database(folder: Path, *, holder: str) -> Iterator[Database]:
         database = Database(folder / "folio.db")
         try:
             database.migrate()
+            # A process that was killed may have left there what it deleted.
+            database.erase_deleted()
             yield database
         finally:
             database.close()

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from transformers.activations import ACT2FN
 
-from app.embedding.packed import Layer, Linear, Network, Norm
+from app.embedding.layers import Layer, Linear, Network, Norm
 from app.errors import UnsupportedCheckpoint
 
 

@@ -14,11 +14,13 @@ from transformers import AutoModel, AutoTokenizer
 from transformers import logging as transformers_logging
 
 from app.domain import Embedding, Item, Task
+from app.embedding.architectures import read_network
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.jina_v2 import is_jina_v2, read_jina_v2
 from app.embedding.lanes import Lane, Lanes
+from app.embedding.layers import Network
 from app.embedding.metrics import EngineMetrics
-from app.embedding.packed import Network, PackedEncoder, Steps, pick_dtype, read_network
+from app.embedding.packed import PackedEncoder, Steps, pick_dtype
 from app.embedding.tokens import ReadItem, TokenReader
 from app.errors import InvalidRequest, ModelUnavailable
 

@@ -1,4 +1,4 @@
-"""The thread that builds generations and asks golden sets."""
+"""The thread that builds generations, asks golden sets and finishes erasures."""
 
 import logging
 from collections.abc import Iterator
@@ -50,7 +50,10 @@ def _work(resources: Resources, stopping: Event) -> None:
                 pass
             with resources.database.read() as session:
                 others = session.scalar(select(Generation.id).where(~Generation.is_live))
-            if others is None and not resources.settings.query_log_days:
+            if resources.database.owes_erasure:
+                resources.database.erase_deleted()
+            is_waited_for = others is not None or resources.settings.query_log_days
+            if not is_waited_for and not resources.database.owes_erasure:
                 pause = None
         # A full or failing disk: the thread goes on when it is well again.
         except Exception as error:  # noqa: BLE001

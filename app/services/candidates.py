@@ -204,7 +204,7 @@ def remove_generation(resources: Resources, generation_id: int) -> None:
             )
         session.delete(generation)
     resources.forget(generation_id, whole=True)
-    resources.database.erase_deleted()
+    resources.erase_deleted()
 
 
 def keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> None:

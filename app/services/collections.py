@@ -67,7 +67,7 @@ def delete_collection(resources: Resources, name: str) -> int:
         session.delete(collection)
         session.flush()
         queries.delete_unused_originals(session)
-    resources.database.erase_deleted()
+    resources.erase_deleted()
     resources.catch_up()
     return count
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from heapq import heapify, heappop, heappush
 from time import perf_counter
 
@@ -20,6 +21,7 @@ from app.services.search import (
     find_collections,
     read_texts,
 )
+from app.services.tokenizers import find_counter
 
 MAX_CONTEXT_TOKENS = 1_000_000
 
@@ -76,10 +78,12 @@ def build_context(
     filters: Filter | None = None,
     min_score: float | None = None,
     also_in: Sequence[str] = (),
+    tokenizer: str | None = None,
 ) -> Context:
     """Return the articles that answer `query` whole where they fit, else their best passages.
 
-    Raises what search_documents raises.
+    `tokenizer` names what `max_tokens` are counted with, None the model's own. Raises what
+    search_documents and find_counter raise.
     """
     check_query(query)
     # Query, indexes and tokenizer must be of one generation, also while another one goes live.
@@ -90,8 +94,11 @@ def build_context(
     question = Question.of(query, Mode.HYBRID, vector)
     embedded = perf_counter()
 
-    def count_tokens(text: str) -> int:
-        return len(resources.engine.token_starts(text))
+    count_tokens = (
+        (lambda text: len(resources.engine.token_starts(text)))
+        if tokenizer is None
+        else find_counter(resources.settings.tokenizers, tokenizer)
+    )
 
     def read(session: Session, indexes: Indexes) -> tuple[float, list[Block]] | None:
         ranked = rank_candidates(
@@ -101,6 +108,8 @@ def build_context(
             return None
         kept = [c for c in ranked if min_score is None or c.score >= min_score][:_ARTICLES]
         articles = list(read_articles(session, kept, indexes.vector_set))
+        if tokenizer is not None:
+            articles = [replace(article, tokens=0) for article in articles]
         best_score = ranked[0].score if ranked else 0.0
         return best_score, choose_blocks(articles, question, max_tokens, count_tokens)
 
@@ -130,7 +139,7 @@ class Article:
     candidate: Candidate
     text: str
     tokens: int
-    """Of the text for the model that read it."""
+    """At least so many has its text: saves the counting of one that is far too long."""
     passages: Mapping[tuple[int, int], Passage]
     """By unit id and ordinal, in the text's order."""
 
@@ -186,6 +195,8 @@ def choose_blocks(
     each in the turn of its own score, but for those that repeat what is there.
     """
     left = max_tokens
+    # Titles and headings come again and again.
+    count_tokens = cache(count_tokens)
     chosen: list[tuple[int, Block]] = []
     seen: list[TermCounts] = []
     # Of equal scores, the better article and the earlier passage; None is the whole article.
@@ -205,6 +216,9 @@ def choose_blocks(
                     continue
             for passage in _score_passages(article, question):
                 heappush(waiting, (-passage.score, rank, passage.start, passage))
+            continue
+        # A word is a token or more: what has too many of them is not worth the counting.
+        if len(block.text.split()) > left:
             continue
         terms = count_terms(block.text)
         if any(_repeats(terms, other) for other in seen):
@@ -230,7 +244,7 @@ def _score_passages(article: Article, question: Question) -> Iterator[Block]:
         for place, passage in article.passages.items()
     }
     most = max(held.values(), default=0) or 1
-    for scored in article.candidate.passages:
+    for scored in article.candidate.passages.best():
         place = scored.unit_id, scored.ordinal
         lexical = (stages.lexical or 0.0) * held[place] / most
         own = replace(stages, passage=scored.score, lexical=lexical)

@@ -70,7 +70,9 @@ def examine_server(get: Callable[[str], dict[str, Any]], url: str) -> Iterator[F
         return
     yield Finding("ok", "server", f"{url} answers")
     try:
-        yield Finding("ok", "model", f"{get('/readyz')['model']} answers questions")
+        ready = get("/readyz")
+        yield Finding("ok", "model", f"{ready['model']} answers questions")
+        yield from _describe_sync(ready.get("sync"))
     except FolioError as error:
         yield Finding("problem", "model", str(error))
     try:
@@ -82,6 +84,20 @@ def examine_server(get: Callable[[str], dict[str, Any]], url: str) -> Iterator[F
         {status: sum(c["documents"][status] for c in collections) for status in Status},
         f"{len(collections)} collections",
     )
+
+
+def _describe_sync(sync: dict[str, Any] | None) -> Iterator[Finding]:
+    if sync is None:
+        return
+    when = f"the last scheduled one, at {sync['finished_at']}"
+    if sync["error"] is not None:
+        yield Finding("problem", "sync", f"{when}, ended with {sync['error']}; see the log")
+        return
+    counts = ", ".join(
+        f"{sync[what]} {what}" for what in ("added", "changed", "renamed", "deleted")
+    )
+    level: Literal["ok", "note"] = "note" if sync["failed"] else "ok"
+    yield Finding(level, "sync", f"{when}: {counts}, {sync['failed']} failed")
 
 
 def _describe_program() -> Finding:
@@ -108,6 +124,7 @@ def _examine_resources(resources: Resources) -> Iterator[Finding]:
     yield from _examine_documents(resources)
     yield from _examine_checksums(resources)
     yield from _examine_keys(resources)
+    yield from _examine_sync(resources.settings)
 
 
 def _examine_model(resources: Resources) -> Iterator[Finding]:
@@ -194,6 +211,18 @@ def _examine_checksums(resources: Resources) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "integrity", "every stored text and vector matches its checksum")
+
+
+def _examine_sync(settings: Settings) -> Iterator[Finding]:
+    if settings.sync_folder is None:
+        return
+    every = f"every {settings.sync_minutes:g} minutes into {settings.sync_collection}"
+    if settings.sync_folder.is_dir():
+        yield Finding("ok", "sync", f"a server mirrors {settings.sync_folder} {every}")
+    else:
+        yield Finding(
+            "problem", "sync", f"FOLIO_SYNC_FOLDER names {settings.sync_folder}, no folder"
+        )
 
 
 def _examine_keys(resources: Resources) -> Iterator[Finding]:

@@ -160,7 +160,7 @@ class Erased:
     """The receipt of a deletion.
 
     `bytes` counts uploads, texts and vectors. `complete` says that no file holds any of it; while
-    it is false the log still does: the next deletion, or the end of the service, empties it.
+    it is false the log still does, and the server empties it as soon as no reader needs it.
     """
 
     deleted: str
@@ -310,7 +310,7 @@ def delete_document(resources: Resources, collection_name: str, document_id: str
         session.delete(document)
         session.flush()
         size += queries.delete_unused_originals(session)
-    complete = resources.database.erase_deleted()
+    complete = resources.erase_deleted()
     resources.catch_up()
     return Erased(document.external_id, version_count, unit_count, passages or 0, size, complete)
 
@@ -428,7 +428,7 @@ def _update_metadata(session: Session, version: Version, declared: dict[str, Any
     version.url = declared.get("url") or parsed.get("url")
     version.attributes = {**parsed.get("attributes", {}), **declared.get("attributes", {})}
     version.metadata_crc32 = metadata_crc32(session, version)
-    queries.replace_attributes(session, version.document_id, version.attributes)
+    queries.replace_attributes(session, version.document_id, queries.looked_up(version))
 
 
 def require_document(session: Session, collection_name: str, document_id: str) -> Document:

@@ -88,7 +88,7 @@ def store_queries(resources: Resources) -> None:
         session.flush()
         session.execute(delete(LoggedQuery).where(LoggedQuery.asked_at < oldest))
     if stale is not None:
-        resources.database.erase_deleted()
+        resources.erase_deleted()
 
 
 def find_collection_of(resources: Resources, query_id: str) -> str:
@@ -121,7 +121,7 @@ def erase_queries(resources: Resources, collection_name: str) -> int:
             delete(LoggedQuery).where(LoggedQuery.collection_id == collection.id)
         )
         count = erased.rowcount
-    resources.database.erase_deleted()
+    resources.erase_deleted()
     return count
 
 

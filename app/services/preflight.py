@@ -249,7 +249,7 @@ def _rank_both(
             after = _rank(session, live, probes, collection.id)
         session.rollback()
     # What SQLite spilled into its log of an article that may never be published.
-    resources.database.erase_deleted()
+    resources.erase_deleted()
     return before, after
 
 

@@ -1,11 +1,13 @@
 """From a question to ranked candidates: what each stage finds, and one score of all of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 from zlib import crc32
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy.orm import Session
 
 from app.db import queries
@@ -20,6 +22,8 @@ T = TypeVar("T")
 
 # Documents that each stage proposes; the passages of all of them are scored.
 CANDIDATES = 100
+# So few that a filter keeps are all proposed: no stage could leave out one that the others lift.
+_ALL_PROPOSED = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,31 @@ class ScoredPassage(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class PassageScores:
+    """A document's passages in the order of its text; all three arrays have the same length."""
+
+    scores: Vector
+    """Inner products with the query."""
+    unit_ids: Ids
+    ordinals: Ids
+
+    def best(self, count: int | None = None) -> Iterator[ScoredPassage]:
+        """Yield the `count` best passages, or all, best first."""
+        for i in np.argsort(-self.scores, kind="stable")[:count].tolist():
+            yield ScoredPassage(float(self.scores[i]), int(self.unit_ids[i]), int(self.ordinals[i]))
+
+
+_NO_PASSAGES = PassageScores(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """A document in the race: its scores, and its passages, best first."""
+    """A document in the race: its scores and its passages."""
 
     version: queries.FoundVersion
     score: float
     stages: StageScores
-    passages: tuple[ScoredPassage, ...]
+    passages: PassageScores
     is_damaged: bool
     """Whether its passage vectors fail their checksum; it ranks without them."""
 
@@ -111,26 +133,34 @@ def rank_candidates(
     found = _Found({}, {})
     for collection_id in collection_ids:
         allowed = None
+        proposed = max(limit, CANDIDATES)
         if filters is not None:
             allowed = queries.filter_documents(session, collection_id, filters)
-        some = _propose(indexes, question, collection_id, max(limit, CANDIDATES), allowed)
+            if len(allowed) <= _ALL_PROPOSED:
+                proposed = max(limit, len(allowed))
+        some = _propose(indexes, question, collection_id, proposed, allowed)
         found.units |= some.units
         found.lexical |= some.lexical
     versions = queries.find_live(session, found.document_ids)
-    if len(versions) < len(found.document_ids) or not queries.have_units(
-        session, [unit_id for unit_id, _ in found.units.values()]
-    ):
+    if len(versions) < len(found.document_ids):
         return None
-    passages, damaged = _score_passages(session, indexes, question, versions)
+    passages = _score_passages(session, indexes, question, versions, found)
+    if passages is None:
+        return None
     candidates = []
     for document_id, version in versions.items():
-        best = passages.get(document_id, ())
         _, unit_score = found.units.get(document_id, (None, None))
         # Without its passages a document ranks as if its unit were its best one.
-        passage_score = best[0].score if best else unit_score
+        passage_score = passages.best.get(document_id, unit_score)
         stages = StageScores(unit_score, passage_score, found.lexical.get(document_id))
         candidates.append(
-            Candidate(version, score(stages, question.mode), stages, best, document_id in damaged)
+            Candidate(
+                version,
+                score(stages, question.mode),
+                stages,
+                passages.of.get(document_id, _NO_PASSAGES),
+                document_id in passages.damaged,
+            )
         )
     return sorted(candidates, key=lambda c: (-c.score, c.version.document_id))
 
@@ -164,38 +194,62 @@ def _propose(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Passages:
+    """The passages of the documents that are proposed, by document id."""
+
+    of: dict[int, PassageScores]
+    best: dict[int, float]
+    """The score of the best one."""
+    damaged: set[int]
+    """Documents whose passage vectors fail their checksum."""
+
+
 def _score_passages(
     session: Session,
     indexes: Indexes,
     question: Question,
     versions: dict[int, queries.FoundVersion],
-) -> tuple[dict[int, tuple[ScoredPassage, ...]], set[int]]:
-    """Return the passages of each document, best first, and the documents that are damaged."""
+    found: _Found,
+) -> _Passages | None:
+    """Score all passages of these documents; None when a unit that was found is not there."""
     if question.vector is None:
-        return {}, set()
+        return _Passages({}, {}, set())
     of_version = {version.version_id: version.document_id for version in versions.values()}
     rows = queries.list_units(session, list(of_version), indexes.vector_set)
+    if not {unit_id for unit_id, _ in found.units.values()} <= {row[0] for row in rows}:
+        return None
     damaged = {of_version[row[1]] for row in rows if crc32(row[2]) != row[3]}
-    kept = [row for row in rows if of_version[row[1]] not in damaged]
-    stored = np.frombuffer(b"".join(row[2] for row in kept), dtype="<f2")
+    # A document's rows come one after another, in the order of its text.
+    kept = [row for row in rows if row[2] and of_version[row[1]] not in damaged]
+    if not kept:
+        return _Passages({}, {}, damaged)
     # All at once: a product for each of a few hundred small matrices costs more than the numbers.
-    vectors = stored.reshape(-1, indexes.vectors.dimensions).astype(np.float32)
-    vectors = vectors[:, : len(question.vector)]
-    scores = vectors @ question.vector
-    if len(question.vector) < indexes.vectors.dimensions:
+    stored = np.frombuffer(b"".join(row[2] for row in kept), dtype="<f2")
+    scores = _compare(stored.reshape(-1, indexes.vectors.dimensions), question.vector)
+    counts = np.array([len(row[2]) for row in kept]) // (2 * indexes.vectors.dimensions)
+    ends = np.cumsum(counts)
+    unit_ids = np.repeat(np.array([row[0] for row in kept], dtype=np.int64), counts)
+    ordinals = np.arange(len(scores)) - np.repeat(ends - counts, counts)
+    document_ids = np.array([of_version[row[1]] for row in kept])
+    firsts = np.flatnonzero(np.diff(document_ids, prepend=-1))
+    starts = (ends - counts)[firsts]
+    parts = [slice(a, b) for a, b in pairwise([*starts.tolist(), len(scores)])]
+    ids = document_ids[firsts].tolist()
+    return _Passages(
+        {
+            document_id: PassageScores(scores[part], unit_ids[part], ordinals[part])
+            for document_id, part in zip(ids, parts, strict=True)
+        },
+        dict(zip(ids, np.maximum.reduceat(scores, starts).tolist(), strict=True)),
+        damaged,
+    )
+
+
+def _compare(stored: npt.NDArray[np.float16], query: Vector) -> Vector:
+    """Return the inner products of stored vectors, cut to the query's length, with the query."""
+    vectors = stored[:, : len(query)].astype(np.float32)
+    scores: Vector = vectors @ query
+    if len(query) < stored.shape[1]:
         scores = scores / np.linalg.norm(vectors, axis=1)
-    values = scores.tolist()
-    scored: dict[int, list[ScoredPassage]] = {}
-    row_bytes = 2 * indexes.vectors.dimensions
-    first = 0
-    for unit_id, version_id, blob, _ in kept:
-        count = len(blob) // row_bytes
-        scored.setdefault(of_version[version_id], []).extend(
-            ScoredPassage(value, unit_id, ordinal)
-            for ordinal, value in enumerate(values[first : first + count])
-        )
-        first += count
-    return {
-        document_id: tuple(sorted(some, key=lambda passage: -passage.score))
-        for document_id, some in scored.items()
-    }, damaged
+    return scores

@@ -201,7 +201,7 @@ def quote_passages(
             for version_id, passages in listed.items()
         }
     best: dict[int, tuple[ScoredPassage, ...]] = {
-        candidate.version.version_id: candidate.passages[:count] for candidate in shown
+        candidate.version.version_id: tuple(candidate.passages.best(count)) for candidate in shown
     }
     places = queries.find_passages(
         session, {(p.unit_id, p.ordinal) for some in best.values() for p in some}

@@ -20,6 +20,8 @@ _CONTROL = re.compile(
     r"(?<!\\)((?:\\\\)*)\\(?:outlinelevel(?P<level>[0-8])|(?P<cell>nestcell|cell)"
     r"|(?P<row>nestrow|row))(?![A-Za-z0-9])"
 )
+# striprtf leaves footnotes out, and stumbles over a picture that does not say how long it is.
+_NOTE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:footnote|bin)(?![A-Za-z0-9-])")
 _PICTURE = re.compile(r"(?<!\\)(?:\\\\)*\\pict(?![a-z])")
 _ITEM = re.compile(r"^\t*[•⁃◦▪·]\t")
 _NUMBERED_ITEM = re.compile(r"^\t*(\d{1,3}[.)])\t")
@@ -34,7 +36,7 @@ def parse_rtf(data: bytes, charset: str = "") -> Article:
         raise UnreadableDocument("the file does not begin as RTF", code="unreadable_rtf")
     try:
         plain = rtf_to_text(  # type: ignore[no-untyped-call]  # comes without types
-            _CONTROL.sub(_mark, source), encoding="cp1252", errors="replace"
+            _CONTROL.sub(_mark, _NOTE.sub(r"\1 ", source)), encoding="cp1252", errors="replace"
         )
     # striprtf looks code pages and numbers up without a check.
     except (ValueError, LookupError, OverflowError, RecursionError) as error:

@@ -1,15 +1,19 @@
 """Contexts over HTTP: within the budget, quoting the stored text, saying where it comes from."""
 
+from collections.abc import Iterator
 from hashlib import sha256
 from math import exp
+from pathlib import Path
 from random import Random
 
 import httpx
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 
+from app.config import Settings
 from app.domain import Mode
 from app.services import fusion
-from tests.api.service import Collection, Json, Service
+from tests.api.service import Collection, Json, Service, open_service
 
 SECTIONS = "\n\n".join(
     f"## Part {n}\n\n"
@@ -162,6 +166,52 @@ def test_no_answer_is_a_probability_only_where_scores_are(
     assert answer["no_answer"] == pytest.approx(unanswered / (1 + unanswered))
     # Also when the budget leaves nothing to show.
     assert context(collection, max_tokens=1)["no_answer"] == answer["no_answer"]
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[Service]:
+    """A service that has two tokenizers: `words`, and a file that is none."""
+    folder = tmp_path_factory.mktemp("tokenizers")
+    words = Tokenizer(models.WordLevel({"?": 0, "tea": 1}, unk_token="?"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    words.enable_truncation(4)
+    words.save(str(folder / "words.json"))
+    (folder / "broken.json").write_text("{}")
+    settings = Settings(data=tmp_path_factory.mktemp("data"), model=str(jina_v3), tokenizers=folder)
+    with open_service(settings) as opened:
+        opened.new_collection("help").add({"id": "m", "markdown": LONG, "title": "The manual"})
+        yield opened
+
+
+@pytest.mark.parametrize("budget", [60, 100, 250, 1000])
+def test_tokens_are_counted_with_the_tokenizer_that_is_named(counted: Service, budget: int) -> None:
+    answer = counted.http.post(
+        "/v1/collections/help/context",
+        json={"query": "burrs7", "max_tokens": budget, "tokenizer": "words"},
+    ).json()
+    for block in answer["blocks"]:
+        parts = (block["title"], block["heading"], block["text"])
+        assert block["tokens"] == sum(len(part.split()) for part in parts)
+    assert 0 < answer["tokens"] == sum(b["tokens"] for b in answer["blocks"]) <= budget
+    assert all(block["whole"] is (budget == 1000) for block in answer["blocks"])
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        ("gpt", 422, "unknown_tokenizer"),
+        ("../words", 422, "unknown_tokenizer"),
+        ("broken", 503, "model_unavailable"),
+    ],
+)
+def test_tokenizer_that_is_none_is_a_problem(
+    counted: Service, name: str, status: int, code: str
+) -> None:
+    answer = counted.http.post(
+        "/v1/collections/help/context",
+        json={"query": "tea", "max_tokens": 9, "tokenizer": name},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
 from app.config import Settings
-from app.db.models import Key
+from app.db.models import Collection as Row
+from app.db.models import Document, Key, Version
+from app.services import ranking
 from tests.api.service import Collection, Json, Service, open_service
 
 QUERY = "hot tea with milk"
@@ -250,3 +253,88 @@ def test_bad_request_is_a_problem(
     collection.add({"id": "here", "text": "Tea."})
     answer = collection.http.post(f"{collection.path}/explain", json=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_document_that_is_worked_on_is_processing(idle: Service) -> None:
+    collection = idle.new_collection("help")
+    collection.put("a", text="Tea.")
+    with idle.resources.database.write() as session:
+        session.execute(update(Version).values(status="processing", stage="embed"))
+    answer = explain(collection, "a")
+    assert (answer["state"], answer["reason"]) == ("processing", "version 1 is processing")
+
+
+def test_document_that_was_damaged_failed_as_corrupt(
+    service: Service, collection: Collection
+) -> None:
+    collection.add({"id": "a", "text": "Tea."}, {"id": "b", "text": "Tea."})
+    with service.resources.database.write() as session:
+        (document,) = session.scalars(
+            select(Document)
+            .join(Row, Row.id == Document.collection_id)
+            .where(Row.name == collection.name, Document.external_id == "a")
+        )
+        session.execute(
+            update(Version).where(Version.document_id == document.id).values(text="Ten.")
+        )
+    # Nobody has met the damage before: the explanation does.
+    answer = explain(collection, "a")
+    assert (answer["state"], "corrupt_data" in answer["reason"]) == ("failed", True)
+    assert explain(collection, "b")["state"] == "shown"
+
+
+def test_article_that_many_others_beat_in_every_stage_is_not_proposed(
+    service: Service, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(collection)
+    monkeypatch.setattr(ranking, "CANDIDATES", 3)
+    shown = [hit["document_id"] for hit in collection.search(QUERY, limit=3)["results"]]
+    states = {i: explain(collection, i, limit=3) for i in (f"{n:02}" for n in range(15))}
+    assert {i for i, answer in states.items() if answer["state"] == "shown"} == set(shown)
+    left_out = [a for a in states.values() if a["state"] == "not_proposed"]
+    assert left_out
+    for answer in left_out:
+        stages = answer["ranking"]["stages"]
+        assert min(stages["unit"]["rank"], stages["words"]["rank"]) > 3
+        assert answer["reason"] == "it is among the best of no stage"
+
+
+# Each has several causes; the first that keeps it out is the one that is named.
+INJECTED: dict[str, tuple[str, Json]] = {
+    "shown": ("shown", {}),
+    "gone": ("not_there", {}),
+    "broken": ("failed", {}),
+    "broken-and-filtered": ("failed", {"filters": {"type": "eq", "key": "number", "value": 1}}),
+    "filtered": ("filtered", {"filters": {"type": "eq", "key": "number", "value": 1}}),
+    "filtered-and-weak": (
+        "filtered",
+        {"filters": {"type": "eq", "key": "number", "value": 1}, "min_score": 1.1},
+    ),
+    "weak": ("below_min_score", {"min_score": 1.1}),
+    "weak-and-low": ("below_min_score", {"min_score": 1.1, "limit": 1}),
+    "replaced": ("superseded", {"version": 1}),
+    "replaced-and-filtered": (
+        "superseded",
+        {"version": 1, "filters": {"type": "eq", "key": "number", "value": 1}},
+    ),
+    "wordless": ("not_proposed", {"mode": "lexical"}),
+    "low": ("below_limit", {"limit": 1}),
+    "never": ("not_there", {"version": 7}),
+}
+
+
+def test_every_injected_cause_is_named(collection: Collection) -> None:
+    for name in INJECTED:
+        if name.startswith("broken"):
+            collection.finish(collection.put_file(name, b"%PDF-1.7 broken", "application/pdf"))
+        elif name.startswith("replaced"):
+            collection.add({"id": name, "text": "Hot tea of yesterday."})
+            collection.add({"id": name, "text": "Hot tea of today."})
+        else:
+            text = {"wordless": "Coffee.", "shown": QUERY}.get(name, f"A hot day, {name}.")
+            collection.add({"id": name, "text": text, "attributes": {"number": 2}})
+    collection.http.delete(collection.document_path("gone"))
+    named = {
+        name: explain(collection, name, **body)["state"] for name, (_, body) in INJECTED.items()
+    }
+    assert named == {name: state for name, (state, _) in INJECTED.items()}

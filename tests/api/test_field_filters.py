@@ -96,3 +96,54 @@ def test_time_that_is_none_is_refused(collection: Collection, kind: str, value: 
     )
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert "ISO 8601" in answer.text
+
+
+GERMAN = "Halten Sie den Knopf acht Sekunden lang gedrückt, bis die Lampe blinkt."
+FRENCH = "Maintenez le bouton enfoncé pendant huit secondes jusqu'à ce que la lampe clignote."
+ENGLISH = "Hold the button down for eight seconds until the lamp blinks."
+
+
+@pytest.fixture(scope="module")
+def babel(service: Service) -> Collection:
+    collection = service.new_collection("babel")
+    collection.add(
+        {"id": "de", "text": GERMAN},
+        {"id": "fr", "text": FRENCH},
+        {"id": "en", "text": ENGLISH},
+        {"id": "code", "text": "0x1F 42"},
+        {"id": "given", "text": ENGLISH, "attributes": {"$language": "en-GB"}},
+    )
+    return collection
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("eq", "de", {"de"}),
+        ("in", ["fr", "en"], {"fr", "en"}),
+        ("ne", "en", {"de", "fr", "code", "given"}),
+        ("eq", "en-GB", {"given"}),
+    ],
+)
+def test_filter_on_the_language(
+    babel: Collection, mode: str, kind: str, value: object, expected: set[str]
+) -> None:
+    found = babel.found(
+        "Knopf bouton button 42", mode=mode, filters=condition(kind, "$language", value)
+    )
+    assert found == expected
+
+
+def test_language_is_in_the_receipt_and_not_among_the_attributes(babel: Collection) -> None:
+    documents = {name: babel.get(name) for name in ("de", "code", "given")}
+    languages = {name: document["receipt"]["language"] for name, document in documents.items()}
+    assert languages == {"de": "de", "code": None, "given": "en"}
+    assert documents["de"]["attributes"] == {}
+
+
+def test_language_stays_when_only_attributes_change(service: Service) -> None:
+    collection = service.new_collection("babel-changed")
+    collection.add({"id": "a", "text": GERMAN})
+    collection.add({"id": "a", "text": GERMAN, "attributes": {"product": "lamp"}})
+    assert collection.found("Knopf", filters=condition("eq", "$language", "de")) == {"a"}

@@ -123,7 +123,9 @@ def test_reranked_search_orders_by_score_and_interaction(
     engine = service.resources.engine
     read = [interaction(engine, query, hit) for hit in before]
     for hit, scored in zip(before, read, strict=True):
-        odds = np.log(hit["score"] / (1 - hit["score"])) + 8 * (scored - np.mean(read))
+        odds = np.log(hit["score"] / (1 - hit["score"])) + reranking.INTERACTION_WEIGHT * (
+            scored - np.mean(read)
+        )
         assert after[hit["document_id"]] == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-3)
 
 

@@ -29,6 +29,7 @@ from app.errors import FolioError
 from app.resources import Resources, open_resources
 from app.services.collections import create_collection
 from app.services.documents import Upload, delete_document, put_documents
+from tests.durability.table import Row, finish
 
 MODES = {"kill": 1, "torn write": 2, "ENOSPC once": 3, "ENOSPC onward": 4, "EIO": 5}
 _SHIM = "FOLIO_TEST_SHIM"
@@ -132,8 +133,8 @@ def _tell(shim: ctypes.CDLL, pipe: int, line: str) -> None:
     libc.syscall(1 if os.uname().machine == "x86_64" else 64, pipe, data, len(data))
 
 
-def run(folder: Path, *, every: int, broken: bool) -> int:
-    """Run every fault and print the table; returns the exit status."""
+def run(folder: Path, *, every: int, broken: bool) -> Row:
+    """Run every fault and print what each kind did; returns the sum of it."""
     template = folder / "template"
     with open_resources(Settings(data=template), holder="template") as resources:
         create_collection(resources, "help")
@@ -141,7 +142,7 @@ def run(folder: Path, *, every: int, broken: bool) -> int:
     print(f"{calls} writes, syncs, truncations and renames; every {every}. of them fails")
     print("| fault | injected | acknowledged | lost | not whole | without a code |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    injections = losses = faults = 0
+    sums = [0, 0, 0, 0, 0]
     for name, mode in MODES.items():
         counts = [0, 0, 0, 0, 0]
         for at in range(1, calls + 1, every):
@@ -155,13 +156,21 @@ def run(folder: Path, *, every: int, broken: bool) -> int:
             seen = (injected > 0, done, lost, torn, uncoded)
             counts = [a + b for a, b in zip(counts, seen, strict=True)]
         print(f"| {name} | {' | '.join(map(str, counts))} |", flush=True)
-        injections += counts[0]
-        losses += counts[2]
-        faults += counts[3] + counts[4]
-    if not injections:
-        print("nothing was injected")
-        return 1
-    return int(not losses) if broken else int(losses + faults > 0)
+        sums = [a + b for a, b in zip(sums, counts, strict=True)]
+    return describe(sums, broken=broken)
+
+
+def describe(sums: list[int], *, broken: bool) -> Row:
+    """Return what the counts say: a store that is broken on purpose must be found out."""
+    injected, acknowledged, lost, torn, uncoded = sums
+    return Row(
+        "a broken store is caught" if broken else "acknowledged = durable",
+        f"{injected} failing writes, syncs, truncations, renames",
+        f"{acknowledged} calls acknowledged, {torn} documents not whole",
+        held=injected > 0 and (lost > 0 if broken else not lost + torn + uncoded),
+        lost=lost,
+        errors_500=uncoded,
+    )
 
 
 def _count_calls(folder: Path, template: Path) -> int:
@@ -176,6 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--every", type=int, default=1, help="only each N-th place")
     parser.add_argument("--broken", action="store_true", help="acknowledge before the commit")
+    parser.add_argument("--rows", type=Path, help="file for the row of the table")
     arguments = parser.parse_args()
     # In memory where that is possible: a killed process loses nothing that a system call took.
     where = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # not a guessable name
@@ -189,7 +199,8 @@ def main() -> None:
             environment = {**os.environ, _SHIM: str(shim), "LD_PRELOAD": str(shim)}
             command = [sys.executable, "-m", "tests.durability.faults", *sys.argv[1:]]
             sys.exit(subprocess.run(command, env=environment, check=False).returncode)
-        sys.exit(run(Path(folder), every=arguments.every, broken=arguments.broken))
+        row = run(Path(folder), every=arguments.every, broken=arguments.broken)
+        finish([row], arguments.rows)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ lost, and an exception without a code as uncoded; any of them ends the run with 
 import argparse
 import random
 import shutil
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
+from traceback import print_exc
 
 from app.config import Settings
 from app.domain import Mode
@@ -26,6 +26,7 @@ from app.services.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.checkpoints import make_jina_v3
+from tests.durability.table import Row, finish
 
 _DOCUMENTS = 30
 _NAMES = ("flips", "refused", "harmless", "wrong", "lost", "uncoded")
@@ -60,7 +61,8 @@ def examine(settings: Settings) -> str:
     except FolioError:
         return "refused"
     except Exception as error:  # noqa: BLE001  # what is looked for
-        print(f"uncoded: {type(error).__name__}: {error}")
+        print(f"uncoded: {type(error).__name__}: {error}", flush=True)
+        print_exc()
         return "uncoded"
 
 
@@ -115,18 +117,30 @@ def run(folder: Path, *, flips: int, seed: int) -> dict[str, int]:
     return counts
 
 
+def describe(counts: dict[str, int]) -> Row:
+    """Return what the counts say of the promise."""
+    bad = counts["wrong"] + counts["lost"] + counts["uncoded"]
+    return Row(
+        "corruption is detected",
+        f"{counts['flips']} flipped bits",
+        f"{counts['refused']} named, {counts['harmless']} in what no answer needs, "
+        f"{counts['wrong']} wrong answers",
+        held=not bad and counts["refused"] > 0,
+        lost=counts["lost"] + counts["wrong"],
+        errors_500=counts["uncoded"],
+    )
+
+
 def main() -> None:
     """Flip the bits and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--flips", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=Path, help="file for the row of the table")
     arguments = parser.parse_args()
     with TemporaryDirectory(prefix="folio-durability-") as folder:
         counts = run(Path(folder), flips=arguments.flips, seed=arguments.seed)
-    for name, count in counts.items():
-        print(f"| {name} | {count} |")
-    bad = counts["wrong"] + counts["lost"] + counts["uncoded"]
-    sys.exit(int(bad > 0 or not counts["refused"]))
+    finish([describe(counts)], arguments.rows)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ must be readable, deleting must work, and uploads must be taken again once there
 
 import argparse
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -17,8 +16,10 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from tests.api.service import folio_environment, run_server
+from app.config import Settings
 from tests.checkpoints import make_jina_v3
+from tests.durability.serving import run_forked
+from tests.durability.table import Row, finish
 
 _PATH = "/v1/collections/help/documents"
 _SMALLEST_KB, _STEP_KB = 1200, 150
@@ -60,11 +61,11 @@ def can_mount() -> bool:
         return False
 
 
-def run_disk(data: Path, environment: dict[str, str], log: Path) -> dict[str, int]:
+def run_disk(settings: Settings, log: Path) -> dict[str, int]:
     """Fill one disk; returns the counts."""
     counts = dict.fromkeys(_NAMES, 0) | {"disks": 1}
     with (
-        run_server(data, "--no-auth", log=log, environment=environment) as server,
+        run_forked(settings, log) as server,
         httpx.Client(base_url=server.url, timeout=60.0) as http,
     ):
         http.post("/v1/collections", json={"name": "help"}).raise_for_status()
@@ -86,7 +87,7 @@ def run_disk(data: Path, environment: dict[str, str], log: Path) -> dict[str, in
         # Deleting needs room too: for the log. Where there is none it says so as well.
         gone = [http.delete(f"{_PATH}/{number}").status_code for number in taken[:-1]]
         counts["other codes"] += sum(code not in {200, 507} for code in gone)
-        grow_disk(data)
+        grow_disk(settings.data)
         again = http.put(f"{_PATH}/again", json={"text": "There is room."})
         counts["not resumed"] = int(again.status_code != 202)
     return counts
@@ -94,26 +95,39 @@ def run_disk(data: Path, environment: dict[str, str], log: Path) -> dict[str, in
 
 def run(folder: Path, *, sizes: int) -> dict[str, int]:
     """Fill disks of different sizes; returns the sums of the counts."""
-    model = make_jina_v3(folder / "model")
-    environment = folio_environment(FOLIO_MODEL=model, FOLIO_PASSAGE_TOKENS="32")
+    model = str(make_jina_v3(folder / "model"))
     sums = dict.fromkeys(_NAMES, 0)
     for number in range(sizes):
         with small_disk(folder / "disk", _SMALLEST_KB + number * _STEP_KB) as data:
-            counts = run_disk(data, environment, folder / "log")
+            settings = Settings(data=data, model=model, passage_tokens=32)
+            counts = run_disk(settings, folder / "log")
         sums = {name: sums[name] + counts[name] for name in _NAMES}
     return sums
+
+
+def describe(counts: dict[str, int]) -> Row:
+    """Return what the counts say of the promise."""
+    bad = counts["lost"] + counts["other codes"] + counts["not resumed"]
+    return Row(
+        "disk full",
+        f"{counts['disks']} full disks",
+        f"{counts['acknowledged']} uploads acknowledged, {counts['refused with 507']} disks said "
+        f"so with 507, {counts['not resumed']} not resumed",
+        held=not bad and counts["refused with 507"] == counts["disks"] > 0,
+        lost=counts["lost"],
+        errors_500=counts["other codes"],
+    )
 
 
 def main() -> None:
     """Fill the disks and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--sizes", type=int, default=20)
+    parser.add_argument("--rows", type=Path, help="file for the row of the table")
+    arguments = parser.parse_args()
     with TemporaryDirectory(prefix="folio-durability-") as folder:
-        counts = run(Path(folder), sizes=parser.parse_args().sizes)
-    for name, count in counts.items():
-        print(f"| {name} | {count} |")
-    bad = counts["lost"] + counts["other codes"] + counts["not resumed"]
-    sys.exit(int(bad > 0 or not counts["refused with 507"]))
+        counts = run(Path(folder), sizes=arguments.sizes)
+    finish([describe(counts)], arguments.rows)
 
 
 if __name__ == "__main__":

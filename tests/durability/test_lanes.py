@@ -1,5 +1,6 @@
 """The short forms of the lanes that end servers, flip bits and fill disks."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,12 @@ from tests.durability import flips, full_disk, server
 pytestmark = pytest.mark.slow
 
 
-def test_server_that_is_killed_or_stopped_amid_writes_loses_nothing(tmp_path: Path) -> None:
-    counts = server.run(tmp_path, kills=3, stops=1, seed=1)
-    assert counts.pop("ended") == 4
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_server_that_is_ended_amid_writes_loses_nothing(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    counts = server.run(tmp_path, how=how, rounds=2, seed=1)
+    assert counts.pop("ended") == 2
     assert counts.pop("acknowledged") > 0
     assert counts == dict.fromkeys(counts, 0)
 

@@ -18,7 +18,8 @@ from app.config import Settings
 from app.domain import Embedding, Item, Span, Task
 from app.embedding.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from app.embedding.engine import load_engine
-from app.embedding.packed import PackedEncoder
+from app.embedding.layers import Groups, Linear
+from app.embedding.packed import PackedEncoder, can_prepack
 from app.embedding.torch_engine import TorchEngine
 from app.errors import InvalidRequest, ModelUnavailable, TextTooLong
 from tests.checkpoints import PROMPTS, make_jina_v3, make_plain
@@ -255,6 +256,24 @@ def test_small_blocks_give_the_vectors_of_large_ones(
     assert isinstance(encoder, PackedEncoder)
     encoder._block_tokens, encoder._step_flops = 64, 1.0
     assert_same_embeddings(ours.embed(items), whole)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("tokens", [1, 7, 192, 500])
+def test_prepacked_weight_gives_the_products_of_the_plain_one(
+    tokens: int, dtype: torch.dtype
+) -> None:
+    if not can_prepack("cpu", dtype):
+        pytest.skip("this processor has no kernels of oneDNN for it")
+    torch.manual_seed(0)
+    a, b = torch.randn(4, 96), torch.randn(160, 4)
+    plain = Linear(torch.randn(160, 96), torch.randn(160), {"x": (a, b)}).moved("cpu", dtype)
+    x = torch.randn(tokens, 96)
+    for groups in (None, Groups(("x",), None)):
+        ours, expected = (linear(x, groups).float() for linear in (plain.prepacked(), plain))
+        torch.testing.assert_close(
+            ours, expected, rtol=0, atol=1e-4 if dtype == torch.float32 else 0.5
+        )
 
 
 def test_architecture_without_a_packed_form_gives_the_vectors_of_sentence_transformers(

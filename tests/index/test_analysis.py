@@ -1,6 +1,8 @@
 """What words become: spellings that meet, and parts that can be found."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.index.analysis import (
     TITLE_WEIGHT,
@@ -63,3 +65,9 @@ def test_text_without_words_has_no_terms() -> None:
 def test_words_of_the_title_weigh_more() -> None:
     counts = count_article_terms("tea", "tea milk")
     assert sorted(counts.values()) == [1, TITLE_WEIGHT + 1]
+
+
+@given(st.text(st.sampled_from("aZz09_-.' \n$;"), max_size=40))
+def test_ascii_text_has_the_terms_that_it_has_amid_other_letters(text: str) -> None:
+    """It is read by a faster expression of its own."""
+    assert count_terms(text) == count_terms(f"{text} ü") - count_terms("ü")

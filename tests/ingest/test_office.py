@@ -249,3 +249,8 @@ def test_what_readers_do_not_see_is_flagged_and_kept() -> None:
 def test_text_in_utf_16_without_a_mark_is_read() -> None:
     article = parse_document("text/plain", "Pour the milk into the cup".encode("utf-16-le"))
     assert article.text == "Pour the milk into the cup"
+
+
+def test_footnotes_of_rtf_are_read_where_they_are_called() -> None:
+    source = rb"{\rtf1\ansi Tea\chftn{\footnote \pard {\up6\chftn } Green or black.} is hot.\par}"
+    assert read("a.rtf", source).text.split() == ["Tea", "Green", "or", "black.", "is", "hot."]

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.config import Settings
 from app.db.models import Document, Original, TermsRow, UnitRow, Version
 from app.domain import Mode, Status
+from app.errors import CorruptData
 from app.resources import Resources, open_resources
 from app.services.collections import create_collection
 from app.services.doctor import examine
@@ -238,7 +239,7 @@ def test_damaged_upload_is_not_read(resources: Resources, sandbox: Sandbox) -> N
 # Terms
 
 
-def test_article_with_damaged_terms_is_named_and_found_by_meaning_only(
+def test_article_with_damaged_terms_is_named_and_found_by_the_words_of_its_text(
     filled: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_resources(filled) as resources:
@@ -248,12 +249,40 @@ def test_article_with_damaged_terms_is_named_and_found_by_meaning_only(
     assert "checksum" in problem.text
     caplog.clear()
     with open_resources(filled) as resources, caplog.at_level(logging.ERROR, logger="folio"):
-        assert search(resources, "milk", mode=Mode.LEXICAL) == {}
+        assert search(resources, "milk", mode=Mode.LEXICAL) == {"b": "Milk."}
         assert search(resources, "tea", mode=Mode.LEXICAL) == {"a": "Tea."}
         assert search(resources, "milk") == TEXTS
         (record,) = caplog.records
-        assert "the terms of document 'b' fail their checksum" in record.getMessage()
+        assert "the terms of b fail their checksum" in record.getMessage()
         assert "upload the document again" in record.getMessage()
+
+
+def test_article_whose_terms_and_text_are_damaged_is_quarantined(filled: Settings) -> None:
+    with open_resources(filled) as resources:
+        damage_terms(resources)
+        damage_text(resources)
+    with open_resources(filled) as resources:
+        assert search(resources) == {"a": "Tea.", "c": "Coffee."}
+        assert_quarantined(resources)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE versions SET attributes = '{tea'",
+        "UPDATE versions SET status = 'tea'",
+        "UPDATE versions SET created_at = '2026-13-01 tea'",
+    ],
+)
+def test_stored_value_that_cannot_be_decoded_is_named_as_damage(
+    filled: Settings, damage: str
+) -> None:
+    with open_resources(filled) as resources:
+        with resources.database.write() as session:
+            session.execute(text(damage))
+        with pytest.raises(CorruptData) as caught:
+            list_documents(resources, "help")
+        assert "tea" not in str(caught.value)
 
 
 def test_same_upload_mends_damaged_terms(filled: Settings, sandbox: Sandbox, watch: Watch) -> None:

@@ -14,8 +14,10 @@ from app.config import Settings
 from app.db import queue
 from app.db.models import Version
 from app.domain import Embedding, Item, Stage, Status, Task
+from app.embedding.checkpoint import Checkpoint
+from app.embedding.engine import Engine, load_engine
 from app.errors import InvalidRequest, NotFound, QueueFull
-from app.resources import MAX_ATTEMPTS, Resources, open_resources
+from app.resources import MAX_ATTEMPTS, MAX_CUT_OFFS, Resources, open_resources
 from app.services.collections import create_collection
 from app.services.documents import get_document, put_documents
 from ingest.pipeline import commit_document, embed_documents, prepare_document
@@ -43,7 +45,7 @@ class Deadly(Sandbox):
             os.kill(os.getpid(), 9)
         return parsed
 
-settings = Settings(data=Path(sys.argv[1]), model=sys.argv[2])
+settings = Settings(data=Path(sys.argv[1]), model=sys.argv[2], retry_seconds=0)
 with open_resources(settings) as resources:
     drain_queue(resources, Deadly(settings), Event())
 """
@@ -87,11 +89,12 @@ def test_document_that_kills_every_process_fails_and_lets_the_others_pass(
 ) -> None:
     with open_resources(settings) as resources:
         create_collection(resources, "help")
-        put_documents(resources, "help", [article("a", "A deadly tea."), article("b", "Milk.")])
-    for _ in range(MAX_ATTEMPTS):
+        put_documents(resources, "help", [article("a", "A deadly tea.")])
+    for _ in range(MAX_CUT_OFFS):
         run_killed_worker(settings)
     with open_resources(settings) as resources:
         assert status(resources, "a") == (Status.FAILED, "too_many_attempts")
+        put_documents(resources, "help", [article("b", "Milk.")])
         assert work(resources, sandbox) is None
         assert search(resources) == {"b": "Milk."}
         # Uploaded again, it gets as many attempts as any other.
@@ -99,6 +102,82 @@ def test_document_that_kills_every_process_fails_and_lets_the_others_pass(
         assert status(resources, "a") == (Status.QUEUED, None)
         assert work(resources, sandbox) is None
         assert set(search(resources)) == {"a", "b"}
+
+
+def test_document_that_was_cut_off_lets_the_others_go_first(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox, watch: Watch
+) -> None:
+    with open_with(tmp_path, jina_v3, retry_seconds=50) as resources:
+        put_documents(resources, "help", [article("a", "Tea.")])
+        claim(resources)
+    with open_with(tmp_path, jina_v3, retry_seconds=50) as resources:
+        put_documents(resources, "help", [article("b", "Milk.")])
+        assert work(resources, sandbox) is None
+        assert watch.texts == ["Milk.", "Tea."]
+
+
+def test_version_that_was_cut_off_does_not_go_live_over_a_newer_one(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox, watch: Watch
+) -> None:
+    with open_with(tmp_path, jina_v3) as resources:
+        put_documents(resources, "help", [article("a", "Old tea.")])
+        claim(resources)
+    with open_with(tmp_path, jina_v3) as resources:
+        put_documents(resources, "help", [article("a", "New tea."), article("b", "Milk.")])
+        assert work(resources, sandbox) is None
+        assert watch.texts == ["Milk.", "Old tea.", "New tea."]
+        assert search(resources) == {"a": "New tea.", "b": "Milk."}
+
+
+def test_newer_version_waits_while_the_older_one_pauses(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox, watch: Watch
+) -> None:
+    def fail(text: str) -> None:
+        raise RuntimeError
+
+    with open_with(tmp_path, jina_v3, retry_seconds=50) as resources:
+        watch.before_embedding = fail
+        put_documents(resources, "help", [article("a", "Old tea.")])
+        assert work(resources, sandbox) is not None
+        watch.before_embedding = lambda text: None
+        put_documents(resources, "help", [article("a", "New tea.")])
+        pause = work(resources, sandbox)
+        assert pause is not None
+        assert 0 < pause <= 50
+
+
+def test_document_that_was_cut_off_twice_waits(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox
+) -> None:
+    with open_with(tmp_path, jina_v3, retry_seconds=50) as resources:
+        put_documents(resources, "help", [article("a", "Tea.")])
+        claim(resources)
+    with open_with(tmp_path, jina_v3, retry_seconds=50) as resources:
+        claim(resources)
+    with open_with(tmp_path, jina_v3, retry_seconds=50) as resources:
+        pause = work(resources, sandbox)
+        assert pause is not None
+        assert 0 < pause <= 50
+        assert (status(resources), count_attempts(resources)) == ((Status.QUEUED, None), [2])
+
+
+def test_process_that_ends_while_the_model_loads_costs_no_attempt(
+    settings: Settings, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(checkpoint: Checkpoint, settings: Settings) -> Engine:
+        with resources.database.read() as session:
+            assert session.scalars(select(Version.attempts)).all() == [0]
+        looked.append(checkpoint)
+        return load_engine(checkpoint, settings)
+
+    looked: list[Checkpoint] = []
+    monkeypatch.setattr("app.resources.load_engine", look)
+    with open_resources(settings) as resources:
+        create_collection(resources, "help")
+        put_documents(resources, "help", [article("a", "Tea.")])
+        assert work(resources, sandbox) is None
+        assert status(resources) == (Status.READY, None)
+    assert len(looked) == 1
 
 
 # Errors
@@ -159,7 +238,7 @@ def test_worker_waits_while_the_database_refuses_and_loses_nothing(
 
 def claim(resources: Resources, *, lease_seconds: float = 60.0) -> queue.Claim:
     with resources.database.write() as session:
-        queue.requeue_lapsed(session, max_attempts=MAX_ATTEMPTS)
+        queue.requeue_lapsed(session, max_attempts=MAX_CUT_OFFS, pause_seconds=0)
         claimed = queue.claim_next(session, lease_seconds=lease_seconds)
         assert claimed is not None
         return claimed
@@ -202,7 +281,7 @@ def test_lease_that_is_renewed_does_not_lapse(resources: Resources) -> None:
     held = claim(resources, lease_seconds=-1)
     with resources.database.write() as session:
         queue.renew_claims(session, [held], lease_seconds=60)
-        queue.requeue_lapsed(session, max_attempts=MAX_ATTEMPTS)
+        queue.requeue_lapsed(session, max_attempts=MAX_CUT_OFFS, pause_seconds=0)
         assert queue.find_claimed(session, held) is not None
 
 

@@ -15,14 +15,16 @@ from app.embedding.checkpoint import read_checkpoint
 from app.embedding.torch_engine import TorchEngine
 from bench import model as model_bench
 from train import __main__ as command
-from train.articles import split_adapters
+from train.articles import split_model
 from train.data import Reader, Source, read_sources
-from train.encoder import Weights, adapted, encode, new_adapter, pool
+from train.encoder import WORDS, Weights, adapted, encode, new_adapter, pool
 from train.export import write_checkpoint
+from train.glosses import write_glosses
 from train.state import Run
 from train.teacher import find_teacher, load_teacher, read_tokenizer
 
 LENGTHS = [7, 30, 30, 200]
+FC1 = "layers.0.mlp.fc1.weight"
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +142,7 @@ def test_weight_that_fp16_cannot_hold_is_refused(
 
 
 def test_question_knows_the_passages_that_answer_it(corpus: Path, tokenizer: Tokenizer) -> None:
-    (source, *_) = read_sources(corpus / "corpus.jsonl", corpus / "questions.jsonl")
+    (source, *_) = read_sources([corpus / "corpus.jsonl"], corpus / "questions.jsonl")
     assert source.article.text.startswith("The machine"), "the title's line is left out"
     reader = Reader(tokenizer)
     for seed in range(20):
@@ -152,8 +154,40 @@ def test_question_knows_the_passages_that_answer_it(corpus: Path, tokenizer: Tok
                 assert answers == [i for i, text in enumerate(texts) if "rinse it" in text]
 
 
+def test_random_words_are_the_same_where_a_passage_stands_alone(
+    corpus: Path, tokenizer: Tokenizer
+) -> None:
+    (source, *_) = read_sources([corpus / "corpus.jsonl"])
+    chance = random.Random(0)
+    examples = [Reader(tokenizer).read(source, max_tokens=8192, chance=chance) for _ in range(20)]
+    originals = {tuple(example.ids[-50:]) for example in examples if example is not None}
+    assert len(originals) > 1, "some examples hold other words"
+    for example in examples:
+        assert example is not None
+        for (start, end), alone in zip(example.passages, example.alone, strict=True):
+            assert alone[-(end - start) - 1 : -1] == example.ids[start:end]
+
+
+def test_glosses_become_articles_by_their_hierarchy(tmp_path: Path) -> None:
+    (tmp_path / "data.noun").write_text(
+        "  1 This software and database is being provided by Princeton University\n"
+        "00000010 03 n 01 disease 0 002 ~ 00000020 n 0000 ~ 00000030 n 0000 | an impairment\n"
+        '00000020 03 n 02 flu 0 influenza 0 001 @ 00000010 n 0000 | a viral disease; "the flu"\n'
+        "00000030 03 n 01 bird_flu 1 001 @ 00000010 n 0000 | a disease of birds\n",
+        encoding="utf-8",
+    )
+    out = tmp_path / "glosses.jsonl"
+    assert write_glosses(tmp_path, out) == len(out.read_text(encoding="utf-8").splitlines())
+    sources = read_sources([out])
+    assert sources[0].article.title == "Disease"
+    text = "\n".join(source.article.text for source in sources)
+    assert text.count("Disease: an impairment.") == 1
+    assert text.count('Flu (influenza): a viral disease; "the flu".') == 1
+    assert text.count("Bird flu: a disease of birds.") == 1
+
+
 def test_sources_without_questions_ask_by_their_headings(corpus: Path) -> None:
-    sources: list[Source] = read_sources(corpus / "corpus.jsonl")
+    sources: list[Source] = read_sources([corpus / "corpus.jsonl"])
     assert sources[3].questions[0].text == "Machine 3: Cleaning machine 3"
 
 
@@ -202,11 +236,14 @@ def test_every_step_runs_from_the_command_line(
         "0.1",
     )
     run("adapt", *asked, "--start", states["stretch"], "--out", states["adapt"], "--minutes", "0.1")
-    model = ["--base", states["stretch"], "--adapters", states["adapt"]]
-    run("export", *model, "--out", str(tmp_path / "model"))
+    run("export", "--model", states["adapt"], "--out", str(tmp_path / "model"))
     learned = torch.load(states["adapt"], weights_only=True)["learned"]
-    assert any(weight.abs().max() > 0 for name, weight in learned.items() if "lora_B" in name)
-    assert split_adapters(learned).keys() == {"query", "passage"}
+    base, adapters = split_model(learned)
+    assert adapters.keys() == {"query", "passage"}
+    assert all(adapter["layers.0.mlp.fc1.lora_B"].any() for adapter in adapters.values())
+    stretched = torch.load(states["stretch"], weights_only=True)["learned"]
+    assert not torch.equal(base[FC1], stretched[FC1]), "the base learns in step 4 as well"
+    assert torch.equal(base[WORDS], stretched[WORDS]), "words stay as they are"
 
     data = tmp_path / "sets" / "small"
     data.mkdir(parents=True)
@@ -218,7 +255,10 @@ def test_every_step_runs_from_the_command_line(
     (data / "queries.jsonl").write_text('{"id": "q", "text": "making tea"}\n', encoding="utf-8")
     (data / "qrels.tsv").write_text("q\ta\t1\n", encoding="utf-8")
     capsys.readouterr()
-    monkeypatch.setattr("sys.argv", ["model", *model, "--data", str(data.parent), "--set", "small"])
+    monkeypatch.setattr(
+        "sys.argv",
+        ["model", "--state", states["adapt"], "--data", str(data.parent), "--set", "small"],
+    )
     model_bench.main()
     printed = capsys.readouterr().out
     assert "small, 2 documents, 1 queries" in printed

@@ -1,0 +1,368 @@
+"""Ingests a whole set in a seeded shuffle through a real server, with searches all the while.
+
+    python -m bench.scale --data SETS --set aws_docs_full --standin
+    python -m bench.scale --data SETS --set aws_docs_full --limit 3000
+
+The server is `folio serve`; --standin runs it with the model that bench/standin.py describes.
+Blocks of a thousand articles and idle pauses take turns, so that what a search waits for is
+measured in both at the same size. In the middle the server is killed, and started again. At the end
+every article must be there once, in the database and in the index.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+from time import monotonic, perf_counter, sleep
+from typing import Any
+
+import httpx
+import numpy as np
+
+if not __package__:
+    # As a script this folder comes first, where `ingest` would be bench/ingest.py.
+    sys.path[0] = str(Path(__file__).parents[1])
+
+from sqlalchemy import func, select
+
+from app.config import Settings
+from app.db.models import UnitRow, Version
+from app.resources import open_resources
+from bench.report import describe_machine, print_table
+from bench.sets import read_queries
+
+_SEED = 0
+_BLOCK = 1000
+_UPLOAD = 50
+# So many wait at most: neither does the worker run dry, nor do uploads pile up in the first block.
+_AHEAD = 200
+_SEARCHES_PER_S = 5.0
+_PATH = "/v1/collections/default"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A thousand articles: seconds from the first upload to the last one that was ready."""
+
+    documents: int
+    seconds: float
+    processor_seconds: float
+    """Of the server and of the children that it has ended; what a busy machine does not change."""
+    resident_bytes: int
+    restart_seconds: float = 0.0
+
+    @property
+    def per_second(self) -> float:
+        return self.documents / (self.seconds - self.restart_seconds)
+
+    @property
+    def processor_ms(self) -> float:
+        return 1000 * self.processor_seconds / self.documents
+
+
+@dataclass(slots=True)
+class Searches:
+    """An open loop of searches: what each took from when it was due, idle and beside ingestion."""
+
+    url: str
+    queries: Sequence[str]
+    idle_ms: list[float] = field(default_factory=list)
+    busy_ms: list[float] = field(default_factory=list)
+    kind: list[float] | None = None
+    """Where the next one belongs; None while it counts for nothing."""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        stopping = Event()
+        thread = Thread(target=self._search, args=(stopping,))
+        thread.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            thread.join()
+
+    def _search(self, stopping: Event) -> None:
+        with httpx.Client(timeout=60.0) as client:
+            due = perf_counter()
+            for query in cycle(self.queries):
+                if stopping.wait(max(0.0, due - perf_counter())):
+                    return
+                kind = self.kind
+                try:
+                    answer = client.post(f"{self.url}{_PATH}/search", json={"query": query})
+                except httpx.TransportError:
+                    # It is being started again.
+                    due = perf_counter() + 1.0
+                    continue
+                if kind is not None and kind is self.kind and answer.is_success:
+                    kind.append(1000 * (perf_counter() - due))
+                due += 1 / _SEARCHES_PER_S
+
+
+class Server:
+    """`folio serve` in a process of its own, which can be killed and started again."""
+
+    def __init__(self, kb: Path, *, standin: bool) -> None:
+        self._kb, self._standin = kb, standin
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self._port = int(listener.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.start()
+
+    def start(self) -> float:
+        """Start it and return the seconds until it answers questions."""
+        started = perf_counter()
+        options = ["--serve", str(self._kb), "--port", str(self._port)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.scale", *options, *["--standin"] * self._standin]
+        )
+        deadline = monotonic() + 600
+        while monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise SystemExit(f"the server ended with {self._process.returncode}")
+            try:
+                if httpx.get(f"{self.url}/readyz").is_success:
+                    return perf_counter() - started
+            except httpx.TransportError:
+                pass
+            sleep(0.05)
+        raise SystemExit("the server is not ready after ten minutes")
+
+    def end(self, how: signal.Signals) -> None:
+        self._process.send_signal(how)
+        self._process.wait(60)
+
+    def processor_seconds(self) -> float:
+        """Return what the process and its ended children have used; fields 14 to 17 of proc(5)."""
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8")
+        ticks = stat.rpartition(")")[2].split()[11:15]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+    def memory_bytes(self, name: str) -> int:
+        """Return what Linux says of the process: VmRSS now, VmHWM at most."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
+        fields = dict(line.split(":", 1) for line in status.splitlines())
+        return int(fields[name].split()[0]) * 1024
+
+
+def read_shuffled(folder: Path, limit: int | None) -> list[bytes]:
+    """Return the lines of a set in the seeded order."""
+    lines = (folder / "docs.jsonl").read_bytes().splitlines()
+    random.Random(_SEED).shuffle(lines)
+    return lines[:limit]
+
+
+def ingest_block(
+    server: Server, client: httpx.Client, lines: Sequence[bytes], done: int, *, kills: bool
+) -> Block:
+    """Upload a block, never far ahead of the worker, and wait until all of it is done."""
+    started, restart, worked = perf_counter(), 0.0, server.processor_seconds()
+    for first in range(0, len(lines), _UPLOAD):
+        _wait_until_settled(client, done + first - _AHEAD)
+        documents = [_as_body(line) for line in lines[first : first + _UPLOAD]]
+        client.post(f"{_PATH}/documents", json={"documents": documents}).raise_for_status()
+        if kills and first <= len(lines) // 2 < first + _UPLOAD:
+            worked -= server.processor_seconds()
+            server.end(signal.SIGKILL)
+            restart = server.start()
+            worked += server.processor_seconds()
+    _wait_until_settled(client, done + len(lines))
+    seconds = perf_counter() - started
+    worked = server.processor_seconds() - worked
+    return Block(len(lines), seconds, worked, server.memory_bytes("VmRSS"), restart)
+
+
+def _as_body(line: bytes) -> dict[str, Any]:
+    document = json.loads(line)
+    return {name: document[name] for name in ("id", "title", "text") if document[name]}
+
+
+def _wait_until_settled(client: httpx.Client, count: int) -> None:
+    while count > 0:
+        counts = client.get(_PATH).raise_for_status().json()["documents"]
+        if counts["ready"] + counts["failed"] >= count:
+            return
+        sleep(0.4)
+
+
+def run(
+    server: Server, lines: Sequence[bytes], searches: Searches, *, pause_seconds: float
+) -> list[Block]:
+    """Ingest block by block, with a pause after each."""
+    blocks: list[Block] = []
+    with httpx.Client(base_url=server.url, timeout=120.0) as client, searches.running():
+        client.post("/v1/collections", json={"name": "default"}).raise_for_status()
+        starts = range(0, len(lines), _BLOCK)
+        for number, first in enumerate(starts):
+            kills = number == len(starts) // 2
+            searches.kind = None if kills or number == 0 else searches.busy_ms
+            some = lines[first : first + _BLOCK]
+            block = ingest_block(server, client, some, first, kills=kills)
+            blocks.append(block)
+            print(
+                f"{first + block.documents}: {block.per_second:.1f} documents/s, "
+                f"{block.processor_ms:.1f} ms each, {block.resident_bytes >> 20} MiB",
+                file=sys.stderr,
+                flush=True,
+            )
+            searches.kind = searches.idle_ms
+            sleep(pause_seconds)
+    return blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What lies in the folder at the end."""
+
+    ready: int
+    failed: dict[str, int]
+    twice: int
+    drift: int
+    embed_seconds: float
+    parse_seconds: float
+    tokens: int
+
+
+def examine(kb: Path) -> Stored:
+    """Count what is stored, what is stored twice, and what only one of index and database has."""
+    with open_resources(Settings(data=kb)) as resources:
+        indexes = resources.catch_up()
+        with resources.database.read() as session:
+            units = set(session.scalars(select(UnitRow.id)))
+            receipts = session.execute(
+                select(Version.receipt, func.count(UnitRow.id))
+                .join(UnitRow, UnitRow.version_id == Version.id)
+                .where(Version.is_live)
+                .group_by(Version.id)
+            ).all()
+            failed = session.execute(
+                select(Version.error_code, func.count())
+                .where(Version.error_code.is_not(None))
+                .group_by(Version.error_code)
+            ).all()
+        found = indexes.vectors.unit_ids() if indexes else set()
+    took = [receipt["took_ms"] for receipt, _ in receipts if receipt]
+    return Stored(
+        ready=len(receipts),
+        failed={code or "": count for code, count in failed},
+        twice=sum((receipt or {}).get("units") != count for receipt, count in receipts),
+        drift=len(units ^ found),
+        embed_seconds=sum(ms["embed"] for ms in took) / 1000,
+        parse_seconds=sum(ms["parse"] for ms in took) / 1000,
+        tokens=sum(receipt["tokens_processed"] for receipt, _ in receipts if receipt),
+    )
+
+
+def print_results(
+    blocks: Sequence[Block], stored: Stored, searches: Searches, peak_bytes: int, documents: int
+) -> None:
+    """Print the table."""
+    whole = [block for block in blocks if block.documents == _BLOCK] or blocks
+    first, last = whole[0], whole[-1]
+    seconds = sum(block.seconds - block.restart_seconds for block in blocks)
+    restart = max(block.restart_seconds for block in blocks)
+    idle, busy = (np.percentile(ms or [np.nan], (50, 99)) for ms in _samples(searches))
+    failed = ", ".join(f"{count} {code}" for code, count in stored.failed.items()) or "none"
+    rows = [
+        ("documents ready of", f"{stored.ready:,} of {documents:,}"),
+        ("failed", failed),
+        ("stored twice / only in index or database", f"{stored.twice} / {stored.drift}"),
+        ("documents/s, all", f"{documents / seconds:.1f}"),
+        (
+            f"documents/s, first and last {first.documents:,}",
+            f"{first.per_second:.1f} / {last.per_second:.1f}, "
+            f"{last.per_second / first.per_second:.0%}",
+        ),
+        (
+            "processor ms a document, first and last block",
+            f"{first.processor_ms:.1f} / {last.processor_ms:.1f}",
+        ),
+        ("tokens/s", f"{stored.tokens / seconds:,.0f}"),
+        ("seconds in the model, of all", f"{stored.embed_seconds:,.0f} of {seconds:,.0f}"),
+        ("everything else, of the model's time", f"{seconds / stored.embed_seconds - 1:.1%}"),
+        ("parsing in the sandbox, ms a document", _per_document(stored.parse_seconds, documents)),
+        ("seconds from kill -9 to answers", f"{restart:.1f}"),
+        ("resident memory, first block / last / peak", _as_mib(first, last, peak_bytes)),
+        ("searches idle, p50 / p99 ms", f"{idle[0]:.1f} / {idle[1]:.1f} of {_count(searches)[0]}"),
+        ("beside ingestion", f"{busy[0]:.1f} / {busy[1]:.1f} of {_count(searches)[1]}"),
+        ("p99 ratio", f"{busy[1] / idle[1]:.2f}"),
+    ]
+    print_table(("measure", "value"), rows)
+
+
+def _samples(searches: Searches) -> tuple[list[float], list[float]]:
+    return searches.idle_ms, searches.busy_ms
+
+
+def _count(searches: Searches) -> tuple[int, int]:
+    return len(searches.idle_ms), len(searches.busy_ms)
+
+
+def _per_document(seconds: float, documents: int) -> str:
+    return f"{1000 * seconds / documents:.1f}"
+
+
+def _as_mib(first: Block, last: Block, peak_bytes: int) -> str:
+    sizes = (first.resident_bytes, last.resident_bytes, peak_bytes)
+    return " / ".join(f"{size / 2**20:,.0f}" for size in sizes) + " MiB"
+
+
+def serve(kb: Path, port: int, *, standin: bool) -> None:
+    """Be the server."""
+    import app.resources
+    from app.main import serve as run_server
+    from bench.standin import load_standin
+
+    if standin:
+        setattr(app.resources, "load_engine", load_standin)  # noqa: B010  # not exported from there
+    run_server(Settings(data=kb), host="127.0.0.1", port=port, no_auth=True)
+
+
+def main() -> None:
+    """Run the server and the clients, and print what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--data", type=Path, help="folder of the sets")
+    parser.add_argument("--set", default="aws_docs_full", help="name of the set")
+    parser.add_argument("--limit", type=int, help="only so many documents of the shuffled order")
+    parser.add_argument("--standin", action="store_true", help="without the model's layers")
+    parser.add_argument("--pause", type=float, default=8.0, help="idle seconds between blocks")
+    parser.add_argument("--serve", type=Path, metavar="KB", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve is not None:
+        serve(arguments.serve, arguments.port, standin=arguments.standin)
+        return
+    if arguments.data is None:
+        parser.error("--data is needed")
+    lines = read_shuffled(arguments.data / arguments.set, arguments.limit)
+    queries = [query.text for query in read_queries(arguments.data / arguments.set)]
+    with TemporaryDirectory(prefix="folio-bench-") as folder:
+        kb = Path(folder) / "kb"
+        server = Server(kb, standin=arguments.standin)
+        searches = Searches(server.url, queries)
+        try:
+            blocks = run(server, lines, searches, pause_seconds=arguments.pause)
+            peak_bytes = server.memory_bytes("VmHWM")
+        finally:
+            server.end(signal.SIGTERM)
+        stored = examine(kb)
+    model = "the stand-in" if arguments.standin else "the configured model"
+    print(f"{arguments.set}, {len(lines):,} documents, {model}; {describe_machine()}")
+    print_results(blocks, stored, searches, peak_bytes, len(lines))
+
+
+if __name__ == "__main__":
+    os.environ.pop("FOLIO_DATA", None)
+    main()

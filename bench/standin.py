@@ -1,0 +1,44 @@
+"""A stand-in for the model: folio-mini without its layers.
+
+A token's vector is its row of the embedding table, whatever stands around it. Tokenizer, queues,
+batches, pooling and vectors of the right shape are the real ones, so that a benchmark of what is
+around the model does not wait for the model.
+"""
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import torch
+
+from app.config import Settings
+from app.embedding.checkpoint import Checkpoint
+from app.embedding.torch_engine import TorchEngine
+
+NAME = "folio-mini without its layers"
+
+
+class _TableEncoder:
+    flops_per_token = 0
+
+    def __init__(self, table: torch.Tensor) -> None:
+        self._table = table
+
+    def run(
+        self, ids: torch.Tensor, lengths: Sequence[int], adapters: Sequence[str]
+    ) -> Generator[None, None, torch.Tensor]:
+        yield
+        return self._table[ids]
+
+
+def load_standin(checkpoint: Checkpoint, settings: Settings) -> TorchEngine:
+    """Load what app.embedding.engine.load_engine loads, and leave the layers out."""
+    engine = TorchEngine(
+        checkpoint,
+        device="cpu",
+        batch_tokens=settings.batch_tokens,
+        dtype="float32",
+        max_waiting_tokens=settings.max_waiting_tokens,
+    )
+    encoder: Any = engine._encoder
+    engine._encoder = _TableEncoder(encoder._words)
+    return engine
