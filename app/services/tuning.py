@@ -2,7 +2,8 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from app.db import queries
 from app.db.models import Generation
@@ -20,7 +21,10 @@ from app.services.candidates import (
     require_none_building,
 )
 from app.services.evaluation import dump_golden
+from app.services.feedback import same_text
 from app.services.training import collect_pairs
+
+_GATE_EVERY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,14 @@ def request_tuning(
 ) -> GenerationInfo:
     """Begin a generation with the live vectors and a query adapter that is yet to be trained.
 
-    Questions that the gate asks are not learned. Raises Conflict while another one is built or
-    nothing was embedded, TooFewPairs, and InvalidRequest for a model without adapters.
+    Questions that the gate asks are not learned; a gate without any gets a third of the golden
+    pairs. Raises Conflict while another one is built or nothing was embedded, TooFewPairs, and
+    InvalidRequest for a model without adapters.
     """
-    check_gate(resources, gate)
+    if not gate.golden:
+        learned, asked = hold_out(request.queries)
+        request = replace(request, queries=learned)
+        gate = replace(gate, collection=request.collection, golden=asked)
     collect_pairs(
         resources,
         request.collection,
@@ -48,6 +56,7 @@ def request_tuning(
         gate.golden,
         with_feedback=request.feedback,
     )
+    check_gate(resources, gate)
     live = resources.pin()
     if live.generation_id is None:
         raise Conflict("nothing was embedded yet", code="nothing_embedded")
@@ -89,6 +98,20 @@ def request_tuning(
         info = describe_row(session, made)
     resources.tasks_arrived.set()
     return info
+
+
+def hold_out(
+    golden: Sequence[GoldenQuery],
+) -> tuple[tuple[GoldenQuery, ...], tuple[GoldenQuery, ...]]:
+    """Return what is learned and the third that the gate asks, chosen by a digest of its text.
+
+    So the same question is on the same side, however often a golden set grows and is tuned on.
+    """
+    sides: tuple[list[GoldenQuery], list[GoldenQuery]] = ([], [])
+    for query in golden:
+        digest = sha256(same_text(query.text).encode()).digest()
+        sides[int.from_bytes(digest) % _GATE_EVERY == 0].append(query)
+    return tuple(sides[0]), tuple(sides[1])
 
 
 def _require_adapters(checkpoint: Checkpoint, *, is_remote: bool) -> None:

@@ -129,7 +129,9 @@ def assert_consistent(resources: Resources) -> None:
     with resources.database.read() as session:
         (live,) = session.scalars(select(Generation).where(Generation.is_live)).all()
         held = set(
-            session.scalars(select(UnitRow.version_id).where(UnitRow.generation_id == live.id))
+            session.scalars(
+                select(UnitRow.version_id).where(UnitRow.generation_id == live.vector_set)
+            )
         )
         assert held == set(session.scalars(select(Version.id).where(Version.is_live)))
         # Read again below, after the session.
