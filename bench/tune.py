@@ -3,8 +3,9 @@
     python bench/tune.py --data SETS --kb covidqa_papers=FOLDER [--kb NAME=FOLDER …]
 
 Each FOLDER is a data folder that holds the set (`folio add SETS/NAME/docs.jsonl --data FOLDER`); a
-copy of it is tuned. Both halves ask about the same articles; no question is in both. The figures are those of the
-gate that `folio tune` passes: nDCG@10 of hybrid search on the half that was not learned.
+copy of it is tuned. Both halves ask about the same articles; no question is in both. The figures
+are those of the gate that `folio tune` passes: nDCG@10 of hybrid search on the half that was not
+learned.
 """
 
 import argparse
