@@ -28,9 +28,9 @@ from app.errors import TrainingStopped
 
 BATCH = 32
 LEARNING_RATE = 1e-3
-TEMPERATURE = 0.5
+TEMPERATURE = 1.0
 """Of the logits of search; lower looks at the hardest negatives only."""
-ANCHOR = 3.0
+ANCHOR = 1.0
 """What one unit of 1 - cosine between a question's vector and the one it had costs."""
 MAX_EPOCHS = 12
 PATIENCE = 2
