@@ -77,6 +77,12 @@ class EngineBusy(QueueFull):
     code = "engine_busy"
 
 
+class TrainingStopped(FolioError):
+    """The process ends amid training; the next one begins anew."""
+
+    status, code = 503, "training_stopped"
+
+
 class EmbeddingCancelled(FolioError):
     """Nobody waits for these vectors any more."""
 

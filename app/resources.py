@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cache, partial
 from queue import SimpleQueue
 from threading import Event, Lock
+from time import perf_counter
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db import queries, queue
-from app.db.models import Generation, LoggedQuery, Version
+from app.db.models import AdapterRow, Generation, LoggedQuery, Version
 from app.db.session import Database, open_database
 from app.embedding.checkpoint import Checkpoint, open_checkpoint
 from app.embedding.engine import Engine, load_engine
@@ -65,6 +66,46 @@ class Indexes:
     vectors: FlatIndex
     terms: LexicalIndex
     generation_id: int
+    vector_set: int
+    """The generation that the units belong to; a tuned one shares those of another."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStep:
+    """How far a training is: batches of at most `total`, and the time left if all are needed."""
+
+    done: int
+    total: int
+    seconds_left: float | None
+
+
+class TrainingProgress:
+    """Lists a training among those that run, for as long as the block does."""
+
+    def __init__(self, running: "dict[int, TrainingProgress]", generation_id: int) -> None:
+        self._running = running
+        self._generation_id = generation_id
+        self._done = self._total = 0
+        self._started = perf_counter()
+
+    def __enter__(self) -> None:
+        self._running[self._generation_id] = self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.pop(self._generation_id, None)
+
+    def report(self, done: int, total: int) -> None:
+        """Take note of the batches that are done; the time counts from the first one on."""
+        if not self._done:
+            self._started = perf_counter()
+        self._done, self._total = done, total
+
+    def now(self) -> TrainingStep:
+        done, total = self._done, self._total
+        if done < 2:
+            return TrainingStep(done, total, None)
+        seconds = (perf_counter() - self._started) / (done - 1)
+        return TrainingStep(done, total, round(seconds * (total - done), 1))
 
 
 class Serving:
@@ -92,8 +133,26 @@ class Serving:
     def checkpoint(self) -> Checkpoint:
         """The checkpoint; raises ModelUnavailable with the reason there is none."""
         if self._checkpoint is None:
-            self._checkpoint = open_checkpoint(self.settings)
+            self._checkpoint = self._open_checkpoint()
         return self._checkpoint
+
+    def _open_checkpoint(self) -> Checkpoint:
+        checkpoint = open_checkpoint(self.settings)
+        if self.generation_id is None:
+            return checkpoint
+        with self._database.read() as session:
+            generation = session.get(Generation, self.generation_id)
+            if generation is None or generation.vectors_of is None:
+                return checkpoint
+            adapter = session.get(AdapterRow, generation.id)
+            if adapter is None:
+                raise ModelUnavailable(f"generation {generation.id} was not trained yet")
+            if crc32(adapter.data) != adapter.data_crc32:
+                raise ModelUnavailable(
+                    f"the adapter of generation {generation.id} fails its checksum; roll back to "
+                    f"generation {generation.vectors_of} or restore a backup"
+                )
+            return checkpoint.with_query_adapter(adapter.data)
 
     @property
     def engine(self) -> Engine:
@@ -187,6 +246,8 @@ class Resources:
         """Set when a generation or an evaluation was asked for, or an erasure is not complete."""
         self.asked_queries: SimpleQueue[LoggedQuery] = SimpleQueue()
         """What the query log has yet to store: a search does not wait for the writers."""
+        self.training: dict[int, TrainingProgress] = {}
+        """The generations whose adapter is trained at present."""
         self.last_sync: SyncReport | None = None
         """What came of the last scheduled sync; None before the first one."""
         self._configured = Serving(settings, database)
@@ -369,7 +430,9 @@ def _load_cross_encoder(settings: Settings) -> "CrossEncoder | None":
 
 def read_indexes(session: Session, generation: Generation, damaged: dict[int, str]) -> Indexes:
     """Return both indexes as the session sees them; what fails its checksum is noted."""
-    indexes = Indexes(FlatIndex(generation.dimensions), LexicalIndex(), generation.id)
+    indexes = Indexes(
+        FlatIndex(generation.dimensions), LexicalIndex(), generation.id, generation.vector_set
+    )
     indexes.vectors.apply(_read_vectors(session, generation, None, damaged))
     indexes.terms.apply(_read_terms(session, None, damaged))
     return indexes
@@ -422,7 +485,7 @@ def _read_vectors(
     """Read vectors; the versions of those that fail their checksum are noted in `damaged`."""
     ids: list[tuple[int, int, int]] = []
     vectors: list[bytes] = []
-    for unit in queries.live_units(session, generation.id, unit_ids):
+    for unit in queries.live_units(session, generation.vector_set, unit_ids):
         if crc32(unit.vector) != unit.vector_crc32:
             damaged[unit.version_id] = f"a vector of {unit.external_id}"
             continue

@@ -88,7 +88,7 @@ def _resolve(filename: str, content: bytes) -> str:
 def _expand_lines(data: bytes) -> Iterator[Member]:
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
-            article_id = _find_id(_read_json(line, f"line {number}"))
+            article_id = _find_id(_read_json(line, f"line {number}", "invalid_line"))
             if article_id is None:
                 raise UnreadableDocument(
                     f"line {number} is no JSON object with an id", code="invalid_line"
@@ -98,7 +98,7 @@ def _expand_lines(data: bytes) -> Iterator[Member]:
 
 def _read_array(data: bytes) -> list[Member] | None:
     """Return the articles of an array; None when it holds anything else."""
-    array = _read_json(data, "the file")
+    array = _read_json(data, "the file", "invalid_json")
     ids = [_find_id(item) for item in array]
     return (
         [
@@ -111,11 +111,11 @@ def _read_array(data: bytes) -> list[Member] | None:
     )
 
 
-def _read_json(source: bytes, what: str) -> Any:
+def _read_json(source: bytes, what: str, code: str) -> Any:
     try:
         return json.loads(source)
     except (ValueError, RecursionError) as error:
-        raise UnreadableDocument(f"{what} is not valid JSON", code="invalid_line") from error
+        raise UnreadableDocument(f"{what} is not valid JSON", code=code) from error
 
 
 def _find_id(value: Any) -> str | None:

@@ -57,7 +57,9 @@ def store_article(
         session.execute(delete(TermsRow).where(TermsRow.version_id == former.id))
     version.receipt = asdict(embedded.receipt)
     _make_live(session, version, former, parsed, article)
-    unit_ids = store_units(session, embedded, version_id=version.id, generation_id=generation.id)
+    unit_ids = store_units(
+        session, embedded, version_id=version.id, generation_id=generation.vector_set
+    )
     queries.store_terms(
         session, version.id, analysis=ANALYSIS, data=terms.data, data_crc32=terms.crc32
     )

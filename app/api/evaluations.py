@@ -15,7 +15,7 @@ from app.domain import GenerationState, Mode, Progress, Scope
 from app.errors import InvalidRequest
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.running import Configuration
-from app.services import candidates, evaluation
+from app.services import candidates, evaluation, tuning
 
 router = APIRouter(prefix="/v1", route_class=GuardedRoute, responses=problem_responses(401, 403))
 
@@ -72,6 +72,25 @@ class GenerationIn(Body):
     force: bool = False
 
 
+class TuningIn(Body):
+    """What a query adapter is to learn from, and what must hold before it answers."""
+
+    collection: str = Field(examples=["help"])
+    queries: list[GoldenQueryIn] = Field([], max_length=MAX_QUERIES)
+    feedback: bool = Field(True, description="Learn also from what people said of results")
+    gate: list[GoldenQueryIn] = Field(
+        [], max_length=MAX_QUERIES, description="None: a third of `queries`, which is not learned"
+    )
+    margin: float = Field(candidates.DEFAULT_MARGIN, ge=0, le=1, allow_inf_nan=False)
+    force: bool = False
+
+
+class TrainingOut(Answer):
+    done: int
+    total: int
+    seconds_left: float | None
+
+
 class GenerationOut(Answer):
     id: int
     model: str
@@ -83,6 +102,9 @@ class GenerationOut(Answer):
     documents: int
     total: int
     report: dict[str, Any] | None
+    vectors_of: int | None = Field(description="Whose vectors a tuned one searches")
+    tuning: dict[str, Any] | None = Field(description="What a tuned one learned")
+    training: TrainingOut | None = Field(description="How far the training is, while it runs")
     created_at: datetime
 
 
@@ -101,6 +123,8 @@ EvaluationBody = Annotated[
 GenerationBody = Annotated[
     GenerationIn, Depends(json_body(GenerationIn, max_bytes=MAX_GOLDEN_BODY_BYTES))
 ]
+
+TuningBody = Annotated[TuningIn, Depends(json_body(TuningIn, max_bytes=MAX_GOLDEN_BODY_BYTES))]
 
 
 @router.post(
@@ -150,6 +174,25 @@ def create_generation(body: GenerationBody, resources: Opened) -> GenerationOut:
         revision=body.revision,
         dimensions=body.dimensions,
         gate=gate,
+    )
+    return GenerationOut.model_validate(made)
+
+
+@router.post(
+    "/tunings",
+    status_code=202,
+    openapi_extra=needs(Scope.ADMIN) | takes(TuningIn),
+    responses=problem_responses(404, 409, 413, 415, 422, 503),
+    tags=["generations"],
+)
+def create_tuning(body: TuningBody, resources: Opened) -> GenerationOut:
+    """Teach the model's query adapter in the background, and go over to it if it is no worse."""
+    made = tuning.request_tuning(
+        resources,
+        tuning.TuningRequest(body.collection, read_queries(body.queries), body.feedback),
+        gate=candidates.GateRequest(
+            body.collection, read_queries(body.gate), body.margin, body.force
+        ),
     )
     return GenerationOut.model_validate(made)
 

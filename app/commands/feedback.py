@@ -46,7 +46,7 @@ def gaps(
     collection: Collection = "default",
     below: Annotated[
         float, typer.Option(help="A first hit that scores less is no answer.", min=0, max=1)
-    ] = 0.2,
+    ] = 0.1,
     as_json: AsJson = False,
 ) -> None:
     """List the articles to write: subjects of questions that found nothing good."""

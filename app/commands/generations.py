@@ -1,4 +1,4 @@
-"""`folio reembed` and `folio generations`: another model, measured before it answers."""
+"""`folio reembed`, `folio tune` and `folio generations`: what is measured before it answers."""
 
 from pathlib import Path
 from time import sleep
@@ -68,23 +68,46 @@ def reembed(
     body: dict[str, Any] = {"revision": revision, "margin": margin, "force": force}
     body |= {"model": model, "dimensions": dimensions}
     if golden_set is not None:
-        from app.evaluation.golden import read_golden
-
-        body["collection"] = collection
-        body["queries"] = [
-            {"id": query.id, "query": query.text, "relevant": dict(query.relevant)}
-            for query in read_golden(golden_set)
-        ]
+        body |= {"collection": collection, "queries": _read_queries(golden_set)}
     with open_client(data, server, key, "folio reembed", embeds=True, works=True) as client:
-        made = client.call("POST", "/v1/generations", json=body)
-        with Progress(console=err, disable=as_json) as progress:
-            generation = _follow(client, made["id"], progress)
-    if as_json:
-        print_json(generation)
-    else:
-        out.print(safe_text(f"generation {generation['id']}: {generation['message']}"))
-    if not generation["is_live"]:
-        raise typer.Exit(1)
+        _build(client, "/v1/generations", body, as_json=as_json)
+
+
+@reports_errors
+def tune(
+    golden_set: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SET]", help="Golden set to learn from: JSON lines or BEIR."),
+    ] = None,
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    collection: Collection = "default",
+    gate: Annotated[
+        Path | None,
+        typer.Option("--gate", help="Golden set that decides; else a third of SET, not learned."),
+    ] = None,
+    feedback: Annotated[
+        bool, typer.Option(help="Learn also from what people said of results.")
+    ] = True,
+    margin: Annotated[
+        float, typer.Option(help="Largest loss of nDCG@10 to accept.", min=0, max=1)
+    ] = 0.02,
+    force: Annotated[bool, typer.Option("--force", help="Go over whatever is measured.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Teach the model how people ask here, from questions and the articles that answer them.
+
+    Only the adapter that reads questions learns: no article is embedded again. The result is a
+    generation that answers only if a golden set shows that it is no worse; `folio generations
+    rollback` takes it back.
+    """
+    body: dict[str, Any] = {"collection": collection, "feedback": feedback}
+    body |= {"margin": margin, "force": force}
+    body["queries"] = [] if golden_set is None else _read_queries(golden_set)
+    body["gate"] = [] if gate is None else _read_queries(gate)
+    with open_client(data, server, key, "folio tune", embeds=True, works=True) as client:
+        _build(client, "/v1/tunings", body, as_json=as_json)
 
 
 @generations_app.command("list")
@@ -143,19 +166,52 @@ def remove(
     print_json(removed) if as_json else out.print(f"removed generation {generation_id}")
 
 
+def _read_queries(golden_set: Path) -> list[dict[str, Any]]:
+    from app.evaluation.golden import read_golden
+
+    return [
+        {"id": query.id, "query": query.text, "relevant": dict(query.relevant)}
+        for query in read_golden(golden_set)
+    ]
+
+
+def _build(client: Client, path: str, body: dict[str, Any], *, as_json: bool) -> None:
+    """Ask for a generation, follow it until it is decided, and print what was decided."""
+    made = client.call("POST", path, json=body)
+    with Progress(console=err, disable=as_json) as progress:
+        generation = _follow(client, made["id"], progress)
+    if as_json:
+        print_json(generation)
+    else:
+        out.print(safe_text(f"generation {generation['id']}: {generation['message']}"))
+    if not generation["is_live"]:
+        raise typer.Exit(1)
+
+
 def _follow(client: Client, generation_id: int, progress: Progress) -> dict[str, Any]:
     """Return the generation once it is decided."""
     bar = progress.add_task("embedding", total=None)
     while True:
         generation = client.call("GET", f"/v1/generations/{generation_id}")
-        held, total = generation["documents"], generation["total"]
-        what = "embedding" if held < total else "measuring"
-        progress.update(bar, completed=held, total=total, description=what)
+        what, done, total = _describe_step(generation)
+        progress.update(bar, completed=done, total=total, description=what)
         if generation["state"] == "failed":
             raise FolioError(str(generation["message"]), code="generation_failed")
         if generation["state"] != "building":
             return generation
         sleep(_POLL_SECONDS)
+
+
+def _describe_step(generation: dict[str, Any]) -> tuple[str, int, int | None]:
+    """Return what is done at present, how much of it, and of how much."""
+    held, total, training = generation["documents"], generation["total"], generation["training"]
+    if training is not None:
+        # Before the first step, negatives are mined: nobody knows yet how many steps there are.
+        what = "training" if training["total"] else "asking"
+        return what, training["done"], training["total"] or None
+    if generation["vectors_of"] is not None and generation["tuning"] is None:
+        return "waiting", 0, None
+    return ("embedding" if held < total else "measuring"), held, total
 
 
 def _reembed_offline(data: Path | None, server: str | None, *, as_json: bool) -> None:

@@ -196,7 +196,16 @@ class Generation(Table):
     """What is measured before it goes live, and what came of it."""
     message: Mapped[str | None]
     """Why it was refused, or failed."""
+    vectors_of: Mapped[int | None] = mapped_column(ForeignKey("generations.id"))
+    """The generation whose vectors it searches; None where they are its own."""
+    tuning: Mapped[dict[str, Any] | None]
+    """What its query adapter is taught with, and what came of it."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    @property
+    def vector_set(self) -> int:
+        """The generation that its units belong to."""
+        return self.id if self.vectors_of is None else self.vectors_of
 
     __table_args__ = (
         Index(
@@ -207,6 +216,17 @@ class Generation(Table):
             postgresql_where=sql_text("is_live"),
         ),
     )
+
+
+class AdapterRow(Table):
+    """The tuned query adapter of a generation."""
+
+    __tablename__ = "adapters"
+
+    generation_id: Mapped[int] = mapped_column(_belongs_to("generations.id"), primary_key=True)
+    data: Mapped[bytes]
+    """A safetensors file as PEFT writes it."""
+    data_crc32: Mapped[int] = mapped_column(BigInteger)
 
 
 class UnitRow(Table):

@@ -517,6 +517,21 @@ def list_units(session: Session, version_ids: Sequence[int], generation_id: int)
     ).all()
 
 
+def list_vectors(session: Session, version_ids: Sequence[int], generation_id: int) -> Sequence[Any]:
+    """Return the vectors of these versions' units and of their passages, with their checksums."""
+    return session.execute(
+        select(
+            UnitRow.version_id,
+            UnitRow.vector,
+            UnitRow.vector_crc32,
+            UnitRow.passage_vectors,
+            UnitRow.passage_vectors_crc32,
+        )
+        .where(UnitRow.version_id.in_(version_ids), UnitRow.generation_id == generation_id)
+        .order_by(UnitRow.version_id, UnitRow.ordinal)
+    ).all()
+
+
 def find_passages(session: Session, keys: Set[tuple[int, int]]) -> dict[tuple[int, int], Passage]:
     """Return passages by (unit id, ordinal)."""
     found = {}

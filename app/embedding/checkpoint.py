@@ -76,11 +76,22 @@ class Checkpoint:
     """Whether the model was trained so that the first dimensions of a vector stand alone."""
     identity: Mapping[str, str | int]
     """What made a vector, part by part; `fingerprint` is its digest."""
+    query_adapter: bytes | None = None
+    """A safetensors file that stands in for the folder's adapter of `retrieval.query`."""
 
     @property
     def fingerprint(self) -> str:
         """Digest of everything that gives a stored vector its meaning."""
         return sha256(json.dumps(dict(self.identity), sort_keys=True).encode()).hexdigest()[:16]
+
+    def with_query_adapter(self, data: bytes) -> "Checkpoint":
+        """Return the same model with another adapter of `retrieval.query`.
+
+        What is embedded of documents does not change, but the fingerprint does: what a question
+        scores is of both.
+        """
+        identity = {**self.identity, "query_adapter": sha256(data).hexdigest()}
+        return replace(self, query_adapter=data, identity=identity)
 
     def prompt(self, task: Task) -> str:
         return self.prompts.get(task, "")

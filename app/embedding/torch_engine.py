@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors.torch import load as load_safetensors
 from transformers import AutoModel, AutoTokenizer
 from transformers import logging as transformers_logging
 
@@ -23,6 +24,7 @@ from app.embedding.packed import PackedEncoder, Steps, pick_dtype
 from app.embedding.tokens import ReadItem, TokenReader
 from app.errors import InvalidRequest, ModelUnavailable
 
+PEFT_PREFIX = "base_model.model."
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # A second thread saves such a pass little, and on a busy machine costs it much: each of its many
 # short parallel parts waits for the thread that was not scheduled.
@@ -78,7 +80,7 @@ class TorchEngine:
         if is_jina_v2(checkpoint.folder):
             network: Network | None = read_jina_v2(checkpoint.folder)
         else:
-            model = _load_model(checkpoint)
+            model = load_model(checkpoint)
             network = read_network(model, list(checkpoint.adapters.values()))
         self._encoder: _Encoder
         if network is None:
@@ -203,7 +205,7 @@ def _quiet_transformers() -> Iterator[None]:
         transformers_logging.set_verbosity(verbosity)
 
 
-def _load_model(checkpoint: Checkpoint) -> Any:
+def load_model(checkpoint: Checkpoint) -> Any:
     """Return transformers' model in fp32 with the adapters of the checkpoint.
 
     Raises ModelUnavailable when the file lacks weights that vectors depend on.
@@ -233,7 +235,33 @@ def _load_model(checkpoint: Checkpoint) -> Any:
                 adapter_name=adapter,
                 adapter_kwargs={"subfolder": adapter, "local_files_only": True},
             )
+        if checkpoint.query_adapter is not None:
+            replace_adapter(model, checkpoint.adapters[Task.QUERY], checkpoint.query_adapter)
     return model.eval().requires_grad_(False)
+
+
+def adapter_weights(model: Any, adapter: str) -> dict[str, torch.nn.Parameter]:
+    """Return the weights of an adapter by the names that a PEFT file gives them."""
+    return {
+        PEFT_PREFIX + name.replace(f".{adapter}", ""): weight
+        for name, weight in model.named_parameters()
+        if f".{adapter}" in name
+    }
+
+
+def replace_adapter(model: Any, adapter: str, data: bytes) -> None:
+    """Put the weights of a safetensors file in the place of an adapter's.
+
+    Raises ModelUnavailable for a file of another adapter.
+    """
+    weights, ours = load_safetensors(data), adapter_weights(model, adapter)
+    if {name: weight.shape for name, weight in weights.items()} != {
+        name: weight.shape for name, weight in ours.items()
+    }:
+        raise ModelUnavailable("the tuned adapter was made for another model")
+    with torch.no_grad():
+        for name, weight in ours.items():
+            weight.copy_(weights[name])
 
 
 class _PaddedEncoder:

@@ -40,6 +40,7 @@ def render_report(evaluation: Json) -> str:
         _measure_table(evaluation["runs"]),
         _measure_plot(evaluation["runs"]),
         "<h2>Time of one search</h2>",
+        "<p>The lines show the share of searches that took at most so long.</p>",
         _latency_table(evaluation["runs"]),
         _latency_plot(evaluation),
     ]
@@ -135,16 +136,19 @@ def _latency_plot(evaluation: Json) -> str:
         sorted(query["runs"][i]["milliseconds"] for query in evaluation["by_query"])
         for i in range(len(evaluation["runs"]))
     ]
-    longest = max(max(times) for times in by_run) or 1.0
+    # A single slow search would squeeze all others to the left; the table names the 99th.
+    cut = max(times[min(len(times) - 1, int(0.99 * len(times)))] for times in by_run)
+    longest = min(1.25 * cut, max(max(times) for times in by_run)) or 1.0
     shapes = _axis([longest * share for share in (0, 0.25, 0.5, 0.75, 1)], longest, height, " ms")
     for share in (0.5, 0.9, 1.0):
         y = height - share * (height - 10)
-        label = f"{share:.0%} of searches"
+        label = f"{share:.0%}"
         shapes.append(f'<text x="{_LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{label}</text>')
     for i, times in enumerate(by_run):
         points = " ".join(
             f"{_x(milliseconds / longest):.1f},{height - rank / len(times) * (height - 10):.1f}"
             for rank, milliseconds in enumerate(times, start=1)
+            if milliseconds <= longest
         )
         shapes.append(
             f'<polyline points="{points}" fill="none" stroke="{_colour(i)}" stroke-width="2"/>'

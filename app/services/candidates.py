@@ -20,14 +20,17 @@ from app.errors import (
     InvalidRequest,
     NotFound,
     TextTooLong,
+    TrainingStopped,
     UnreadableDocument,
 )
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.running import Configuration, find_main, summarize
-from app.resources import Resources, describe_generation
+from app.resources import Resources, TrainingProgress, TrainingStep, describe_generation
 from app.services.collections import require_collection
 from app.services.evaluation import ask_golden, dump_golden, load_golden
 from app.services.generations import count_receipt, reembed_version, set_live
+from app.services.replay import replay_log
+from app.services.training import describe_training, train_generation
 
 logger = logging.getLogger("folio")
 
@@ -68,6 +71,12 @@ class GenerationInfo:
     """Live articles that it holds; `total` is how many there are."""
     total: int
     report: dict[str, Any] | None
+    vectors_of: int | None
+    """The generation whose vectors a tuned one searches."""
+    tuning: dict[str, Any] | None
+    """What a tuned one learned."""
+    training: TrainingStep | None
+    """How far its training is, while it runs."""
     created_at: datetime
 
 
@@ -101,18 +110,14 @@ def request_generation(
     settings = live_settings.model_copy(update=asked)
     checkpoint = open_checkpoint(settings)
     made = describe_generation(checkpoint, settings, engine="", is_live=False)
-    made.state, made.gate = GenerationState.BUILDING, _dump_gate(gate)
+    made.state, made.gate = GenerationState.BUILDING, dump_gate(gate)
     with resources.database.write() as session:
+        require_none_building(session)
         for other in session.scalars(select(Generation)):
             if other.is_live and other.fingerprint == made.fingerprint:
                 raise Conflict(
                     f"the live vectors are of this model already ({made.fingerprint})",
                     code="generation_is_live",
-                )
-            if other.state == GenerationState.BUILDING:
-                raise Conflict(
-                    f"generation {other.id} is being built; remove it, or wait",
-                    code="generation_building",
                 )
         same = session.scalar(select(Generation).where(Generation.fingerprint == made.fingerprint))
         if same is None:
@@ -120,9 +125,21 @@ def request_generation(
             session.flush()
             same = made
         same.state, same.gate, same.message = made.state, made.gate, None
-        info = _describe(session, same)
+        info = describe_row(session, same)
     resources.tasks_arrived.set()
     return info
+
+
+def require_none_building(session: Session) -> None:
+    """Raise Conflict while a generation is being built."""
+    building = session.scalar(
+        select(Generation.id).where(Generation.state == GenerationState.BUILDING)
+    )
+    if building is not None:
+        raise Conflict(
+            f"generation {building} is being built; remove it, or wait",
+            code="generation_building",
+        )
 
 
 def check_gate(resources: Resources, gate: GateRequest) -> None:
@@ -142,13 +159,14 @@ def list_generations(resources: Resources) -> list[GenerationInfo]:
     """Return all generations, the oldest first."""
     with resources.database.read() as session:
         rows = session.scalars(select(Generation).order_by(Generation.id))
-        return [_describe(session, row) for row in rows]
+        return [describe_row(session, row, resources.training.get(row.id)) for row in rows]
 
 
 def get_generation(resources: Resources, generation_id: int) -> GenerationInfo:
     """Return one generation; raises NotFound."""
     with resources.database.read() as session:
-        return _describe(session, _require(session, generation_id))
+        row = _require(session, generation_id)
+        return describe_row(session, row, resources.training.get(row.id))
 
 
 def roll_back(resources: Resources, generation_id: int) -> GenerationInfo:
@@ -156,7 +174,7 @@ def roll_back(resources: Resources, generation_id: int) -> GenerationInfo:
     with resources.database.read() as session:
         generation = _require(session, generation_id)
         if generation.is_live:
-            return _describe(session, generation)
+            return describe_row(session, generation)
         if generation.state not in {GenerationState.READY, GenerationState.REFUSED}:
             raise Conflict(
                 f"generation {generation_id} is {generation.state}", code="generation_incomplete"
@@ -175,6 +193,15 @@ def remove_generation(resources: Resources, generation_id: int) -> None:
                 f"generation {generation_id} is live; roll back to another one first",
                 code="generation_is_live",
             )
+        tuned = session.scalar(
+            select(Generation.id).where(Generation.vectors_of == generation_id).limit(1)
+        )
+        if tuned is not None:
+            raise Conflict(
+                f"generation {tuned} searches the vectors of generation {generation_id}; "
+                "remove it first",
+                code="generation_in_use",
+            )
         session.delete(generation)
     resources.forget(generation_id, whole=True)
     resources.erase_deleted()
@@ -184,17 +211,19 @@ def keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> N
     """Bring every other generation to the articles that are live; gate the one that is built."""
     with resources.database.read() as session:
         others = [
-            (row.id, row.state)
+            (row.id, row.state, row.vectors_of is not None)
             for row in session.scalars(select(Generation).where(~Generation.is_live))
             if row.state != GenerationState.FAILED
         ]
-    for generation_id, state in others:
+    for generation_id, state, is_tuned in others:
         try:
             _embed_missing(resources, generation_id, is_stopping)
             if state == GenerationState.BUILDING and not is_stopping():
+                if is_tuned:
+                    train_generation(resources, generation_id, is_stopping)
                 _decide(resources, generation_id, is_stopping)
-        except NotFound:
-            # Removed meanwhile.
+        except (NotFound, TrainingStopped):
+            # Removed meanwhile; or the process ends, and the next one trains anew.
             continue
         except FolioError as error:
             _settle(resources, generation_id, GenerationState.FAILED, message=str(error))
@@ -206,11 +235,12 @@ def keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> N
 
 
 def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], bool]) -> None:
-    """Ask the golden set of both generations, and make the new one live if it does not lose."""
+    """Ask golden set and logged questions of both; make the new one live if it does not lose."""
     with resources.database.read() as session:
         live = queries.find_live_generation(session)
         live_id = None if live is None else live.id
-        gate = _require(session, generation_id).gate or {}
+        made = _require(session, generation_id)
+        gate, tuning = made.gate or {}, (made.tuning or {}).get("report")
         found = queries.find_collection(session, gate.get("collection") or "")
         collection = None if found is None else found.name
     report: dict[str, Any] | None = None
@@ -222,7 +252,11 @@ def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], 
             load_golden(gate["queries"]),
             [Configuration(generation=live_id), Configuration(generation=generation_id)],
         )
-        report = summarize(evaluation)
+        replay = replay_log(resources, live_id, generation_id)
+        report = {
+            **summarize(evaluation),
+            "replay": None if replay is None else replay.as_dict(),
+        }
         difference = find_main(evaluation.comparisons[0]).difference
         passes = difference.low > -gate["margin"]
         message = (
@@ -230,6 +264,14 @@ def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], 
             f"{difference.high:+.3f}], which {'excludes' if passes else 'does not exclude'} a loss "
             f"of more than {gate['margin']:g}"
         )
+        if replay is not None:
+            passes = passes and not replay.failed
+            message += (
+                f"; of {replay.queries} logged questions {replay.failed} fail, and the first ten "
+                f"documents of the others are {replay.overlap:.0%} the same"
+            )
+        if tuning is not None:
+            message = f"{describe_training(tuning)}; {message}"
     if not passes and not gate["force"]:
         logger.warning("generation %d stays out: %s", generation_id, message)
         _settle(resources, generation_id, GenerationState.REFUSED, message=message, report=report)
@@ -263,18 +305,19 @@ def _go_live(
         with resources.database.read() as session:
             former = queries.find_live_generation(session)
             former_id = None if former is None else former.id
+            vector_set = _require(session, generation_id).vector_set
             version_ids = session.scalars(
-                select(UnitRow.version_id).where(UnitRow.generation_id == generation_id).distinct()
+                select(UnitRow.version_id).where(UnitRow.generation_id == vector_set).distinct()
             ).all()
         receipts = {
             version_id: receipt
             for version_id in version_ids
-            if (receipt := count_receipt(resources, pinned.engine, version_id, generation_id))
+            if (receipt := count_receipt(resources, pinned.engine, version_id, vector_set))
         }
         with resources.database.write() as session:
-            if _find_missing(session, generation_id, 1):
-                continue
             generation = _require(session, generation_id)
+            if _find_missing(session, generation.vector_set, 1):
+                continue
             configured = resources.configured_checkpoint.fingerprint
             generation.replaced = None if configured == generation.fingerprint else configured
             generation.state, generation.message = GenerationState.READY, message
@@ -296,16 +339,17 @@ def _embed_missing(
     failed: dict[int, str] = {}
     while not is_stopping():
         with resources.database.read() as session:
-            _require(session, generation_id)
-            missing = _find_missing(session, generation_id, _AT_ONCE, failed)
+            vector_set = _require(session, generation_id).vector_set
+            missing = _find_missing(session, vector_set, _AT_ONCE, failed)
         if not missing:
             break
-        engine = resources.pin(generation_id).engine
+        # A tuned generation reads articles as the one does whose vectors it shares.
+        engine = resources.pin(vector_set).engine
         for version_id, external_id in missing:
             if is_stopping():
                 return
             try:
-                reembed_version(resources, engine, external_id, version_id, generation_id)
+                reembed_version(resources, engine, external_id, version_id, vector_set)
             except (UnreadableDocument, TextTooLong, CorruptData) as error:
                 failed[version_id] = f"{external_id}: {error}"
     if failed:
@@ -317,10 +361,10 @@ def _embed_missing(
 
 
 def _find_missing(
-    session: Session, generation_id: int, limit: int, but: Sequence[int] | dict[int, str] = ()
+    session: Session, vector_set: int, limit: int, but: Sequence[int] | dict[int, str] = ()
 ) -> list[tuple[int, str]]:
     """Return (version id, document id) of live articles that a generation does not hold."""
-    held = exists().where(UnitRow.version_id == Version.id, UnitRow.generation_id == generation_id)
+    held = exists().where(UnitRow.version_id == Version.id, UnitRow.generation_id == vector_set)
     rows = session.execute(
         select(Version.id, Document.external_id)
         .join(Document, Document.id == Version.document_id)
@@ -347,7 +391,8 @@ def _settle(
                 generation.gate = {**(generation.gate or {}), "report": report}
 
 
-def _dump_gate(gate: GateRequest) -> dict[str, Any]:
+def dump_gate(gate: GateRequest) -> dict[str, Any]:
+    """Return a gate as a generation keeps it."""
     return {
         "collection": gate.collection,
         "queries": dump_golden(gate.golden),
@@ -363,12 +408,15 @@ def _require(session: Session, generation_id: int) -> Generation:
     return generation
 
 
-def _describe(session: Session, generation: Generation) -> GenerationInfo:
+def describe_row(
+    session: Session, generation: Generation, training: TrainingProgress | None = None
+) -> GenerationInfo:
+    """Return what is known of a generation; `training` is how far its adapter is."""
     total = session.scalar(select(func.count()).select_from(Version).where(Version.is_live)) or 0
     held = session.scalar(
         select(func.count(UnitRow.version_id.distinct()))
         .join(Version, Version.id == UnitRow.version_id)
-        .where(UnitRow.generation_id == generation.id, Version.is_live)
+        .where(UnitRow.generation_id == generation.vector_set, Version.is_live)
     )
     return GenerationInfo(
         generation.id,
@@ -381,5 +429,8 @@ def _describe(session: Session, generation: Generation) -> GenerationInfo:
         held or 0,
         total,
         (generation.gate or {}).get("report"),
+        generation.vectors_of,
+        (generation.tuning or {}).get("report"),
+        None if training is None else training.now(),
         generation.created_at,
     )

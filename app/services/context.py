@@ -107,7 +107,7 @@ def build_context(
         if ranked is None:
             return None
         kept = [c for c in ranked if min_score is None or c.score >= min_score][:_ARTICLES]
-        articles = list(read_articles(session, kept, indexes.generation_id))
+        articles = list(read_articles(session, kept, indexes.vector_set))
         if tokenizer is not None:
             articles = [replace(article, tokens=0) for article in articles]
         best_score = ranked[0].score if ranked else 0.0
@@ -171,11 +171,11 @@ class Article:
 
 
 def read_articles(
-    session: Session, candidates: Sequence[Candidate], generation_id: int
+    session: Session, candidates: Sequence[Candidate], vector_set: int
 ) -> Iterator[Article]:
     """Yield candidates with texts and passages; raises CorruptData as read_texts does."""
     texts = read_texts(session, candidates)
-    passages = queries.list_passages(session, list(texts), generation_id)
+    passages = queries.list_passages(session, list(texts), vector_set)
     tokens = queries.find_token_counts(session, list(texts))
     for candidate in candidates:
         version_id = candidate.version.version_id

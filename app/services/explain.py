@@ -287,7 +287,7 @@ def _rank(
     clock.mark("fuse")
     passages: tuple[PassageHit, ...] = ()
     if own is not None:
-        quoted = quote_passages(session, [own], question, indexes.generation_id, inquiry.passages)
+        quoted = quote_passages(session, [own], question, indexes.vector_set, inquiry.passages)
         passages = quoted.get(own.version.version_id, ())
     reading = _read_query(resources, session, question, inquiry, document.row_id)
     clock.mark("passages")

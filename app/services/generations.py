@@ -87,11 +87,19 @@ def _open_generation(resources: Resources, engine: Engine) -> int:
     """Return the generation that an earlier run began for this model, or a new one."""
     checkpoint = resources.checkpoint
     with resources.database.write() as session:
-        building = session.scalars(select(Generation).where(~Generation.is_live)).all()
-        for generation in building:
-            if generation.fingerprint == checkpoint.fingerprint:
+        # Tuned ones first, and without the one whose vectors a tuned one answers from.
+        others = session.scalars(
+            select(Generation)
+            .where(~Generation.is_live)
+            .order_by(Generation.vectors_of.is_(None), Generation.id)
+        ).all()
+        live = queries.find_live_generation(session)
+        for generation in others:
+            if generation.fingerprint == checkpoint.fingerprint and generation.vectors_of is None:
                 return generation.id
-            session.delete(generation)
+            if live is None or live.vectors_of != generation.id:
+                session.delete(generation)
+                session.flush()
         generation = resources.make_generation(engine, is_live=False)
         session.add(generation)
         session.flush()

@@ -216,7 +216,7 @@ def _score_passages(
     if question.vector is None:
         return _Passages({}, {}, set())
     of_version = {version.version_id: version.document_id for version in versions.values()}
-    rows = queries.list_units(session, list(of_version), indexes.generation_id)
+    rows = queries.list_units(session, list(of_version), indexes.vector_set)
     if not {unit_id for unit_id, _ in found.units.values()} <= {row[0] for row in rows}:
         return None
     damaged = {of_version[row[1]] for row in rows if crc32(row[2]) != row[3]}

@@ -94,7 +94,7 @@ def search_documents(
             return None
         quoted = max(passages, 1) if rerank else passages
         shown = [c for c in ranked if rerank or min_score is None or c.score >= min_score]
-        return read_hits(session, shown[:count], question, indexes.generation_id, quoted)
+        return read_hits(session, shown[:count], question, indexes.vector_set, quoted)
 
     found = read_current(resources, read)
     hits, indexes = found or ([], None)
@@ -156,13 +156,13 @@ def read_hits(
     session: Session,
     shown: Sequence[Candidate],
     question: Question,
-    generation_id: int,
+    vector_set: int,
     count: int,
 ) -> list[Hit]:
     """Return hits with the `count` best passages of each."""
     quotes: dict[int, tuple[PassageHit, ...]] = {}
     if count:
-        quotes = quote_passages(session, shown, question, generation_id, count)
+        quotes = quote_passages(session, shown, question, vector_set, count)
     return [
         Hit(
             collection=candidate.version.collection,
@@ -183,7 +183,7 @@ def quote_passages(
     session: Session,
     shown: Sequence[Candidate],
     question: Question,
-    generation_id: int,
+    vector_set: int,
     count: int,
 ) -> dict[int, tuple[PassageHit, ...]]:
     """Return the `count` best passages of each candidate, by version id.
@@ -193,7 +193,7 @@ def quote_passages(
     texts = read_texts(session, shown)
     version_ids = list(texts)
     if question.vector is None:
-        listed = queries.list_passages(session, version_ids, generation_id)
+        listed = queries.list_passages(session, version_ids, vector_set)
         return {
             version_id: _quote_by_terms(
                 texts[version_id], [p for _, _, p in passages], question.terms, count

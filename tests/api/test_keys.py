@@ -72,6 +72,7 @@ NEEDED = {
     ("GET", "/v1/evaluations/{evaluation_id}"): "admin",
     ("GET", "/v1/generations"): "admin",
     ("POST", "/v1/generations"): "admin",
+    ("POST", "/v1/tunings"): "admin",
     ("GET", "/v1/generations/{generation_id}"): "admin",
     ("POST", "/v1/generations/{generation_id}/rollback"): "admin",
     ("DELETE", "/v1/generations/{generation_id}"): "admin",
@@ -85,6 +86,7 @@ REFUSED_LATER = {
     # No query of that id was logged.
     ("POST", "/v1/feedback"): 404,
     ("POST", "/v1/generations"): 422,
+    ("POST", "/v1/tunings"): 422,
     ("POST", "/v1/generations/{generation_id}/rollback"): 409,
 }
 BODIES: dict[tuple[str, str], Json] = {
@@ -105,6 +107,7 @@ BODIES: dict[tuple[str, str], Json] = {
         "queries": [{"query": "tea", "relevant": ["a"]}],
     },
     ("POST", "/v1/generations"): {"dimensions": 16},
+    ("POST", "/v1/tunings"): {"collection": "own"},
 }
 SCOPES = ["read", "write", "admin"]
 COVERED = {"all": None, "own": ["own"], "other": ["other"], "both": ["other", "own"]}

@@ -148,7 +148,7 @@ def read_live(resources: Resources) -> dict[str, StoredDocument]:
                 select(UnitRow)
                 .where(
                     UnitRow.version_id == version.id,
-                    UnitRow.generation_id == (generation.id if generation else 0),
+                    UnitRow.generation_id == (generation.vector_set if generation else 0),
                 )
                 .order_by(UnitRow.ordinal)
             )

@@ -1,6 +1,8 @@
 """Generations beside the live one: built, measured, made live, rolled back; never two at once."""
 
+import json
 import logging
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -129,7 +131,9 @@ def assert_consistent(resources: Resources) -> None:
     with resources.database.read() as session:
         (live,) = session.scalars(select(Generation).where(Generation.is_live)).all()
         held = set(
-            session.scalars(select(UnitRow.version_id).where(UnitRow.generation_id == live.id))
+            session.scalars(
+                select(UnitRow.version_id).where(UnitRow.generation_id == live.vector_set)
+            )
         )
         assert held == set(session.scalars(select(Version.id).where(Version.is_live)))
         # Read again below, after the session.
@@ -385,6 +389,39 @@ def shuffle(model: Path, folder: Path) -> Path:
     path.unlink()
     save_file(weights, path, metadata={"format": "pt"})
     return folder
+
+
+def halve(model: Path, folder: Path) -> Path:
+    """Copy a checkpoint without the upper half of its layers."""
+    shutil.copytree(model, folder)
+    config = folder / "config.json"
+    settings = json.loads(config.read_text())
+    kept = settings["num_hidden_layers"] // 2
+    config.write_text(json.dumps({**settings, "num_hidden_layers": kept}))
+    for path in folder.rglob("*model.safetensors"):
+        weights = {
+            name: weight
+            for name, weight in load_file(path).items()
+            if not (layer := re.search(r"layers?\.(\d+)\.", name)) or int(layer[1]) < kept
+        }
+        path.unlink()
+        save_file(weights, path, metadata={"format": "pt"})
+    return folder
+
+
+@pytest.mark.slow
+def test_gate_refuses_half_the_layers(tmp_path: Path, sandbox: Sandbox) -> None:
+    good = open_checkpoint(Settings()).folder
+    with open_with(tmp_path / "data", good) as resources:
+        uploads = [article(name, text) for name, (text, _) in KNOWLEDGE.items()]
+        put_documents(resources, "help", uploads)
+        work(resources, sandbox)
+        half = ask_for(resources, halve(good, tmp_path / "half"), GateRequest("help", GOLDEN))
+        refused = settle(resources, half)
+        assert (refused.state, refused.is_live) == (GenerationState.REFUSED, False)
+        assert "does not exclude a loss" in (refused.message or "")
+        assert refused.documents == refused.total
+        assert_consistent(resources)
 
 
 @pytest.mark.slow
