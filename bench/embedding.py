@@ -70,7 +70,7 @@ class Bench:
     def report(self, what: str, figures: str, value: float, goal: str) -> None:
         """Add a row of the table, and print it at once."""
         self.rows.append((what, figures, f"{value:.4g}", goal))
-        print(f"{what}: {figures}; {value:.4g} (goal {goal})", flush=True)
+        print(f"{what}: {figures}: {value:.4g}{goal and f' (goal {goal})'}", flush=True)
 
 
 def seconds_of(run: Callable[[], object]) -> float:
@@ -127,6 +127,8 @@ def make_text(engine: Engine, task: Task, tokens: int) -> str:
 
 def compare_with_sentence_transformers(bench: Bench, sections: Sequence[str]) -> None:
     """Questions, a mix of lengths and one long document, the peer in float32 and in bfloat16."""
+    if not set(sections) & set(BESIDE_SENTENCE_TRANSFORMERS):
+        return
     folder = bench.jina
     mix = draw_lengths(bench.arguments.documents)
     loads = {
@@ -147,8 +149,6 @@ def compare_with_sentence_transformers(bench: Bench, sections: Sequence[str]) ->
         ),
     }
     chosen = [section for section in loads if section in sections]
-    if not chosen:
-        return
     engine = TorchEngine(
         read_checkpoint(folder), device="cpu", dtype=bench.arguments.dtype, merge_bytes=_MERGED
     )

@@ -191,7 +191,8 @@ def pick_dtype(network: Network, device: str) -> torch.dtype:
         # Over too soon to be timed: the dtype, and the vectors with it, would change by chance.
         return torch.float32
     seconds = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
-    for _ in range(4):
+    # The best of many: on a busy machine most rounds are disturbed, and a wrong choice stays.
+    for _ in range(16):
         for dtype in seconds:
             x, w = torch.ones(256, weight.shape[1], device=device, dtype=dtype), weight.to(dtype)
             started = perf_counter()

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, cast
@@ -319,39 +320,73 @@ def test_metrics_of_the_model_are_shown_by_lane(service: Service) -> None:
 # A server process
 
 
-@pytest.mark.slow
-def test_server_process_answers_openai_and_langchain_with_a_key(
-    tmp_path: Path, jina_v3: Path
-) -> None:
-    key_file = tmp_path / "key"
+@dataclass(frozen=True)
+class Served:
+    """A server process that wants a key, and what the client of OpenAI gets of it."""
+
+    url: str
+    key: str
+    model: str
+    articles: list[list[float]]
+    question: list[float]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    key_file = folder / "key"
     environment = folio_environment(FOLIO_MODEL=jina_v3, FOLIO_ADMIN_KEY_FILE=key_file)
     key = "folio_" + "k" * 40
     key_file.write_text(key)
     key_file.chmod(0o600)
-    with run_server(tmp_path / "data", log=tmp_path / "log", environment=environment) as server:
+    with run_server(folder / "data", log=folder / "log", environment=environment) as server:
         poll(server.is_ready, bool)
         url = f"{server.url}/v1"
-        with openai.OpenAI(base_url=url, api_key="wrong", max_retries=0) as stranger:
-            with pytest.raises(openai.AuthenticationError) as caught:
-                stranger.embeddings.create(input="tea", model="")
-            assert caught.value.code == "unauthorized"
         with openai.OpenAI(base_url=url, api_key=key, max_retries=0) as client:
             name = client.models.list().data[0].id
-            vectors = [
+            articles = [
                 part.embedding for part in client.embeddings.create(input=TEXTS, model=name).data
             ]
             (question,) = client.embeddings.create(
                 input=TEXTS[1], model=name, extra_body={"task": "retrieval.query"}
             ).data
-        assert not np.allclose(question.embedding, vectors[1], atol=1e-3)
-        langchain = pytest.importorskip("langchain_openai", reason="the extra `peers` is missing")
-        # Without its check it sends token ids of OpenAI's tokenizer.
-        options = {"base_url": url, "api_key": key, "model": name}
-        embeddings = langchain.OpenAIEmbeddings(check_embedding_ctx_length=False, **options)
-        assert_same(embeddings.embed_documents(TEXTS), vectors)
-        asking = langchain.OpenAIEmbeddings(
-            check_embedding_ctx_length=False,
-            model_kwargs={"extra_body": {"task": "retrieval.query"}},
-            **options,
-        )
-        assert_same(asking.embed_query(TEXTS[1]), question.embedding)
+        yield Served(url, key, name, articles, question.embedding)
+
+
+@pytest.mark.slow
+def test_server_process_answers_openai_with_a_key(served: Served) -> None:
+    with openai.OpenAI(base_url=served.url, api_key="wrong", max_retries=0) as stranger:
+        with pytest.raises(openai.AuthenticationError) as caught:
+            stranger.embeddings.create(input="tea", model="")
+        assert caught.value.code == "unauthorized"
+    assert not np.allclose(served.question, served.articles[1], atol=1e-3)
+
+
+@pytest.mark.slow
+def test_langchain_embeds_with_a_server_process(served: Served) -> None:
+    langchain = pytest.importorskip("langchain_openai", reason="the extra `peers` is missing")
+    # Without its check it sends token ids of OpenAI's tokenizer.
+    options = {
+        "base_url": served.url,
+        "api_key": served.key,
+        "model": served.model,
+        "check_embedding_ctx_length": False,
+    }
+    embeddings = langchain.OpenAIEmbeddings(**options)
+    assert_same(embeddings.embed_documents(TEXTS), served.articles)
+    extra = {"extra_body": {"task": "retrieval.query"}}
+    asking = langchain.OpenAIEmbeddings(model_kwargs=extra, **options)
+    assert_same(asking.embed_query(TEXTS[1]), served.question)
+
+
+@pytest.mark.slow
+def test_llamaindex_embeds_with_a_server_process(served: Served) -> None:
+    llama_index = pytest.importorskip(
+        "llama_index.embeddings.openai", reason="the extra `peers` is missing"
+    )
+    options = {"api_base": served.url, "api_key": served.key, "model_name": served.model}
+    embeddings = llama_index.OpenAIEmbedding(**options)
+    assert_same(embeddings.get_text_embedding_batch(TEXTS), served.articles)
+    extra = {"extra_body": {"task": "retrieval.query"}}
+    asking = llama_index.OpenAIEmbedding(additional_kwargs=extra, **options)
+    assert_same(asking.get_query_embedding(TEXTS[1]), served.question)
