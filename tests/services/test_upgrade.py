@@ -17,8 +17,11 @@ from ingest.sandbox import Sandbox
 from tests.conftest import article
 from tests.services.knowledge import search, work
 
-# What revisions 0004 and 0003 made, taken away again.
+# What revisions 0005, 0004 and 0003 made, taken away again.
 _BEFORE_TERMS = """
+    DROP TABLE adapters;
+    ALTER TABLE generations DROP COLUMN tuning;
+    ALTER TABLE generations DROP COLUMN vectors_of;
     DROP TABLE feedback;
     DROP TABLE query_log;
     DROP TABLE evaluations;
