@@ -69,7 +69,7 @@ class LexicalScores:
     """What no document can reach: the sum of the idf of the query's terms."""
 
     def best(self, limit: int, allowed: Ids | None = None) -> list[tuple[int, float]]:
-        """Return up to `limit` documents that hold a term of the query, best first, and scores."""
+        """Return up to `limit` documents that hold a term of the query, best first; strengths."""
         eligible = self.scores > 0
         if allowed is not None:
             eligible &= np.isin(self.document_ids, allowed)
@@ -79,12 +79,20 @@ class LexicalScores:
             least = np.partition(self.scores[rows], len(rows) - limit)[len(rows) - limit]
             rows = rows[self.scores[rows] >= least]
         rows = rows[np.lexsort((self.document_ids[rows], -self.scores[rows]))][:limit]
-        return list(zip(self.document_ids[rows].tolist(), self.scores[rows].tolist(), strict=True))
+        return self._with_strengths(rows)
 
     def of(self, document_ids: Sequence[int]) -> dict[int, float]:
-        """Return the scores of those of these documents that the collection holds."""
-        rows = np.flatnonzero(np.isin(self.document_ids, document_ids))
-        return dict(zip(self.document_ids[rows].tolist(), self.scores[rows].tolist(), strict=True))
+        """Return the strengths of those of these documents that the collection holds."""
+        return dict(self._with_strengths(np.flatnonzero(np.isin(self.document_ids, document_ids))))
+
+    def _with_strengths(self, rows: Ids) -> list[tuple[int, float]]:
+        """Return documents with the square roots of their shares of the bound: 0 to 1.
+
+        The root, because what a long question reaches of its bound is small for every document:
+        docs/decisions/0017-one-calibrated-score.md.
+        """
+        strengths = np.sqrt(self.scores[rows] / (self.bound or 1.0))
+        return list(zip(self.document_ids[rows].tolist(), strengths.tolist(), strict=True))
 
 
 class LexicalIndex:

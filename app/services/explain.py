@@ -320,8 +320,7 @@ def _rank_in_indexes(
     if question.mode is not Mode.DENSE:
         lexical = indexes.terms.score(question.terms, collection_id)
         best = lexical.best(len(lexical.document_ids), allowed)
-        scores = [(document_id, value / (lexical.bound or 1.0)) for document_id, value in best]
-        stages["words"] = _stand(scores, document.row_id, inquiry.limit)
+        stages["words"] = _stand(best, document.row_id, inquiry.limit)
         clock.mark("words")
     return stages
 

@@ -95,7 +95,7 @@ def _place(indexes: Indexes, collection_id: int, draft: _Draft, places: dict[int
     scores = indexes.terms.score(draft.terms, collection_id)
     lexical = np.zeros(len(places), dtype=np.float32)
     for document_id, value in scores.of(list(places)).items():
-        lexical[places[document_id]] = value / (scores.bound or 1.0)
+        lexical[places[document_id]] = value
     return Lesson(
         draft.text,
         tuple(places[i] for i in draft.right if i in places),

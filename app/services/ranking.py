@@ -184,8 +184,7 @@ def _propose(
     if question.mode is not Mode.DENSE:
         lexical = indexes.terms.score(question.terms, collection_id)
         wanted |= dict.fromkeys(document_id for document_id, _ in lexical.best(limit, allowed))
-        bound = lexical.bound or 1.0
-        found.lexical = {i: value / bound for i, value in lexical.of(list(wanted)).items()}
+        found.lexical = lexical.of(list(wanted))
     if question.vector is not None:
         missing = np.array([i for i in wanted if i not in found.units], dtype=np.int64)
         if len(missing):

@@ -1,6 +1,6 @@
 """The BM25 index against the formula written out."""
 
-from math import log
+from math import log, sqrt
 
 import numpy as np
 import pytest
@@ -86,8 +86,11 @@ def test_filter_that_keeps_one_in_a_hundred_gives_the_best_of_those() -> None:
     query = "worda wordb wordc"
     expected = score_by_formula(texts, query, 1)
     best = sorted(allowed.tolist(), key=lambda d: (-np.float32(expected[d]), d))[:10]
-    found = index.score(count_query_terms(query), 1).best(10, allowed)
-    assert [score for _, score in found] == pytest.approx([expected[d] for d in best], abs=1e-4)
+    scores = index.score(count_query_terms(query), 1)
+    found = scores.best(10, allowed)
+    assert [strength for _, strength in found] == pytest.approx(
+        [sqrt(expected[d] / scores.bound) for d in best], abs=1e-4
+    )
     assert len(found) == 10
     assert {document_id for document_id, _ in found} <= set(allowed.tolist())
 
