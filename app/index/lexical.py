@@ -1,8 +1,9 @@
 """BM25 over terms in memory, by collection, that follows changes.
 
-The formula is Lucene's: for each term of the query, idf · tf / (tf + k1 · (1 - b + b · length /
-mean length)) with idf = ln(1 + (N - df + 0.5) / (df + 0.5)), N and df counted in the collection
-over the documents that are there now.
+The formula is BM25+ (Lv and Zhai 2011) with Lucene's idf: for each term of the query that a document
+holds, idf · (tf / (tf + k1 · (1 - b + b · length / mean length)) + delta) / (1 + delta), with idf =
+ln(1 + (N - df + 0.5) / (df + 0.5)), N and df counted in the collection over the documents that are
+there now. Without delta, one word in a very long document would count next to nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,7 @@ Scores: TypeAlias = npt.NDArray[np.float32]
 
 K1 = 1.2
 B = 0.75
+DELTA = 0.2
 
 _MAX_COUNT = np.iinfo(np.uint16).max
 _ENTRY = np.dtype([("term", "<u8"), ("count", "<u2")])
@@ -208,7 +210,7 @@ class _Shard:
             ):
                 # A term has one posting a document, so that no row comes twice.
                 tf = segment.counts[place].astype(np.float32)
-                scored[some] += weight * tf / (tf + norm[some])
+                scored[some] += weight * (tf / (tf + norm[some]) + DELTA) / (1 + DELTA)
         alive = [segment.alive for segment in self.segments]
         ids = [segment.document_ids for segment in self.segments]
         return LexicalScores(

@@ -32,7 +32,7 @@ MAX_REQUEST_TOKENS = 32_768
 
 # How far a passage's score, compared with that of the others, moves the log odds. The first is
 # fitted by bench/rerank.py; the second is a guess: no cross-encoder was there to measure.
-INTERACTION_WEIGHT = 4.5
+INTERACTION_WEIGHT = 4.0
 CROSS_ENCODER_WEIGHT = 0.5
 
 

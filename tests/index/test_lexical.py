@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.index.analysis import count_query_terms, count_terms
-from app.index.lexical import K1, B, LexicalIndex, TermDocument, pack_terms
+from app.index.lexical import DELTA, K1, B, LexicalIndex, TermDocument, pack_terms
 
 WORDS = [f"word{letter}" for letter in "abcdefghij"]
 Texts = dict[int, tuple[int, str]]
@@ -33,7 +33,8 @@ def score_by_formula(texts: Texts, query: str, collection_id: int) -> dict[int, 
         for document_id, some in counts.items():
             tf = some[term]
             norm = K1 * (1 - B + B * lengths[document_id] / mean)
-            scores[document_id] += repeats * idf * tf / (tf + norm)
+            if tf:
+                scores[document_id] += repeats * idf * (tf / (tf + norm) + DELTA) / (1 + DELTA)
     return scores
 
 

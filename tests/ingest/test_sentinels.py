@@ -1,55 +1,16 @@
 """Nothing is cut silently: words deep in long documents are found, in every format."""
 
-from collections.abc import Callable, Iterator
-from html import escape
 from pathlib import Path
 
 import pytest
 
 from app.domain import Mode
-from app.embedding.engine import Engine
 from app.services.documents import Upload, get_document, put_documents
 from app.services.search import search_documents
 from ingest.sandbox import Sandbox
 from tests.conftest import article
-from tests.ingest.bad_files import make_docx, word_paragraph
-from tests.ingest.pdf_files import make_pdf
+from tests.ingest.sentinels import FORMATS, PLACES, write_lines
 from tests.services.knowledge import open_with, work
-
-PLACES = (100, 5_000, 8_100, 9_000, 30_000)
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-_LINES_A_PAGE = 36
-
-
-def write_lines(engine: Engine) -> list[str]:
-    """Return lines with a sentinel after each of PLACES; a PDF joins them with fewer tokens."""
-    waiting = list(PLACES)
-    lines, tokens, number = [], 0, 0
-    while tokens < PLACES[-1] + 3_000:
-        number += 1
-        line = f"Steep the tea for {number} minutes and pour the milk."
-        if waiting and tokens >= waiting[0]:
-            line = f"The password of cellar zq{waiting.pop(0)} is marmalade."
-        lines.append(line)
-        # Of a line that follows another: the first of a text can begin with a token of its own.
-        tokens += len(engine.token_starts(f"{line}\n\n{line}")) - len(engine.token_starts(line))
-    return lines
-
-
-def as_pages(lines: list[str]) -> Iterator[list[str]]:
-    for first in range(0, len(lines), _LINES_A_PAGE):
-        yield lines[first : first + _LINES_A_PAGE]
-
-
-FORMATS: dict[str, Callable[[list[str]], tuple[bytes, str]]] = {
-    "pdf": lambda lines: (make_pdf(list(as_pages(lines))), "application/pdf"),
-    "docx": lambda lines: (make_docx("".join(map(word_paragraph, lines))), DOCX),
-    "html": lambda lines: (
-        f"<main>{''.join(f'<p>{escape(line)}</p>' for line in lines)}</main>".encode(),
-        "text/html",
-    ),
-    "markdown": lambda lines: ("\n\n".join(lines).encode(), "text/markdown"),
-}
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -1,0 +1,111 @@
+"""Long documents with a sentence of its own at each of several depths, in four formats.
+
+    python -m tests.ingest.sentinels --kb FOLDER
+
+adds them to a copy of a data folder that holds many real articles, and asks for each sentence.
+"""
+
+import argparse
+import shutil
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+
+from app.config import Settings
+from app.domain import Mode
+from app.embedding.engine import Engine
+from app.resources import Resources, open_resources
+from app.services.documents import Upload, get_document, put_documents
+from app.services.search import search_documents
+from ingest.sandbox import Sandbox
+from ingest.worker import drain_queue
+from tests.ingest.bad_files import make_docx, word_paragraph
+from tests.ingest.pdf_files import make_pdf
+
+PLACES = (100, 5_000, 8_100, 9_000, 30_000)
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_LINES_A_PAGE = 36
+
+
+def write_lines(engine: Engine, word: str = "zq") -> list[str]:
+    """Return lines with a sentinel after each of PLACES: the cellar `word` and the place.
+
+    A PDF joins them with fewer tokens.
+    """
+    waiting = list(PLACES)
+    lines, tokens, number = [], 0, 0
+    while tokens < PLACES[-1] + 3_000:
+        number += 1
+        line = f"Steep the tea for {number} minutes and pour the milk."
+        if waiting and tokens >= waiting[0]:
+            line = f"The password of cellar {word}{waiting.pop(0)} is marmalade."
+        lines.append(line)
+        # Of a line that follows another: the first of a text can begin with a token of its own.
+        tokens += len(engine.token_starts(f"{line}\n\n{line}")) - len(engine.token_starts(line))
+    return lines
+
+
+def as_pages(lines: list[str]) -> Iterator[list[str]]:
+    for first in range(0, len(lines), _LINES_A_PAGE):
+        yield lines[first : first + _LINES_A_PAGE]
+
+
+FORMATS: dict[str, Callable[[list[str]], tuple[bytes, str]]] = {
+    "pdf": lambda lines: (make_pdf(list(as_pages(lines))), "application/pdf"),
+    "docx": lambda lines: (make_docx("".join(map(word_paragraph, lines))), DOCX),
+    "html": lambda lines: (
+        f"<main>{''.join(f'<p>{escape(line)}</p>' for line in lines)}</main>".encode(),
+        "text/html",
+    ),
+    "markdown": lambda lines: ("\n\n".join(lines).encode(), "text/markdown"),
+}
+
+
+def count_found(resources: Resources, collection: str) -> dict[tuple[str, Mode], int]:
+    """Add a document a format, and count the sentinels that are the first passage of a search."""
+    sandbox = Sandbox(resources.settings)
+    words = {name: f"zq{name}" for name in FORMATS}
+    try:
+        for name, word in words.items():
+            data, media_type = FORMATS[name](write_lines(resources.engine, word))
+            put_documents(resources, collection, [Upload(word, data, media_type)])
+        if drain_queue(resources, sandbox, Event()) is not None:
+            raise SystemExit("the queue was given up")
+    finally:
+        sandbox.close()
+    found: dict[tuple[str, Mode], int] = {}
+    for name, word in words.items():
+        receipt = get_document(resources, collection, word).receipt
+        if receipt is None or receipt["tokens_embedded"] < PLACES[-1]:
+            raise SystemExit(f"{name}: {receipt}")
+        for mode in Mode:
+            for place in PLACES:
+                sentinel = f"cellar {word}{place}"
+                (hit,) = search_documents(
+                    resources, collection, f"password of {sentinel}", limit=1, mode=mode
+                ).results
+                is_first = hit.document_id == word and sentinel in hit.passages[0].text
+                found[name, mode] = found.get((name, mode), 0) + is_first
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--kb", type=Path, required=True, help="a data folder; it is copied")
+    parser.add_argument("--collection", default="default")
+    arguments = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        kb = Path(folder) / "kb"
+        shutil.copytree(arguments.kb, kb)
+        with open_resources(Settings(data=kb)) as resources:
+            print(f"{'format':10}" + "".join(f"{mode:>10}" for mode in Mode))
+            found = count_found(resources, arguments.collection)
+            for name in FORMATS:
+                counts = (f"{found[name, mode]} of {len(PLACES)}" for mode in Mode)
+                print(f"{name:10}" + "".join(f"{count:>10}" for count in counts))
+
+
+if __name__ == "__main__":
+    main()
