@@ -81,6 +81,8 @@ class Searches:
     busy_ms: list[float] = field(default_factory=list)
     kind: list[float] | None = None
     """Where the next one belongs; None while it counts for nothing."""
+    failed: int = 0
+    """Answers that were an error, of those that count or not."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -106,6 +108,7 @@ class Searches:
                     # It is being started again.
                     due = perf_counter() + 1.0
                     continue
+                self.failed += not answer.is_success
                 if kind is not None and kind is self.kind and answer.is_success:
                     kind.append(1000 * (perf_counter() - due))
                 due += 1 / _SEARCHES_PER_S
@@ -298,6 +301,7 @@ def print_results(
         ("searches idle, p50 / p99 ms", f"{idle[0]:.1f} / {idle[1]:.1f} of {_count(searches)[0]}"),
         ("beside ingestion", f"{busy[0]:.1f} / {busy[1]:.1f} of {_count(searches)[1]}"),
         ("p99 ratio", f"{busy[1] / idle[1]:.2f}"),
+        ("searches answered with an error", f"{searches.failed}"),
     ]
     print_table(("measure", "value"), rows)
 

@@ -4,6 +4,7 @@
 
 adds them to a copy of a data folder that holds many real articles, and asks for each sentence.
 """
+# ruff: noqa: T201  a command: what it prints is its result
 
 import argparse
 import shutil
@@ -17,6 +18,7 @@ from app.config import Settings
 from app.domain import Mode
 from app.embedding.engine import Engine
 from app.resources import Resources, open_resources
+from app.services.context import build_context
 from app.services.documents import Upload, get_document, put_documents
 from app.services.search import search_documents
 from ingest.sandbox import Sandbox
@@ -27,6 +29,7 @@ from tests.ingest.pdf_files import make_pdf
 PLACES = (100, 5_000, 8_100, 9_000, 30_000)
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _LINES_A_PAGE = 36
+_CONTEXT_TOKENS = 2000
 
 
 def write_lines(engine: Engine, word: str = "zq") -> list[str]:
@@ -63,32 +66,38 @@ FORMATS: dict[str, Callable[[list[str]], tuple[bytes, str]]] = {
 }
 
 
-def count_found(resources: Resources, collection: str) -> dict[tuple[str, Mode], int]:
-    """Add a document a format, and count the sentinels that are the first passage of a search."""
+def add_documents(resources: Resources, collection: str) -> None:
+    """Add a document a format, under the word of its sentinels."""
     sandbox = Sandbox(resources.settings)
-    words = {name: f"zq{name}" for name in FORMATS}
     try:
-        for name, word in words.items():
-            data, media_type = FORMATS[name](write_lines(resources.engine, word))
-            put_documents(resources, collection, [Upload(word, data, media_type)])
+        for name in FORMATS:
+            data, media_type = FORMATS[name](write_lines(resources.engine, f"zq{name}"))
+            put_documents(resources, collection, [Upload(f"zq{name}", data, media_type)])
         if drain_queue(resources, sandbox, Event()) is not None:
             raise SystemExit("the queue was given up")
     finally:
         sandbox.close()
-    found: dict[tuple[str, Mode], int] = {}
-    for name, word in words.items():
-        receipt = get_document(resources, collection, word).receipt
-        if receipt is None or receipt["tokens_embedded"] < PLACES[-1]:
-            raise SystemExit(f"{name}: {receipt}")
-        for mode in Mode:
-            for place in PLACES:
-                sentinel = f"cellar {word}{place}"
-                (hit,) = search_documents(
-                    resources, collection, f"password of {sentinel}", limit=1, mode=mode
-                ).results
-                is_first = hit.document_id == word and sentinel in hit.passages[0].text
-                found[name, mode] = found.get((name, mode), 0) + is_first
-    return found
+
+
+def count_found(resources: Resources, collection: str, name: str) -> list[int]:
+    """Count the sentinels whose document is a search's first hit, by mode, and those in a context.
+
+    Raises SystemExit when the receipt does not say that all was read.
+    """
+    word = f"zq{name}"
+    receipt = get_document(resources, collection, word).receipt
+    if receipt is None or not receipt["tokens_counted"] == receipt["tokens_embedded"] > PLACES[-1]:
+        raise SystemExit(f"{name}: {receipt}")
+    counts = [0] * (len(Mode) + 1)
+    for place in PLACES:
+        sentinel = f"cellar {word}{place}"
+        query = f"password of {sentinel}"
+        for i, mode in enumerate(Mode):
+            hits = search_documents(resources, collection, query, limit=1, mode=mode).results
+            counts[i] += hits[0].document_id == word
+        context = build_context(resources, collection, query, max_tokens=_CONTEXT_TOKENS)
+        counts[-1] += any(sentinel in block.text for block in context.blocks)
+    return counts
 
 
 def main() -> None:
@@ -100,11 +109,12 @@ def main() -> None:
         kb = Path(folder) / "kb"
         shutil.copytree(arguments.kb, kb)
         with open_resources(Settings(data=kb)) as resources:
-            print(f"{'format':10}" + "".join(f"{mode:>10}" for mode in Mode))
-            found = count_found(resources, arguments.collection)
+            add_documents(resources, arguments.collection)
+            columns = [*(f"first hit, {mode}" for mode in Mode), f"in {_CONTEXT_TOKENS:,} tokens"]
+            print("format    " + "".join(f"{column:>20}" for column in columns))
             for name in FORMATS:
-                counts = (f"{found[name, mode]} of {len(PLACES)}" for mode in Mode)
-                print(f"{name:10}" + "".join(f"{count:>10}" for count in counts))
+                counts = count_found(resources, arguments.collection, name)
+                print(f"{name:10}" + "".join(f"{f'{n} of {len(PLACES)}':>20}" for n in counts))
 
 
 if __name__ == "__main__":
