@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """Cut Matryoshka vectors to this many dimensions; None keeps all."""
     device: str = "auto"
     """`auto`, `cpu` or a torch device such as `cuda:0`."""
+    runtime: Literal["auto", "torch", "openvino"] = "auto"
+    """`openvino` reads questions with OpenVINO; `auto` does where it is installed, on an x86."""
     rerank_model: Path | None = None
     """Folder of a cross-encoder that reranks; None reranks by late interaction with `model`."""
     rerank_seconds: float = Field(default=2.0, gt=0)

@@ -31,8 +31,8 @@ if not __package__:
 
 from app.config import Settings
 from app.domain import Item, Matrix, Span, Task
-from app.embedding.checkpoint import open_checkpoint, read_checkpoint
-from app.embedding.engine import Engine, load_engine
+from app.embedding.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
+from app.embedding.engine import Engine
 from app.embedding.torch_engine import TorchEngine
 from bench.embedding_peers import Infinity, SentenceTransformers
 from bench.random_jina import adapter_of, draw_lengths, make_checkpoint, make_texts
@@ -73,6 +73,19 @@ class Bench:
         print(f"{what}: {figures}: {value:.4g}{goal and f' (goal {goal})'}", flush=True)
 
 
+def load(
+    bench: Bench, checkpoint: Checkpoint, *, dtype: str | None = None, merge_bytes: int = _MERGED
+) -> TorchEngine:
+    """Return an engine on the processor, in the dtype and runtime that the arguments name."""
+    return TorchEngine(
+        checkpoint,
+        device="cpu",
+        runtime=bench.arguments.runtime,
+        dtype=dtype or bench.arguments.dtype,
+        merge_bytes=merge_bytes,
+    )
+
+
 def seconds_of(run: Callable[[], object]) -> float:
     started = perf_counter()
     run()
@@ -98,9 +111,9 @@ def timed(run: Callable[[], object]) -> Callable[[], float]:
 
 def measure_speed(bench: Bench) -> None:
     """Tokens a second by length and one question, of the model of the settings."""
-    settings = Settings()
-    engine = load_engine(open_checkpoint(settings), settings)
-    print(f"{open_checkpoint(settings).name}, {engine.name} {engine.dtype}")
+    checkpoint = open_checkpoint(Settings())
+    engine = load(bench, checkpoint)
+    print(f"{checkpoint.name}, {engine.name} {engine.dtype}")
     for length in LENGTHS:
         if length > engine.max_tokens:
             continue
@@ -149,10 +162,11 @@ def compare_with_sentence_transformers(bench: Bench, sections: Sequence[str]) ->
         ),
     }
     chosen = [section for section in loads if section in sections]
-    engine = TorchEngine(
-        read_checkpoint(folder), device="cpu", dtype=bench.arguments.dtype, merge_bytes=_MERGED
+    engine = load(bench, read_checkpoint(folder))
+    print(
+        f"random jina-embeddings-v3: {engine.name} {engine.dtype}, "
+        f"merged {_MERGED / _GIB:.0f} GiB at most"
     )
-    print(f"random jina-embeddings-v3: {engine.dtype}, merged {_MERGED / _GIB:.0f} GiB at most")
     adapters = [adapter_of(task) for task in (Task.QUERY, Task.PASSAGE)]
     peer: SentenceTransformers | None = None
     for section in chosen:
@@ -175,7 +189,7 @@ def compare_with_sentence_transformers(bench: Bench, sections: Sequence[str]) ->
 def compare_with_infinity(bench: Bench) -> None:
     """Questions and a mix within the 256 tokens of all-MiniLM-L6-v2, which both load."""
     folder = find_teacher()
-    engine = TorchEngine(read_checkpoint(folder), device="cpu", dtype=bench.arguments.dtype)
+    engine = load(bench, read_checkpoint(folder))
     chance = random.Random(2)
     lengths = draw_lengths(256, longest=250, middle=80)
     loads = {
@@ -199,11 +213,9 @@ def compare_with_infinity(bench: Bench) -> None:
 def compare_tasks(bench: Bench) -> None:
     """Five tasks in one batch beside one task, and their vectors beside those of one task alone."""
     checkpoint = read_checkpoint(bench.jina)
-    alone = TorchEngine(checkpoint, device="cpu", dtype="float32")
-    engines = {
-        "float32": alone,
-        "bfloat16": TorchEngine(checkpoint, device="cpu", dtype="bfloat16"),
-    }
+    # Without merged copies: of one task alone these save the product of its adapter.
+    alone = load(bench, checkpoint, dtype="float32", merge_bytes=0)
+    engines = {"float32": alone, "bfloat16": load(bench, checkpoint, dtype="bfloat16")}
     tasks = list(Task)
     for count, tokens in ((65, QUESTION_TOKENS), (10, 512)):
         texts = make_texts([tokens] * count, seed=count)
@@ -233,7 +245,7 @@ def compare_rankings(bench: Bench) -> None:
     checkpoint = open_checkpoint(Settings())
     found: dict[str, tuple[Matrix, Matrix]] = {}
     for dtype, merge_bytes in (("float32", 0), ("bfloat16", _MERGED)):
-        engine = TorchEngine(checkpoint, device="cpu", dtype=dtype, merge_bytes=merge_bytes)
+        engine = load(bench, checkpoint, dtype=dtype, merge_bytes=merge_bytes)
         items = [Item(d.text[:20_000], Task.PASSAGE, d.title) for d in documents]
         units = np.stack([engine.embed([item])[0].vector for item in items])
         asked = [Item(query.text, Task.QUERY) for query in labelled.queries]
@@ -263,9 +275,7 @@ def measure_lanes(bench: Bench) -> None:
         "random jina-embeddings-v3": (read_checkpoint(bench.jina), 60),
     }
     for name, (checkpoint, asked) in models.items():
-        engine = TorchEngine(
-            checkpoint, device="cpu", dtype=bench.arguments.dtype, merge_bytes=_MERGED
-        )
+        engine = load(bench, checkpoint)
         chance = random.Random(3)
         documents = [Item(" ".join(chance.choices(_WORDS, k=1000)), Task.PASSAGE)] * 4
         query = [Item(" ".join(chance.choices(_WORDS, k=14)), Task.QUERY)]
@@ -299,7 +309,7 @@ def _ask_beside(
 
 def measure_spans(bench: Bench) -> None:
     """What the passages of a document cost in its own pass."""
-    engine = TorchEngine(open_checkpoint(Settings()), device="cpu", dtype=bench.arguments.dtype)
+    engine = load(bench, open_checkpoint(Settings()))
     for tokens in (512, 2048, 8192):
         text = make_text(engine, Task.PASSAGE, tokens)
         step = max(1, len(text) // (tokens // 160))
@@ -314,7 +324,7 @@ def measure_spans(bench: Bench) -> None:
 
 def measure_memory(bench: Bench) -> None:
     """Resident memory over very many texts of mixed lengths, and the peak at 8,192 tokens."""
-    engine = TorchEngine(open_checkpoint(Settings()), device="cpu", dtype=bench.arguments.dtype)
+    engine = load(bench, open_checkpoint(Settings()))
     total, batch = bench.arguments.embeddings, 100
     chance = random.Random(4)
     sizes: list[tuple[int, float]] = []
@@ -362,6 +372,7 @@ def main() -> None:
     parser.add_argument("--only", default="speed,spans", help=f"of {','.join(every)}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--runtime", default="auto", help="auto, torch or openvino")
     parser.add_argument("--documents", type=int, default=16, help="of the mix")
     parser.add_argument("--embeddings", type=int, default=100_000, help="of memory")
     parser.add_argument("--ranked", type=int, default=356, help="pages of ranking")

@@ -17,7 +17,7 @@ class Engine(Protocol):
     """A model that is ready to embed. Calls are thread-safe; queries go before documents."""
 
     name: str
-    """What runs the model, for example `torch`."""
+    """What runs the model: `torch`, `openvino` or `remote`."""
     dtype: str
     device: str
     max_tokens: int
@@ -72,6 +72,7 @@ def load_engine(checkpoint: Checkpoint, settings: Settings) -> Engine:
             checkpoint,
             device=settings.device,
             batch_tokens=settings.batch_tokens,
+            runtime=settings.runtime,
             dtype=settings.dtype,
             merge_bytes=settings.merge_bytes,
             max_waiting_tokens=settings.max_waiting_tokens,

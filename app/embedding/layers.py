@@ -141,3 +141,22 @@ class Network:
     heads: int
     rope_theta: float | None = None
     bias: Bias | None = None
+
+    @property
+    def hidden(self) -> int:
+        return self.words.shape[1]
+
+    @property
+    def layer_weights(self) -> int:
+        """Weights of the products of one layer."""
+        return sum(linear.weight.numel() for linear in self.layers[0].linears())
+
+    @property
+    def flops_per_token(self) -> int:
+        """A multiplication and an addition for each weight of a product; attention comes on top."""
+        return 2 * self.layer_weights * len(self.layers)
+
+
+def count_copies(network: Network, dtype: torch.dtype, merge_bytes: int) -> int:
+    """Return how many copies of the layers fit."""
+    return merge_bytes // (network.layer_weights * len(network.layers) * dtype.itemsize)

@@ -6,68 +6,90 @@ beside the hidden states grows with the batch.
 """
 
 import platform
-from collections.abc import Generator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Generator, Sequence
 from itertools import groupby, product
 from operator import methodcaller
 from time import perf_counter
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import torch
 import torch.nn.functional as F  # noqa: N812  the name that the field uses
 
-from app.embedding.layers import Groups, Layer, Network, Norm
+from app.embedding.inputs import InputLayer, Rotation
+from app.embedding.layers import Groups, Layer, Network, Norm, count_copies
 
 Steps: TypeAlias = Generator[None, None, torch.Tensor]
 """A pass: yields where it may be put aside, returns hidden states (sum(lengths), hidden), fp32."""
 
-# A query that comes during a pass over documents waits for one step of about this much work.
-_STEP_FLOPS = {"cpu": 5e9, "cuda": 5e12}
+# A query that comes during a pass over documents waits for one step of about this much work, or of
+# so many tokens through the whole network, which a query is itself: small steps of a large network
+# would fetch its weights more often.
+_STEP_FLOPS = {"cpu": 1.5e9, "cuda": 5e12}
+_STEP_TOKENS = 32
+# A short pass is one step; its sequences are told apart by a mask, and multiplied all the same.
+_SHORT_FLOPS = 5e9
+_SHORT_TOKENS = 256
 _LEAST_TIMED = 1 << 18
 _LEAST_BLOCK = 64
+
+
+class ShortPass(Protocol):
+    """All layers at once, of a network without adapters or with one merged in."""
+
+    def run(
+        self, x: torch.Tensor, lengths: Sequence[int], rotation: Rotation | None
+    ) -> torch.Tensor: ...
+
+
+CompilePass: TypeAlias = Callable[[Network, Sequence[Layer], torch.dtype], ShortPass]
 
 
 class PackedEncoder:
     """A network ready to run in one dtype; the residual stream stays in fp32."""
 
-    def __init__(self, network: Network, *, device: str, dtype: torch.dtype, merge_bytes: int):
-        """`merge_bytes` bounds the copies of the layers that have an adapter merged in."""
+    def __init__(
+        self,
+        network: Network,
+        *,
+        device: str,
+        dtype: torch.dtype,
+        merge_bytes: int,
+        compile_pass: CompilePass | None = None,
+    ):
+        """`merge_bytes` bounds the copies of the layers that have an adapter merged in.
+
+        `compile_pass` makes one copy more, for passes over questions of so few tokens that they are
+        one step.
+        """
         self.device = device
         self.dtype = dtype
-        self._words = network.words.to(device)
-        # Without the weights, of which there are copies in another dtype.
-        self._network = replace(network, words=self._words, layers=())
-        self._word_lora = {
-            name: (a.to(device), b.to(device)) for name, (a, b) in network.word_lora.items()
-        }
-        self._types = None if network.types is None else network.types.to(device)
-        self._positions = None if network.positions is None else network.positions.to(device)
-        self._norm = _move(network.norm, device)
+        self._inputs = InputLayer(network, device)
+        self._heads, self._hidden, self._bias = network.heads, network.hidden, network.bias
         layers = [
             _move_layer(layer.with_linears(lambda linear: linear.moved(device, dtype)), device)
             for layer in network.layers
         ]
-        self._merged: dict[str, list[Layer]] = {}
-        size = sum(
-            linear.weight.numel() * linear.weight.element_size()
-            for layer in layers
-            for linear in layer.linears()
-        )
-        for name in sorted(layers[0].qkv.lora, key=_merge_order):
-            if (len(self._merged) + 1) * size > merge_bytes:
-                break
-            merge = methodcaller("merged", name)
-            self._merged[name] = [layer.with_linears(merge) for layer in layers]
-        self.layer_weights = sum(linear.weight.numel() for linear in layers[0].linears())
-        self.flops_per_token = 2 * self.layer_weights * len(layers)
+        names = sorted(layers[0].qkv.lora, key=_merge_order)
+        self._short: dict[str, ShortPass] = {}
+        if compile_pass is not None:
+            asks = names[0] if names else ""
+            merged = [layer.with_linears(methodcaller("merged", asks)) for layer in network.layers]
+            self._short[asks] = compile_pass(network, merged, dtype)
+            # Larger batches of questions are rare.
+            names = [*names[1:], *names[:1]]
+        self._merged = {
+            name: [layer.with_linears(methodcaller("merged", name)) for layer in layers]
+            for name in names[: count_copies(network, dtype, merge_bytes)]
+        }
+        self.flops_per_token = network.flops_per_token
         if can_prepack(device, dtype):
             self._merged = {name: _prepack(copies) for name, copies in self._merged.items()}
             layers = _prepack(layers)
         self._layers = layers
-        self._hidden = network.words.shape[1]
-        step = _STEP_FLOPS.get(device.partition(":")[0], 5e9)
-        self._block_tokens = _block(step / (2 * self.layer_weights))
-        self._step_flops = step
+        self._step_flops = count_step_flops(network, device)
+        short = max(_SHORT_FLOPS, self._step_flops) / network.flops_per_token
+        self._short_tokens = min(short, _SHORT_TOKENS)
+        self._block_tokens = count_block(self._step_flops * len(layers) / self.flops_per_token)
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -79,14 +101,14 @@ class PackedEncoder:
 
         Neighbours of equal length share a call of attention.
         """
-        ids = ids.to(self.device)
-        places = torch.cat([torch.arange(length, device=self.device) for length in lengths])
-        groups = self._group(lengths, adapters)
-        x = self._embed(ids, places, groups)
+        x, groups, rotation = self._inputs.read(ids, lengths, adapters)
+        # The adapter that all have; None where they differ.
+        name = "" if groups is None else groups.names[0] if groups.mask is None else None
+        if name in self._short and len(x) <= self._short_tokens:
+            return self._short[name].run(x, lengths, rotation)
         layers = self._layers
-        if groups is not None and groups.mask is None and groups.names[0] in self._merged:
-            layers, groups = self._merged[groups.names[0]], None
-        rotation = self._rotate_by(places)
+        if name in self._merged:
+            layers, groups = self._merged[name], None
         blocks = [slice(i, i + self._block_tokens) for i in range(0, len(x), self._block_tokens)]
         for layer in layers:
             qkv = torch.empty(len(x), 3 * self._hidden, dtype=self.dtype, device=self.device)
@@ -102,53 +124,19 @@ class PackedEncoder:
                 yield
         return x
 
-    def _group(self, lengths: Sequence[int], adapters: Sequence[str]) -> Groups | None:
-        names = tuple(sorted(set(adapters) - {""}))
-        if not names:
-            return None
-        if len(set(adapters)) == 1:
-            return Groups(names, None)
-        rows = torch.tensor([[float(a == name) for name in names] for a in adapters])
-        mask = rows.repeat_interleave(torch.tensor(list(lengths)), dim=0)
-        return Groups(names, mask.to(self.device))
-
-    def _embed(
-        self, ids: torch.Tensor, places: torch.Tensor, groups: Groups | None
-    ) -> torch.Tensor:
-        x = F.embedding(ids, self._words)
-        if groups is not None and self._word_lora:
-            for i, name in enumerate(groups.names):
-                a, b = self._word_lora[name]
-                update = F.embedding(ids, a) @ b.t()
-                x = x + (update if groups.mask is None else update * groups.mask[:, i : i + 1])
-        if self._types is not None:
-            x = x + self._types
-        if self._positions is not None:
-            x = x + F.embedding(places + self._network.position_offset, self._positions)
-        return self._norm(x)
-
-    def _rotate_by(self, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Return cosines and sines of rotary positions (Su et al. 2021), half a head wide."""
-        if self._network.rope_theta is None:
-            return None
-        head = self._hidden // self._network.heads
-        exponents = torch.arange(0, head, 2, device=self.device).float() / head
-        angles = places.float()[:, None] * (1.0 / self._network.rope_theta**exponents)
-        return angles.cos()[:, None, None], angles.sin()[:, None, None]
-
     def _project(
         self,
         layer: Layer,
         x: torch.Tensor,
         groups: Groups | None,
-        rotation: tuple[torch.Tensor, torch.Tensor] | None,
+        rotation: Rotation | None,
         block: slice,
     ) -> torch.Tensor:
         qkv = layer.qkv(x, groups)
         if rotation is None:
             return qkv
-        cos, sin = (part[block].to(qkv.dtype) for part in rotation)
-        parts = qkv.view(len(x), 3, self._network.heads, -1)
+        cos, sin = (part[block, None, None].to(qkv.dtype) for part in rotation)
+        parts = qkv.view(len(x), 3, self._heads, -1)
         a, b = parts[:, :2].chunk(2, dim=-1)
         rotated = torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
         return torch.cat([rotated, parts[:, 2:]], dim=1).flatten(1)
@@ -157,7 +145,7 @@ class PackedEncoder:
         self, qkv: torch.Tensor, lengths: Sequence[int], out: torch.Tensor
     ) -> Generator[None, None, None]:
         """Write the attention of every sequence to itself into `out`, some heads at a time."""
-        heads, bias, at = self._network.heads, self._network.bias, 0
+        heads, bias, at = self._heads, self._bias, 0
         for length, same in groupby(lengths):
             count = len(list(same))
             rows = slice(at, at + count * length)
@@ -170,7 +158,7 @@ class PackedEncoder:
             # A bias is computed for all heads.
             fitting = int(heads * self._step_flops / (per_query * length))
             width = heads if bias else max(1, min(heads, fitting))
-            size = _block(self._step_flops / per_query * heads / width)
+            size = count_block(self._step_flops / per_query * heads / width)
             for i, h in product(range(0, length, size), range(0, heads, width)):
                 mask = None if bias is None else bias(places[i : i + size], places).to(q.dtype)
                 part = slice(h, h + width)
@@ -215,18 +203,24 @@ def can_prepack(device: str, dtype: torch.dtype) -> bool:
     return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+def _merge_order(adapter: str) -> tuple[bool, bool, str]:
+    """The adapters that every knowledge base uses come first."""
+    return adapter != "retrieval_query", adapter != "retrieval_passage", adapter
+
+
 def _prepack(layers: Sequence[Layer]) -> list[Layer]:
     return [layer.with_linears(methodcaller("prepacked")) for layer in layers]
 
 
-def _block(tokens: float) -> int:
+def count_step_flops(network: Network, device: str) -> float:
+    """Return the work of one step of a pass."""
+    least = _STEP_FLOPS.get(device.partition(":")[0], _STEP_FLOPS["cpu"])
+    return max(least, _STEP_TOKENS * network.flops_per_token)
+
+
+def count_block(tokens: float) -> int:
     """Return a number of rows, a multiple of 64, near `tokens`."""
     return max(_LEAST_BLOCK, int(min(tokens, 1e9)) // _LEAST_BLOCK * _LEAST_BLOCK)
-
-
-def _merge_order(adapter: str) -> tuple[bool, bool, str]:
-    """The adapters that every knowledge base uses come first."""
-    return adapter != "retrieval_query", adapter != "retrieval_passage", adapter
 
 
 def _finish(

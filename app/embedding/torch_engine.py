@@ -1,9 +1,11 @@
-"""Runs a checkpoint with torch, on a CPU or a GPU."""
+"""Runs a checkpoint with torch, on a CPU or a GPU; OpenVINO can read its questions."""
 
+import platform
 import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,7 +22,7 @@ from app.embedding.jina_v2 import is_jina_v2, read_jina_v2
 from app.embedding.lanes import Lane, Lanes
 from app.embedding.layers import Network
 from app.embedding.metrics import EngineMetrics
-from app.embedding.packed import PackedEncoder, Steps, pick_dtype
+from app.embedding.packed import CompilePass, PackedEncoder, Steps, pick_dtype
 from app.embedding.tokens import ReadItem, TokenReader
 from app.errors import InvalidRequest, ModelUnavailable
 
@@ -50,7 +52,7 @@ class _Encoder(Protocol):
 class TorchEngine:
     """Packed passes with all adapters at once; architectures it does not know run padded."""
 
-    name = "torch"
+    name: str
 
     def __init__(
         self,
@@ -58,14 +60,19 @@ class TorchEngine:
         *,
         device: str = "auto",
         batch_tokens: int = 1024,
+        runtime: str = "torch",
         dtype: str = "float32",
         merge_bytes: int = 0,
         max_waiting_tokens: int = 262_144,
     ):
         """Load the weights; `batch_tokens` bounds a batch, a longer row runs alone.
 
-        `dtype` is `float32`, `bfloat16` or `auto`, which times both. `merge_bytes` bounds the
-        copies of the weights that have an adapter merged in.
+        `runtime` is `torch`, `openvino`, which reads short questions with OpenVINO, or `auto`: the
+        second where it is installed and the processor is an x86. `dtype` is `float32`, `bfloat16`
+        or `auto`, which times both. `merge_bytes` bounds the copies of the weights that have an
+        adapter merged in.
+
+        Raises ModelUnavailable when weights are missing, or OpenVINO was asked for and cannot run.
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -83,6 +90,7 @@ class TorchEngine:
             model = load_model(checkpoint)
             network = read_network(model, list(checkpoint.adapters.values()))
         self._encoder: _Encoder
+        self.name = _choose_runtime(runtime, network, device)
         if network is None:
             self.dtype = "float32"
             self._encoder = _PaddedEncoder(model.to(device), device)
@@ -90,7 +98,11 @@ class TorchEngine:
             chosen = pick_dtype(network, device) if dtype == "auto" else DTYPES[dtype]
             self.dtype = str(chosen).removeprefix("torch.")
             self._encoder = PackedEncoder(
-                network, device=device, dtype=chosen, merge_bytes=merge_bytes
+                network,
+                device=device,
+                dtype=chosen,
+                merge_bytes=merge_bytes,
+                compile_pass=_load_compiler() if self.name == "openvino" else None,
             )
         self._threads = torch.get_num_threads()
         self._lanes: Lanes[_Row, Embedding] = Lanes(
@@ -193,6 +205,37 @@ class TorchEngine:
             float(lengths[0]),
             lengths[1:],
         )
+
+
+def _choose_runtime(wanted: str, network: Network | None, device: str) -> str:
+    """Return `torch` or `openvino`; raises ModelUnavailable where the wanted one cannot run."""
+    if wanted == "torch":
+        return wanted
+    reason = _why_not_openvino(network, device)
+    if reason is None:
+        return "openvino"
+    if wanted == "openvino":
+        raise ModelUnavailable(f"FOLIO_RUNTIME=openvino: {reason}")
+    return "torch"
+
+
+def _load_compiler() -> CompilePass:
+    # An extra, and tenths of a second to import.
+    from app.embedding.openvino_pass import OpenVinoPass
+
+    return OpenVinoPass
+
+
+def _why_not_openvino(network: Network | None, device: str) -> str | None:
+    if find_spec("openvino") is None:
+        return "OpenVINO is not installed: pip install 'folio-kb[openvino]'"
+    if device != "cpu" or platform.machine() not in ("x86_64", "AMD64"):
+        return f"it runs on x86 processors, not on {device} of {platform.machine()}"
+    from app.embedding.openvino_pass import can_compile
+
+    if network is None or not can_compile(network):
+        return "it has no counterpart of what this model is made of"
+    return None
 
 
 @contextmanager

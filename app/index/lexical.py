@@ -1,9 +1,10 @@
 """BM25 over terms in memory, by collection, that follows changes.
 
-The formula is BM25+ (Lv and Zhai 2011) with Lucene's idf: for each term of the query that a document
-holds, idf · (tf / (tf + k1 · (1 - b + b · length / mean length)) + delta) / (1 + delta), with idf =
-ln(1 + (N - df + 0.5) / (df + 0.5)), N and df counted in the collection over the documents that are
-there now. Without delta, one word in a very long document would count next to nothing.
+The formula is BM25+ (Lv and Zhai 2011) with Lucene's idf: for each term of the query that a
+document holds, idf · (tf / (tf + k1 · (1 - b + b · length / mean length)) + delta) / (1 + delta),
+with idf = ln(1 + (N - df + 0.5) / (df + 0.5)), N and df counted in the collection over the
+documents that are there now. Without delta, one word in a very long document would count next to
+nothing.
 """
 
 from collections.abc import Iterable, Sequence
