@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from heapq import heapify, heappop, heappush
+from math import sqrt
 from time import perf_counter
 
 from sqlalchemy.orm import Session
@@ -27,6 +28,8 @@ MAX_CONTEXT_TOKENS = 1_000_000
 
 # The best ones; what ranks lower would only fill the prompt.
 _ARTICLES = 10
+# What answers so much less surely than the first article costs more tokens than it finds answers.
+_LEAST_SHARE = 0.25
 # A passage whose terms are so far those of one chosen before says nothing new.
 _SAME_TERMS = 0.8
 
@@ -192,7 +195,8 @@ def choose_blocks(
     """Return what of these articles, best first, goes into `max_tokens`.
 
     By descending score: an article whole if it fits into what is left, else passage by passage,
-    each in the turn of its own score, but for those that repeat what is there.
+    each in the turn of its own score, but for those that repeat what is there. It ends where
+    nothing scores a quarter of the best article.
     """
     left = max_tokens
     # Titles and headings come again and again.
@@ -205,7 +209,9 @@ def choose_blocks(
     ]
     heapify(waiting)
     while waiting and left:
-        _, rank, _, block = heappop(waiting)
+        key, rank, _, block = heappop(waiting)
+        if -key < _LEAST_SHARE * articles[0].candidate.score:
+            break
         article = articles[rank]
         if block is None:
             if article.tokens <= left:
@@ -236,7 +242,7 @@ def _score_passages(article: Article, question: Question) -> Iterator[Block]:
     """Yield each passage with the score that its article has by it alone.
 
     The passage's own vector stands for the best one's, and the words count for as much as this
-    passage holds of those that the article holds.
+    passage holds of those that the article holds: the root of it, as in the article's score.
     """
     stages = article.candidate.stages
     held = {
@@ -246,7 +252,7 @@ def _score_passages(article: Article, question: Question) -> Iterator[Block]:
     most = max(held.values(), default=0) or 1
     for scored in article.candidate.passages.best():
         place = scored.unit_id, scored.ordinal
-        lexical = (stages.lexical or 0.0) * held[place] / most
+        lexical = (stages.lexical or 0.0) * sqrt(held[place] / most)
         own = replace(stages, passage=scored.score, lexical=lexical)
         yield article.block(article.passages[place], score(own, question.mode))
 

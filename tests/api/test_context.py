@@ -120,9 +120,19 @@ def test_passages_that_repeat_another_are_left_out(collection: Collection) -> No
     parts = [f"{same} " + "Take care of the burrs and the dose, always. " * 2] * 6
     other = "Milk for the tea is kept cold, and sugar in a jar beside the kettle on the shelf."
     collection.add({"id": "m", "text": "\n\n".join([*parts, *([other + " Cold. " * 40] * 2)])})
-    texts = [b["text"] for b in context(collection, "steam button", max_tokens=250)["blocks"]]
+    answer = context(collection, "steam button, sugar kettle", max_tokens=250)
+    texts = [block["text"] for block in answer["blocks"]]
     assert sum(text.count(same) for text in texts) <= 2
     assert any("sugar" in text for text in texts)
+
+
+def test_what_answers_far_less_surely_than_the_best_is_left_out(collection: Collection) -> None:
+    collection.add(
+        {"id": "reset", "text": "The steam button resets the grinder."},
+        *({"id": f"other-{n}", "text": f"Nothing of it in {n}."} for n in range(5)),
+    )
+    answer = context(collection, "what resets the grinder steam button", max_tokens=1000)
+    assert [block["document_id"] for block in answer["blocks"]] == ["reset"]
 
 
 def test_filters_and_min_score_keep_articles_out(collection: Collection) -> None:
