@@ -176,7 +176,10 @@ def findings_of(ran: Ran) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def test_doctor_of_nothing_says_what_would_be_and_makes_nothing(data: Path, jina_v3: Path) -> None:
+def test_doctor_of_nothing_says_what_would_be_and_makes_nothing(
+    data: Path, jina_v3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOLIO_RUNTIME", "torch")
     found = findings_of(folio("doctor", "--json"))
     assert found["data"] == [("note", f"{data} holds no database yet; the first use makes it")]
     ((level, text),) = found["model"]

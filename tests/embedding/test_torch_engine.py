@@ -558,7 +558,7 @@ def test_many_threads_get_the_vectors_of_one(engine: TorchEngine) -> None:
 
 def test_engine_is_loaded_with_what_the_checkpoint_declares(jina_v3: Path) -> None:
     checkpoint = read_checkpoint(jina_v3, dimensions=8)
-    engine = load_engine(checkpoint, Settings(device="cpu", dtype="float32"))
+    engine = load_engine(checkpoint, Settings(device="cpu", dtype="float32", runtime="torch"))
     assert (engine.name, engine.dtype, engine.device) == ("torch", "float32", "cpu")
     assert (engine.max_tokens, engine.dimensions) == (8192, 8)
     engine.warm_up()
