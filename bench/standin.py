@@ -1,6 +1,6 @@
 """A stand-in for the model: folio-mini without its layers.
 
-A token's vector is its row of the embedding table, whatever stands around it. Tokenizer, queues,
+A token's state is what the layers would begin with, whatever stands around it. Tokenizer, queues,
 batches, pooling and vectors of the right shape are the real ones, so that a benchmark of what is
 around the model does not wait for the model.
 """
@@ -12,22 +12,23 @@ import torch
 
 from app.config import Settings
 from app.embedding.checkpoint import Checkpoint
+from app.embedding.inputs import InputLayer
 from app.embedding.torch_engine import TorchEngine
 
 NAME = "folio-mini without its layers"
 
 
-class _TableEncoder:
+class _InputEncoder:
     flops_per_token = 0
 
-    def __init__(self, table: torch.Tensor) -> None:
-        self._table = table
+    def __init__(self, inputs: InputLayer) -> None:
+        self._inputs = inputs
 
     def run(
         self, ids: torch.Tensor, lengths: Sequence[int], adapters: Sequence[str]
     ) -> Generator[None, None, torch.Tensor]:
         yield
-        return self._table[ids]
+        return self._inputs.read(ids, lengths, adapters).x
 
 
 def load_standin(checkpoint: Checkpoint, settings: Settings) -> TorchEngine:
@@ -40,5 +41,5 @@ def load_standin(checkpoint: Checkpoint, settings: Settings) -> TorchEngine:
         max_waiting_tokens=settings.max_waiting_tokens,
     )
     encoder: Any = engine._encoder
-    engine._encoder = _TableEncoder(encoder._words)
+    engine._encoder = _InputEncoder(encoder._inputs)
     return engine
