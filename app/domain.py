@@ -198,10 +198,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class PassageHit:
-    """A passage in an answer: text, where it stands, and its inner product with the query.
-
-    In a search by words its score is the share of the query's terms that it holds.
-    """
+    """A passage in an answer: text, where it stands, and the score its article has by it alone."""
 
     text: str
     start: int

@@ -1,6 +1,6 @@
 """Named statements that take a Session. What belongs together in a transaction is up to callers."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -532,32 +532,10 @@ def list_vectors(session: Session, version_ids: Sequence[int], generation_id: in
     ).all()
 
 
-def find_passages(session: Session, keys: Set[tuple[int, int]]) -> dict[tuple[int, int], Passage]:
-    """Return passages by (unit id, ordinal)."""
-    found = {}
-    unit_ids = sorted({unit_id for unit_id, _ in keys})
-    for first in range(0, len(unit_ids), _MAX_BOUND):
-        # By units: SQLite finds pairs in a list of pairs by reading the whole table.
-        rows = session.execute(
-            select(
-                PassageRow.unit_id,
-                PassageRow.ordinal,
-                PassageRow.start,
-                PassageRow.end,
-                PassageRow.heading,
-                PassageRow.page,
-            ).where(PassageRow.unit_id.in_(unit_ids[first : first + _MAX_BOUND]))
-        )
-        for unit_id, ordinal, start, end, heading, page in rows:
-            if (unit_id, ordinal) in keys:
-                found[unit_id, ordinal] = Passage(Span(start, end), heading, page)
-    return found
-
-
 def list_passages(
     session: Session, version_ids: Sequence[int], generation_id: int
-) -> dict[int, list[tuple[int, int, Passage]]]:
-    """Return (unit id, ordinal, passage) of all passages by version id, in the text's order."""
+) -> dict[int, dict[tuple[int, int], Passage]]:
+    """Return all passages by version id, and by unit id and ordinal, in the text's order."""
     rows = session.execute(
         select(
             UnitRow.version_id,
@@ -572,10 +550,10 @@ def list_passages(
         .where(UnitRow.version_id.in_(version_ids), UnitRow.generation_id == generation_id)
         .order_by(PassageRow.start)
     )
-    found: dict[int, list[tuple[int, int, Passage]]] = {}
+    found: dict[int, dict[tuple[int, int], Passage]] = {}
     for version_id, unit_id, ordinal, start, end, heading, page in rows:
         passage = Passage(Span(start, end), heading, page)
-        found.setdefault(version_id, []).append((unit_id, ordinal, passage))
+        found.setdefault(version_id, {})[unit_id, ordinal] = passage
     return found
 
 

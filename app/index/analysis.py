@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TypeAlias
 
 import regex
@@ -33,7 +33,8 @@ _TOKEN = regex.compile(rf"[{_UNSPACED}]+|{_LETTER}+(?:[-.'’]{_LETTER}+)*", reg
 # The same where all is ASCII, as most texts of manuals are, in a fifth of the time.
 _ASCII_TOKEN = re.compile(r"[A-Za-z0-9_]+(?:[-.'][A-Za-z0-9_]+)*")
 _IS_UNSPACED = regex.compile(rf"[{_UNSPACED}]", regex.VERSION1)
-_SEPARATOR = re.compile(r"[-_.'’]+")
+_SEPARATORS = "-_.'’"
+_SEPARATOR = re.compile(rf"[{_SEPARATORS}]+")
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^A-Za-z0-9]+")
 # Accents of Latin, Greek and Cyrillic only: elsewhere a mark can be a vowel.
@@ -86,16 +87,43 @@ def name_query_terms(query: str) -> dict[str, int]:
     return {word: _hash(word) for word in words if _hash(word) in kept}
 
 
+class TermMatcher:
+    """Counts how many of a question's terms stand in a text, for many short texts."""
+
+    def __init__(self, query: str) -> None:
+        named = name_query_terms(query)
+        self._terms = frozenset(named.values())
+        # What each spelling of a term has in it: all but the ending that a plural changes.
+        self._stems = [name.removesuffix("y") for name in named]
+
+    def count(self, text: str) -> int:
+        """Return how many terms stand in `text`."""
+        words = set(_tokens(text))
+        return len(self._terms.intersection(chain.from_iterable(map(_terms_of, words))))
+
+    def bound(self, text: str) -> int:
+        """Return a number that `count` does not exceed, in a small part of its time."""
+        if not self._stems:
+            return 0
+        joined = _fold_accents(text).casefold()
+        for separator in _SEPARATORS:
+            joined = joined.replace(separator, "")
+        return sum([stem in joined for stem in self._stems])
+
+
 @lru_cache(maxsize=1)
 def _question_terms() -> frozenset[int]:
     return frozenset(_hash(_strip_plural(word)) for word in _QUESTION_WORDS.split())
 
 
 def _tokens(text: str) -> list[str]:
+    return (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(_fold_accents(text))
+
+
+def _fold_accents(text: str) -> str:
     if text.isascii():
-        return _ASCII_TOKEN.findall(text)
-    without = _ACCENT.sub("", unicodedata.normalize("NFKD", text))
-    return _TOKEN.findall(unicodedata.normalize("NFC", without))
+        return text
+    return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFKD", text)))
 
 
 @lru_cache(maxsize=1 << 17)

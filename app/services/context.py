@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from heapq import heapify, heappop, heappush
-from math import sqrt
 from time import perf_counter
 
 from sqlalchemy.orm import Session
@@ -13,15 +12,10 @@ from app.db import queries
 from app.domain import Filter, Mode, Passage, Span
 from app.index.analysis import TermCounts, count_terms
 from app.resources import Indexes, Resources
-from app.services.fusion import is_calibrated, no_answer, score
+from app.services.fusion import is_calibrated, no_answer
+from app.services.quoting import Place, rank_passages, read_texts
 from app.services.ranking import Candidate, Question, rank_candidates, read_current
-from app.services.search import (
-    Timing,
-    check_query,
-    embed_query,
-    find_collections,
-    read_texts,
-)
+from app.services.search import Timing, check_query, embed_query, find_collections
 from app.services.tokenizers import find_counter
 
 MAX_CONTEXT_TOKENS = 1_000_000
@@ -143,8 +137,8 @@ class Article:
     text: str
     tokens: int
     """At least so many has its text: saves the counting of one that is far too long."""
-    passages: Mapping[tuple[int, int], Passage]
-    """By unit id and ordinal, in the text's order."""
+    passages: Mapping[Place, Passage]
+    """In the text's order."""
 
     def block(self, passage: Passage, score: float, *, whole: bool = False) -> Block:
         """Return the block of a passage, its tokens not yet counted."""
@@ -166,6 +160,11 @@ class Article:
             whole=whole,
         )
 
+    def rank_blocks(self, question: Question) -> Iterator[Block]:
+        """Yield a block of each passage, best first, its tokens not yet counted."""
+        ranked = rank_passages(self.candidate, question, self.text, self.passages)
+        return (self.block(passage, score) for score, passage in ranked)
+
     def whole(self) -> Block:
         """Return the block of the whole text, on the page where it begins."""
         page = next((passage.page for passage in self.passages.values()), None)
@@ -182,7 +181,7 @@ def read_articles(
     tokens = queries.find_token_counts(session, list(texts))
     for candidate in candidates:
         version_id = candidate.version.version_id
-        places = {(unit, n): passage for unit, n, passage in passages.get(version_id, [])}
+        places = passages.get(version_id, {})
         yield Article(candidate, texts[version_id], tokens[version_id], places)
 
 
@@ -203,58 +202,54 @@ def choose_blocks(
     count_tokens = cache(count_tokens)
     chosen: list[tuple[int, Block]] = []
     seen: list[TermCounts] = []
-    # Of equal scores, the better article and the earlier passage; None is the whole article.
-    waiting: list[tuple[float, int, int, Block | None]] = [
-        (-article.candidate.score, rank, -1, None) for rank, article in enumerate(articles)
+    passages: dict[int, Iterator[Block]] = {}
+    # Of equal scores, the better article; None is the whole of it, then come its passages in turn.
+    waiting: list[tuple[float, int, Block | None]] = [
+        (-article.candidate.score, rank, None) for rank, article in enumerate(articles)
     ]
     heapify(waiting)
     while waiting and left:
-        key, rank, _, block = heappop(waiting)
+        key, rank, block = heappop(waiting)
         if -key < _LEAST_SHARE * articles[0].candidate.score:
             break
-        article = articles[rank]
         if block is None:
-            if article.tokens <= left:
-                whole = _counted(article.whole(), count_tokens)
-                if whole.tokens <= left:
-                    chosen.append((rank, whole))
-                    left -= whole.tokens
-                    continue
-            for passage in _score_passages(article, question):
-                heappush(waiting, (-passage.score, rank, passage.start, passage))
-            continue
-        # A word is a token or more: what has too many of them is not worth the counting.
-        if len(block.text.split()) > left:
-            continue
-        terms = count_terms(block.text)
-        if any(_repeats(terms, other) for other in seen):
-            continue
-        counted = _counted(block, count_tokens)
-        if counted.tokens <= left:
+            whole = _fit_whole(articles[rank], left, count_tokens)
+            if whole is not None:
+                chosen.append((rank, whole))
+                left -= whole.tokens
+                continue
+            passages[rank] = articles[rank].rank_blocks(question)
+        elif (counted := _fit_passage(block, left, seen, count_tokens)) is not None:
             chosen.append((rank, counted))
-            seen.append(terms)
+            seen.append(count_terms(block.text))
             left -= counted.tokens
+        following = next(passages[rank], None)
+        if following is not None:
+            heappush(waiting, (-following.score, rank, following))
     chosen.sort(key=lambda ranked: (ranked[0], ranked[1].start))
     return [block for _, block in chosen]
 
 
-def _score_passages(article: Article, question: Question) -> Iterator[Block]:
-    """Yield each passage with the score that its article has by it alone.
+def _fit_whole(article: Article, left: int, count_tokens: Callable[[str], int]) -> Block | None:
+    """Return the whole article, its tokens counted, if there is room for it."""
+    if article.tokens > left:
+        return None
+    whole = _counted(article.whole(), count_tokens)
+    return whole if whole.tokens <= left else None
 
-    The passage's own vector stands for the best one's, and the words count for as much as this
-    passage holds of those that the article holds: the root of it, as in the article's score.
-    """
-    stages = article.candidate.stages
-    held = {
-        place: len(question.terms.keys() & count_terms(article.block(passage, 0).text).keys())
-        for place, passage in article.passages.items()
-    }
-    most = max(held.values(), default=0) or 1
-    for scored in article.candidate.passages.best():
-        place = scored.unit_id, scored.ordinal
-        lexical = (stages.lexical or 0.0) * sqrt(held[place] / most)
-        own = replace(stages, passage=scored.score, lexical=lexical)
-        yield article.block(article.passages[place], score(own, question.mode))
+
+def _fit_passage(
+    block: Block, left: int, seen: Sequence[TermCounts], count_tokens: Callable[[str], int]
+) -> Block | None:
+    """Return a passage, its tokens counted, if there is room for it and it says something new."""
+    # A word is a token or more: what has too many of them is not worth the counting.
+    if len(block.text.split()) > left:
+        return None
+    terms = count_terms(block.text)
+    if any(_repeats(terms, other) for other in seen):
+        return None
+    counted = _counted(block, count_tokens)
+    return counted if counted.tokens <= left else None
 
 
 def _counted(block: Block, count_tokens: Callable[[str], int]) -> Block:

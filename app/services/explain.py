@@ -16,8 +16,9 @@ from app.resources import Indexes, Resources
 from app.services.collections import require_collection
 from app.services.documents import VersionInfo, describe_version, normalize_id, read_text
 from app.services.keys import find_refusal
+from app.services.quoting import quote_passages
 from app.services.ranking import Question, rank_candidates, read_current
-from app.services.search import check_query, embed_query, quote_passages
+from app.services.search import check_query, embed_query
 
 
 class State(StrEnum):

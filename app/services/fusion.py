@@ -8,6 +8,9 @@ The reasons: docs/decisions/0017-one-calibrated-score.md.
 from dataclasses import dataclass
 from math import exp, log
 
+import numpy as np
+import numpy.typing as npt
+
 from app.domain import Mode
 
 _LEAST_PROBABILITY = 1e-9
@@ -59,6 +62,23 @@ CALIBRATED_FINGERPRINTS = frozenset({"c2d84888b3c53a4b"})
 def score(stages: StageScores, mode: Mode) -> float:
     """Return the probability that a document answers: 0 to 1."""
     return logistic(WEIGHTS[mode].logit(stages))
+
+
+def score_parts(
+    stages: StageScores,
+    mode: Mode,
+    passage: npt.NDArray[np.float64],
+    lexical: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Return the scores that a document would have with each of these for its own: one shape."""
+    weights = WEIGHTS[mode]
+    logits = (
+        weights.logit(StageScores(unit=stages.unit))
+        + weights.passage * passage
+        + weights.lexical * lexical
+    )
+    scores: npt.NDArray[np.float64] = 1 / (1 + np.exp(-logits))
+    return scores
 
 
 def is_calibrated(fingerprint: str | None) -> bool:

@@ -1,9 +1,9 @@
 """From a question to ranked candidates: what each stage finds, and one score of all of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.db import queries
 from app.domain import Filter, Mode, Vector
 from app.errors import CorruptData
-from app.index.analysis import TermCounts, count_query_terms
+from app.index.analysis import TermCounts, TermMatcher, count_query_terms
 from app.index.flat import Ids
 from app.resources import Indexes, Resources
 from app.services.fusion import StageScores, score
@@ -35,18 +35,13 @@ class Question:
     """None where no vector is compared."""
     terms: TermCounts
     """Empty where no word is."""
+    matcher: TermMatcher
+    """Of the same terms."""
 
     @classmethod
     def of(cls, text: str, mode: Mode, vector: Vector | None) -> "Question":
-        return cls(mode, vector, {} if mode is Mode.DENSE else count_query_terms(text))
-
-
-class ScoredPassage(NamedTuple):
-    """A passage's inner product with the query, and where the passage is stored."""
-
-    score: float
-    unit_id: int
-    ordinal: int
+        words = "" if mode is Mode.DENSE else text
+        return cls(mode, vector, count_query_terms(words), TermMatcher(words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +53,10 @@ class PassageScores:
     unit_ids: Ids
     ordinals: Ids
 
-    def best(self, count: int | None = None) -> Iterator[ScoredPassage]:
-        """Yield the `count` best passages, or all, best first."""
-        for i in np.argsort(-self.scores, kind="stable")[:count].tolist():
-            yield ScoredPassage(float(self.scores[i]), int(self.unit_ids[i]), int(self.ordinals[i]))
+    def by_place(self) -> dict[tuple[int, int], float]:
+        """Return the scores by unit id and ordinal."""
+        places = zip(self.unit_ids.tolist(), self.ordinals.tolist(), strict=True)
+        return dict(zip(places, self.scores.tolist(), strict=True))
 
 
 _NO_PASSAGES = PassageScores(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))

@@ -4,24 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-import numpy as np
 from sqlalchemy.orm import Session
 
-from app.db import queries
-from app.domain import Filter, Hit, Item, Mode, Passage, PassageHit, Task, Vector
-from app.errors import CorruptData, InvalidRequest, TooLarge
-from app.index.analysis import TermCounts, count_terms
+from app.domain import Filter, Hit, Item, Mode, PassageHit, Task, Vector
+from app.errors import InvalidRequest, TooLarge
 from app.resources import Indexes, Resources
 from app.services.collections import require_collection
-from app.services.documents import require_intact
 from app.services.fusion import is_calibrated
-from app.services.ranking import (
-    Candidate,
-    Question,
-    ScoredPassage,
-    rank_candidates,
-    read_current,
-)
+from app.services.quoting import quote_passages
+from app.services.ranking import Candidate, Question, rank_candidates, read_current
 from app.services.reranking import MAX_CANDIDATES, rerank_hits
 
 MAX_QUERY_BYTES = 32 * 1024
@@ -177,79 +168,3 @@ def read_hits(
         )
         for candidate in shown
     ]
-
-
-def quote_passages(
-    session: Session,
-    shown: Sequence[Candidate],
-    question: Question,
-    vector_set: int,
-    count: int,
-) -> dict[int, tuple[PassageHit, ...]]:
-    """Return the `count` best passages of each candidate, by version id.
-
-    Raises CorruptData as read_texts does.
-    """
-    texts = read_texts(session, shown)
-    version_ids = list(texts)
-    if question.vector is None:
-        listed = queries.list_passages(session, version_ids, vector_set)
-        return {
-            version_id: _quote_by_terms(
-                texts[version_id], [p for _, _, p in passages], question.terms, count
-            )
-            for version_id, passages in listed.items()
-        }
-    best: dict[int, tuple[ScoredPassage, ...]] = {
-        candidate.version.version_id: tuple(candidate.passages.best(count)) for candidate in shown
-    }
-    places = queries.find_passages(
-        session, {(p.unit_id, p.ordinal) for some in best.values() for p in some}
-    )
-    return {
-        version_id: tuple(
-            _quote(texts[version_id], p.score, places[p.unit_id, p.ordinal]) for p in some
-        )
-        for version_id, some in best.items()
-    }
-
-
-def read_texts(session: Session, shown: Sequence[Candidate]) -> dict[int, str]:
-    """Return the texts of candidates by version id.
-
-    Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
-    """
-    for candidate in shown:
-        if candidate.is_damaged:
-            raise CorruptData(
-                f"the passages of {candidate.version.external_id} fail their checksum; "
-                "upload the document again",
-                version_id=candidate.version.version_id,
-            )
-    stored = queries.find_texts(session, [candidate.version.version_id for candidate in shown])
-    return {
-        candidate.version.version_id: require_intact(
-            *stored[candidate.version.version_id],
-            candidate.version.external_id,
-            version_id=candidate.version.version_id,
-        )
-        for candidate in shown
-    }
-
-
-def _quote_by_terms(
-    text: str, passages: Sequence[Passage], terms: TermCounts, count: int
-) -> tuple[PassageHit, ...]:
-    """Return the passages that hold most of the query's terms, each with the share it holds."""
-    held = [
-        terms.keys() & count_terms(text[passage.span.start : passage.span.end]).keys()
-        for passage in passages
-    ]
-    shares = np.array([len(some) for some in held]) / max(len(terms), 1)
-    order = np.argsort(-shares, kind="stable")[:count]
-    return tuple(_quote(text, float(shares[i]), passages[i]) for i in order)
-
-
-def _quote(text: str, score: float, passage: Passage) -> PassageHit:
-    start, end = passage.span.start, passage.span.end
-    return PassageHit(text[start:end], start, end, score, passage.heading, passage.page)

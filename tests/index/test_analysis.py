@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from app.index.analysis import (
     TITLE_WEIGHT,
+    TermMatcher,
     count_article_terms,
     count_query_terms,
     count_terms,
@@ -71,3 +72,29 @@ def test_words_of_the_title_weigh_more() -> None:
 def test_ascii_text_has_the_terms_that_it_has_amid_other_letters(text: str) -> None:
     """It is read by a faster expression of its own."""
     assert count_terms(text) == count_terms(f"{text} ü") - count_terms("ü")
+
+
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            "PutObject",
+            "put_object",
+            "queries",
+            "Query's",
+            "ERR_CONN",
+            "crème",
+            "Straße",
+            "ﬁn",
+            "猫が",
+        ]
+    )
+    | st.text(st.sampled_from("aeisyZz09-_.'’éß 猫が한"), max_size=8),
+    max_size=6,
+).map(" ".join)
+
+
+@given(WORDS, WORDS)
+def test_matcher_counts_the_terms_that_a_question_and_a_text_share(query: str, text: str) -> None:
+    matcher = TermMatcher(query)
+    shared = count_query_terms(query).keys() & count_terms(text).keys()
+    assert matcher.count(text) == len(shared) <= matcher.bound(text)
