@@ -201,5 +201,5 @@ def _make_live(
 def _prune(resources: Resources, session: Session, live: Version) -> None:
     """Erase the versions that are superseded and past the number to keep."""
     session.flush()
-    if queries.delete_old_versions(session, live, keep=resources.settings.keep_versions):
-        queries.delete_unused_originals(session)
+    uploads = queries.delete_old_versions(session, live, keep=resources.settings.keep_versions)
+    queries.delete_unused_originals(session, uploads)

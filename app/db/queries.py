@@ -173,9 +173,14 @@ def store_original(session: Session, sha256: str, data: bytes) -> None:
     session.merge(Original(sha256=sha256, data=data))
 
 
-def delete_unused_originals(session: Session) -> int:
-    """Delete the uploads that no version needs any more; returns their bytes."""
+def delete_unused_originals(session: Session, among: Sequence[str] | None = None) -> int:
+    """Delete the uploads that no version needs any more; returns their bytes.
+
+    `among` names those that it can be, so that not all have to be looked at.
+    """
     unused = ~exists().where(Version.original_sha256 == Original.sha256)
+    if among is not None:
+        unused &= Original.sha256.in_(among)
     size = session.scalar(select(func.sum(func.length(Original.data))).where(unused))
     session.execute(delete(Original).where(unused))
     return size or 0
@@ -209,30 +214,36 @@ def quarantine_version(session: Session, version_id: int, message: str) -> None:
     replace_attributes(session, version.document_id, {})
 
 
-def delete_old_versions(session: Session, live: Version, *, keep: int) -> int:
-    """Delete the versions before the newest `keep` that are done with; returns how many.
+def delete_old_versions(session: Session, live: Version, *, keep: int) -> list[str]:
+    """Delete the versions before the newest `keep` that are done with; returns their uploads.
 
     The live one stays, and so does what is queued or worked on.
     """
     newest = select(Version.id).where(Version.document_id == live.document_id)
     done = Version.status.in_((Status.READY, Status.FAILED))
     kept = newest.where(done).order_by(Version.number.desc()).limit(keep)
-    deleted: CursorResult[Any] = session.connection().execute(
-        delete(Version).where(
+    deleted = session.connection().execute(
+        delete(Version)
+        .where(
             Version.document_id == live.document_id,
             done,
             ~Version.is_live,
             Version.id.not_in(kept),
         )
+        .returning(Version.original_sha256)
     )
-    return deleted.rowcount
+    return list(deleted.scalars())
 
 
 def find_twins(session: Session, version_id: int, *, limit: int) -> list[str]:
-    """Return ids of other documents of the collection whose newest upload has the same bytes."""
+    """Return ids of other documents of the collection whose newest upload has the same bytes.
+
+    Some of them where there are more than `limit`: in the order of ids SQLite would go through the
+    whole collection.
+    """
     this, other = aliased(Version), aliased(Version)
     this_document, other_document = aliased(Document), aliased(Document)
-    return list(
+    return sorted(
         session.scalars(
             select(other_document.external_id)
             .select_from(this)
@@ -250,7 +261,6 @@ def find_twins(session: Session, version_id: int, *, limit: int) -> list[str]:
                 other_document.collection_id == this_document.collection_id,
                 other_document.id != this_document.id,
             )
-            .order_by(other_document.external_id)
             .limit(limit)
         )
     )

@@ -305,14 +305,16 @@ def delete_document(resources: Resources, collection_name: str, document_id: str
             select(func.count()).select_from(PassageRow).where(PassageRow.unit_id.in_(units))
         )
         size = queries.count_bytes(session, document.id)
-        version_count = len(session.scalars(versions).all())
+        uploads = session.scalars(
+            select(Version.original_sha256).where(Version.document_id == document.id)
+        ).all()
         unit_count = queries.remove_units(session, UnitRow.version_id.in_(versions))
         session.delete(document)
         session.flush()
-        size += queries.delete_unused_originals(session)
+        size += queries.delete_unused_originals(session, uploads)
     complete = resources.erase_deleted()
     resources.catch_up()
-    return Erased(document.external_id, version_count, unit_count, passages or 0, size, complete)
+    return Erased(document.external_id, len(uploads), unit_count, passages or 0, size, complete)
 
 
 def get_job(resources: Resources, job_id: str) -> JobInfo:

@@ -1,0 +1,70 @@
+"""What uploads, the queue and deletions run reads what they are about, however much is stored."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from app.db import queries, queue
+from app.db.session import open_database
+from app.domain import Stage
+
+
+def plan_statements(folder: Path, run: Callable[[Session], None]) -> list[list[str]]:
+    """Return how SQLite goes about each statement that `run` executes."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        statements.append((statement, parameters))
+
+    with open_database(folder, holder="test") as database, database.write() as session:
+        connection = session.connection()
+        event.listen(connection, "before_cursor_execute", note)
+        run(session)
+        event.remove(connection, "before_cursor_execute", note)
+        return [
+            [
+                row[-1]
+                for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            ]
+            for statement, parameters in statements
+        ]
+
+
+def test_no_statement_of_the_queue_reads_every_version(tmp_path: Path) -> None:
+    claim = queue.Claim(1, "token", 1)
+
+    def run(session: Session) -> None:
+        queue.count_pending(session)
+        queue.requeue_interrupted(session, max_attempts=1, pause_seconds=1)
+        queue.requeue_lapsed(session, max_attempts=1, pause_seconds=1)
+        queue.claim_next(session, lease_seconds=1)
+        queue.seconds_until_due(session)
+        queue.renew_claims(session, [claim], lease_seconds=1, stage=Stage.EMBED)
+        queue.retry_later(session, claim, after_seconds=1)
+        queue.fail(session, claim, stage=Stage.PARSE, code="x", message="x")
+        queue.give_back(session, [claim])
+
+    plans = plan_statements(tmp_path, run)
+    assert len(plans) >= 10
+    assert [step for plan in plans for step in plan if step.startswith("SCAN")] == []
+
+
+def test_twins_are_found_by_their_hash(tmp_path: Path) -> None:
+    def find(session: Session) -> None:
+        queries.find_twins(session, 1, limit=5)
+
+    (plan,) = plan_statements(tmp_path, find)
+    assert any("original_sha256=?" in step for step in plan)
+    assert not any("collection_id=?" in step for step in plan)
+
+
+def test_only_the_uploads_of_a_deletion_are_looked_at(tmp_path: Path) -> None:
+    def delete(session: Session) -> None:
+        queries.delete_unused_originals(session, ["a", "b"])
+
+    plans = plan_statements(tmp_path, delete)
+    assert len(plans) == 2
+    assert [step for plan in plans for step in plan if step.startswith("SCAN")] == []
