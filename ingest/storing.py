@@ -202,4 +202,5 @@ def _prune(resources: Resources, session: Session, live: Version) -> None:
     """Erase the versions that are superseded and past the number to keep."""
     session.flush()
     uploads = queries.delete_old_versions(session, live, keep=resources.settings.keep_versions)
-    queries.delete_unused_originals(session, uploads)
+    if uploads:
+        queries.delete_unused_originals(session, uploads)

@@ -148,6 +148,14 @@ class Version(Table):
             sqlite_where=sql_text("status IN ('queued', 'processing')"),
             postgresql_where=sql_text("status IN ('queued', 'processing')"),
         ),
+        Index(
+            "ix_versions_unready",
+            "status",
+            "document_id",
+            "number",
+            sqlite_where=sql_text("status IN ('queued', 'processing', 'failed')"),
+            postgresql_where=sql_text("status IN ('queued', 'processing', 'failed')"),
+        ),
         {"sqlite_autoincrement": True},
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -68,3 +69,15 @@ def test_only_the_uploads_of_a_deletion_are_looked_at(tmp_path: Path) -> None:
     plans = plan_statements(tmp_path, delete)
     assert len(plans) == 2
     assert [step for plan in plans for step in plan if step.startswith("SCAN")] == []
+
+
+@pytest.mark.parametrize("collection_id", [None, 1])
+def test_counting_documents_reads_only_the_versions_that_are_not_ready(
+    tmp_path: Path, collection_id: int | None
+) -> None:
+    def count(session: Session) -> None:
+        queries.count_by_status(session, collection_id)
+
+    unready, documents = plan_statements(tmp_path, count)
+    assert "ix_versions_unready" in unready[0]
+    assert all("COVERING INDEX" in step for step in documents)

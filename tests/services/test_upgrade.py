@@ -17,8 +17,9 @@ from ingest.sandbox import Sandbox
 from tests.conftest import article
 from tests.services.knowledge import search, work
 
-# What revisions 0005, 0004 and 0003 made, taken away again.
+# What revisions 0006, 0005, 0004 and 0003 made, taken away again.
 _BEFORE_TERMS = """
+    DROP INDEX ix_versions_unready;
     DROP TABLE adapters;
     ALTER TABLE generations DROP COLUMN tuning;
     ALTER TABLE generations DROP COLUMN vectors_of;
