@@ -7,6 +7,7 @@ _STAGES = {
     "unit": "by its whole vector",
     "passage": "by its best passage",
     "words": "by words",
+    "match": "by one passage",
     "fused": "all together",
 }
 _PASSAGE_CHARACTERS = 280

@@ -24,7 +24,8 @@ if not __package__:
 from app.config import Settings
 from app.domain import Mode
 from app.resources import open_resources
-from app.services.ranking import Question, rank_candidates
+from app.services.ranking import Question
+from app.services.reading import rank_articles
 from app.services.search import embed_query, find_collections
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
@@ -32,13 +33,16 @@ from bench.sets import LabelledSet, read_set
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
-STAGES = ("unit", "passage", "lexical")
+STAGES = ("unit", "passage", "lexical", "match")
+_INDEXED = [0, 1, 2]
 _COLUMNS: dict[Mode, list[int]] = {
     Mode.DENSE: [0, 1],
     Mode.LEXICAL: [2],
-    Mode.HYBRID: [0, 1, 2],
+    Mode.HYBRID: [0, 1, 2, 3],
 }
 _DEPTH = 10
+# Candidates that a fit with `match` tells apart: those that can still be shown.
+_CLOSE = 20
 _STEPS = 60
 # Keeps the weights finite where a set can be told apart without an error.
 _RIDGE = 1e-3
@@ -66,6 +70,14 @@ class ScoredSet:
         """Return every other query: half 0 is for choosing, half 1 for reporting."""
         return self.queries[number::2]
 
+    def close(self, weights: Array) -> "ScoredSet":
+        """Return the queries with the candidates that come first without `match`."""
+        cut = []
+        for query in self.queries:
+            order = np.argsort(-(query.stages[:, _INDEXED] @ weights), kind="stable")[:_CLOSE]
+            cut.append(Scored(query.stages[order], query.grades[order], query.ideal))
+        return ScoredSet(self.name, self.fingerprint, tuple(cut))
+
 
 def score_stages(labelled: LabelledSet, kb: Path) -> tuple[str, list[tuple[Array, Array]]]:
     """Return the fingerprint and, by query, the stage scores and the grades of its candidates."""
@@ -80,13 +92,21 @@ def score_stages(labelled: LabelledSet, kb: Path) -> tuple[str, list[tuple[Array
             vector = embed_query(resources, query.text, Mode.HYBRID)
             question = Question.of(query.text, Mode.HYBRID, vector)
             with resources.database.read() as session:
-                ranked = rank_candidates(session, indexes, question, collection_ids, limit=1)
+                ranking = rank_articles(
+                    session, indexes, question, collection_ids, limit=1, reads_all=True
+                )
             grades = labelled.grades[query.id]
+            ranked = ranking.candidates if ranking else ()
             rows = [
-                [c.stages.unit or 0.0, c.stages.passage or 0.0, c.stages.lexical or 0.0]
-                for c in ranked or ()
+                [
+                    c.stages.unit or 0.0,
+                    c.stages.passage or 0.0,
+                    c.stages.lexical or 0.0,
+                    c.stages.match or 0.0,
+                ]
+                for c in ranked
             ]
-            relevant = [grades.get(c.version.external_id, 0) for c in ranked or ()]
+            relevant = [grades.get(c.version.external_id, 0) for c in ranked]
             scored.append((np.array(rows).reshape(-1, len(STAGES)), np.array(relevant, float)))
         return resources.checkpoint.fingerprint, scored
 
@@ -157,7 +177,9 @@ def _keep(stages: Array) -> Array:
 def choose_shares(sets: Sequence[ScoredSet], scale: Callable[[Array], Array]) -> tuple[float, ...]:
     """Return the stage weights, in tenths that add up to 1, that rank the chosen halves best."""
     choices = [(u / 10, p / 10, (10 - u - p) / 10) for u in range(11) for p in range(11 - u)]
-    scaled = [[(scale(q.stages), q) for q in some.half(0) if len(q.stages)] for some in sets]
+    scaled = [
+        [(scale(q.stages[:, _INDEXED]), q) for q in some.half(0) if len(q.stages)] for some in sets
+    ]
 
     def quality(weights: tuple[float, ...]) -> float:
         means = [
@@ -233,10 +255,20 @@ def fit_calibration(sets: Sequence[ScoredSet], columns: Sequence[int], ranking: 
     )
 
 
+def fit_weights(name: str, sets: Sequence[ScoredSet], columns: Sequence[int]) -> Array:
+    """Return (bias, weights…) of a calibrated score, and print them."""
+    ranking = fit_listwise(sets, columns)
+    bias, slope = fit_calibration(sets, columns, ranking)
+    fitted = np.array([bias, *(slope * ranking)])
+    named = zip(("bias", *(STAGES[c] for c in columns)), fitted, strict=True)
+    print(f"{name}: Weights({', '.join(f'{stage}={value:.2f}' for stage, value in named)})")
+    return fitted
+
+
 def best_logits(queries: Sequence[Scored], weights: Array) -> tuple[Array, Array]:
     """Return the best candidate's logit with all documents, and with the relevant ones taken out.
 
-    The second are questions that nothing answers. `weights` are (bias, unit, passage, lexical).
+    The second are questions that nothing answers. `weights` are the bias and those of the stages.
     """
     answered, unanswered = [], []
     for query in queries:
@@ -259,7 +291,7 @@ def calibration_error(probabilities: Array, labels: Array, bins: int = 10) -> fl
     )
 
 
-def _print_fusions(sets: Sequence[ScoredSet], learned: Array) -> None:
+def _print_fusions(sets: Sequence[ScoredSet], unread: Array, learned: Array) -> None:
     rows: list[list[str]] = []
 
     def add(name: str, fuse: Callable[[Array], Array]) -> None:
@@ -279,9 +311,10 @@ def _print_fusions(sets: Sequence[ScoredSet], learned: Array) -> None:
         listed = ", ".join(f"{share:.1f}" for share in shares)
         add(
             f"{name} ({listed})",
-            lambda x, scale=scale, shares=shares: scale(x) @ np.array(shares),  # type: ignore[misc]
+            lambda x, scale=scale, shares=shares: scale(x[:, _INDEXED]) @ np.array(shares),  # type: ignore[misc]
         )
-    add("learned weights", lambda x: x @ learned)
+    add("learned weights", lambda x: x[:, _INDEXED] @ unread)
+    add("learned weights with match", lambda x: x @ learned)
     print_table(("fusion: nDCG@10, half 1", *(some.name for some in sets), "mean"), rows)
 
 
@@ -328,16 +361,13 @@ def main() -> None:
         sets.append(read_scored(name, labelled, Path(folder), arguments.cache))
     print(f"fingerprints: {', '.join(sorted({some.fingerprint for some in sets}))}")
     print(describe_machine())
-    fitted = {}
-    for mode, columns in _COLUMNS.items():
-        ranking = fit_listwise(sets, columns)
-        bias, slope = fit_calibration(sets, columns, ranking)
-        fitted[mode] = np.array([bias, *(slope * ranking)])
-        named = zip(("bias", *(STAGES[c] for c in columns)), fitted[mode], strict=True)
-        listed = ", ".join(f"{name}={value:.2f}" for name, value in named)
-        print(f"Mode.{mode.name}: Weights({listed}),")
-    _print_fusions(sets, fitted[Mode.HYBRID][1:])
-    _print_confidence(sets, fitted[Mode.HYBRID])
+    fit_weights("dense", sets, _COLUMNS[Mode.DENSE])
+    fit_weights("lexical", sets, _COLUMNS[Mode.LEXICAL])
+    unread = fit_weights("hybrid without match", sets, _INDEXED)
+    close = [some.close(unread[1:]) for some in sets]
+    learned = fit_weights("hybrid", close, _COLUMNS[Mode.HYBRID])
+    _print_fusions(sets, unread[1:], learned[1:])
+    _print_confidence(sets, learned)
 
 
 if __name__ == "__main__":

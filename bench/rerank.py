@@ -29,9 +29,10 @@ from app.domain import Embedding, Hit, Item, Mode, Task
 from app.embedding.engine import Engine, load_engine
 from app.resources import Indexes, Resources, open_resources
 from app.services.fusion import log_odds
-from app.services.ranking import Question, rank_candidates, read_current
+from app.services.ranking import Question, read_current
+from app.services.reading import rank_articles
 from app.services.reranking import MAX_CANDIDATES, score_hits
-from app.services.search import embed_query, find_collections, read_hits
+from app.services.search import as_hit, embed_query, find_collections
 from bench.fusion import gain
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
@@ -181,10 +182,11 @@ def _search(resources: Resources, query: str, collection_ids: Sequence[int]) -> 
     question = Question.of(query, Mode.HYBRID, vector)
 
     def read(session: Session, indexes: Indexes) -> list[Hit] | None:
-        ranked = rank_candidates(session, indexes, question, collection_ids, limit=_SEARCHED)
-        if ranked is None:
+        ranking = rank_articles(session, indexes, question, collection_ids, limit=_SEARCHED)
+        if ranking is None:
             return None
-        return read_hits(session, ranked[:_SEARCHED], question, indexes.generation_id, 1)
+        shown = ranking.candidates[:_SEARCHED]
+        return [as_hit(article, 1) for article in ranking.read(session, indexes, question, shown)]
 
     found = read_current(resources, read)
     return found[0] if found else []

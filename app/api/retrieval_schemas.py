@@ -125,7 +125,7 @@ class ReadingOut(Answer):
 
 class RankingOut(Answer):
     stages: dict[str, StandingOut]
-    """`unit`, `passage` and `words`, those that the mode looks at, and `fused`."""
+    """`unit`, `passage`, `words` and `match`, those that the mode looks at, and `fused`."""
     reading: ReadingOut
     passages: list[PassageOut]
     took_ms: dict[str, float]

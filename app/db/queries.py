@@ -470,6 +470,7 @@ class FoundVersion:
     """The live version of a document that was found."""
 
     document_id: int
+    collection_id: int
     collection: str
     external_id: str
     version_id: int
@@ -488,6 +489,7 @@ def find_live(session: Session, document_ids: Sequence[int]) -> dict[int, FoundV
     rows = session.execute(
         select(
             Version.document_id,
+            Collection.id,
             Collection.name,
             Document.external_id,
             Version.id,

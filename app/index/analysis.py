@@ -11,7 +11,7 @@ What was measured, and what lost: docs/decisions/0016-lexical-search-in-memory.m
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain, pairwise
@@ -33,8 +33,8 @@ _TOKEN = regex.compile(rf"[{_UNSPACED}]+|{_LETTER}+(?:[-.'’]{_LETTER}+)*", reg
 # The same where all is ASCII, as most texts of manuals are, in a fifth of the time.
 _ASCII_TOKEN = re.compile(r"[A-Za-z0-9_]+(?:[-.'][A-Za-z0-9_]+)*")
 _IS_UNSPACED = regex.compile(rf"[{_UNSPACED}]", regex.VERSION1)
-_SEPARATORS = "-_.'’"
-_SEPARATOR = re.compile(rf"[{_SEPARATORS}]+")
+_SEPARATOR = re.compile(r"[-_.'’]+")
+_ASCII_SEPARATORS = b"-_.'"
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^A-Za-z0-9]+")
 # Accents of Latin, Greek and Cyrillic only: elsewhere a mark can be a vowel.
@@ -88,27 +88,32 @@ def name_query_terms(query: str) -> dict[str, int]:
 
 
 class TermMatcher:
-    """Counts how many of a question's terms stand in a text, for many short texts."""
+    """Finds a question's terms in many short texts, and says how much of the question they are."""
 
-    def __init__(self, query: str) -> None:
-        named = name_query_terms(query)
-        self._terms = frozenset(named.values())
+    def __init__(self, names: Mapping[str, int], weights: Mapping[int, float]) -> None:
+        """`names` are those of name_query_terms; a term's weight is what it counts for."""
+        total = sum(weights[term] for term in names.values()) or 1.0
+        self._shares = {term: weights[term] / total for term in names.values()}
         # What each spelling of a term has in it: all but the ending that a plural changes.
-        self._stems = [name.removesuffix("y") for name in named]
+        self._stems = [(name.removesuffix("y"), term) for name, term in names.items()]
 
-    def count(self, text: str) -> int:
-        """Return how many terms stand in `text`."""
+    def find(self, text: str) -> Set[int]:
+        """Return the terms that stand in `text`."""
         words = set(_tokens(text))
-        return len(self._terms.intersection(chain.from_iterable(map(_terms_of, words))))
+        return self._shares.keys() & chain.from_iterable(map(_terms_of, words))
 
-    def bound(self, text: str) -> int:
-        """Return a number that `count` does not exceed, in a small part of its time."""
+    def find_at_most(self, text: str) -> Set[int]:
+        """Return a superset of what `find` returns, in a small part of its time."""
         if not self._stems:
-            return 0
-        joined = _fold_accents(text).casefold()
-        for separator in _SEPARATORS:
-            joined = joined.replace(separator, "")
-        return sum([stem in joined for stem in self._stems])
+            return set()
+        # Of bytes many can be deleted at once.
+        folded = _fold_accents(text).casefold().replace("’", "").encode()
+        joined = folded.translate(None, _ASCII_SEPARATORS).decode()
+        return {term for stem, term in self._stems if stem in joined}
+
+    def share(self, terms: Set[int]) -> float:
+        """Return the share of the question's weight that terms of it have: 0 to 1."""
+        return sum([self._shares[term] for term in terms])
 
 
 @lru_cache(maxsize=1)

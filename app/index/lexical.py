@@ -68,6 +68,8 @@ class LexicalScores:
 
     document_ids: Ids
     scores: Scores
+    held: Scores
+    """The idf of those of the query's terms that a document holds, summed."""
     bound: float
     """What no document can reach: the sum of the idf of the query's terms."""
 
@@ -87,6 +89,12 @@ class LexicalScores:
     def of(self, document_ids: Sequence[int]) -> dict[int, float]:
         """Return the strengths of those of these documents that the collection holds."""
         return dict(self._with_strengths(np.flatnonzero(np.isin(self.document_ids, document_ids))))
+
+    def held_shares(self, document_ids: Sequence[int]) -> dict[int, float]:
+        """Return how much of the query's weight stands in these documents: 0 to 1."""
+        rows = np.flatnonzero(np.isin(self.document_ids, document_ids))
+        shares = self.held[rows] / (self.bound or 1.0)
+        return dict(zip(self.document_ids[rows].tolist(), shares.tolist(), strict=True))
 
     def _with_strengths(self, rows: Ids) -> list[tuple[int, float]]:
         """Return documents with the square roots of their shares of the bound: 0 to 1.
@@ -136,6 +144,11 @@ class LexicalIndex:
         """Score every document of a collection for the terms of a query."""
         with self._lock:
             return self._shards.get(collection_id, _Shard()).score(query)
+
+    def weigh(self, query: TermCounts, collection_id: int) -> dict[int, float]:
+        """Return what each term of a query counts for: how often it is asked, times its idf."""
+        with self._lock:
+            return self._shards.get(collection_id, _Shard()).weigh(query)
 
 
 @dataclass(slots=True)
@@ -189,26 +202,34 @@ class _Shard:
         while len(self.segments) > 1 and len(self.segments[-2]) <= 2 * len(self.segments[-1]):
             self.segments[-2:] = [_merge(self.segments[-2:])]
 
+    def weigh(self, query: TermCounts) -> dict[int, float]:
+        count = len(self)
+        weights = {}
+        for term, repeats in query.items():
+            frequency = sum(
+                int(segment.alive[segment.rows[segment.find(term)]].sum())
+                for segment in self.segments
+            )
+            weights[term] = repeats * float(np.log1p((count - frequency + 0.5) / (frequency + 0.5)))
+        return weights
+
     def score(self, query: TermCounts) -> LexicalScores:
         count = len(self)
         total = sum(float(s.lengths[s.alive].sum()) for s in self.segments)
         scores = [np.zeros(len(segment), dtype=np.float32) for segment in self.segments]
+        held = [np.zeros(len(segment), dtype=np.float32) for segment in self.segments]
         # A collection of empty documents has no mean length, and nothing to find.
         mean = total / count if total else 1.0
         norms = [K1 * (1 - B + B * segment.lengths / mean) for segment in self.segments]
         bound = 0.0
-        for term, repeats in query.items():
-            places = [segment.find(term) for segment in self.segments]
-            rows = [s.rows[place] for s, place in zip(self.segments, places, strict=True)]
-            frequency = sum(
-                int(segment.alive[some].sum())
-                for segment, some in zip(self.segments, rows, strict=True)
-            )
-            weight = repeats * float(np.log1p((count - frequency + 0.5) / (frequency + 0.5)))
+        for term, weight in self.weigh(query).items():
             bound += weight
-            for segment, place, some, norm, scored in zip(
-                self.segments, places, rows, norms, scores, strict=True
+            places = [segment.find(term) for segment in self.segments]
+            for segment, place, norm, scored, holds in zip(
+                self.segments, places, norms, scores, held, strict=True
             ):
+                some = segment.rows[place]
+                holds[some] += weight
                 # A term has one posting a document, so that no row comes twice.
                 tf = segment.counts[place].astype(np.float32)
                 scored[some] += weight * (tf / (tf + norm[some]) + DELTA) / (1 + DELTA)
@@ -217,6 +238,7 @@ class _Shard:
         return LexicalScores(
             np.concatenate([np.empty(0, np.int64), *map(_take, ids, alive)]),
             np.concatenate([np.empty(0, np.float32), *map(_take, scores, alive)]),
+            np.concatenate([np.empty(0, np.float32), *map(_take, held, alive)]),
             bound,
         )
 

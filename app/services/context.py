@@ -13,8 +13,8 @@ from app.domain import Filter, Mode, Passage, Span
 from app.index.analysis import TermCounts, count_terms
 from app.resources import Indexes, Resources
 from app.services.fusion import is_calibrated, no_answer
-from app.services.quoting import Place, rank_passages, read_texts
-from app.services.ranking import Candidate, Question, rank_candidates, read_current
+from app.services.ranking import Question, read_current
+from app.services.reading import Article, rank_articles
 from app.services.search import Timing, check_query, embed_query, find_collections
 from app.services.tokenizers import find_counter
 
@@ -98,17 +98,20 @@ def build_context(
     )
 
     def read(session: Session, indexes: Indexes) -> tuple[float, list[Block]] | None:
-        ranked = rank_candidates(
+        ranking = rank_articles(
             session, indexes, question, collection_ids, limit=_ARTICLES, filters=filters
         )
-        if ranked is None:
+        if ranking is None:
             return None
+        ranked = ranking.candidates
         kept = [c for c in ranked if min_score is None or c.score >= min_score][:_ARTICLES]
-        articles = list(read_articles(session, kept, indexes.vector_set))
-        if tokenizer is not None:
-            articles = [replace(article, tokens=0) for article in articles]
+        articles = ranking.read(session, indexes, question, kept)
+        at_least: Mapping[int, int] = {}
+        if tokenizer is None:
+            version_ids = [candidate.version.version_id for candidate in kept]
+            at_least = queries.find_token_counts(session, version_ids)
         best_score = ranked[0].score if ranked else 0.0
-        return best_score, choose_blocks(articles, question, max_tokens, count_tokens)
+        return best_score, choose_blocks(articles, at_least, max_tokens, count_tokens)
 
     found = read_current(resources, read)
     (best_score, blocks), indexes = found or ((0.0, []), None)
@@ -129,65 +132,9 @@ def build_context(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Article:
-    """A candidate with all that can be quoted of it."""
-
-    candidate: Candidate
-    text: str
-    tokens: int
-    """At least so many has its text: saves the counting of one that is far too long."""
-    passages: Mapping[Place, Passage]
-    """In the text's order."""
-
-    def block(self, passage: Passage, score: float, *, whole: bool = False) -> Block:
-        """Return the block of a passage, its tokens not yet counted."""
-        version = self.candidate.version
-        return Block(
-            collection=version.collection,
-            document_id=version.external_id,
-            version=version.number,
-            sha256=version.sha256,
-            title=version.title,
-            url=version.url,
-            heading=passage.heading,
-            text=self.text[passage.span.start : passage.span.end],
-            start=passage.span.start,
-            end=passage.span.end,
-            page=passage.page,
-            tokens=0,
-            score=score,
-            whole=whole,
-        )
-
-    def rank_blocks(self, question: Question) -> Iterator[Block]:
-        """Yield a block of each passage, best first, its tokens not yet counted."""
-        ranked = rank_passages(self.candidate, question, self.text, self.passages)
-        return (self.block(passage, score) for score, passage in ranked)
-
-    def whole(self) -> Block:
-        """Return the block of the whole text, on the page where it begins."""
-        page = next((passage.page for passage in self.passages.values()), None)
-        everything = Passage(Span(0, len(self.text)), page=page)
-        return self.block(everything, self.candidate.score, whole=True)
-
-
-def read_articles(
-    session: Session, candidates: Sequence[Candidate], vector_set: int
-) -> Iterator[Article]:
-    """Yield candidates with texts and passages; raises CorruptData as read_texts does."""
-    texts = read_texts(session, candidates)
-    passages = queries.list_passages(session, list(texts), vector_set)
-    tokens = queries.find_token_counts(session, list(texts))
-    for candidate in candidates:
-        version_id = candidate.version.version_id
-        places = passages.get(version_id, {})
-        yield Article(candidate, texts[version_id], tokens[version_id], places)
-
-
 def choose_blocks(
     articles: Sequence[Article],
-    question: Question,
+    at_least: Mapping[int, int],
     max_tokens: int,
     count_tokens: Callable[[str], int],
 ) -> list[Block]:
@@ -195,7 +142,8 @@ def choose_blocks(
 
     By descending score: an article whole if it fits into what is left, else passage by passage,
     each in the turn of its own score, but for those that repeat what is there. It ends where
-    nothing scores a quarter of the best article.
+    nothing scores a quarter of the best article. `at_least` has how many tokens a text has, by
+    version id, where that is known: it saves the counting of one that is far too long.
     """
     left = max_tokens
     # Titles and headings come again and again.
@@ -213,12 +161,13 @@ def choose_blocks(
         if -key < _LEAST_SHARE * articles[0].candidate.score:
             break
         if block is None:
-            whole = _fit_whole(articles[rank], left, count_tokens)
+            known = at_least.get(articles[rank].candidate.version.version_id, 0)
+            whole = None if known > left else _fit_whole(articles[rank], left, count_tokens)
             if whole is not None:
                 chosen.append((rank, whole))
                 left -= whole.tokens
                 continue
-            passages[rank] = articles[rank].rank_blocks(question)
+            passages[rank] = _rank_blocks(articles[rank])
         elif (counted := _fit_passage(block, left, seen, count_tokens)) is not None:
             chosen.append((rank, counted))
             seen.append(count_terms(block.text))
@@ -230,11 +179,37 @@ def choose_blocks(
     return [block for _, block in chosen]
 
 
+def _rank_blocks(article: Article) -> Iterator[Block]:
+    """Yield a block of each passage, best first, its tokens not yet counted."""
+    return (_as_block(article, passage, score) for score, passage in article.rank_passages())
+
+
+def _as_block(article: Article, passage: Passage, score: float, *, whole: bool = False) -> Block:
+    version = article.candidate.version
+    return Block(
+        collection=version.collection,
+        document_id=version.external_id,
+        version=version.number,
+        sha256=version.sha256,
+        title=version.title,
+        url=version.url,
+        heading=passage.heading,
+        text=article.quote(passage),
+        start=passage.span.start,
+        end=passage.span.end,
+        page=passage.page,
+        tokens=0,
+        score=score,
+        whole=whole,
+    )
+
+
 def _fit_whole(article: Article, left: int, count_tokens: Callable[[str], int]) -> Block | None:
-    """Return the whole article, its tokens counted, if there is room for it."""
-    if article.tokens > left:
-        return None
-    whole = _counted(article.whole(), count_tokens)
+    """Return the whole article, its tokens counted, on the page where it begins, if it fits."""
+    page = next((passage.page for passage in article.passages), None)
+    everything = Passage(Span(0, len(article.text)), page=page)
+    block = _as_block(article, everything, article.candidate.score, whole=True)
+    whole = _counted(block, count_tokens)
     return whole if whole.tokens <= left else None
 
 

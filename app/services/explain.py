@@ -16,8 +16,8 @@ from app.resources import Indexes, Resources
 from app.services.collections import require_collection
 from app.services.documents import VersionInfo, describe_version, normalize_id, read_text
 from app.services.keys import find_refusal
-from app.services.quoting import quote_passages
-from app.services.ranking import Question, rank_candidates, read_current
+from app.services.ranking import Question, read_current
+from app.services.reading import quote_passages, rank_articles
 from app.services.search import check_query, embed_query
 
 
@@ -268,28 +268,34 @@ def _rank(
 ) -> Ranking | None:
     """Return what the stages make of a document; None when the indexes have to look again."""
     stages = _rank_in_indexes(session, indexes, question, inquiry, document, clock)
-    ranked = rank_candidates(
+    ranking = rank_articles(
         session,
         indexes,
         question,
         [document.collection_id],
         limit=inquiry.limit,
         filters=inquiry.filters,
+        reads_all=True,
     )
-    if ranked is None:
+    if ranking is None:
         return None
+    ranked = ranking.candidates
     own = next((c for c in ranked if c.version.document_id == document.row_id), None)
     if question.vector is not None:
         best = {c.version.document_id: c.stages.passage or 0.0 for c in ranked}
         order = sorted(best.items(), key=lambda scored: (-scored[1], scored[0]))
         stages["passage"] = _stand(order, document.row_id, inquiry.limit)
+    if question.mode is Mode.HYBRID:
+        matches = [(c.version.document_id, c.stages.match or 0.0) for c in ranked]
+        matches.sort(key=lambda scored: (-scored[1], scored[0]))
+        stages["match"] = _stand(matches, document.row_id, inquiry.limit)
     fused = [(c.version.document_id, c.score) for c in ranked]
     stages["fused"] = _stand(fused, document.row_id, inquiry.limit)
     clock.mark("fuse")
     passages: tuple[PassageHit, ...] = ()
     if own is not None:
-        quoted = quote_passages(session, [own], question, indexes.vector_set, inquiry.passages)
-        passages = quoted.get(own.version.version_id, ())
+        (article,) = ranking.read(session, indexes, question, [own])
+        passages = quote_passages(article, inquiry.passages)
     reading = _read_query(resources, session, question, inquiry, document.row_id)
     clock.mark("passages")
     state, reason = _judge_rank(stages["fused"], inquiry)

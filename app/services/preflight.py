@@ -20,7 +20,8 @@ from app.index.lexical import pack_terms
 from app.resources import Indexes, Resources, read_indexes
 from app.services.collections import require_collection
 from app.services.documents import Upload, normalize_id, put_version
-from app.services.ranking import Question, rank_candidates
+from app.services.ranking import Question
+from app.services.reading import rank_articles
 from app.services.search import check_query
 from ingest.pipeline import apply_declared, embed_article
 from ingest.sandbox import Sandbox
@@ -262,8 +263,9 @@ def _rank(
     rankings = []
     for probe in probes:
         question = Question.of(probe.query.text, Mode.HYBRID, probe.vector)
-        ranked = rank_candidates(session, indexes, question, (collection_id,), limit=_RANKED)
-        rankings.append([c.version.external_id for c in (ranked or [])[:_RANKED]])
+        ranking = rank_articles(session, indexes, question, (collection_id,), limit=_RANKED)
+        ranked = ranking.candidates[:_RANKED] if ranking else []
+        rankings.append([candidate.version.external_id for candidate in ranked])
     return rankings
 
 

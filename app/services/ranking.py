@@ -1,7 +1,7 @@
 """From a question to ranked candidates: what each stage finds, and one score of all of it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeVar
 from zlib import crc32
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.db import queries
 from app.domain import Filter, Mode, Vector
 from app.errors import CorruptData
-from app.index.analysis import TermCounts, TermMatcher, count_query_terms
+from app.index.analysis import TermCounts, count_query_terms, name_query_terms
 from app.index.flat import Ids
 from app.resources import Indexes, Resources
 from app.services.fusion import StageScores, score
@@ -35,13 +35,13 @@ class Question:
     """None where no vector is compared."""
     terms: TermCounts
     """Empty where no word is."""
-    matcher: TermMatcher
-    """Of the same terms."""
+    words: Mapping[str, int]
+    """The same terms by what they are called."""
 
     @classmethod
     def of(cls, text: str, mode: Mode, vector: Vector | None) -> "Question":
         words = "" if mode is Mode.DENSE else text
-        return cls(mode, vector, count_query_terms(words), TermMatcher(words))
+        return cls(mode, vector, count_query_terms(words), name_query_terms(words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ class _Found:
     units: dict[int, tuple[int, float]]
     """Best unit and its score."""
     lexical: dict[int, float]
+    held: dict[int, float]
+    """The share of the query's word weight that a document holds anywhere."""
 
     @property
     def document_ids(self) -> list[int]:
@@ -123,9 +125,11 @@ def rank_candidates(
 ) -> list[Candidate] | None:
     """Return at least `limit` candidates, best first, if as many are allowed and found.
 
+    Those of a hybrid search have the greatest score that they can have once they are read.
+
     None means that a document changed since the indexes looked: look again.
     """
-    found = _Found({}, {})
+    found = _Found({}, {}, {})
     for collection_id in collection_ids:
         allowed = None
         proposed = max(limit, CANDIDATES)
@@ -136,6 +140,7 @@ def rank_candidates(
         some = _propose(indexes, question, collection_id, proposed, allowed)
         found.units |= some.units
         found.lexical |= some.lexical
+        found.held |= some.held
     versions = queries.find_live(session, found.document_ids)
     if len(versions) < len(found.document_ids):
         return None
@@ -148,6 +153,9 @@ def rank_candidates(
         # Without its passages a document ranks as if its unit were its best one.
         passage_score = passages.best.get(document_id, unit_score)
         stages = StageScores(unit_score, passage_score, found.lexical.get(document_id))
+        if question.mode is Mode.HYBRID:
+            most = max(passage_score or 0.0, 0.0) * found.held.get(document_id, 0.0)
+            stages = replace(stages, match=most)
         candidates.append(
             Candidate(
                 version,
@@ -169,7 +177,7 @@ def _propose(
 ) -> _Found:
     """Return the documents that either stage puts first, each scored by both."""
     wanted: dict[int, None] = {}
-    found = _Found({}, {})
+    found = _Found({}, {}, {})
     if question.vector is not None:
         for hit in indexes.vectors.search(
             question.vector, collection_id, limit=limit, allowed=allowed
@@ -180,6 +188,7 @@ def _propose(
         lexical = indexes.terms.score(question.terms, collection_id)
         wanted |= dict.fromkeys(document_id for document_id, _ in lexical.best(limit, allowed))
         found.lexical = lexical.of(list(wanted))
+        found.held = lexical.held_shares(list(wanted))
     if question.vector is not None:
         missing = np.array([i for i in wanted if i not in found.units], dtype=np.int64)
         if len(missing):

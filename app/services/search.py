@@ -6,13 +6,13 @@ from time import perf_counter
 
 from sqlalchemy.orm import Session
 
-from app.domain import Filter, Hit, Item, Mode, PassageHit, Task, Vector
+from app.domain import Filter, Hit, Item, Mode, Task, Vector
 from app.errors import InvalidRequest, TooLarge
 from app.resources import Indexes, Resources
 from app.services.collections import require_collection
 from app.services.fusion import is_calibrated
-from app.services.quoting import quote_passages
-from app.services.ranking import Candidate, Question, rank_candidates, read_current
+from app.services.ranking import Question, read_current
+from app.services.reading import Article, quote_passages, rank_articles
 from app.services.reranking import MAX_CANDIDATES, rerank_hits
 
 MAX_QUERY_BYTES = 32 * 1024
@@ -78,14 +78,16 @@ def search_documents(
     def read(session: Session, indexes: Indexes) -> list[Hit] | None:
         # Reranking needs more articles than are shown, and a passage of each.
         count = max(limit, MAX_CANDIDATES) if rerank else limit
-        ranked = rank_candidates(
+        ranking = rank_articles(
             session, indexes, question, collection_ids, limit=count, filters=filters
         )
-        if ranked is None:
+        if ranking is None:
             return None
-        quoted = max(passages, 1) if rerank else passages
-        shown = [c for c in ranked if rerank or min_score is None or c.score >= min_score]
-        return read_hits(session, shown[:count], question, indexes.vector_set, quoted)
+        kept = [
+            c for c in ranking.candidates if rerank or min_score is None or c.score >= min_score
+        ]
+        articles = ranking.read(session, indexes, question, kept[:count])
+        return [as_hit(article, max(passages, 1) if rerank else passages) for article in articles]
 
     found = read_current(resources, read)
     hits, indexes = found or ([], None)
@@ -143,28 +145,17 @@ def embed_query(
     return engine.embed([Item(query, Task.QUERY)], dimensions=dimensions)[0].vector
 
 
-def read_hits(
-    session: Session,
-    shown: Sequence[Candidate],
-    question: Question,
-    vector_set: int,
-    count: int,
-) -> list[Hit]:
-    """Return hits with the `count` best passages of each."""
-    quotes: dict[int, tuple[PassageHit, ...]] = {}
-    if count:
-        quotes = quote_passages(session, shown, question, vector_set, count)
-    return [
-        Hit(
-            collection=candidate.version.collection,
-            document_id=candidate.version.external_id,
-            version=candidate.version.number,
-            sha256=candidate.version.sha256,
-            title=candidate.version.title,
-            url=candidate.version.url,
-            score=candidate.score,
-            attributes=candidate.version.attributes,
-            passages=quotes.get(candidate.version.version_id, ()),
-        )
-        for candidate in shown
-    ]
+def as_hit(article: Article, passages: int) -> Hit:
+    """Return the hit of an article with its best passages."""
+    candidate, version = article.candidate, article.candidate.version
+    return Hit(
+        collection=version.collection,
+        document_id=version.external_id,
+        version=version.number,
+        sha256=version.sha256,
+        title=version.title,
+        url=version.url,
+        score=candidate.score,
+        attributes=version.attributes,
+        passages=quote_passages(article, passages),
+    )

@@ -116,7 +116,12 @@ def train_generation(
             teaching.checkpoint,
             lessons,
             pool,
-            RankingWeights(weights.unit, weights.passage, weights.lexical),
+            RankingWeights(
+                # What one passage holds of a question's words is not known here: half is usual.
+                weights.unit,
+                weights.passage + weights.match / 2,
+                weights.lexical,
+            ),
             on_progress=progress.report,
             is_stopping=is_stopping,
         )

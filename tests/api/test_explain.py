@@ -49,7 +49,7 @@ def test_explanation_has_the_documented_shape_and_nothing_else(collection: Colle
     assert [(v["version"], v["live"]) for v in answer["versions"]] == [(1, True)]
     ranking = answer["ranking"]
     assert list(ranking) == ["stages", "reading", "passages", "took_ms"]
-    assert set(ranking["stages"]) == {"unit", "words", "passage", "fused"}
+    assert set(ranking["stages"]) == {"unit", "words", "passage", "match", "fused"}
     took = ranking["took_ms"]
     assert list(took) == ["embed", "unit", "words", "fuse", "passages", "total"]
     assert took["total"] == pytest.approx(sum(took.values()) - took["total"], abs=0.01)
@@ -84,7 +84,7 @@ def test_stages_rank_all_articles_each_by_its_own_score(collection: Collection) 
     fill(collection)
     ids = [hit["document_id"] for hit in collection.search(limit=15, passages=0)["results"]]
     stages = [explain(collection, i)["ranking"]["stages"] for i in ids]
-    for name in ("unit", "passage", "words", "fused"):
+    for name in ("unit", "passage", "words", "match", "fused"):
         ranked = sorted((stage[name]["rank"], -stage[name]["score"]) for stage in stages)
         assert [rank for rank, _ in ranked] == list(range(1, 16))
         assert [score for _, score in ranked] == sorted(score for _, score in ranked)

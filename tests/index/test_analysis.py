@@ -10,6 +10,7 @@ from app.index.analysis import (
     count_article_terms,
     count_query_terms,
     count_terms,
+    name_query_terms,
 )
 
 
@@ -94,7 +95,9 @@ WORDS = st.lists(
 
 
 @given(WORDS, WORDS)
-def test_matcher_counts_the_terms_that_a_question_and_a_text_share(query: str, text: str) -> None:
-    matcher = TermMatcher(query)
-    shared = count_query_terms(query).keys() & count_terms(text).keys()
-    assert matcher.count(text) == len(shared) <= matcher.bound(text)
+def test_matcher_finds_the_terms_that_a_question_and_a_text_share(query: str, text: str) -> None:
+    asked = count_query_terms(query)
+    matcher = TermMatcher(name_query_terms(query), dict.fromkeys(asked, 1.0))
+    shared = asked.keys() & count_terms(text).keys()
+    assert matcher.find(text) == shared <= matcher.find_at_most(text)
+    assert matcher.share(shared) == pytest.approx(len(shared) / max(1, len(asked)))
