@@ -16,7 +16,7 @@ from app.errors import CorruptData
 from app.index.analysis import TermCounts, count_query_terms, name_query_terms
 from app.index.flat import Ids
 from app.resources import Indexes, Resources
-from app.services.fusion import StageScores, score
+from app.services.fusion import StageScores, match, score
 
 T = TypeVar("T")
 
@@ -154,7 +154,7 @@ def rank_candidates(
         passage_score = passages.best.get(document_id, unit_score)
         stages = StageScores(unit_score, passage_score, found.lexical.get(document_id))
         if question.mode is Mode.HYBRID:
-            most = max(passage_score or 0.0, 0.0) * found.held.get(document_id, 0.0)
+            most = match(passage_score or 0.0, found.held.get(document_id, 0.0))
             stages = replace(stages, match=most)
         candidates.append(
             Candidate(

@@ -20,7 +20,7 @@ from app.errors import CorruptData
 from app.index.analysis import TermMatcher
 from app.resources import Indexes
 from app.services.documents import require_intact
-from app.services.fusion import StageScores, score
+from app.services.fusion import StageScores, match, score
 from app.services.ranking import Candidate, Question, rank_candidates
 
 _READ_AT_ONCE = 16
@@ -93,7 +93,7 @@ class Article:
         return min(score(own, mode), self.candidate.score)
 
     def _match(self, i: int, share: float) -> float:
-        return max(self.nearness[i], 0.0) * share
+        return match(self.nearness[i], share)
 
     def _greatest(self, value: Callable[[int, float], float]) -> float:
         """Return the greatest of the passages' values, which grow with the share of the words."""

@@ -185,9 +185,13 @@ def test_passage_with_the_rare_word_of_a_question_is_quoted(
 ) -> None:
     steps = [f"Step {n}: pour the tea and wait for it. {'Stir the tea. ' * 20}" for n in range(30)]
     steps[17] += "If it says ZX-4711, call us."
-    collection.add({"id": "a", "text": "\n\n".join(steps)})
-    (hit,) = collection.search("tea says zx-4711", mode=mode, passages=100)["results"]
-    first, *others = hit["passages"]
+    collection.add(
+        {"id": "a", "text": "\n\n".join(steps)},
+        *({"id": str(n), "text": f"Tea number {n}, it says."} for n in range(9)),
+    )
+    hits = collection.search("tea says zx-4711", mode=mode, passages=100)["results"]
+    (found,) = (hit for hit in hits if hit["document_id"] == "a")
+    first, *others = found["passages"]
     assert len(others) >= 20
     assert "ZX-4711" in first["text"]
     assert not any("ZX-4711" in passage["text"] for passage in others)

@@ -10,7 +10,7 @@ from app.domain import Mode
 from app.index.analysis import count_query_terms, count_terms
 from app.resources import Resources
 from app.services.documents import put_documents
-from app.services.fusion import StageScores, score
+from app.services.fusion import StageScores, match, score
 from app.services.ranking import Question
 from app.services.reading import Article, rank_articles
 from app.services.search import embed_query, search_documents
@@ -66,7 +66,7 @@ def test_match_is_the_best_passage_near_in_meaning_and_in_words(
     articles, weights = read_first(shelf, query, Mode.HYBRID)
     assert len(articles) == 20
     for one in articles:
-        products = [max(near, 0.0) * share(one, n, weights) for n, near in enumerate(one.nearness)]
+        products = [match(near, share(one, n, weights)) for n, near in enumerate(one.nearness)]
         assert one.candidate.stages.match == pytest.approx(max(products))
     scores = [one.candidate.score for one in articles]
     assert scores == sorted(scores, reverse=True)
@@ -89,9 +89,7 @@ def test_passages_come_in_the_order_of_looking_at_each(
                     Mode.LEXICAL: StageScores(
                         lexical=(stages.lexical or 0) * (held / (max(shares) or 1)) ** 0.5
                     ),
-                    Mode.HYBRID: StageScores(
-                        stages.unit, near, stages.lexical, max(near, 0.0) * held
-                    ),
+                    Mode.HYBRID: StageScores(stages.unit, near, stages.lexical, match(near, held)),
                 }[mode],
                 mode,
             )
