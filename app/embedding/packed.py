@@ -31,6 +31,12 @@ _SHORT_FLOPS = 5e9
 _SHORT_TOKENS = 256
 _LEAST_TIMED = 1 << 18
 _LEAST_BLOCK = 64
+# Attention by products, where that is the faster way: so many scores at a time stay in a cache, and
+# shorter sequences are over before it pays.
+_PRODUCT_SCORES = 1 << 21
+_PRODUCT_QUERIES = 512
+_PRODUCT_HEADS = 16
+_LEAST_PRODUCT_TOKENS = 128
 
 
 class ShortPass(Protocol):
@@ -86,6 +92,7 @@ class PackedEncoder:
             self._merged = {name: _prepack(copies) for name, copies in self._merged.items()}
             layers = _prepack(layers)
         self._layers = layers
+        self._multiplies = network.bias is None and prefers_products(device, dtype)
         self._step_flops = count_step_flops(network, device)
         short = max(_SHORT_FLOPS, self._step_flops) / network.flops_per_token
         self._short_tokens = min(short, _SHORT_TOKENS)
@@ -145,28 +152,66 @@ class PackedEncoder:
         self, qkv: torch.Tensor, lengths: Sequence[int], out: torch.Tensor
     ) -> Generator[None, None, None]:
         """Write the attention of every sequence to itself into `out`, some heads at a time."""
-        heads, bias, at = self._heads, self._bias, 0
+        at = 0
         for length, same in groupby(lengths):
             count = len(list(same))
             rows = slice(at, at + count * length)
             at += count * length
-            q, k, v = qkv[rows].view(count, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
-            target = out[rows].view(count, length, heads, -1)
-            places = torch.arange(length, device=self.device)
-            per_query = 4 * self._hidden * length * count
-            # Few heads and many queries: the kernel is slow with less than 768 queries at a time.
-            # A bias is computed for all heads.
-            fitting = int(heads * self._step_flops / (per_query * length))
-            width = heads if bias else max(1, min(heads, fitting))
-            size = count_block(self._step_flops / per_query * heads / width)
-            for i, h in product(range(0, length, size), range(0, heads, width)):
-                mask = None if bias is None else bias(places[i : i + size], places).to(q.dtype)
-                part = slice(h, h + width)
-                attended = F.scaled_dot_product_attention(
-                    q[:, part, i : i + size], k[:, part], v[:, part], mask
-                )
-                target[:, i : i + size, part] = attended.transpose(1, 2)
-                yield
+            q, k, v = qkv[rows].view(count, length, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
+            target = out[rows].view(count, length, self._heads, -1).transpose(1, 2)
+            if self._multiplies and length >= _LEAST_PRODUCT_TOKENS:
+                yield from attend_by_products(q, k, v, target, self._step_flops)
+            else:
+                yield from self._attend_by_kernel(q, k, v, target)
+
+    def _attend_by_kernel(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, out: torch.Tensor
+    ) -> Generator[None, None, None]:
+        count, heads, length, _ = q.shape
+        bias, places = self._bias, torch.arange(length, device=self.device)
+        per_query = 4 * self._hidden * length * count
+        # Few heads and many queries: the kernel is slow with less than 768 queries at a time.
+        # A bias is computed for all heads.
+        fitting = int(heads * self._step_flops / (per_query * length))
+        width = heads if bias else max(1, min(heads, fitting))
+        size = count_block(self._step_flops / per_query * heads / width)
+        for i, h in product(range(0, length, size), range(0, heads, width)):
+            mask = None if bias is None else bias(places[i : i + size], places).to(q.dtype)
+            part = slice(h, h + width)
+            out[:, part, i : i + size] = F.scaled_dot_product_attention(
+                q[:, part, i : i + size], k[:, part], v[:, part], mask
+            )
+            yield
+
+
+def attend_by_products(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, out: torch.Tensor, step_flops: float
+) -> Generator[None, None, None]:
+    """Write the attention of sequences to themselves into `out`; all (count, heads, length, head).
+
+    Scores have the dtype of `q`, and are made in blocks that stay in a cache. Yields after each
+    `step_flops`.
+    """
+    count, heads, length, dimensions = q.shape
+    q, k, v = (part.reshape(count * heads, length, dimensions).contiguous() for part in (q, k, v))
+    k = k.transpose(1, 2)
+    size = min(length, _PRODUCT_QUERIES)
+    width = max(1, min(_PRODUCT_HEADS, _PRODUCT_SCORES // (size * length)))
+    scores = q.new_empty(width, size, length)
+    attended = torch.empty_like(q)
+    spent = 0.0
+    for h, i in product(range(0, count * heads, width), range(0, length, size)):
+        part, rows = slice(h, h + width), slice(i, i + size)
+        block = scores[: len(q[part]), : len(q[0, rows])]
+        torch.baddbmm(block, q[part, rows], k[part], beta=0, alpha=dimensions**-0.5, out=block)
+        torch.softmax(block, -1, out=block)
+        attended[part, rows] = torch.bmm(block, v[part])
+        spent += 4.0 * dimensions * block.numel()
+        if spent >= step_flops:
+            spent = 0.0
+            yield
+    out.copy_(attended.view(count, heads, length, dimensions))
+    yield
 
 
 def pick_dtype(network: Network, device: str) -> torch.dtype:
@@ -201,6 +246,17 @@ def can_prepack(device: str, dtype: torch.dtype) -> bool:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def prefers_products(device: str, dtype: torch.dtype) -> bool:
+    """Return whether softmax between two products beats torch's kernel of attention.
+
+    In bfloat16 on a CPU without AMX it does: the kernel makes no use of the instructions for
+    bfloat16 that AVX-512 has, and the products do. What AMX does to either is not measured.
+    """
+    if dtype != torch.bfloat16 or not can_prepack(device, dtype):
+        return False
+    return not torch.cpu._is_amx_tile_supported()
 
 
 def _merge_order(adapter: str) -> tuple[bool, bool, str]:

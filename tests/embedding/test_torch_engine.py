@@ -19,7 +19,7 @@ from app.domain import Embedding, Item, Span, Task
 from app.embedding.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from app.embedding.engine import load_engine
 from app.embedding.layers import Groups, Linear
-from app.embedding.packed import PackedEncoder, can_prepack
+from app.embedding.packed import PackedEncoder, attend_by_products, can_prepack
 from app.embedding.torch_engine import TorchEngine
 from app.errors import InvalidRequest, ModelUnavailable, TextTooLong
 from tests.checkpoints import PROMPTS, make_jina_v3, make_plain
@@ -256,6 +256,22 @@ def test_small_blocks_give_the_vectors_of_large_ones(
     assert isinstance(encoder, PackedEncoder)
     encoder._block_tokens, encoder._step_flops = 64, 1.0
     assert_same_embeddings(ours.embed(items), whole)
+
+
+@pytest.mark.parametrize("shape", [(1, 12, 1300, 32), (3, 2, 130, 16), (40, 2, 512, 8)])
+def test_attention_by_products_is_that_of_the_kernel(shape: tuple[int, int, int, int]) -> None:
+    """With more heads, queries and scores than stay in a block, from rows as they lie in a pass."""
+    count, heads, length, width = shape
+    chance = torch.Generator().manual_seed(0)
+    packed = torch.randn(count, length, 3, heads, width, generator=chance)
+    q, k, v = packed.permute(2, 0, 3, 1, 4)
+    found = torch.empty(count, length, heads, width)
+
+    steps = sum(1 for _ in attend_by_products(q, k, v, found.transpose(1, 2), step_flops=1e6))
+
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+    torch.testing.assert_close(found, expected)
+    assert steps > 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
