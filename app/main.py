@@ -4,6 +4,7 @@ import ipaddress
 import logging
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractContextManager,
@@ -48,6 +49,10 @@ from ingest.worker import run_worker
 logger = logging.getLogger("folio")
 
 _STOP_SECONDS = 20
+# How long a thread may keep the interpreter while others wait for it; Python's default is 5 ms. A
+# search gives it up and waits for it again hundreds of times, at every row that SQLite reads and at
+# every product, and ingestion computes beside it.
+_SWITCH_SECONDS = 0.0005
 
 
 def create_app(resources: Resources, *, requires_keys: bool = True, works: bool = True) -> FastAPI:
@@ -133,6 +138,7 @@ def serve(
                 raise FolioError(f"{host} can be reached from outside, and {advice}")
             logger.warning("every request will be refused: %s (or try --no-auth)", advice)
         resources.catch_up()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         app = create_app(resources, requires_keys=not no_auth)
         # uvicorn sends itself the signal once more when it has stopped. Left as it is, the process
         # would die before the data folder is closed, and deleted text would stay in the log.

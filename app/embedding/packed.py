@@ -37,6 +37,8 @@ _PRODUCT_SCORES = 1 << 21
 _PRODUCT_QUERIES = 512
 _PRODUCT_HEADS = 16
 _LEAST_PRODUCT_TOKENS = 128
+# An operation of attention takes so many times as long as one of a product with weights.
+_PRODUCT_COST = 3
 
 
 class ShortPass(Protocol):
@@ -81,8 +83,8 @@ class PackedEncoder:
             asks = names[0] if names else ""
             merged = [layer.with_linears(methodcaller("merged", asks)) for layer in network.layers]
             self._short[asks] = compile_pass(network, merged, dtype)
-            # Larger batches of questions are rare.
-            names = [*names[1:], *names[:1]]
+            # Larger batches of questions are rarer than articles.
+            names[:2] = reversed(names[:2])
         self._merged = {
             name: [layer.with_linears(methodcaller("merged", name)) for layer in layers]
             for name in names[: count_copies(network, dtype, merge_bytes)]
@@ -116,6 +118,9 @@ class PackedEncoder:
         layers = self._layers
         if name in self._merged:
             layers, groups = self._merged[name], None
+        if rotation is not None:
+            cos, sin = (part.to(self.dtype) for part in rotation)
+            rotation = cos, sin
         blocks = [slice(i, i + self._block_tokens) for i in range(0, len(x), self._block_tokens)]
         for layer in layers:
             qkv = torch.empty(len(x), 3 * self._hidden, dtype=self.dtype, device=self.device)
@@ -142,11 +147,12 @@ class PackedEncoder:
         qkv = layer.qkv(x, groups)
         if rotation is None:
             return qkv
-        cos, sin = (part[block, None, None].to(qkv.dtype) for part in rotation)
-        parts = qkv.view(len(x), 3, self._heads, -1)
-        a, b = parts[:, :2].chunk(2, dim=-1)
-        rotated = torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
-        return torch.cat([rotated, parts[:, 2:]], dim=1).flatten(1)
+        cos, sin = (part[block, None, None] for part in rotation)
+        a, b = qkv.view(len(x), 3, self._heads, -1)[:, :2].chunk(2, dim=-1)
+        turned = (a * cos).addcmul_(b, sin, value=-1), (b * cos).addcmul_(a, sin)
+        a.copy_(turned[0])
+        b.copy_(turned[1])
+        return qkv
 
     def _attend(
         self, qkv: torch.Tensor, lengths: Sequence[int], out: torch.Tensor
@@ -160,7 +166,7 @@ class PackedEncoder:
             q, k, v = qkv[rows].view(count, length, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
             target = out[rows].view(count, length, self._heads, -1).transpose(1, 2)
             if self._multiplies and length >= _LEAST_PRODUCT_TOKENS:
-                yield from attend_by_products(q, k, v, target, self._step_flops)
+                yield from attend_by_products(q, k, v, target, self._step_flops / _PRODUCT_COST)
             else:
                 yield from self._attend_by_kernel(q, k, v, target)
 
