@@ -2,6 +2,8 @@
 
     python bench/search_latency.py --data SETS --set aws_docs_full --kb FOLDER
 
+Sets the interpreter up as `folio serve` does.
+
 Stores the articles with the functions that ingestion uses (not kept without --kb), asks the set's
 questions through the service, and prints the percentiles of what is left of a search without the
 embedding of its question; then checks that a filter which keeps 1% of the articles finds the same
@@ -31,6 +33,7 @@ from app.db.models import Document, Version
 from app.domain import Article, Comparison, Mode, Status
 from app.index.analysis import count_article_terms
 from app.index.lexical import pack_terms
+from app.main import favour_requests
 from app.resources import Resources, open_resources
 from app.services.collections import create_collection, get_collection
 from app.services.documents import Upload, put_documents
@@ -178,6 +181,7 @@ def main() -> None:
             f"{arguments.set}: {len(indexes.terms):,} articles, {len(indexes.vectors):,} units; "
             f"{describe_machine()}"
         )
+        favour_requests()
         time_searches(resources, questions)
         print(f"\n{check_filters(resources, questions[:_CHECKED])}")
 

@@ -72,6 +72,8 @@ class Candidate:
     passages: PassageScores
     is_damaged: bool
     """Whether its passage vectors fail their checksum; it ranks without them."""
+    held: float
+    """The share of the query's word weight that it holds anywhere; 0 where words do not count."""
 
 
 @dataclass(slots=True)
@@ -163,6 +165,7 @@ def rank_candidates(
                 stages,
                 passages.of.get(document_id, _NO_PASSAGES),
                 document_id in passages.damaged,
+                found.held.get(document_id, 0.0),
             )
         )
     return sorted(candidates, key=lambda c: (-c.score, c.version.document_id))

@@ -37,8 +37,9 @@ class ScoredPassage(NamedTuple):
 class Article:
     """A candidate with its text.
 
-    The words of a passage are told apart only when what it could hold at most, which is quickly
-    seen, may bring it to the front: most of a long article is never looked at closely.
+    The words of a passage are told apart only when what it could hold at most may bring it to the
+    front: first what the whole article holds, then what is quickly seen of the passage. Most of a
+    long article is never looked at.
     """
 
     candidate: Candidate
@@ -51,15 +52,11 @@ class Article:
     matcher: TermMatcher
     _titled: Set[int] = field(init=False)
     """The query's terms that the title holds, and with it each passage."""
-    _bounds: list[float] = field(init=False)
+    _bounds: dict[int, float] = field(init=False, default_factory=dict)
     _shares: dict[int, float] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._titled = self.matcher.find(self.candidate.version.title)
-        self._bounds = [
-            self.matcher.share(self.matcher.find_at_most(self.quote(passage)) | self._titled)
-            for passage in self.passages
-        ]
 
     def quote(self, passage: Passage) -> str:
         """Return the text of a passage."""
@@ -73,14 +70,17 @@ class Article:
         """Yield all passages, best first; of equal ones the earlier."""
         is_lexical = self.question.mode is Mode.LEXICAL
         most = self._greatest(lambda _, share: share) if is_lexical else 1.0
-        waiting = [(-self._score(i, bound, most), i, False) for i, bound in enumerate(self._bounds)]
+        held = self.candidate.held
+        closer_looks = (self._bound, self._share)
+        waiting = [(-self._score(i, held, most), i, 0) for i in range(len(self.passages))]
         heapify(waiting)
         while waiting:
-            negative, i, is_exact = heappop(waiting)
-            if is_exact:
+            negative, i, looks = heappop(waiting)
+            if looks == len(closer_looks):
                 yield ScoredPassage(-negative, self.passages[i])
             else:
-                heappush(waiting, (-self._score(i, self._share(i), most), i, True))
+                share = closer_looks[looks](i)
+                heappush(waiting, (-self._score(i, share, most), i, looks + 1))
 
     def _score(self, i: int, share: float, most: float) -> float:
         """Return the score of the article by a passage alone that holds `share` of the words."""
@@ -98,12 +98,20 @@ class Article:
     def _greatest(self, value: Callable[[int, float], float]) -> float:
         """Return the greatest of the passages' values, which grow with the share of the words."""
         greatest = 0.0
-        at_most = [value(i, bound) for i, bound in enumerate(self._bounds)]
+        at_most = [value(i, self.candidate.held) for i in range(len(self.passages))]
         for i in sorted(range(len(at_most)), key=at_most.__getitem__, reverse=True):
             if at_most[i] <= greatest:
                 break
-            greatest = max(greatest, value(i, self._share(i)))
+            if value(i, self._bound(i)) > greatest:
+                greatest = max(greatest, value(i, self._share(i)))
         return greatest
+
+    def _bound(self, i: int) -> float:
+        """Return a share that is at least that of `_share`, in a small part of its time."""
+        if i not in self._bounds:
+            held = self.matcher.find_at_most(self.quote(self.passages[i])) | self._titled
+            self._bounds[i] = self.matcher.share(held)
+        return self._bounds[i]
 
     def _share(self, i: int) -> float:
         """Return the share of the query's word weight in a passage under its title."""
