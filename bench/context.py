@@ -2,6 +2,7 @@
 
     python bench/context.py --data SETS --set aws_docs_small --kb FOLDER --cache FILES
     python bench/context.py --data SETS --set aws_docs_small --kb FOLDER --calls 10000
+    python bench/context.py --data SETS --set aws_docs_small --kb FOLDER --quotes
 
 Both systems have the same model, the same questions and the same budgets. The chunks are ranked as
 a tutorial does, by their vectors plus BM25, z-scored, and taken from the best on while they fit.
@@ -10,6 +11,7 @@ telling words within three times its length; else an article is found when a blo
 one.
 
 With --calls it asks for so many contexts of random budgets instead, and counts the tokens again.
+With --quotes it counts how often what a search quotes of a relevant article holds the answer.
 """
 
 import argparse
@@ -33,11 +35,12 @@ if not __package__:
     sys.path[0] = str(Path(__file__).parents[1])
 
 from app.config import Settings
-from app.domain import Item, Matrix, Task
+from app.domain import Item, Matrix, Mode, Task
 from app.embedding.engine import Engine
 from app.index.analysis import count_query_terms, list_terms
 from app.resources import Resources, open_resources
 from app.services.context import build_context
+from app.services.search import search_documents
 from bench.ingest import check_folder
 from bench.peers import cut_windows, standardize
 from bench.report import describe_machine, print_table
@@ -49,6 +52,7 @@ COLLECTION = "default"
 
 _FOUND_SHARE = 0.8
 _EMBEDDED_AT_ONCE = 64
+_QUOTES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +203,32 @@ def check_budgets(resources: Resources, queries: Sequence[Query], calls: int) ->
     return f"{calls:,} contexts with {blocks:,} blocks: none over its budget"
 
 
+def count_quotes(
+    resources: Resources, labelled: LabelledSet, answers: dict[str, str]
+) -> Iterator[list[str]]:
+    """Yield, by mode, how often the first quote and the first three hold the answer."""
+    for mode in (Mode.HYBRID, Mode.DENSE):
+        counts = Counter[int]()
+        for query in labelled.queries:
+            hits = search_documents(
+                resources, COLLECTION, query.text, limit=100, mode=mode, passages=_QUOTES
+            ).results
+            relevant = next((h for h in hits if h.document_id in labelled.grades[query.id]), None)
+            quotes = [] if relevant is None else relevant.passages
+            held = [holds_answer(quote.text, answers[query.id]) for quote in quotes]
+            counts.update(count for count in (1, _QUOTES) if any(held[:count]))
+        yield [mode.value, *(f"{counts[count]}" for count in (1, _QUOTES))]
+
+
 def main() -> None:
-    """Compare contexts with chunks at several budgets, or check budgets."""
+    """Compare contexts with chunks at several budgets, or check budgets or quotes."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
     parser.add_argument("--set", required=True, help="name of the set: a folder in --data")
     parser.add_argument("--kb", type=Path, required=True, help="data folder with the set")
     parser.add_argument("--cache", type=Path, help="folder for the vectors of chunks")
     parser.add_argument("--calls", type=int, help="check so many random budgets instead")
+    parser.add_argument("--quotes", action="store_true", help="count answers in quotes instead")
     arguments = parser.parse_args()
     check_folder(arguments.kb)
     folder = arguments.data / arguments.set
@@ -216,6 +238,12 @@ def main() -> None:
         print(f"{arguments.set}: {len(labelled.queries):,} queries; {describe_machine()}")
         if arguments.calls is not None:
             print(check_budgets(resources, labelled.queries, arguments.calls))
+            return
+        if arguments.quotes:
+            print_table(
+                ("mode", "answer in the first quote", f"in the first {_QUOTES}"),
+                count_quotes(resources, labelled, read_answers(folder)),
+            )
             return
         if arguments.cache is None:
             parser.error("--cache is needed for the vectors of chunks")
