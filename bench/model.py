@@ -28,7 +28,7 @@ from ingest.units import split_article
 from train.articles import is_adapted, split_model
 from train.contrast import embed_alone, read_articles
 from train.data import PASSAGE_TOKENS, Example, Reader, as_example
-from train.encoder import Weights, adapted, cast, fastest_dtype
+from train.encoder import Weights, adapted, best_device, cast, fastest_dtype, place_all
 from train.export import read_weights
 from train.state import load_learned
 from train.teacher import find_teacher, read_tokenizer
@@ -106,7 +106,7 @@ def embed_set(
         np.array(owners),
         np.concatenate(passages),
         np.repeat(np.array(owners), counts),
-        queries.numpy(),
+        queries.cpu().numpy(),
     )
 
 
@@ -160,7 +160,7 @@ def _cut(document: Document, reader: Reader, words: int | None) -> list[Example]
 def _embed(weights: Weights, examples: Sequence[Example]) -> tuple[Array, Array]:
     with torch.inference_mode():
         units, passages, _ = read_articles(weights, examples)
-    return units.numpy(), passages.numpy()
+    return units.cpu().numpy(), passages.cpu().numpy()
 
 
 def _best(
@@ -226,8 +226,9 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=300, help="those of a sample")
     arguments = parser.parse_args()
     of_query, of_passage = _read_weights(arguments)
-    dtype = fastest_dtype()
-    fast = [cast(weights, dtype) for weights in (of_query, of_passage)]
+    device = best_device()
+    dtype = fastest_dtype(device)
+    fast = [cast(place_all(weights, device), dtype) for weights in (of_query, of_passage)]
     reader = Reader(read_tokenizer(find_teacher()))
     for name in arguments.set:
         labelled = take_sample(

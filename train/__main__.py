@@ -1,4 +1,4 @@
-"""Makes a model: glosses, distil, stretch, adapt, export. `python -m train --help` says how."""
+"""Makes a model: `python -m train --help` lists the steps."""
 
 import argparse
 import random
@@ -8,7 +8,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from train import articles, data, distil, export, glosses
-from train.state import Run, load_learned
+from train.encoder import best_device, place_all
+from train.state import Run, average, load_learned
 from train.teacher import find_teacher, load_teacher, read_tokenizer
 
 HELD_OUT = 0.03
@@ -34,11 +35,13 @@ SHARES = {
 
 def run_distil(arguments: argparse.Namespace) -> None:
     """Steps 1 and 2."""
+    device = best_device()
     teacher = load_teacher(arguments.teacher)
     sources = _shuffle(data.read_sources(arguments.corpus))
     tokens, held_out = _tokenize(sources, read_tokenizer(arguments.teacher))
     sample = distil.draw_crops(tokens, 384, 10, np.random.default_rng(0), first=0, last=held_out)
-    student = distil.make_student(teacher, sample)
+    student = place_all(distil.make_student(teacher, sample), device)
+    teacher = place_all(teacher, device)
     print("before:", distil.measure(student, teacher, tokens, held_out))
     run = Run(arguments.out, arguments.minutes, arguments.rate, FROZEN)
     learned = distil.distil(student, teacher, tokens, held_out=held_out, run=run)
@@ -48,14 +51,23 @@ def run_distil(arguments: argparse.Namespace) -> None:
 def run_articles(arguments: argparse.Namespace) -> None:
     """Steps 3 and 4."""
     sources = _shuffle(data.read_sources(arguments.corpus, arguments.questions))
-    step = articles.stretch if arguments.step == "stretch" else articles.adapt
-    step(
-        load_learned(arguments.start),
-        load_teacher(arguments.teacher),
+    device = best_device()
+    given = (
+        place_all(load_learned(arguments.start), device),
+        place_all(load_teacher(arguments.teacher), device),
         sources[: _held_out(sources)],
         data.Reader(read_tokenizer(arguments.teacher)),
         Run(arguments.out, arguments.minutes, arguments.rate, SHARES[arguments.step]),
     )
+    if arguments.step == "stretch":
+        articles.stretch(*given)
+    else:
+        articles.adapt(*given, articles.ADAPT[arguments.course])
+
+
+def run_average(arguments: argparse.Namespace) -> None:
+    """Write the mean of several models that went on from one."""
+    average(arguments.models, arguments.out)
 
 
 def run_export(arguments: argparse.Namespace) -> None:
@@ -102,6 +114,11 @@ def main() -> None:
         if name != "distil":
             step.add_argument("--questions", type=Path, required=True)
             step.add_argument("--start", type=Path, required=True, help="state of the step before")
+    steps.choices["adapt"].add_argument("--course", choices=articles.ADAPT, default="follow")
+    averaging = steps.add_parser("average")
+    averaging.add_argument("--models", type=Path, nargs="+", required=True, help="of step 4")
+    averaging.add_argument("--out", type=Path, required=True)
+    averaging.set_defaults(run=run_average)
     exporting = steps.add_parser("export")
     exporting.add_argument("--out", type=Path, required=True, help="checkpoint folder")
     exporting.set_defaults(run=run_export)

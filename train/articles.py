@@ -1,6 +1,8 @@
 """Steps 3 and 4: which articles and questions are read together, and what learns from them."""
 
 import math
+import multiprocessing
+import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812  the name that the field uses
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from train.contrast import (
     CONTRASTED,
@@ -34,13 +37,14 @@ from train.encoder import (
     cast,
     fastest_dtype,
     new_adapter,
+    place,
 )
 from train.state import Run, State
 
 WINDOW = 8192
 TEACHER_WINDOW = 512
-QUEUE_ARTICLES = 1024
-STEP_TOKENS = 5000
+QUEUE_ARTICLES = {"cpu": 1024, "cuda": 4096}
+STEP_TOKENS = {"cpu": 5000, "cuda": 60_000}
 REHEARSED = 4
 """One passage of so many is read alone as well."""
 NEAR_PAIRS = range(7, 12)
@@ -92,7 +96,22 @@ STRETCH = Course(
     },
     taught_share=0.55,
 )
-ADAPT = Course({**STRETCH.weights, "article_nce": 1.0})
+ADAPT = {
+    "follow": Course({**STRETCH.weights, "article_nce": 1.0}),
+    "apart": Course(
+        {
+            "token": 1.0,
+            "alone": 1.5,
+            "passage": 4.0,
+            "question": 3.0,
+            "article_nce": 2.0,
+            "article_kl": 1.0,
+            "passage_nce": 0.6,
+            "both_nce": 0.6,
+        }
+    ),
+}
+"""How much step 4 follows the teacher, and how much it tells articles apart."""
 
 
 def find_neighbours(sources: Sequence[Source], count: int = NEIGHBOURS) -> npt.NDArray[np.int64]:
@@ -118,6 +137,7 @@ def draw_steps(
     reader: Reader,
     chance: random.Random,
     max_tokens: Callable[[], int],
+    step_tokens: int,
 ) -> Iterator[list[Example]]:
     """Yield the articles of one step after another, each with some that look like it."""
     while True:
@@ -135,10 +155,39 @@ def draw_steps(
                     chosen[row] = example
                     # Attention makes a long article dearer than its tokens.
                     cost += len(example.ids) * (1 + len(example.ids) / 4000)
-            if cost >= STEP_TOKENS:
+            if cost >= step_tokens:
                 # Longest last, equal lengths side by side.
                 yield sorted(chosen.values(), key=lambda example: len(example.ids))
                 chosen, cost = {}, 0.0
+
+
+class Steps(IterableDataset[list[Example]]):
+    """What `draw_steps` yields, for processes that read ahead; their longest unit can be changed.
+
+    A GPU learns faster than one process cuts and tokenizes articles.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], reader: Reader, seed: int, step_tokens: int
+    ) -> None:
+        self._sources = sources
+        self._neighbours = find_neighbours(sources)
+        self._reader = reader
+        self._seed = seed
+        self._step_tokens = step_tokens
+        self.max_tokens = multiprocessing.Value("l", TEACHER_WINDOW)
+
+    def __iter__(self) -> Iterator[list[Example]]:
+        worker = get_worker_info()
+        chance = random.Random(f"{self._seed} {worker.id if worker else 0}")
+        return draw_steps(
+            self._sources,
+            self._neighbours,
+            self._reader,
+            chance,
+            lambda: self.max_tokens.value,
+            self._step_tokens,
+        )
 
 
 def stretch(
@@ -146,7 +195,7 @@ def stretch(
 ) -> dict[str, torch.Tensor]:
     """Train the whole model on whole articles of growing length (step 3); returns it."""
     state = run.start(prefer_near(base))
-    dtype = fastest_dtype()
+    dtype = fastest_dtype(base[WORDS].device)
 
     def merge() -> tuple[Weights, Weights]:
         weights = cast(state.learned, dtype)
@@ -176,7 +225,12 @@ def prefer_near(weights: Weights) -> dict[str, torch.Tensor]:
 
 
 def adapt(
-    start: Weights, teacher: Weights, sources: Sequence[Source], reader: Reader, run: Run
+    start: Weights,
+    teacher: Weights,
+    sources: Sequence[Source],
+    reader: Reader,
+    run: Run,
+    course: Course,
 ) -> dict[str, torch.Tensor]:
     """Train both adapters, and slowly the base below them (step 4); returns all three.
 
@@ -184,13 +238,13 @@ def adapt(
     """
     torch.manual_seed(0)
     state = run.start(start if is_adapted(start) else _add_adapters(start))
-    dtype = fastest_dtype()
+    dtype = fastest_dtype(teacher[WORDS].device)
 
     def merge() -> tuple[Weights, Weights]:
         base, adapters = split_model(cast(state.learned, dtype))
         return adapted(base, adapters["query"]), adapted(base, adapters["passage"])
 
-    _train(state, merge, cast(teacher, dtype), sources, reader, ADAPT)
+    _train(state, merge, cast(teacher, dtype), sources, reader, course)
     return state.finish()
 
 
@@ -228,18 +282,17 @@ def _train(
     reader: Reader,
     course: Course,
 ) -> None:
-    queue = Queue(QUEUE_ARTICLES)
+    device = teacher[WORDS].device
+    queue = Queue(QUEUE_ARTICLES[device.type])
     tokens = 0
     chance = random.Random(state.step)
-    steps = draw_steps(
-        sources,
-        find_neighbours(sources),
-        reader,
-        chance,
-        lambda: course.max_tokens(state.share),
-    )
+    steps = Steps(sources, reader, state.step, STEP_TOKENS[device.type])
+    # A CPU has no cores to spare.
+    readers = max(1, (os.cpu_count() or 1) - 2) if device.type == "cuda" else 0
+    drawn = iter(DataLoader(steps, batch_size=None, num_workers=readers))
     while state.advance():
-        examples = next(steps)
+        steps.max_tokens.value = course.max_tokens(state.share)
+        examples = next(drawn)
         of_query, of_passage = merge()
         questions = [_tokenize(reader, q, QUESTION_TOKENS) for e in examples for q in e.questions]
         owners = [row for row, example in enumerate(examples) for _ in example.passages]
@@ -248,7 +301,7 @@ def _train(
         sizes = [end - start for example in examples for start, end in example.passages]
         with torch.no_grad():
             taught, taught_states = read_alone(teacher, alone, sizes)
-        read = Read(articles, passages, taught, torch.tensor(owners))
+        read = Read(articles, passages, taught, place(torch.tensor(owners), device))
         parts = losses(
             read,
             queue,
@@ -262,8 +315,9 @@ def _train(
             of_passage, [alone[i] for i in again], [sizes[i] for i in again]
         )
         of_passages = torch.split(torch.arange(sum(sizes)), sizes)
-        rows = torch.cat([of_passages[i] for i in again])
-        distance = 1 - F.cosine_similarity(vectors, taught[again]).mean()
+        rows = place(torch.cat([of_passages[i] for i in again]), device)
+        same = taught[place(torch.tensor(again), device)]
+        distance = 1 - F.cosine_similarity(vectors, same).mean()
         parts["alone"] = token_loss(states, [state[rows] for state in taught_states]) + distance
         queue.push(read)
         tokens += sum(len(example.ids) for example in examples)

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  the name that the field uses
 
 from train.data import Example
-from train.encoder import HIDDEN, LAYERS, Weights, encode, pool
+from train.encoder import HIDDEN, LAYERS, WORDS, Weights, encode, place, pool, rows_of
 
 TEMPERATURE = 0.05
 DIMENSIONS = {HIDDEN: 1.0, 256: 0.5, 128: 0.5, 64: 0.25}
@@ -83,7 +83,7 @@ class Queue:
 def embed_alone(weights: Weights, texts: Sequence[Sequence[int]]) -> torch.Tensor:
     """Return the unit vectors of texts that are read one by one: shape (len(texts), HIDDEN)."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    vectors = torch.empty(len(texts), HIDDEN)
+    vectors = torch.empty(len(texts), HIDDEN, device=weights[WORDS].device)
     for first in range(0, len(order), 128):
         rows = order[first : first + 128]
         vectors[rows] = embed_texts(weights, [texts[i] for i in rows])
@@ -93,8 +93,7 @@ def embed_alone(weights: Weights, texts: Sequence[Sequence[int]]) -> torch.Tenso
 def embed_texts(weights: Weights, texts: Sequence[Sequence[int]]) -> torch.Tensor:
     """Return the pooled unit vectors of tokenized texts in one pass."""
     lengths = [len(text) for text in texts]
-    ids = torch.tensor([token for text in texts for token in text])
-    return pool(encode(weights, ids, lengths)[-1], _bounds(lengths))
+    return pool(encode(weights, _join(weights, texts), lengths)[-1], _bounds(lengths))
 
 
 def read_articles(
@@ -105,7 +104,7 @@ def read_articles(
     The states are those of the passages' tokens, one tensor for each of TAUGHT_LAYERS.
     """
     lengths = [len(example.ids) for example in examples]
-    ids = torch.tensor([token for example in examples for token in example.ids])
+    ids = _join(weights, [example.ids for example in examples])
     states = encode(weights, ids, lengths)
     bounds = _bounds(lengths)
     spans = [
@@ -113,7 +112,7 @@ def read_articles(
         for (first, _), example in zip(bounds, examples, strict=True)
         for start, end in example.passages
     ]
-    rows = torch.cat([torch.arange(start, end) for start, end in spans])
+    rows = place(rows_of(spans), ids.device)
     taught = [states[layer][rows] for layer in TAUGHT_LAYERS]
     return pool(states[-1], bounds), pool(states[-1], spans), taught
 
@@ -128,11 +127,12 @@ def read_alone(
     """
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     lengths = [len(texts[i]) for i in order]
-    states = encode(weights, torch.tensor([token for i in order for token in texts[i]]), lengths)
+    ids = _join(weights, [texts[i] for i in order])
+    states = encode(weights, ids, lengths)
     bounds = _bounds(lengths)
     ends = {i: end - 1 for i, (_, end) in zip(order, bounds, strict=True)}
-    rows = torch.cat([torch.arange(ends[i] - size, ends[i]) for i, size in enumerate(sizes)])
-    back = torch.tensor(order).argsort()
+    rows = place(rows_of([(ends[i] - size, ends[i]) for i, size in enumerate(sizes)]), ids.device)
+    back = place(torch.tensor(order).argsort(), ids.device)
     return pool(states[-1], bounds)[back], [states[layer][rows] for layer in TAUGHT_LAYERS]
 
 
@@ -155,15 +155,21 @@ def losses(
     """Return the losses by name; question rows follow the articles' order."""
     everything = queue.after(read)
     count = len(everything.articles)
-    asked = [(row, answers) for row, example in enumerate(examples) for answers in example.answers]
-    positive = torch.tensor([row for row, _ in asked])
+    asked = [(row, numbers) for row, example in enumerate(examples) for numbers in example.answers]
+    device = questions.device
+    positive = place(torch.tensor([row for row, _ in asked]), device)
     first_passage = [0]
     for example in examples:
         first_passage.append(first_passage[-1] + len(example.passages))
+    answers = [
+        (i, first_passage[row] + answer)
+        for i, (row, numbers) in enumerate(asked)
+        for answer in numbers
+    ]
 
     teacher_sims = teacher_questions @ everything.teacher_passages.T
     teacher = _best(teacher_sims, everything.owners, count)
-    rows = torch.arange(len(asked))
+    rows = torch.arange(len(asked), device=device)
     near = teacher > teacher[rows, positive][:, None] - FALSE_NEGATIVE_MARGIN
     near[rows, positive] = False
     ranking = F.log_softmax(teacher / TEMPERATURE, dim=1)
@@ -171,11 +177,9 @@ def losses(
     sims = questions @ everything.passages.T
     best = _best(sims, everything.owners, count)
     # The passage that answers must be the one that is found, not just any of the right article.
-    answered = torch.stack(
-        [
-            sims[i, torch.tensor([first_passage[row] + answer for answer in answers])].max()
-            for i, (row, answers) in enumerate(asked)
-        ]
+    of_question, of_passage = place(torch.tensor(answers).T, device)
+    answered = sims.new_full((len(asked),), -2.0).scatter_reduce(
+        0, of_question, sims[of_question, of_passage], "amax"
     )
     best = best.scatter(1, positive[:, None], answered[:, None])
 
@@ -220,6 +224,11 @@ def _info_nce(scores: torch.Tensor, positive: torch.Tensor, near: torch.Tensor) 
 
 def _cut(vectors: torch.Tensor, dimensions: int) -> torch.Tensor:
     return vectors if dimensions == HIDDEN else F.normalize(vectors[:, :dimensions], dim=1)
+
+
+def _join(weights: Weights, texts: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Return the tokens of all texts as one row, where the weights lie."""
+    return place(torch.tensor([token for text in texts for token in text]), weights[WORDS].device)
 
 
 def _bounds(lengths: Sequence[int]) -> list[tuple[int, int]]:

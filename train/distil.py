@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812  the name that the field uses
 
 from train.data import FIRST_WORD, SUBSTITUTED, SUBSTITUTED_EVERY
-from train.encoder import HEAD, HEADS, LAYERS, Weights, cast, encode, fastest_dtype
+from train.encoder import HEAD, HEADS, LAYERS, WORDS, Weights, cast, encode, fastest_dtype, place
 from train.state import Run
 
 LENGTHS = (48, 96, 160, 256, 384, 512)
-SHARES = (0.15, 0.2, 0.25, 0.2, 0.1, 0.1)
-STEP_TOKENS = 2560
+SHARES = (0.1, 0.15, 0.2, 0.2, 0.15, 0.2)
+STEP_TOKENS = {"cpu": 2560, "cuda": 24_576}
 MEASURED_LENGTHS = (32, 64, 160, 320, 512)
 LAYER_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.5, 3.0)
 POOLED_WEIGHT = 2.0
@@ -39,9 +39,7 @@ def make_student(teacher: Weights, sample: torch.Tensor) -> dict[str, torch.Tens
     student = {name: weight.clone() for name, weight in teacher.items()}
     positions = student.pop("embeddings.position_embeddings.weight")
     types = student["embeddings.token_type_embeddings.weight"][:1]
-    student["embeddings.word_embeddings.weight"] += (
-        positions[:_MEAN_OF_POSITIONS].mean(0) + types[0]
-    )
+    student[WORDS] += positions[:_MEAN_OF_POSITIONS].mean(0) + types[0]
     student["embeddings.token_type_embeddings.weight"] = torch.zeros_like(types)
     with torch.no_grad():
         states = encode(teacher, sample.flatten(), [sample.shape[1]] * len(sample))
@@ -94,6 +92,7 @@ def measure(student: Weights, teacher: Weights, tokens: Tokens, first: int) -> d
         ids = draw_crops(
             tokens, length, max(4, 2048 // length), chance, first=first, last=len(tokens)
         )
+        ids = place(ids, student[WORDS].device)
         with torch.no_grad():
             ours, theirs = (_pooled(weights, ids)[1] for weights in (student, teacher))
         cosines[length] = F.cosine_similarity(ours, theirs).mean().item()
@@ -109,22 +108,25 @@ def distil(
     run: Run,
 ) -> dict[str, torch.Tensor]:
     """Train `student` on crops of `tokens` before `held_out`; returns it (step 2)."""
-    dtype = fastest_dtype()
+    device = student[WORDS].device
+    dtype = fastest_dtype(device)
+    step_tokens = STEP_TOKENS[device.type]
     fast_teacher = cast(teacher, dtype)
     state = run.start(student)
     chance = np.random.default_rng(state.step)
     with torch.no_grad():
-        ids = draw_crops(tokens, 160, 16, chance, first=0, last=held_out)
+        ids = place(draw_crops(tokens, 160, 16, chance, first=0, last=held_out), device)
         variances = [state.float().var() for state in _pooled(fast_teacher, ids)[0]]
-    vocabulary = len(student["embeddings.word_embeddings.weight"])
+    vocabulary = len(student[WORDS])
     seen = 0
     while state.advance():
         length = int(chance.choice(LENGTHS, p=SHARES))
         ids = draw_crops(
-            tokens, length, max(5, STEP_TOKENS // length), chance, first=0, last=held_out
+            tokens, length, max(5, step_tokens // length), chance, first=0, last=held_out
         )
         if state.step % SUBSTITUTED_EVERY == 0:
             ids = _substitute(ids, chance, vocabulary)
+        ids = place(ids, device)
         with torch.no_grad():
             targets, target = _pooled(fast_teacher, ids)
         states, pooled = _pooled(cast(state.learned, dtype), ids)

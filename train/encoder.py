@@ -1,18 +1,22 @@
-"""The jina-embeddings-v3 architecture as functions of a dict of weights, for training on CPUs.
+"""The jina-embeddings-v3 architecture as functions of a dict of weights, for training.
 
 Names and layout of the weights are those of transformers' `JinaEmbeddingsV3Model`, so that a dict
 of them is a checkpoint. Sequences of any lengths stand one after another in one row of tokens:
 nothing is padded, and only attention sees where one ends. A dict that holds a table of absolute
-positions (`embeddings.position_embeddings.weight`) runs as the BERT that it came from.
+positions (`embeddings.position_embeddings.weight`) runs as the BERT that it came from. Everything
+is computed where the weights lie: on a CPU, or on a GPU.
 """
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  the name that the field uses
+from torch.nn.attention.varlen import varlen_attn
 
 Weights: TypeAlias = Mapping[str, torch.Tensor]
 
@@ -44,19 +48,20 @@ def encode(weights: Weights, ids: torch.Tensor, lengths: Sequence[int]) -> list[
     `ids` holds the tokens of all sequences, shape (sum(lengths),); each state has shape
     (sum(lengths), HIDDEN). Runs in the dtype of the weights.
     """
-    positions = torch.cat([torch.arange(length) for length in lengths])
+    positions = place(rows_of([(0, length) for length in lengths]), ids.device)
     x = F.embedding(ids, weights[WORDS]) + weights[_TYPES][0]
     rotation = None
     if _POSITIONS in weights:
         x = x + F.embedding(positions, weights[_POSITIONS])
     else:
-        cos, sin = _rotations(max(lengths), x.dtype)
+        cos, sin = _rotations(max(lengths), x)
         rotation = cos[positions][:, None, None], sin[positions][:, None, None]
     x = _normalize(x, weights, "embeddings.LayerNorm")
     states = [x]
+    sequences = _Sequences.of(lengths, x)
     for layer in range(LAYERS):
         name = f"layers.{layer}"
-        attended = _linear(_attend(x, weights, name, lengths, rotation), weights, name, "o_proj")
+        attended = _linear(_attend(x, weights, name, sequences, rotation), weights, name, "o_proj")
         x = _normalize(x + attended, weights, f"{name}.post_attention_layernorm")
         inner = F.gelu(_linear(x, weights, name, "fc1"))
         x = _normalize(
@@ -71,18 +76,15 @@ def pool(
 ) -> torch.Tensor:
     """Return the means over rows `start` to `end` of `hidden`: shape (len(spans), HIDDEN), fp32.
 
-    Spans ascend and do not overlap; rows between two of them are left out.
+    A span holds a row at least.
     """
-    sizes: list[int] = []
-    kept: list[int] = []
-    at = 0
-    for start, end in spans:
-        sizes += [start - at, end - start]
-        kept.append(len(sizes) - 1)
-        at = end
-    sizes.append(len(hidden) - at)
-    parts = torch.split(hidden.float(), sizes)
-    means = torch.stack([parts[i].mean(dim=0) for i in kept])
+    device = hidden.device
+    sizes = torch.tensor([end - start for start, end in spans])
+    owners = place(torch.repeat_interleave(sizes), device)
+    sums = hidden.new_zeros(len(spans), hidden.shape[1], dtype=torch.float32).index_add(
+        0, owners, hidden[place(rows_of(spans), device)].float()
+    )
+    means = sums / place(sizes, device)[:, None]
     return F.normalize(means, dim=1) if normalize else means
 
 
@@ -104,8 +106,9 @@ def new_adapter(weights: Weights, rank: int) -> dict[str, torch.Tensor]:
     adapter = {}
     for name in LINEARS:
         outputs, inputs = weights[f"{name}.weight"].shape
-        adapter[f"{name}.lora_A"] = torch.randn(rank, inputs) / inputs**0.5
-        adapter[f"{name}.lora_B"] = torch.zeros(outputs, rank)
+        device = weights[f"{name}.weight"].device
+        adapter[f"{name}.lora_A"] = torch.randn(rank, inputs).to(device) / inputs**0.5
+        adapter[f"{name}.lora_B"] = torch.zeros(outputs, rank, device=device)
     return adapter
 
 
@@ -114,12 +117,39 @@ def cast(weights: Weights, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     return {name: weight.to(dtype) for name, weight in weights.items()}
 
 
-def fastest_dtype() -> torch.dtype:
-    """Return what this machine multiplies faster: bfloat16 or float32.
+def best_device() -> torch.device:
+    """Return the GPU, or the CPU where there is none."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def place(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return `values` on `device`, without waiting for what a GPU has still to do."""
+    if device.type == "cuda":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values
+
+
+def place_all(weights: Weights, device: torch.device) -> dict[str, torch.Tensor]:
+    """Return all of `weights` on `device`."""
+    return {name: weight.to(device) for name, weight in weights.items()}
+
+
+def rows_of(spans: Sequence[tuple[int, int]]) -> torch.Tensor:
+    """Return the numbers from `start` to `end` of one span after another."""
+    starts, ends = np.array(spans, dtype=np.int64).reshape(-1, 2).T
+    sizes = ends - starts
+    before = np.cumsum(sizes) - sizes
+    return torch.from_numpy(np.arange(sizes.sum()) + np.repeat(starts - before, sizes))
+
+
+def fastest_dtype(device: torch.device) -> torch.dtype:
+    """Return what `device` multiplies faster: bfloat16 or float32.
 
     A processor that has instructions for bfloat16 is not always faster with them: one ran them at
     half the rate of float32, another at one and a half times.
     """
+    if device.type == "cuda":
+        return torch.bfloat16
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
         x, weight = (
@@ -134,11 +164,26 @@ def fastest_dtype() -> torch.dtype:
     return min(seconds, key=seconds.__getitem__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sequences:
+    """Where sequences end in a row of tokens; on a GPU as its attention wants to be told."""
+
+    lengths: Sequence[int]
+    bounds: torch.Tensor | None
+
+    @classmethod
+    def of(cls, lengths: Sequence[int], x: torch.Tensor) -> "_Sequences":
+        if not x.is_cuda or x.dtype == torch.float32:
+            return cls(lengths, None)
+        bounds = torch.tensor([0, *lengths]).cumsum(0).to(torch.int32)
+        return cls(lengths, place(bounds, x.device))
+
+
 def _attend(
     x: torch.Tensor,
     weights: Weights,
     name: str,
-    lengths: Sequence[int],
+    sequences: _Sequences,
     rotation: tuple[torch.Tensor, torch.Tensor] | None,
 ) -> torch.Tensor:
     parts = [f"{name}.self_attn.{part}_proj" for part in "qkv"]
@@ -152,9 +197,17 @@ def _attend(
         cos, sin = rotation
         a, b = qk.chunk(2, dim=-1)
         qk = torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+    if sequences.bounds is not None:
+        longest = max(sequences.lengths)
+        q, k = qk.unbind(1)
+        # A tuple only where more is asked for.
+        out: torch.Tensor = varlen_attn(  # type: ignore[assignment]
+            q, k, v[:, 0], sequences.bounds, sequences.bounds, longest, longest
+        )
+        return out.flatten(1)
     # Neighbours of one length are one batch. Splitting once, where a slice for each sequence would
     # give each its own gradient of full size.
-    runs = [(length, len(list(same))) for length, same in groupby(lengths)]
+    runs = [(length, len(list(same))) for length, same in groupby(sequences.lengths)]
     sizes = [length * count for length, count in runs]
     attended = []
     for (length, count), qk_run, v_run in zip(
@@ -178,8 +231,8 @@ def _normalize(x: torch.Tensor, weights: Weights, name: str) -> torch.Tensor:
     )
 
 
-def _rotations(length: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+def _rotations(length: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return cosines and sines of rotary positions (Su et al. 2021): shape (length, HEAD / 2)."""
-    frequencies = ROPE_THETA ** -(torch.arange(0, HEAD, 2).float() / HEAD)
-    angles = torch.outer(torch.arange(length).float(), frequencies)
-    return angles.cos().to(dtype), angles.sin().to(dtype)
+    numbers = torch.arange(max(length, HEAD), device=like.device).float()
+    angles = torch.outer(numbers[:length], ROPE_THETA ** -(numbers[:HEAD:2] / HEAD))
+    return angles.cos().to(like.dtype), angles.sin().to(like.dtype)

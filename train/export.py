@@ -121,14 +121,18 @@ def read_weights(
 
 def _write_adapter(folder: Path, adapter: Weights) -> None:
     rank = adapter[f"{LINEARS[0]}.lora_A"].shape[0]
-    LoraConfig(
+    modules = sorted({name.rpartition(".")[2] for name in LINEARS})
+    config = LoraConfig(
         r=rank,
         # PEFT scales by alpha / rank: by 1.
         lora_alpha=rank,
-        target_modules=sorted({name.rpartition(".")[2] for name in LINEARS}),
+        target_modules=modules,
         base_model_name_or_path="..",
         inference_mode=True,
-    ).save_pretrained(str(folder))
+    )
+    # PEFT keeps the modules as a set, whose order is another one in each process.
+    content = {**config.to_dict(), "target_modules": modules}  # type: ignore[no-untyped-call]
+    _write_json(folder / "adapter_config.json", content)
     _save(
         folder / "adapter_model.safetensors",
         {f"{_ADAPTER_PREFIX}{name}.weight": weight for name, weight in adapter.items()},

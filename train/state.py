@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class State:
     _resumed_at: float = field(init=False)
     _saved_s: float = field(init=False)
     _printed_s: float = field(init=False)
-    _shown: dict[str, float] = field(default_factory=dict)
+    _shown: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         groups: dict[float, list[torch.Tensor]] = {}
@@ -55,7 +55,7 @@ class State:
             fused=True,
         )
         if self.run.out.exists():
-            saved = torch.load(self.run.out, weights_only=True)
+            saved = torch.load(self.run.out, map_location="cpu", weights_only=True)
             for name, weight in self.learned.items():
                 weight.copy_(saved["learned"][name])
             self._optimizer.load_state_dict(saved["optimizer"])
@@ -86,7 +86,9 @@ class State:
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
         for name, part in shown.items():
-            self._shown[name] = 0.95 * self._shown.get(name, part.item()) + 0.05 * part.item()
+            # As tensors: their values would have to be waited for.
+            value = part.detach()
+            self._shown[name] = 0.95 * self._shown.get(name, value) + 0.05 * value
         self.spent_s = time.monotonic() - self._resumed_at
         if self.spent_s - self._printed_s > PRINT_EVERY_S:
             self._printed_s = self.spent_s
@@ -125,5 +127,13 @@ def learning_rate(share: float, warm_up: float = 0.04) -> float:
 
 def load_learned(path: Path) -> dict[str, torch.Tensor]:
     """Return what a run learned, from its file."""
-    learned: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["learned"]
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    learned: dict[str, torch.Tensor] = saved["learned"]
     return learned
+
+
+def average(paths: Sequence[Path], out: Path) -> None:
+    """Write the mean of what several runs learned from the same start (Wortsman et al. 2022)."""
+    models = [load_learned(path) for path in paths]
+    mean = {name: torch.stack([m[name] for m in models]).mean(dim=0) for name in models[0]}
+    torch.save({"learned": mean}, out)

@@ -15,9 +15,20 @@ from app.embedding.checkpoint import read_checkpoint
 from app.embedding.torch_engine import TorchEngine
 from bench import model as model_bench
 from train import __main__ as command
-from train.articles import split_model
+from train.articles import STEP_TOKENS, split_model
 from train.data import Reader, Source, read_sources
-from train.encoder import WORDS, Weights, adapted, encode, new_adapter, pool
+from train.encoder import (
+    WORDS,
+    Weights,
+    adapted,
+    best_device,
+    cast,
+    encode,
+    fastest_dtype,
+    new_adapter,
+    place_all,
+    pool,
+)
 from train.export import write_checkpoint
 from train.glosses import write_glosses
 from train.state import Run
@@ -96,6 +107,17 @@ def test_teacher_gives_the_hidden_states_of_transformers(teacher: Weights) -> No
         for hidden, sequence in zip(ours, torch.split(ids, LENGTHS), strict=True):
             theirs = model(input_ids=sequence[None]).last_hidden_state[0]
             torch.testing.assert_close(hidden, theirs, atol=1e-4, rtol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gpu_reads_as_the_cpu_does(rotary: dict[str, torch.Tensor]) -> None:
+    ids, spans = draw_ids(LENGTHS), [(0, 7), (7, 37), (37, 67), (70, 267)]
+    gpu = torch.device("cuda")
+    with torch.inference_mode():
+        expected = pool(encode(rotary, ids, LENGTHS)[-1], spans)
+        fast = cast(place_all(rotary, gpu), fastest_dtype(gpu))
+        vectors = pool(encode(fast, ids.to(gpu), LENGTHS)[-1], spans).cpu()
+    assert torch.cosine_similarity(vectors, expected).min() > 0.999
 
 
 def test_exported_checkpoint_gives_the_vectors_of_the_recipe(
@@ -219,7 +241,7 @@ def test_every_step_runs_from_the_command_line(
         monkeypatch.setattr("sys.argv", ["train", *arguments])
         command.main()
 
-    monkeypatch.setattr("train.articles.STEP_TOKENS", 600)
+    monkeypatch.setitem(STEP_TOKENS, best_device().type, 600)
     texts = ["--corpus", str(corpus / "corpus.jsonl")]
     asked = [*texts, "--questions", str(corpus / "questions.jsonl")]
     states = {name: str(tmp_path / f"{name}.pt") for name in ("distil", "stretch", "adapt")}
@@ -235,9 +257,16 @@ def test_every_step_runs_from_the_command_line(
         "--minutes",
         "0.1",
     )
-    run("adapt", *asked, "--start", states["stretch"], "--out", states["adapt"], "--minutes", "0.1")
-    run("export", "--model", states["adapt"], "--out", str(tmp_path / "model"))
+    adapt = ["adapt", *asked, "--start", states["stretch"], "--minutes", "0.1"]
+    run(*adapt, "--out", states["adapt"])
+    run(*adapt, "--course", "apart", "--out", str(tmp_path / "apart.pt"))
+    mean = str(tmp_path / "mean.pt")
+    run("average", "--models", states["adapt"], str(tmp_path / "apart.pt"), "--out", mean)
+    run("export", "--model", mean, "--out", str(tmp_path / "model"))
     learned = torch.load(states["adapt"], weights_only=True)["learned"]
+    both = [learned, torch.load(tmp_path / "apart.pt", weights_only=True)["learned"]]
+    averaged = torch.load(mean, weights_only=True)["learned"]["base/" + FC1]
+    torch.testing.assert_close(averaged, (both[0]["base/" + FC1] + both[1]["base/" + FC1]) / 2)
     base, adapters = split_model(learned)
     assert adapters.keys() == {"query", "passage"}
     assert all(adapter["layers.0.mlp.fc1.lora_B"].any() for adapter in adapters.values())
