@@ -273,10 +273,11 @@ def load_model(checkpoint: Checkpoint) -> Any:
         if missing:
             raise ModelUnavailable(f"{folder} lacks {len(missing)} weights, such as {missing[0]}")
         for adapter in checkpoint.adapters.values():
+            # By its own folder: as a subfolder, transformers 5.17 does not find it.
             model.load_adapter(
-                folder,
+                str(checkpoint.folder / adapter),
                 adapter_name=adapter,
-                adapter_kwargs={"subfolder": adapter, "local_files_only": True},
+                adapter_kwargs={"local_files_only": True},
             )
         if checkpoint.query_adapter is not None:
             replace_adapter(model, checkpoint.adapters[Task.QUERY], checkpoint.query_adapter)
