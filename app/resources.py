@@ -30,6 +30,7 @@ from app.errors import ModelUnavailable, NotFound, StaleVectors
 from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.flat import FlatIndex, UnitVectors
 from app.index.lexical import LexicalIndex, TermDocument, pack_terms
+from app.precedence import Precedence
 
 if TYPE_CHECKING:
     from app.embedding.cross_encoder import CrossEncoder
@@ -246,6 +247,7 @@ class Resources:
         """Set when a generation or an evaluation was asked for, or an erasure is not complete."""
         self.asked_queries: SimpleQueue[LoggedQuery] = SimpleQueue()
         """What the query log has yet to store: a search does not wait for the writers."""
+        self.precedence = Precedence()
         self.training: dict[int, TrainingProgress] = {}
         """The generations whose adapter is trained at present."""
         self.last_sync: SyncReport | None = None

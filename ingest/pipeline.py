@@ -190,6 +190,7 @@ def attempt(resources: Resources, claim: Claim, stage: Stage, step: Callable[[],
     What a document can do about fails it at once. An unexpected error is tried again after a pause,
     MAX_ATTEMPTS times in all. Raises NOT_THE_DOCUMENTS_FAULT.
     """
+    resources.precedence.give()
     try:
         return step()
     except NOT_THE_DOCUMENTS_FAULT:

@@ -30,6 +30,7 @@ def commit_article(
 ) -> bool:
     """Make a claimed version live with its vectors; False when the claim is not held any more."""
     terms = pack_terms(count_article_terms(article.title, article.text))
+    resources.precedence.give()
     with resources.database.write() as session:
         version = queue.find_claimed(session, claim)
         # Deleted, or taken over by another worker: nothing of it may come back.

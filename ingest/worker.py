@@ -1,8 +1,10 @@
 """Takes queued documents in batches, in a thread of the process that owns the data."""
 
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Event, Lock, Thread
 
@@ -147,98 +149,162 @@ def drain_queue(
 ) -> float | None:
     """Ingest until nothing is due, or `max_documents` are done.
 
-    Returns the seconds to pause: until the next document is due, or for a while when the work had
-    to be given up. None when the queue is empty.
+    While the model reads one batch, the next one is parsed and the one before is stored. Returns
+    the seconds to pause: until the next document is due, or for a while when the work had to be
+    given up. None when the queue is empty.
     """
     leases = leases or Leases(resources)
-    done = 0
-    while not stopping.is_set() and (max_documents is None or done < max_documents):
-        room = _BATCH_DOCUMENTS if max_documents is None else max_documents - done
+    left = sys.maxsize if max_documents is None else max_documents
+    embedding: _Embedding | None = None
+    try:
+        while True:
+            batch = _Batch(resources.pin())
+            # A second attempt goes alone: what cut the first one off must not take others with it.
+            if not (embedding and embedding.batch.is_retry) and not stopping.is_set():
+                most, only_new = min(left, _BATCH_DOCUMENTS), embedding is not None
+                _prepare(batch, sandbox, leases, stopping, most=most, only_new=only_new)
+            left -= batch.taken
+            former, embedding = embedding, None
+            if former is not None:
+                former.wait()
+            if batch.documents:
+                leases.renew(stage=Stage.EMBED)
+                embedding = _Embedding(batch, stopping)
+            if former is not None:
+                _commit(former.batch, leases)
+            elif not batch.taken:
+                return None if stopping.is_set() or left <= 0 else _seconds_until_due(resources)
+    except NOT_THE_DOCUMENTS_FAULT as error:
+        logger.error("ingestion waits: %s", error)
+        return _RETRY_SECONDS
+    # The worker must outlive anything that the database or the system throws at it. What an
+    # unknown exception says may quote a document.
+    except Exception as error:  # noqa: BLE001
+        logger.error("ingestion waits after an unexpected %s", type(error).__name__)
+        return _RETRY_SECONDS
+    finally:
+        if embedding is not None:
+            embedding.abandon()
+        leases.give_back_all()
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Documents that the model reads together."""
+
+    resources: Resources
+    """Pinned: what one model embedded is committed to its own generation, or not at all."""
+    documents: list[Prepared] = field(default_factory=list)
+    taken: int = 0
+    """How many were claimed for it; some need no model, or failed."""
+    is_retry: bool = False
+
+    @property
+    def call_tokens(self) -> int:
+        return _CALL_BATCHES * self.resources.settings.batch_tokens
+
+
+class _Embedding:
+    """A batch that the model is reading, in a thread of its own."""
+
+    def __init__(self, batch: _Batch, stopping: Event) -> None:
+        self.batch = batch
+        self._stopping = stopping
+        self._abandoned = False
+        self._error: Exception | None = None
+        # A daemon, as the worker is.
+        self._thread = Thread(target=self._run, name="folio-embedding", daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return when all documents have been read or have failed; raises what ended the work."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def abandon(self) -> None:
+        """Read no more than has been begun; what comes of it is void."""
+        self._abandoned = True
+
+    def _run(self) -> None:
         try:
-            with resources.database.read() as session:
-                pause = queue.seconds_until_due(session)
-            if pause is None or pause > 0:
-                return pause
-            done += _ingest_batch(
-                resources, sandbox, leases, stopping, max_documents=min(room, _BATCH_DOCUMENTS)
-            )
-        except NOT_THE_DOCUMENTS_FAULT as error:
-            logger.error("ingestion waits: %s", error)
-            return _RETRY_SECONDS
-        # The worker must outlive anything that the database or the system throws at it. What an
-        # unknown exception says may quote a document.
+            self._embed_together_or_each()
+        # Met again by who waits.
         except Exception as error:  # noqa: BLE001
-            logger.error("ingestion waits after an unexpected %s", type(error).__name__)
-            return _RETRY_SECONDS
-        finally:
-            leases.give_back_all()
-    return None
+            self._error = error
+
+    def _embed_together_or_each(self) -> None:
+        """Embed documents together; when that fails one by one, to find the one at fault."""
+        documents, resources = self.batch.documents, self.batch.resources
+        if len(documents) > 1:
+            try:
+                self._embed(documents)
+            except NOT_THE_DOCUMENTS_FAULT:
+                raise
+            except Exception as error:  # noqa: BLE001  # met again by the one that is at fault
+                code = error.code if isinstance(error, FolioError) else type(error).__name__
+                logger.warning(
+                    "%s in a batch of %d documents: now one by one", code, len(documents)
+                )
+            else:
+                return
+        for document in documents:
+            if not document.is_embedded and not self._is_stopping():
+                document.embeddings.clear()
+                attempt(resources, document.claim, Stage.EMBED, partial(self._embed, [document]))
+
+    def _embed(self, documents: Sequence[Prepared]) -> bool:
+        engine, call_tokens = self.batch.resources.engine, self.batch.call_tokens
+        embed_documents(engine, documents, call_tokens=call_tokens, is_stopping=self._is_stopping)
+        return True
+
+    def _is_stopping(self) -> bool:
+        return self._abandoned or self._stopping.is_set()
 
 
-def _ingest_batch(
-    resources: Resources,
+def _seconds_until_due(resources: Resources) -> float | None:
+    with resources.database.read() as session:
+        return queue.seconds_until_due(session)
+
+
+def _prepare(
+    batch: _Batch,
     sandbox: Sandbox,
     leases: Leases,
     stopping: Event,
     *,
-    max_documents: int,
-) -> int:
-    """Take documents until their tokens fill an engine call, and ingest them; returns how many."""
-    # What one model embedded is committed to its own generation, or not at all.
-    resources = resources.pin()
+    most: int,
+    only_new: bool,
+) -> None:
+    """Claim, parse and cut at most `most` documents, until their tokens fill an engine call."""
+    resources = batch.resources
+    if most <= 0 or _seconds_until_due(resources) != 0.0:
+        return
     # Before anything is claimed: a process that ends meanwhile costs no document an attempt.
     _ = resources.engine
     sandbox.start()
-    call_tokens = _CALL_BATCHES * resources.settings.batch_tokens
-    batch: list[Prepared] = []
-    taken = tokens = 0
-    while taken < max_documents and tokens < call_tokens and not stopping.is_set():
-        # A second attempt goes alone: what cut the first one off must not take others with it.
-        claim = leases.take_next(only_new=taken > 0)
+    tokens = 0
+    while batch.taken < most and tokens < batch.call_tokens and not stopping.is_set():
+        claim = leases.take_next(only_new=only_new or batch.taken > 0)
         if claim is None:
             break
-        taken += 1
+        batch.taken += 1
         prepared = prepare_document(resources, sandbox, claim)
         if prepared is None:
             leases.let_go(claim)
             resources.catch_up()
         else:
-            batch.append(prepared)
+            batch.documents.append(prepared)
             tokens += sum(prepared.cut.tokens)
         if claim.attempt > 1:
+            batch.is_retry = True
             break
-    if batch:
-        leases.renew(stage=Stage.EMBED)
-        _embed_batch(resources, batch, call_tokens, stopping)
-        for document in batch:
-            if document.is_embedded:
-                commit_document(resources, document)
-                leases.let_go(document.claim)
-        resources.catch_up()
-    return taken
 
 
-def _embed_batch(
-    resources: Resources, batch: Sequence[Prepared], call_tokens: int, stopping: Event
-) -> None:
-    """Embed documents together; when that fails one by one, to find the one at fault."""
-    engine = resources.engine
-
-    def embed(documents: Sequence[Prepared]) -> bool:
-        embed_documents(engine, documents, call_tokens=call_tokens, is_stopping=stopping.is_set)
-        return True
-
-    if len(batch) > 1:
-        try:
-            embed(batch)
-        except NOT_THE_DOCUMENTS_FAULT:
-            raise
-        except Exception as error:  # noqa: BLE001  # met again below by the one that is at fault
-            code = error.code if isinstance(error, FolioError) else type(error).__name__
-            logger.warning("%s in a batch of %d documents: now one by one", code, len(batch))
-        else:
-            return
-    for document in batch:
-        if not document.is_embedded and not stopping.is_set():
-            document.embeddings.clear()
-            attempt(resources, document.claim, Stage.EMBED, partial(embed, [document]))
+def _commit(batch: _Batch, leases: Leases) -> None:
+    """Store what the model has read; the claims of what it has not are given back later."""
+    for document in batch.documents:
+        if document.is_embedded:
+            commit_document(batch.resources, document)
+            leases.let_go(document.claim)
+    batch.resources.catch_up()

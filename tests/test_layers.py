@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 # Each layer may import itself and the ones before it; those on one line not each other.
 LAYERS = [
-    ["app.config", "app.domain", "app.errors"],
+    ["app.config", "app.domain", "app.errors", "app.precedence"],
     ["app.db", "app.embedding", "app.index", "app.evaluation"],
     ["app.resources"],
     ["ingest"],

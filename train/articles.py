@@ -289,6 +289,9 @@ def _train(
     steps = Steps(sources, reader, state.step, STEP_TOKENS[device.type])
     # A CPU has no cores to spare.
     readers = max(1, (os.cpu_count() or 1) - 2) if device.type == "cuda" else 0
+    if readers:
+        # The threads of torch would wait for one another behind the readers.
+        torch.set_num_threads(1)
     drawn = iter(DataLoader(steps, batch_size=None, num_workers=readers))
     while state.advance():
         steps.max_tokens.value = course.max_tokens(state.share)

@@ -105,7 +105,7 @@ def read_current(
         if indexes is None:
             return None
         try:
-            with resources.database.read() as session:
+            with resources.precedence.taken(), resources.database.read() as session:
                 answer = read(session, indexes)
         except CorruptData as damage:
             if damage.version_id is None:

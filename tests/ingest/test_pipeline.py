@@ -2,10 +2,11 @@
 
 import logging
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -17,6 +18,7 @@ from app.config import Settings
 from app.db import queue
 from app.db.models import Attribute, Change, Original, PassageRow, Table, UnitRow, Version
 from app.domain import Article, Item, Status, Task
+from app.embedding.engine import Engine
 from app.resources import MAX_CUT_OFFS, Resources, open_resources
 from app.services.collections import create_collection, list_collections
 from app.services.documents import (
@@ -27,6 +29,7 @@ from app.services.documents import (
     put_documents,
 )
 from app.services.search import search_documents
+from ingest.pipeline import Prepared, embed_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.checkpoints import make_jina_v3
@@ -448,6 +451,54 @@ def test_documents_wait_while_the_model_is_not_that_of_the_stored_vectors(
         assert drain_queue(resources, sandbox, Event()) is not None
         assert get(resources, "b").status is Status.QUEUED
         assert len(read_units(resources)) == 1
+
+
+def test_next_document_is_parsed_while_the_model_reads(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second_parsed = Event()
+
+    class SignallingSandbox(Sandbox):
+        def parse(self, media_type: str, data: bytes) -> Article:
+            if b"Milk" in data:
+                second_parsed.set()
+            return super().parse(media_type, data)
+
+    def embed_when_parsed(engine: Engine, documents: Sequence[Prepared], **options: Any) -> None:
+        assert second_parsed.wait(60)
+        embed_documents(engine, documents, **options)
+
+    monkeypatch.setattr("ingest.worker._BATCH_DOCUMENTS", 1)
+    monkeypatch.setattr("ingest.worker.embed_documents", embed_when_parsed)
+    put_documents(resources, "help", [article("a", "Tea."), article("b", "Milk.")])
+    assert drain_with(resources, SignallingSandbox(Settings())) is None
+    assert [get(resources, name).status for name in "ab"] == [Status.READY] * 2
+    assert count_attempts(resources) == [1, 1]
+
+
+def test_document_that_was_cut_off_is_tried_again_alone(settings: Settings) -> None:
+    beside: list[int] = []
+
+    class UploadingSandbox(Sandbox):
+        """Another document arrives while the one that was cut off is parsed."""
+
+        def parse(self, media_type: str, data: bytes) -> Article:
+            if b"Tea" in data:
+                put_documents(resources, "help", [article("b", "Milk.")])
+            with resources.database.read() as session:
+                working = Version.status == Status.PROCESSING
+                beside.append(len(session.scalars(select(Version.id).where(working)).all()))
+            return super().parse(media_type, data)
+
+    with open_resources(settings) as resources:
+        create_collection(resources, "help")
+        put_documents(resources, "help", [article("a", "Tea.")])
+        claim(resources)
+    with open_resources(settings) as resources:
+        assert drain_with(resources, UploadingSandbox(settings)) is None
+        assert [get(resources, name).status for name in "ab"] == [Status.READY] * 2
+        assert count_attempts(resources) == [2, 1]
+    assert beside == [1, 1]
 
 
 def test_worker_that_is_asked_to_stop_takes_no_further_document(
