@@ -248,6 +248,7 @@ class Resources:
         self.asked_queries: SimpleQueue[LoggedQuery] = SimpleQueue()
         """What the query log has yet to store: a search does not wait for the writers."""
         self.precedence = Precedence()
+        """Searches take it, ingestion gives it."""
         self.training: dict[int, TrainingProgress] = {}
         """The generations whose adapter is trained at present."""
         self.last_sync: SyncReport | None = None

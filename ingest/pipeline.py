@@ -188,7 +188,7 @@ def attempt(resources: Resources, claim: Claim, stage: Stage, step: Callable[[],
     """Return what a step gives; None when it failed, and the document with it.
 
     What a document can do about fails it at once. An unexpected error is tried again after a pause,
-    MAX_ATTEMPTS times in all. Raises NOT_THE_DOCUMENTS_FAULT.
+    MAX_ATTEMPTS times in all. Lets requests pass first. Raises NOT_THE_DOCUMENTS_FAULT.
     """
     resources.precedence.give()
     try:

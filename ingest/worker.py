@@ -155,21 +155,21 @@ def drain_queue(
     """
     leases = leases or Leases(resources)
     left = sys.maxsize if max_documents is None else max_documents
-    embedding: _Embedding | None = None
+    running: _RunningBatch | None = None
     try:
         while True:
             batch = _Batch(resources.pin())
             # A second attempt goes alone: what cut the first one off must not take others with it.
-            if not (embedding and embedding.batch.is_retry) and not stopping.is_set():
-                most, only_new = min(left, _BATCH_DOCUMENTS), embedding is not None
+            if not (running and running.batch.is_retry) and not stopping.is_set():
+                most, only_new = min(left, _BATCH_DOCUMENTS), running is not None
                 _prepare(batch, sandbox, leases, stopping, most=most, only_new=only_new)
             left -= batch.taken
-            former, embedding = embedding, None
+            former, running = running, None
             if former is not None:
                 former.wait()
             if batch.documents:
                 leases.renew(stage=Stage.EMBED)
-                embedding = _Embedding(batch, stopping)
+                running = _RunningBatch(batch, stopping)
             if former is not None:
                 _commit(former.batch, leases)
             elif not batch.taken:
@@ -183,8 +183,8 @@ def drain_queue(
         logger.error("ingestion waits after an unexpected %s", type(error).__name__)
         return _RETRY_SECONDS
     finally:
-        if embedding is not None:
-            embedding.abandon()
+        if running is not None:
+            running.abandon()
         leases.give_back_all()
 
 
@@ -204,7 +204,7 @@ class _Batch:
         return _CALL_BATCHES * self.resources.settings.batch_tokens
 
 
-class _Embedding:
+class _RunningBatch:
     """A batch that the model is reading, in a thread of its own."""
 
     def __init__(self, batch: _Batch, stopping: Event) -> None:

@@ -131,40 +131,11 @@ def find_neighbours(sources: Sequence[Source], count: int = NEIGHBOURS) -> npt.N
     return np.stack([[row for row in rows if row != own][:count] for own, rows in enumerate(found)])
 
 
-def draw_steps(
-    sources: Sequence[Source],
-    neighbours: npt.NDArray[np.int64],
-    reader: Reader,
-    chance: random.Random,
-    max_tokens: Callable[[], int],
-    step_tokens: int,
-) -> Iterator[list[Example]]:
-    """Yield the articles of one step after another, each with some that look like it."""
-    while True:
-        order = list(range(len(sources)))
-        chance.shuffle(order)
-        chosen: dict[int, Example] = {}
-        cost = 0.0
-        for seed in order:
-            group = [seed, *chance.sample(neighbours[seed].tolist(), HARD_NEGATIVES)]
-            for row in group:
-                if row in chosen:
-                    continue
-                example = reader.read(sources[row], max_tokens=max_tokens(), chance=chance)
-                if example is not None and example.questions:
-                    chosen[row] = example
-                    # Attention makes a long article dearer than its tokens.
-                    cost += len(example.ids) * (1 + len(example.ids) / 4000)
-            if cost >= step_tokens:
-                # Longest last, equal lengths side by side.
-                yield sorted(chosen.values(), key=lambda example: len(example.ids))
-                chosen, cost = {}, 0.0
-
-
 class Steps(IterableDataset[list[Example]]):
-    """What `draw_steps` yields, for processes that read ahead; their longest unit can be changed.
+    """The articles of one step after another, each with some that look like it.
 
-    A GPU learns faster than one process cuts and tokenizes articles.
+    A data set, so that several processes can read ahead: a GPU learns faster than one process cuts
+    and tokenizes articles. `max_tokens.value` bounds the units in all of them, and can be changed.
     """
 
     def __init__(
@@ -180,14 +151,27 @@ class Steps(IterableDataset[list[Example]]):
     def __iter__(self) -> Iterator[list[Example]]:
         worker = get_worker_info()
         chance = random.Random(f"{self._seed} {worker.id if worker else 0}")
-        return draw_steps(
-            self._sources,
-            self._neighbours,
-            self._reader,
-            chance,
-            lambda: self.max_tokens.value,
-            self._step_tokens,
-        )
+        while True:
+            order = list(range(len(self._sources)))
+            chance.shuffle(order)
+            chosen: dict[int, Example] = {}
+            cost = 0.0
+            for seed in order:
+                similar = chance.sample(self._neighbours[seed].tolist(), HARD_NEGATIVES)
+                for row in (seed, *similar):
+                    if row in chosen:
+                        continue
+                    example = self._reader.read(
+                        self._sources[row], max_tokens=self.max_tokens.value, chance=chance
+                    )
+                    if example is not None and example.questions:
+                        chosen[row] = example
+                        # Attention makes a long article dearer than its tokens.
+                        cost += len(example.ids) * (1 + len(example.ids) / 4000)
+                if cost >= self._step_tokens:
+                    # Longest last, equal lengths side by side.
+                    yield sorted(chosen.values(), key=lambda example: len(example.ids))
+                    chosen, cost = {}, 0.0
 
 
 def stretch(

@@ -232,7 +232,10 @@ def _normalize(x: torch.Tensor, weights: Weights, name: str) -> torch.Tensor:
 
 
 def _rotations(length: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return cosines and sines of rotary positions (Su et al. 2021): shape (length, HEAD / 2)."""
-    numbers = torch.arange(max(length, HEAD), device=like.device).float()
-    angles = torch.outer(numbers[:length], ROPE_THETA ** -(numbers[:HEAD:2] / HEAD))
+    """Return cosines and sines of rotary positions (Su et al. 2021): shape (length, HEAD / 2).
+
+    In the dtype of `like`, and where that lies.
+    """
+    frequencies = ROPE_THETA ** -(torch.arange(0, HEAD, 2, device=like.device).float() / HEAD)
+    angles = torch.outer(torch.arange(length, device=like.device).float(), frequencies)
     return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
