@@ -35,8 +35,11 @@ _LEAST_BLOCK = 64
 # shorter sequences are over before it pays.
 _PRODUCT_SCORES = 1 << 21
 _PRODUCT_QUERIES = 512
-_PRODUCT_HEADS = 16
 _LEAST_PRODUCT_TOKENS = 128
+# oneDNN compiles a kernel for every shape that it meets and keeps 1,024 of them, each of about half
+# a MiB. So passes larger than a block are filled up, as sequences are for attention: shapes recur.
+_FILL_TOKENS = 16
+_FILL_SEQUENCE = 32
 # An operation of attention takes so many times as long as one of a product with weights.
 _PRODUCT_COST = 3
 
@@ -95,6 +98,7 @@ class PackedEncoder:
             layers = _prepack(layers)
         self._layers = layers
         self._multiplies = network.bias is None and prefers_products(device, dtype)
+        self._fills = can_prepack(device, dtype)
         self._step_flops = count_step_flops(network, device)
         short = max(_SHORT_FLOPS, self._step_flops) / network.flops_per_token
         self._short_tokens = min(short, _SHORT_TOKENS)
@@ -110,11 +114,17 @@ class PackedEncoder:
 
         Neighbours of equal length share a call of attention.
         """
-        x, groups, rotation = self._inputs.read(ids, lengths, adapters)
         # The adapter that all have; None where they differ.
-        name = "" if groups is None else groups.names[0] if groups.mask is None else None
-        if name in self._short and len(x) <= self._short_tokens:
+        name = adapters[0] if len(set(adapters)) == 1 else None
+        if name in self._short and len(ids) <= self._short_tokens:
+            x, _, rotation = self._inputs.read(ids, lengths, adapters)
             return self._short[name].run(x, lengths, rotation)
+        tokens = len(ids)
+        spare = -tokens % _FILL_TOKENS
+        if self._fills and tokens > _LEAST_BLOCK and spare:
+            ids = F.pad(ids, (0, spare))
+            lengths, adapters = [*lengths, spare], [*adapters, adapters[-1]]
+        x, groups, rotation = self._inputs.read(ids, lengths, adapters)
         layers = self._layers
         if name in self._merged:
             layers, groups = self._merged[name], None
@@ -134,7 +144,7 @@ class PackedEncoder:
             for block in blocks:
                 x[block] = _finish(layer, x[block], attended[block], groups and groups.part(block))
                 yield
-        return x
+        return x[:tokens]
 
     def _project(
         self,
@@ -199,25 +209,41 @@ def attend_by_products(
     `step_flops`.
     """
     count, heads, length, dimensions = q.shape
-    q, k, v = (part.reshape(count * heads, length, dimensions).contiguous() for part in (q, k, v))
+    # Blocks of one size, so that all of them share a shape.
+    size = _round_up(-(-length // -(-length // _PRODUCT_QUERIES)), _FILL_SEQUENCE)
+    keys = _round_up(length, max(_FILL_SEQUENCE, 1 << (length.bit_length() - 4)))
+    rows = size * -(-length // size)
+    fitting = _PRODUCT_SCORES // (size * keys)
+    width = max(n for n in range(1, heads + 1) if heads % n == 0 and n <= max(1, fitting))
+    q, k, v = (_fill(part, to) for part, to in ((q, rows), (k, keys), (v, keys)))
     k = k.transpose(1, 2)
-    size = min(length, _PRODUCT_QUERIES)
-    width = max(1, min(_PRODUCT_HEADS, _PRODUCT_SCORES // (size * length)))
-    scores = q.new_empty(width, size, length)
+    scores = q.new_empty(width, size, keys)
     attended = torch.empty_like(q)
     spent = 0.0
-    for h, i in product(range(0, count * heads, width), range(0, length, size)):
-        part, rows = slice(h, h + width), slice(i, i + size)
-        block = scores[: len(q[part]), : len(q[0, rows])]
-        torch.baddbmm(block, q[part, rows], k[part], beta=0, alpha=dimensions**-0.5, out=block)
-        torch.softmax(block, -1, out=block)
-        attended[part, rows] = torch.bmm(block, v[part])
-        spent += 4.0 * dimensions * block.numel()
+    for h, i in product(range(0, count * heads, width), range(0, rows, size)):
+        part, block = slice(h, h + width), slice(i, i + size)
+        torch.baddbmm(scores, q[part, block], k[part], beta=0, alpha=dimensions**-0.5, out=scores)
+        scores[..., length:] = -torch.inf
+        torch.softmax(scores, -1, out=scores)
+        attended[part, block] = torch.bmm(scores, v[part])
+        spent += 4.0 * dimensions * scores.numel()
         if spent >= step_flops:
             spent = 0.0
             yield
-    out.copy_(attended.view(count, heads, length, dimensions))
+    out.copy_(attended.view(count, heads, rows, dimensions)[:, :, :length])
     yield
+
+
+def _fill(part: torch.Tensor, length: int) -> torch.Tensor:
+    """Return sequences (count, heads, shorter, head) with zeros up to `length`, heads in a row."""
+    count, heads, shorter, dimensions = part.shape
+    filled = part.new_zeros(count, heads, length, dimensions)
+    filled[:, :, :shorter] = part
+    return filled.view(count * heads, length, dimensions)
+
+
+def _round_up(number: int, step: int) -> int:
+    return -(-number // step) * step
 
 
 def pick_dtype(network: Network, device: str) -> torch.dtype:

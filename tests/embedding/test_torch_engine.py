@@ -1,6 +1,7 @@
 """Vectors are those of the published implementation, whatever shares their batch or their turn."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
+from torch.profiler import profile
 from transformers import AutoModel
 
 from app.config import Settings
@@ -272,6 +274,31 @@ def test_attention_by_products_is_that_of_the_kernel(shape: tuple[int, int, int,
     expected = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2)
     torch.testing.assert_close(found, expected)
     assert steps > 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_passes_of_many_lengths_share_the_shapes_of_their_products(
+    bundled: TorchEngine, dtype: torch.dtype
+) -> None:
+    """What oneDNN keeps for every shape must not grow with the lengths of what is read."""
+    if not can_prepack("cpu", dtype):
+        pytest.skip("this processor has no kernels of oneDNN for it")
+    engine = TorchEngine(bundled.checkpoint, device="cpu", dtype=str(dtype).removeprefix("torch."))
+    assert isinstance(engine._encoder, PackedEncoder)
+    lengths = range(129, 257, 3)
+    with torch.inference_mode(), profile(record_shapes=True) as recorded:
+        for length in lengths:
+            for _ in engine._encoder.run(torch.ones(length, dtype=torch.long), [length], [""]):
+                pass
+
+    products = {(event.name, str(event.input_shapes)) for event in recorded.events()}
+    counts = Counter(name for name, _ in products)
+    # Filled up to multiples of 16, and the four weights of a layer have four shapes.
+    assert len(lengths) > 40
+    assert counts["mkldnn::_linear_pointwise"] == 4 * 8
+    # Multiples of 32; in float32 attention is torch's kernel.
+    for name in ("aten::baddbmm", "aten::bmm"):
+        assert counts[name] == (4 if engine._encoder._multiplies else 0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
