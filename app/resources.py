@@ -349,6 +349,12 @@ class Resources:
             for version_id, what in damaged.items():
                 self.quarantine(version_id, f"{what} fails its checksum; {_ADVICE}")
 
+    def settle(self) -> None:
+        """Catch up after a change, and join what small changes leave behind in the indexes."""
+        indexes = self.catch_up()
+        if indexes is not None:
+            indexes.terms.merge()
+
     def erase_deleted(self) -> bool:
         """Let no file hold what was deleted; where that has to wait the background goes on."""
         if not self.database.erase_deleted():

@@ -292,7 +292,7 @@ def _prepare(
         prepared = prepare_document(resources, sandbox, claim)
         if prepared is None:
             leases.let_go(claim)
-            resources.catch_up()
+            resources.settle()
         else:
             batch.documents.append(prepared)
             tokens += sum(prepared.cut.tokens)
@@ -307,4 +307,4 @@ def _commit(batch: _Batch, leases: Leases) -> None:
         if document.is_embedded:
             commit_document(batch.resources, document)
             leases.let_go(document.claim)
-    batch.resources.catch_up()
+    batch.resources.settle()

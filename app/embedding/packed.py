@@ -41,7 +41,7 @@ _LEAST_PRODUCT_TOKENS = 128
 _FILL_TOKENS = 16
 _FILL_SEQUENCE = 32
 # An operation of attention takes so many times as long as one of a product with weights.
-_PRODUCT_COST = 3
+_PRODUCT_COST = 6
 
 
 class ShortPass(Protocol):
@@ -132,17 +132,21 @@ class PackedEncoder:
             cos, sin = (part.to(self.dtype) for part in rotation)
             rotation = cos, sin
         blocks = [slice(i, i + self._block_tokens) for i in range(0, len(x), self._block_tokens)]
+        # Allocated once: the pages of new memory would be cleared in every layer.
+        qkv = torch.empty(len(x), 3 * self._hidden, dtype=self.dtype, device=self.device)
+        attended = torch.empty(len(x), self._hidden, dtype=self.dtype, device=self.device)
         for layer in layers:
-            qkv = torch.empty(len(x), 3 * self._hidden, dtype=self.dtype, device=self.device)
             for block in blocks:
                 part = groups and groups.part(block)
                 qkv[block] = self._project(layer, x[block], part, rotation, block)
                 yield
-            attended = torch.empty(len(x), self._hidden, dtype=self.dtype, device=self.device)
             yield from self._attend(qkv, lengths, attended)
-            del qkv
             for block in blocks:
-                x[block] = _finish(layer, x[block], attended[block], groups and groups.part(block))
+                part = groups and groups.part(block)
+                rest = layer.attention_norm(x[block] + layer.out(attended[block], part))
+                inner = _widen(layer, rest, part)
+                yield
+                x[block] = layer.norm(rest + layer.down(inner, part))
                 yield
         return x[:tokens]
 
@@ -216,6 +220,7 @@ def attend_by_products(
     fitting = _PRODUCT_SCORES // (size * keys)
     width = max(n for n in range(1, heads + 1) if heads % n == 0 and n <= max(1, fitting))
     q, k, v = (_fill(part, to) for part, to in ((q, rows), (k, keys), (v, keys)))
+    yield
     k = k.transpose(1, 2)
     scores = q.new_empty(width, size, keys)
     attended = torch.empty_like(q)
@@ -311,17 +316,12 @@ def count_block(tokens: float) -> int:
     return max(_LEAST_BLOCK, int(min(tokens, 1e9)) // _LEAST_BLOCK * _LEAST_BLOCK)
 
 
-def _finish(
-    layer: Layer, x: torch.Tensor, attended: torch.Tensor, groups: Groups | None
-) -> torch.Tensor:
-    x = layer.attention_norm(x + layer.out(attended, groups))
+def _widen(layer: Layer, x: torch.Tensor, groups: Groups | None) -> torch.Tensor:
     inner = layer.up(x, groups)
-    if layer.gated:
-        gate, value = inner.chunk(2, dim=-1)
-        inner = layer.activation(gate) * value
-    else:
-        inner = layer.activation(inner)
-    return layer.norm(x + layer.down(inner, groups))
+    if not layer.gated:
+        return layer.activation(inner)
+    gate, value = inner.chunk(2, dim=-1)
+    return layer.activation(gate) * value
 
 
 def _move(norm: Norm, device: str) -> Norm:

@@ -8,7 +8,7 @@ nothing.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, TypeAlias
 from zlib import crc32
@@ -107,11 +107,15 @@ class LexicalScores:
 
 
 class LexicalIndex:
-    """One BM25 index a collection. Thread-safe."""
+    """One BM25 index a collection; every part that is added slows searches until it is merged.
+
+    Thread-safe: a change waits for the search that runs, and the other way round.
+    """
 
     def __init__(self) -> None:
         self._shards: dict[int, _Shard] = {}
         self._lock = Lock()
+        self._merging = Lock()
 
     def __len__(self) -> int:
         return sum(len(shard) for shard in self._shards.values())
@@ -140,6 +144,20 @@ class LexicalIndex:
             for collection_id in [key for key, shard in self._shards.items() if not len(shard)]:
                 del self._shards[collection_id]
 
+    def merge(self) -> None:
+        """Join what was added in small parts and drop what was removed, while searches go on."""
+        with self._merging:
+            while True:
+                with self._lock:
+                    shard, former = self._find_due()
+                    # What is removed while they are joined is alive in these.
+                    copies = [replace(segment, alive=segment.alive.copy()) for segment in former]
+                if not former:
+                    return
+                merged = _merge(copies)
+                with self._lock:
+                    shard.put_in_place(former, copies, merged)
+
     def score(self, query: TermCounts, collection_id: int) -> LexicalScores:
         """Score every document of a collection for the terms of a query."""
         with self._lock:
@@ -149,6 +167,12 @@ class LexicalIndex:
         """Return what each term of a query counts for: how often it is asked, times its idf."""
         with self._lock:
             return self._shards.get(collection_id, _Shard()).weigh(query)
+
+    def _find_due(self) -> "tuple[_Shard, list[_Segment]]":
+        for shard in self._shards.values():
+            if due := shard.due():
+                return shard, due
+        return _Shard(), []
 
 
 @dataclass(slots=True)
@@ -191,16 +215,31 @@ class _Shard:
     def remove(self, document_ids: Ids) -> None:
         for segment in self.segments:
             segment.alive &= ~np.isin(segment.document_ids, document_ids)
-        self.segments = [
-            segment if 4 * int(segment.alive.sum()) >= 3 * len(segment) else _merge([segment])
-            for segment in self.segments
-            if segment.alive.any()
-        ]
 
     def add(self, documents: Sequence[TermDocument]) -> None:
         self.segments.append(_build(documents))
-        while len(self.segments) > 1 and len(self.segments[-2]) <= 2 * len(self.segments[-1]):
-            self.segments[-2:] = [_merge(self.segments[-2:])]
+
+    def due(self) -> list[_Segment]:
+        """Return neighbours that are to become one segment; none when all is well."""
+        last = self.segments[-1:]
+        for former in reversed(self.segments[:-1]):
+            if len(former) > 2 * sum(map(len, last)):
+                break
+            last.insert(0, former)
+        if len(last) > 1:
+            return last
+        return next(
+            ([some] for some in self.segments if 4 * int(some.alive.sum()) < 3 * len(some)), []
+        )
+
+    def put_in_place(
+        self, former: Sequence[_Segment], copies: Sequence[_Segment], merged: _Segment
+    ) -> None:
+        """Replace neighbours by what was made of their copies, less what was removed since."""
+        still = [now.alive[then.alive] for now, then in zip(former, copies, strict=True)]
+        merged.alive &= np.concatenate(still)
+        at = next(i for i, some in enumerate(self.segments) if some is former[0])
+        self.segments[at : at + len(former)] = [merged] if merged.alive.any() else []
 
     def weigh(self, query: TermCounts) -> dict[int, float]:
         count = len(self)

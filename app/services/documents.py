@@ -313,7 +313,7 @@ def delete_document(resources: Resources, collection_name: str, document_id: str
         session.flush()
         size += queries.delete_unused_originals(session, uploads)
     complete = resources.erase_deleted()
-    resources.catch_up()
+    resources.settle()
     return Erased(document.external_id, len(uploads), unit_count, passages or 0, size, complete)
 
 

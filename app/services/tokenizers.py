@@ -25,7 +25,7 @@ def find_counter(folder: Path | None, name: str) -> Callable[[str], int]:
             f"there is no tokenizer of this name; there are: {known}", code="unknown_tokenizer"
         )
     tokenizer = _open(path)
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+    return lambda text: len(tokenizer.encode_batch_fast([text], add_special_tokens=False)[0])
 
 
 @lru_cache(maxsize=_KEPT)

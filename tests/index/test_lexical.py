@@ -1,5 +1,6 @@
 """The BM25 index against the formula written out."""
 
+from collections.abc import Sequence
 from math import log, sqrt
 
 import numpy as np
@@ -8,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.index.analysis import count_query_terms, count_terms
-from app.index.lexical import DELTA, K1, B, LexicalIndex, TermDocument, pack_terms
+from app.index.lexical import (
+    DELTA,
+    K1,
+    B,
+    LexicalIndex,
+    TermDocument,
+    _merge,
+    _Segment,
+    pack_terms,
+)
 
 WORDS = [f"word{letter}" for letter in "abcdefghij"]
 Texts = dict[int, tuple[int, str]]
@@ -57,22 +67,67 @@ texts_of_words = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
     ),
     removed=st.sets(st.integers(1, 40), max_size=25),
     query=st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(" ".join),
+    merges=st.sets(st.integers(0, 3)),
 )
 @settings(max_examples=60, deadline=None)
 def test_scores_are_those_of_the_formula_after_any_changes(
-    first: list[tuple[int, str]], second: Texts, removed: set[int], query: str
+    first: list[tuple[int, str]], second: Texts, removed: set[int], query: str, merges: set[int]
 ) -> None:
     texts: Texts = dict(enumerate(first, start=1))
     index = LexicalIndex()
     for document in documents_of(texts):
         index.apply([document])
-    index.apply(documents_of(second))
-    texts |= second
-    index.apply([], removed=removed)
-    texts = {d: text for d, text in texts.items() if d not in removed}
+        if 0 in merges:
+            index.merge()
+    changes: list[tuple[Texts, set[int]]] = [
+        (second, set()),
+        ({}, removed),
+        ({41: (2, query)}, set()),
+    ]
+    for step, (added, gone) in enumerate(changes, start=1):
+        index.apply(documents_of(added), removed=gone)
+        if step in merges:
+            index.merge()
+    texts = {d: text for d, text in (texts | second).items() if d not in removed}
+    texts[41] = (2, query)
     assert index.document_ids() == set(texts)
     for collection_id in (1, 2, 3):
         check(index, texts, query, collection_id)
+
+
+def test_parts_are_merged_while_searches_and_removals_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts: Texts = {d: (1, " ".join(WORDS[d % 7 :])) for d in range(1, 9)}
+    index = LexicalIndex()
+    for document in documents_of(texts):
+        index.apply([document])
+    found: list[int] = []
+
+    def merge_slowly(segments: Sequence[_Segment]) -> _Segment:
+        merged = _merge(segments)
+        if not found:
+            found.append(len(index.score(count_terms("worda wordj"), 1).best(10)))
+            index.apply(documents_of({2: (1, "wordj"), 9: (1, "wordj")}), removed=[5])
+        return merged
+
+    monkeypatch.setattr("app.index.lexical._merge", merge_slowly)
+    index.merge()
+    assert found == [8]
+    texts |= {2: (1, "wordj"), 9: (1, "wordj")}
+    del texts[5]
+    assert index.document_ids() == set(texts)
+    check(index, texts, "worda wordj wordc", 1)
+
+
+def test_what_was_removed_takes_no_memory_once_it_is_merged() -> None:
+    index = LexicalIndex()
+    index.apply(documents_of(dict.fromkeys(range(1, 101), (1, "worda wordb"))))
+    index.apply([], removed=range(1, 100))
+    index.merge()
+    (segment,) = index._shards[1].segments
+    assert segment.document_ids.tolist() == [100]
+    assert len(segment.rows) == 2
 
 
 def test_filter_that_keeps_one_in_a_hundred_gives_the_best_of_those() -> None:
