@@ -25,7 +25,12 @@ class _InputEncoder:
         self._inputs = inputs
 
     def run(
-        self, ids: torch.Tensor, lengths: Sequence[int], adapters: Sequence[str]
+        self,
+        ids: torch.Tensor,
+        lengths: Sequence[int],
+        adapters: Sequence[str],
+        *,
+        is_urgent: bool = False,
     ) -> Generator[None, None, torch.Tensor]:
         yield
         return self._inputs.read(ids, lengths, adapters).x

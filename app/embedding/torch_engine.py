@@ -5,6 +5,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
@@ -46,7 +47,14 @@ class _Row(NamedTuple):
 class _Encoder(Protocol):
     flops_per_token: int
 
-    def run(self, ids: torch.Tensor, lengths: Sequence[int], adapters: Sequence[str]) -> Steps: ...
+    def run(
+        self,
+        ids: torch.Tensor,
+        lengths: Sequence[int],
+        adapters: Sequence[str],
+        *,
+        is_urgent: bool = False,
+    ) -> Steps: ...
 
 
 class TorchEngine:
@@ -137,9 +145,8 @@ class TorchEngine:
             and sum(tokens for _, tokens in rows) <= _MAX_QUERY_TOKENS
         )
         lane = Lane.QUERIES if is_urgent else Lane.DOCUMENTS
-        return self._lanes.run(
-            rows, lane, self._start_pass, is_cancelled=is_cancelled, refuses=refuses
-        )
+        start = partial(self._start_pass, is_urgent=is_urgent)
+        return self._lanes.run(rows, lane, start, is_cancelled=is_cancelled, refuses=refuses)
 
     def count_tokens(self, item: Item) -> int:
         """See Engine.count_tokens."""
@@ -159,14 +166,17 @@ class TorchEngine:
             self.embed([Item("warm up", task)])
 
     @torch.inference_mode()
-    def _start_pass(self, rows: list[_Row]) -> Generator[None, None, list[Embedding]]:
+    def _start_pass(
+        self, rows: list[_Row], *, is_urgent: bool = False
+    ) -> Generator[None, None, list[Embedding]]:
         """Run rows as one batch; yields between steps."""
         # Rows of one length share a call of attention.
         order = sorted(range(len(rows)), key=lambda i: (len(rows[i].read.ids), rows[i].adapter))
         lengths = [len(rows[i].read.ids) for i in order]
         ids = torch.tensor([token for i in order for token in rows[i].read.ids])
         is_small = len(ids) * self._encoder.flops_per_token < _ONE_THREAD_BELOW_FLOPS
-        steps = self._encoder.run(ids, lengths, [rows[i].adapter for i in order])
+        adapters = [rows[i].adapter for i in order]
+        steps = self._encoder.run(ids, lengths, adapters, is_urgent=is_urgent)
         while True:
             # Another pass may have run since the last step.
             torch.set_num_threads(1 if is_small else self._threads)
@@ -322,7 +332,14 @@ class _PaddedEncoder:
             for weights in module.parameters(recurse=False)
         )
 
-    def run(self, ids: torch.Tensor, lengths: Sequence[int], adapters: Sequence[str]) -> Steps:
+    def run(
+        self,
+        ids: torch.Tensor,
+        lengths: Sequence[int],
+        adapters: Sequence[str],
+        *,
+        is_urgent: bool = False,
+    ) -> Steps:
         rows = torch.split(ids, list(lengths))
         states: dict[int, torch.Tensor] = {}
         for adapter in sorted(set(adapters)):
