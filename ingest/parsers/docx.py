@@ -2,7 +2,9 @@
 
 import io
 import re
+from itertools import pairwise
 from typing import Any
+from xml.etree.ElementTree import Element, tostring
 from zipfile import ZipFile
 
 import mammoth
@@ -26,6 +28,8 @@ p[style-name='Source Code'] => pre:separator('\n')
 _HIDDEN = re.compile(rb"<w:vanish(?: w:val=\"(?:1|true|on)\")?\s*/>")
 _EQUATION = re.compile(rb"<m:oMath[ >]")
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
+_BODY = "word/document.xml"
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
 
 def parse_docx(data: bytes, charset: str = "") -> Article:
@@ -45,7 +49,7 @@ def parse_docx(data: bytes, charset: str = "") -> Article:
 
     try:
         html = mammoth.convert_to_html(
-            io.BytesIO(data),
+            io.BytesIO(_join_drop_caps(package, data)),
             style_map=_STYLES,
             convert_image=drop_image,
             external_file_access=False,
@@ -61,6 +65,32 @@ def parse_docx(data: bytes, charset: str = "") -> Article:
     return Article(text, title=title, headings=headings, warnings=_find_warnings(package, images))
 
 
+def _join_drop_caps(package: ZipFile, data: bytes) -> bytes:
+    """Return the document with each drop cap, a paragraph of its own, at the head of its word."""
+    body = read_member(package, _BODY)
+    if b"dropCap=" not in body:
+        return data
+    root = ElementTree.fromstring(body)
+    for parent in list(root.iter()):
+        for former, following in pairwise(list(parent)):
+            if _is_drop_cap(former) and following.tag == f"{_W}p":
+                at = 1 if following.find(f"{_W}pPr") is not None else 0
+                following[at:at] = former.findall(f"{_W}r")
+                parent.remove(former)
+    joined = io.BytesIO()
+    with ZipFile(joined, "w") as copy:
+        for name in dict.fromkeys(package.namelist()):
+            # Pictures are left out anyway.
+            if name.endswith((".xml", ".rels")):
+                copy.writestr(name, tostring(root) if name == _BODY else read_member(package, name))
+    return joined.getvalue()
+
+
+def _is_drop_cap(element: Element) -> bool:
+    frame = element.find(f"{_W}pPr/{_W}framePr")
+    return frame is not None and frame.get(f"{_W}dropCap") in {"drop", "margin"}
+
+
 def read_core_title(package: ZipFile) -> str:
     """Return the title among the core properties of an office file; "" without a readable one."""
     try:
@@ -71,7 +101,7 @@ def read_core_title(package: ZipFile) -> str:
 
 
 def _find_warnings(package: ZipFile, images: int) -> tuple[str, ...]:
-    body = read_member(package, "word/document.xml")
+    body = read_member(package, _BODY)
     hidden = len(_HIDDEN.findall(body))
     equations = len(_EQUATION.findall(body))
     found = [
