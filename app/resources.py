@@ -350,7 +350,7 @@ class Resources:
                 self.quarantine(version_id, f"{what} fails its checksum; {_ADVICE}")
 
     def settle(self) -> None:
-        """Catch up after a change, and join what small changes leave behind in the indexes."""
+        """Catch up after a change, and join what small changes leave behind in the word index."""
         indexes = self.catch_up()
         if indexes is not None:
             indexes.terms.merge()

@@ -1,8 +1,8 @@
-"""Encoders over packed sequences: nothing is padded, and a pass can be put aside between steps.
+"""Encoders over packed sequences: none is padded to another, and a pass can be put aside.
 
 The tokens of all sequences of a batch stand one after another; only attention sees where one ends.
 Whatever else a layer does is done block by block, so that neither the time of a step nor the memory
-beside the hidden states grows with the batch.
+beside the hidden states grows with the batch. A pass is put aside between two steps.
 """
 
 import platform
@@ -31,15 +31,16 @@ _SHORT_FLOPS = 5e9
 _SHORT_TOKENS = 256
 _LEAST_TIMED = 1 << 18
 _LEAST_BLOCK = 64
-# Nothing waits for a step of questions, and few large blocks are faster.
+# A pass over questions is not put aside, and few large blocks are faster.
 _URGENT_BLOCK = 1024
 # Attention by products, where that is the faster way: so many scores at a time stay in a cache, and
 # shorter sequences are over before it pays.
 _PRODUCT_SCORES = 1 << 21
 _PRODUCT_QUERIES = 512
 _LEAST_PRODUCT_TOKENS = 128
-# oneDNN compiles a kernel for every shape that it meets and keeps 1,024 of them, each of about half
-# a MiB. So passes larger than a block are filled up, as sequences are for attention: shapes recur.
+# oneDNN compiles a kernel for every shape that it meets and keeps 1,024 of them, each of up to half
+# a MiB. So passes of more than _LEAST_BLOCK tokens are filled up, as sequences are for attention by
+# products: shapes recur.
 _FILL_TOKENS = 16
 _FILL_SEQUENCE = 32
 # An operation of attention takes so many times as long as one of a product with weights.
@@ -95,12 +96,12 @@ class PackedEncoder:
             for name in names[: count_copies(network, dtype, merge_bytes)]
         }
         self.flops_per_token = network.flops_per_token
-        if can_prepack(device, dtype):
+        self._fills = can_prepack(device, dtype)
+        if self._fills:
             self._merged = {name: _prepack(copies) for name, copies in self._merged.items()}
             layers = _prepack(layers)
         self._layers = layers
         self._multiplies = network.bias is None and prefers_products(device, dtype)
-        self._fills = can_prepack(device, dtype)
         self._step_flops = count_step_flops(network, device)
         short = max(_SHORT_FLOPS, self._step_flops) / network.flops_per_token
         self._short_tokens = min(short, _SHORT_TOKENS)
@@ -130,10 +131,8 @@ class PackedEncoder:
             x, _, rotation = self._inputs.read(ids, lengths, adapters)
             return self._short[name].run(x, lengths, rotation)
         tokens = len(ids)
-        spare = -tokens % _FILL_TOKENS
-        if self._fills and tokens > _LEAST_BLOCK and spare:
-            ids = F.pad(ids, (0, spare))
-            lengths, adapters = [*lengths, spare], [*adapters, adapters[-1]]
+        if self._fills:
+            ids, lengths, adapters = _add_filler(ids, lengths, adapters)
         x, groups, rotation = self._inputs.read(ids, lengths, adapters)
         layers = self._layers
         if name in self._merged:
@@ -215,13 +214,24 @@ class PackedEncoder:
             yield
 
 
+def _add_filler(
+    ids: torch.Tensor, lengths: Sequence[int], adapters: Sequence[str]
+) -> tuple[torch.Tensor, Sequence[int], Sequence[str]]:
+    """Return a pass with one sequence more, if that makes a number of tokens that recurs."""
+    spare = -len(ids) % _FILL_TOKENS
+    if not spare or len(ids) <= _LEAST_BLOCK:
+        return ids, lengths, adapters
+    # Of an adapter that the pass has already.
+    return F.pad(ids, (0, spare)), [*lengths, spare], [*adapters, adapters[-1]]
+
+
 def attend_by_products(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, out: torch.Tensor, step_flops: float
 ) -> Generator[None, None, None]:
     """Write the attention of sequences to themselves into `out`; all (count, heads, length, head).
 
-    Scores have the dtype of `q`, and are made in blocks that stay in a cache. Yields after each
-    `step_flops`.
+    Scores have the dtype of `q`, and are made in blocks that stay in a cache. Sequences have at
+    least 8 tokens. Yields once they are copied, and after each `step_flops`.
     """
     count, heads, length, dimensions = q.shape
     # Blocks of one size, so that all of them share a shape.

@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 from typing import Any
 from xml.etree.ElementTree import Element, tostring
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import mammoth
 from defusedxml import ElementTree
@@ -75,10 +75,10 @@ def _join_drop_caps(package: ZipFile, data: bytes) -> bytes:
         for former, following in pairwise(list(parent)):
             if _is_drop_cap(former) and following.tag == f"{_W}p":
                 at = 1 if following.find(f"{_W}pPr") is not None else 0
-                following[at:at] = former.findall(f"{_W}r")
+                following[at:at] = [child for child in former if child.tag != f"{_W}pPr"]
                 parent.remove(former)
     joined = io.BytesIO()
-    with ZipFile(joined, "w") as copy:
+    with ZipFile(joined, "w", ZIP_DEFLATED) as copy:
         for name in dict.fromkeys(package.namelist()):
             # Pictures are left out anyway.
             if name.endswith((".xml", ".rels")):

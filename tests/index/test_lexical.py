@@ -105,6 +105,8 @@ def test_parts_are_merged_while_searches_and_removals_go_on(
     found: list[int] = []
 
     def merge_slowly(segments: Sequence[_Segment]) -> _Segment:
+        # Otherwise what follows would wait for ever.
+        assert not index._lock.locked()
         merged = _merge(segments)
         if not found:
             found.append(len(index.score(count_terms("worda wordj"), 1).best(10)))

@@ -117,9 +117,10 @@ def test_word_document_keeps_paragraphs_and_tables() -> None:
 
 
 @pytest.mark.parametrize("place", ["drop", "margin"])
-def test_drop_cap_is_the_first_letter_of_its_word(place: str) -> None:
+@pytest.mark.parametrize("around", ["{}", '<w:ins w:id="1" w:author="a">{}</w:ins>'])
+def test_drop_cap_is_the_first_letter_of_its_word(place: str, around: str) -> None:
     frame = f'<w:pPr><w:framePr w:dropCap="{place}" w:lines="3"/></w:pPr>'
-    cap = f"<w:p>{frame}<w:r><w:t>P</w:t></w:r></w:p>"
+    cap = f"<w:p>{frame}{around.format('<w:r><w:t>P</w:t></w:r>')}</w:p>"
     styled = word_paragraph("our milk.", "Normal")
     body = word_paragraph("Boil.") + cap + styled + cap + word_paragraph("our tea.")
     assert read("a.docx", make_docx(body)).text == "Boil.\n\nPour milk.\n\nPour tea."

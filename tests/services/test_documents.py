@@ -356,6 +356,26 @@ def test_deleted_document_is_in_no_file_of_the_data_folder(
     assert search(resources) == {"kept": "Milk."}
 
 
+def test_small_changes_leave_few_parts_of_the_word_index(
+    resources: Resources, ingest: Ingest
+) -> None:
+    def sizes() -> list[int]:
+        indexes = resources.catch_up()
+        assert indexes is not None
+        return [len(part) for shard in indexes.terms._shards.values() for part in shard.segments]
+
+    ids = [f"id{number}" for number in range(20)]
+    for document_id in ids:
+        ingest(article(document_id, "Milk."))
+        # A search reads each change before the next one.
+        assert sizes()
+    assert sum(sizes()) == 20
+    assert len(sizes()) <= 4
+    for document_id in ids[1:]:
+        delete_document(resources, "help", document_id)
+    assert sizes() == [1]
+
+
 def test_document_deleted_while_the_model_reads_it_is_in_no_file(
     resources: Resources, ingest: Ingest, watch: Watch
 ) -> None:
