@@ -37,8 +37,10 @@ if not __package__:
 from sqlalchemy import func, select
 
 from app.config import Settings
-from app.db.models import UnitRow, Version
+from app.db.models import Document, UnitRow, Version
+from app.embedding.checkpoint import open_checkpoint
 from app.resources import open_resources
+from bench.compute import count_flops
 from bench.report import describe_machine, print_table
 from bench.sets import read_queries
 
@@ -55,7 +57,7 @@ _PATH = "/v1/collections/default"
 class Block:
     """A thousand articles: seconds from the first upload to the last one that was ready."""
 
-    documents: int
+    ids: Sequence[str]
     seconds: float
     processor_seconds: float
     """Of the server and of the children that it has ended; what a busy machine does not change."""
@@ -63,8 +65,16 @@ class Block:
     restart_seconds: float = 0.0
 
     @property
+    def documents(self) -> int:
+        return len(self.ids)
+
+    @property
+    def working_seconds(self) -> float:
+        return self.seconds - self.restart_seconds
+
+    @property
     def per_second(self) -> float:
-        return self.documents / (self.seconds - self.restart_seconds)
+        return self.documents / self.working_seconds
 
     @property
     def processor_ms(self) -> float:
@@ -184,7 +194,8 @@ def ingest_block(
     _wait_until_settled(client, done + len(lines))
     seconds = perf_counter() - started
     worked = server.processor_seconds() - worked
-    return Block(len(lines), seconds, worked, server.memory_bytes("VmRSS"), restart)
+    ids = [json.loads(line)["id"] for line in lines]
+    return Block(ids, seconds, worked, server.memory_bytes("VmRSS"), restart)
 
 
 def _as_body(line: bytes) -> dict[str, Any]:
@@ -235,7 +246,12 @@ class Stored:
     drift: int
     embed_seconds: float
     parse_seconds: float
-    tokens: int
+    units: dict[str, list[int]]
+    """The tokens of the units of each document."""
+
+    def unit_tokens(self, block: Block) -> list[int]:
+        """Return the tokens of all units of a block."""
+        return [tokens for name in block.ids for tokens in self.units.get(name, ())]
 
 
 def examine(kb: Path) -> Stored:
@@ -243,7 +259,13 @@ def examine(kb: Path) -> Stored:
     with open_resources(Settings(data=kb)) as resources:
         indexes = resources.catch_up()
         with resources.database.read() as session:
-            units = set(session.scalars(select(UnitRow.id)))
+            unit_ids = set(session.scalars(select(UnitRow.id)))
+            tokens = session.execute(
+                select(Document.external_id, UnitRow.tokens)
+                .join(Version, Version.document_id == Document.id)
+                .join(UnitRow, UnitRow.version_id == Version.id)
+                .where(Version.is_live)
+            ).all()
             receipts = session.execute(
                 select(Version.receipt, func.count(UnitRow.id))
                 .join(UnitRow, UnitRow.version_id == Version.id)
@@ -256,15 +278,18 @@ def examine(kb: Path) -> Stored:
                 .group_by(Version.error_code)
             ).all()
         found = indexes.vectors.unit_ids() if indexes else set()
+    units: dict[str, list[int]] = {}
+    for document_id, count in tokens:
+        units.setdefault(document_id, []).append(count)
     took = [receipt["took_ms"] for receipt, _ in receipts if receipt]
     return Stored(
         ready=len(receipts),
         failed={code or "": count for code, count in failed},
         twice=sum((receipt or {}).get("units") != count for receipt, count in receipts),
-        drift=len(units ^ found),
+        drift=len(unit_ids ^ found),
         embed_seconds=sum(ms["embed"] for ms in took) / 1000,
         parse_seconds=sum(ms["parse"] for ms in took) / 1000,
-        tokens=sum(receipt["tokens_processed"] for receipt, _ in receipts if receipt),
+        units=units,
     )
 
 
@@ -274,7 +299,7 @@ def print_results(
     """Print the table."""
     whole = [block for block in blocks if block.documents == _BLOCK] or blocks
     first, last = whole[0], whole[-1]
-    seconds = sum(block.seconds - block.restart_seconds for block in blocks)
+    seconds = sum(block.working_seconds for block in blocks)
     restart = max(block.restart_seconds for block in blocks)
     idle, busy = (np.percentile(ms or [np.nan], (50, 99)) for ms in _samples(searches))
     failed = ", ".join(f"{count} {code}" for code, count in stored.failed.items()) or "none"
@@ -292,7 +317,7 @@ def print_results(
             "processor ms a document, first and last block",
             f"{first.processor_ms:.1f} / {last.processor_ms:.1f}",
         ),
-        ("tokens/s", f"{stored.tokens / seconds:,.0f}"),
+        *_work_rows(stored, first, last),
         ("seconds in the model, of all", f"{stored.embed_seconds:,.0f} of {seconds:,.0f}"),
         ("everything else, of the model's time", f"{seconds / stored.embed_seconds - 1:.1%}"),
         ("parsing in the sandbox, ms a document", _per_document(stored.parse_seconds, documents)),
@@ -304,6 +329,31 @@ def print_results(
         ("searches answered with an error", f"{searches.failed}"),
     ]
     print_table(("measure", "value"), rows)
+
+
+def _work_rows(stored: Stored, first: Block, last: Block) -> list[tuple[str, str]]:
+    """Return rows of what the articles of two blocks ask of the configured model.
+
+    One thousand has half as much again to read as another, and the longer a text is, the more.
+    """
+    folder = open_checkpoint(Settings()).folder
+    units = [stored.unit_tokens(block) for block in (first, last)]
+    work = {
+        "tokens": [float(sum(some)) for some in units],
+        "10⁹ operations of the model": [count_flops(folder, some) / 1e9 for some in units],
+    }
+    rows = []
+    for name, (a, b) in work.items():
+        each = f"{a / first.documents:,.0f} / {b / last.documents:,.0f}"
+        before, after = a / first.working_seconds, b / last.working_seconds
+        rows.append((f"{name} a document, first and last", each))
+        rows.append(
+            (
+                f"{name} a second, first and last",
+                f"{before:,.0f} / {after:,.0f}, {after / before:.0%}",
+            )
+        )
+    return rows
 
 
 def _samples(searches: Searches) -> tuple[list[float], list[float]]:
