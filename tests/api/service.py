@@ -126,6 +126,8 @@ def serve_app(app: FastAPI) -> Iterator[str]:
     # With the protocol named: asyncio turns Nagle's delay of 40 ms off for such sockets only.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
+        # Requests that come before the server accepts wait in the backlog.
+        listener.listen()
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
         )
