@@ -40,6 +40,7 @@ def parse_docx(data: bytes, charset: str = "") -> Article:
     del charset  # XML says how it is encoded.
     package = open_package(data)
     check_xml(package)
+    body = read_member(package, _BODY)
     images = 0
 
     def drop_image(_: Any) -> list[Any]:
@@ -49,7 +50,7 @@ def parse_docx(data: bytes, charset: str = "") -> Article:
 
     try:
         html = mammoth.convert_to_html(
-            io.BytesIO(_join_drop_caps(package, data)),
+            io.BytesIO(data if b"dropCap=" not in body else _join_drop_caps(package, body)),
             style_map=_STYLES,
             convert_image=drop_image,
             external_file_access=False,
@@ -62,14 +63,11 @@ def parse_docx(data: bytes, charset: str = "") -> Article:
     text = read_fragment(html)
     headings = find_headings(text)
     title = read_core_title(package) or next((h.text for h in headings if h.level == 1), "")
-    return Article(text, title=title, headings=headings, warnings=_find_warnings(package, images))
+    return Article(text, title=title, headings=headings, warnings=_find_warnings(body, images))
 
 
-def _join_drop_caps(package: ZipFile, data: bytes) -> bytes:
+def _join_drop_caps(package: ZipFile, body: bytes) -> bytes:
     """Return the document with each drop cap, a paragraph of its own, at the head of its word."""
-    body = read_member(package, _BODY)
-    if b"dropCap=" not in body:
-        return data
     root = ElementTree.fromstring(body)
     for parent in list(root.iter()):
         for former, following in pairwise(list(parent)):
@@ -100,8 +98,7 @@ def read_core_title(package: ZipFile) -> str:
     return " ".join((properties.findtext(_TITLE) or "").split())
 
 
-def _find_warnings(package: ZipFile, images: int) -> tuple[str, ...]:
-    body = read_member(package, _BODY)
+def _find_warnings(body: bytes, images: int) -> tuple[str, ...]:
     hidden = len(_HIDDEN.findall(body))
     equations = len(_EQUATION.findall(body))
     found = [
