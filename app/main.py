@@ -26,25 +26,17 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
-from app.api import (
-    evaluations,
-    events,
-    feedback,
-    health,
-    preflight,
-    retrieval,
-    routes,
-    versions,
-)
+from app.api import health
 from app.api.compat import embeddings
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi
 from app.api.problems import add_problem_handlers
+from app.api.v1 import evaluations, events, feedback, preflight, retrieval, routes, versions
 from app.config import Settings
 from app.errors import FolioError, ModelUnavailable, StaleVectors
-from app.resources import Resources, open_resources
-from app.services.background import run_background
-from app.services.keys import has_keys, install_admin_key
+from app.runtime.resources import Resources, open_resources
+from app.services.access.keys import has_keys, install_admin_key
+from app.services.quality.background import run_background
 from ingest.worker import run_worker
 
 logger = logging.getLogger("folio")

@@ -38,9 +38,9 @@ from app.config import Settings
 from app.domain import Item, Matrix, Mode, Task
 from app.embedding.engine import Engine
 from app.index.analysis import count_query_terms, list_terms
-from app.resources import Resources, open_resources
-from app.services.context import build_context
-from app.services.search import search_documents
+from app.runtime.resources import Resources, open_resources
+from app.services.search.context import build_context
+from app.services.search.search import search_documents
 from bench.ingest import check_folder
 from bench.peers import cut_windows, standardize
 from bench.report import describe_machine, print_table

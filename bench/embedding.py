@@ -33,7 +33,7 @@ from app.config import Settings
 from app.domain import Item, Matrix, Span, Task
 from app.embedding.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from app.embedding.engine import Engine
-from app.embedding.torch_engine import TorchEngine
+from app.embedding.torch.engine import TorchEngine
 from bench.embedding_peers import Infinity, SentenceTransformers
 from bench.random_jina import adapter_of, draw_lengths, make_checkpoint, make_texts
 from bench.report import describe_machine, print_table

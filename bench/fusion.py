@@ -4,7 +4,8 @@
 
 Every query runs once through the service's own stages; what each stage gives each candidate is kept
 in --cache (a folder outside the project), so that another fusion costs seconds. Prints nDCG@10 of
-each fusion, the weights for app/services/fusion.py, and how sure `score` and `no_answer` are.
+each fusion, the weights for app/services/search/scoring.py, and how sure `score` and `no_answer`
+are.
 """
 
 import argparse
@@ -23,10 +24,10 @@ if not __package__:
 
 from app.config import Settings
 from app.domain import Mode
-from app.resources import open_resources
-from app.services.ranking import Question
-from app.services.reading import rank_articles
-from app.services.search import embed_query, find_collections
+from app.runtime.resources import open_resources
+from app.services.search.candidates import Question
+from app.services.search.passages import rank_articles
+from app.services.search.search import embed_query, find_collections
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, read_set

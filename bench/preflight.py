@@ -24,10 +24,10 @@ if not __package__:
 
 from app.config import Settings
 from app.evaluation.golden import GoldenQuery
-from app.resources import Resources, open_resources
-from app.services.documents import Upload, put_documents
-from app.services.preflight import preflight
-from app.services.search import search_documents
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.documents import Upload, put_documents
+from app.services.quality.preflight import preflight
+from app.services.search.search import search_documents
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, read_set

@@ -27,12 +27,12 @@ if not __package__:
 from app.config import Settings
 from app.domain import Embedding, Hit, Item, Mode, Task
 from app.embedding.engine import Engine, load_engine
-from app.resources import Indexes, Resources, open_resources
-from app.services.fusion import log_odds
-from app.services.ranking import Question, read_current
-from app.services.reading import rank_articles
-from app.services.reranking import MAX_CANDIDATES, score_hits
-from app.services.search import as_hit, embed_query, find_collections
+from app.runtime.resources import Indexes, Resources, open_resources
+from app.services.search.candidates import Question, read_current
+from app.services.search.passages import rank_articles
+from app.services.search.rerank import MAX_CANDIDATES, score_hits
+from app.services.search.scoring import log_odds
+from app.services.search.search import as_hit, embed_query, find_collections
 from bench.fusion import gain
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
@@ -105,7 +105,9 @@ def _read_again(
 ) -> Iterator[tuple[Array, float]]:
     """Yield, by query, (log odds, reranker's score, grade) of articles, and its milliseconds."""
     check_folder(kb)
-    remembering = patch("app.resources.load_engine", lambda *_: RememberingEngine(load_engine(*_)))
+    remembering = patch(
+        "app.runtime.resources.load_engine", lambda *_: RememberingEngine(load_engine(*_))
+    )
     with remembering, open_resources(Settings(data=kb), holder="bench") as resources:
         collection_ids = find_collections(resources, ["default"])
         engine = resources.engine

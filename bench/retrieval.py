@@ -34,11 +34,11 @@ from app.db import queries
 from app.db.models import UnitRow
 from app.domain import Mode, Status, Vector
 from app.embedding.checkpoint import open_checkpoint
-from app.resources import Resources, open_resources
-from app.services.collections import get_collection
-from app.services.fusion import WEIGHTS
-from app.services.reranking import INTERACTION_WEIGHT
-from app.services.search import embed_query, find_collections, search_documents
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.collections import get_collection
+from app.services.search.rerank import INTERACTION_WEIGHT
+from app.services.search.scoring import WEIGHTS
+from app.services.search.search import embed_query, find_collections, search_documents
 from bench.compute import count_flops
 from bench.ingest import add_documents
 from bench.peers import (

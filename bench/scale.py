@@ -39,7 +39,7 @@ from sqlalchemy import func, select
 from app.config import Settings
 from app.db.models import Document, UnitRow, Version
 from app.embedding.checkpoint import open_checkpoint
-from app.resources import open_resources
+from app.runtime.resources import open_resources
 from bench.compute import count_flops
 from bench.report import describe_machine, print_table
 from bench.sets import read_queries
@@ -375,12 +375,12 @@ def _as_mib(first: Block, last: Block, peak_bytes: int) -> str:
 
 def serve(kb: Path, port: int, *, standin: bool) -> None:
     """Be the server."""
-    import app.resources
+    import app.runtime.resources
     from app.main import serve as run_server
     from bench.standin import load_standin
 
     if standin:
-        setattr(app.resources, "load_engine", load_standin)  # noqa: B010  # not exported from there
+        setattr(app.runtime.resources, "load_engine", load_standin)  # noqa: B010  # not exported from there
     run_server(Settings(data=kb), host="127.0.0.1", port=port, no_auth=True)
 
 

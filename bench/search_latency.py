@@ -32,18 +32,18 @@ from app.config import BUNDLED_MODEL, Settings
 from app.db.models import Document, Version
 from app.domain import Article, Comparison, Mode, Status
 from app.index.analysis import count_article_terms
-from app.index.lexical import pack_terms
+from app.index.bm25 import pack_terms
 from app.main import favour_requests
-from app.resources import Resources, open_resources
-from app.services.collections import create_collection, get_collection
-from app.services.documents import Upload, put_documents
-from app.services.search import search_documents
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.collections import create_collection, get_collection
+from app.services.articles.documents import Upload, put_documents
+from app.services.search.search import search_documents
 from bench.ingest import fresh_folder
 from bench.report import describe_machine, print_table
 from bench.sets import read_queries
 from bench.span_vectors import StandInEngine
+from ingest.commit import store_article
 from ingest.pipeline import embed_article
-from ingest.storing import store_article
 
 COLLECTION = "default"
 DIMENSIONS = 384
@@ -166,7 +166,7 @@ def main() -> None:
         kb = arguments.kb or stack.enter_context(fresh_folder(None))
         is_made = (kb / "folio.db").exists()
         stack.enter_context(
-            patch("app.resources.load_engine", lambda *_: StandInEngine(DIMENSIONS))
+            patch("app.runtime.resources.load_engine", lambda *_: StandInEngine(DIMENSIONS))
         )
         settings = Settings(data=kb, model=BUNDLED_MODEL, dimensions=None)
         resources = stack.enter_context(open_resources(settings, holder="bench"))

@@ -12,8 +12,8 @@ import torch
 
 from app.config import Settings
 from app.embedding.checkpoint import Checkpoint
-from app.embedding.inputs import InputLayer
-from app.embedding.torch_engine import TorchEngine
+from app.embedding.torch.engine import TorchEngine
+from app.embedding.torch.inputs import InputLayer
 
 NAME = "folio-mini without its layers"
 

@@ -23,15 +23,15 @@ if not __package__:
 from app.config import Settings
 from app.domain import GenerationState
 from app.evaluation.golden import GoldenQuery
-from app.resources import open_resources
-from app.services.candidates import (
+from app.runtime.resources import open_resources
+from app.services.quality.generations import (
     GateRequest,
     GenerationInfo,
     get_generation,
     keep_generations,
     list_generations,
 )
-from app.services.tuning import TuningRequest, request_tuning
+from app.services.quality.tuning import TuningRequest, request_tuning
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import read_set

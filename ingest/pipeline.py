@@ -25,16 +25,16 @@ from app.errors import (
     StorageFull,
     UnreadableDocument,
 )
-from app.resources import MAX_ATTEMPTS, Resources
-from ingest.language import detect_language
-from ingest.sandbox import Sandbox
-from ingest.storing import (
+from app.runtime.resources import MAX_ATTEMPTS, Resources
+from ingest.commit import (
     EmbeddedArticle,
     commit_article,
     commit_metadata,
     is_intact,
     read_article,
 )
+from ingest.language import detect_language
+from ingest.sandbox import Sandbox
 from ingest.units import split_article
 
 logger = logging.getLogger("folio")

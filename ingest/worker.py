@@ -12,7 +12,7 @@ from app.db import queue
 from app.db.queue import Claim
 from app.domain import Stage
 from app.errors import FolioError
-from app.resources import MAX_CUT_OFFS, Resources
+from app.runtime.resources import MAX_CUT_OFFS, Resources
 from ingest.pipeline import (
     NOT_THE_DOCUMENTS_FAULT,
     Prepared,

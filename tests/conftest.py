@@ -8,9 +8,9 @@ from threading import Event
 import pytest
 
 from app.config import Settings
-from app.resources import Resources, open_resources
-from app.services.collections import create_collection
-from app.services.documents import AcceptedUploads, Upload, put_documents
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.collections import create_collection
+from app.services.articles.documents import AcceptedUploads, Upload, put_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.checkpoints import PROMPTS, make_jina_v3

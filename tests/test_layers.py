@@ -9,18 +9,13 @@ ROOT = Path(__file__).parents[1]
 
 # Each layer may import itself and the ones before it; those on one line not each other.
 LAYERS = [
-    ["app.config", "app.domain", "app.errors", "app.precedence"],
+    ["app.config", "app.domain", "app.errors"],
     ["app.db", "app.embedding", "app.index", "app.evaluation"],
-    ["app.resources"],
+    ["app.runtime"],
     ["ingest"],
     ["app.services"],
     ["app.api"],
     ["app.main"],
-    ["app.client"],
-    ["app.uploading", "app.explaining", "app.fetching"],
-    ["app.mirror", "app.importing"],
-    ["app.schedule"],
-    ["app.terminal"],
     ["app.commands"],
     ["app.cli"],
     ["train"],

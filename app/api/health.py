@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from app.api.auth import Opened
+from app.api.access import Opened
 from app.api.metrics import Metrics
 from app.api.problems import problem_responses
 from app.db import queries

@@ -6,15 +6,15 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.api.auth import SCOPE_FIELD
+from app.api.access import SCOPE_FIELD
 from app.api.compat.embeddings import EmbeddingsIn
-from app.api.evaluations import EvaluationIn, GenerationIn
-from app.api.feedback import FeedbackIn
-from app.api.preflight import PreflightIn
 from app.api.problems import Problem
-from app.api.retrieval_schemas import ContextIn, ExplainIn, RerankIn
-from app.api.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn
-from app.api.versions import RollbackIn
+from app.api.v1.evaluations import EvaluationIn, GenerationIn
+from app.api.v1.feedback import FeedbackIn
+from app.api.v1.preflight import PreflightIn
+from app.api.v1.retrieval_schemas import ContextIn, ExplainIn, RerankIn
+from app.api.v1.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn
+from app.api.v1.versions import RollbackIn
 
 _BODIES: tuple[type[BaseModel], ...] = (
     CollectionIn,

@@ -7,14 +7,12 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from app.client import (
+from app.commands.client import (
     RequestFailed,
     collection_path,
     document_path,
 )
-from app.domain import Status
-from app.errors import FolioError
-from app.terminal import (
+from app.commands.terminal import (
     ApiKey,
     AsJson,
     Collection,
@@ -27,7 +25,9 @@ from app.terminal import (
     reports_errors,
     safe_text,
 )
-from app.uploading import wait_for_job
+from app.commands.upload import wait_for_job
+from app.domain import Status
+from app.errors import FolioError
 
 
 @reports_errors

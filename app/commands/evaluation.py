@@ -9,9 +9,8 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from app.client import Client, collection_path
-from app.errors import InvalidRequest
-from app.terminal import (
+from app.commands.client import Client, collection_path
+from app.commands.terminal import (
     ApiKey,
     AsJson,
     Collection,
@@ -24,7 +23,8 @@ from app.terminal import (
     reports_errors,
     safe_text,
 )
-from app.uploading import Entry, Outcome, upload
+from app.commands.upload import Entry, Outcome, upload
+from app.errors import InvalidRequest
 
 
 @reports_errors
@@ -53,8 +53,8 @@ def evaluate(
     from app.evaluation.golden import read_golden
     from app.evaluation.measures import DEPTH
     from app.evaluation.report import render_report
-    from app.evaluation.running import Configuration, describe
-    from app.evaluation.running import evaluate as run_evaluation
+    from app.evaluation.runner import Configuration, describe
+    from app.evaluation.runner import evaluate as run_evaluation
 
     try:
         configurations = [Configuration.parse(text) for text in compare or ["hybrid"]]

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from app.client import collection_path
-from app.terminal import (
+from app.commands.client import collection_path
+from app.commands.terminal import (
     ApiKey,
     AsJson,
     Collection,

@@ -8,9 +8,8 @@ import typer
 from rich.progress import Progress
 from rich.table import Column, Table
 
-from app.client import Client
-from app.errors import FolioError, InvalidRequest
-from app.terminal import (
+from app.commands.client import Client
+from app.commands.terminal import (
     ApiKey,
     AsJson,
     Collection,
@@ -24,6 +23,7 @@ from app.terminal import (
     reports_errors,
     safe_text,
 )
+from app.errors import FolioError, InvalidRequest
 
 _POLL_SECONDS = 0.3
 
@@ -220,8 +220,8 @@ def _reembed_offline(data: Path | None, server: str | None, *, as_json: bool) ->
             f"{server} cannot do this while it runs: stop it, and run `folio reembed` on its data "
             "folder, without --server and FOLIO_SERVER; or name a model with --model"
         )
-    from app.resources import open_resources
-    from app.services.generations import reembed as reembed_all
+    from app.runtime.resources import open_resources
+    from app.services.quality.reembedding import reembed as reembed_all
 
     with (
         open_resources(read_settings(data), holder="folio reembed") as resources,

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.client import (
+from app.commands.client import (
     key_path,
 )
-from app.domain import Scope
-from app.terminal import (
+from app.commands.terminal import (
     ApiKey,
     AsJson,
     Data,
@@ -22,6 +21,7 @@ from app.terminal import (
     reports_errors,
     safe_text,
 )
+from app.domain import Scope
 
 keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 

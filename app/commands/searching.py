@@ -6,13 +6,11 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from app.client import (
+from app.commands.client import (
     collection_path,
 )
-from app.domain import Mode
-from app.errors import FolioError
-from app.explaining import describe_explanation
-from app.terminal import (
+from app.commands.explanation_text import describe_explanation
+from app.commands.terminal import (
     ApiKey,
     AsJson,
     Collection,
@@ -24,6 +22,8 @@ from app.terminal import (
     reports_errors,
     safe_text,
 )
+from app.domain import Mode
+from app.errors import FolioError
 
 SearchMode = Annotated[Mode, typer.Option(help="By meaning, by words, or by both.")]
 Filters = Annotated[

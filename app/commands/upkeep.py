@@ -10,8 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from app.domain import Status
-from app.terminal import (
+from app.commands.terminal import (
     ApiKey,
     AsJson,
     Data,
@@ -24,6 +23,7 @@ from app.terminal import (
     reports_errors,
     safe_text,
 )
+from app.domain import Status
 
 
 @reports_errors
@@ -37,8 +37,8 @@ def serve(
 ) -> None:
     """Serve the REST interface."""
     # The service's imports take seconds, and most commands do without.
+    from app.commands.scheduled_sync import run_scheduled_sync
     from app.main import serve as run_server
-    from app.schedule import run_scheduled_sync
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     # httpx and others would log every request of ours and of the model hub.
@@ -121,7 +121,7 @@ def doctor(
     data: Data = None, server: Server = None, key: ApiKey = None, as_json: AsJson = False
 ) -> None:
     """Say in plain words what is set up and what is wrong."""
-    from app.services.doctor import examine, examine_server
+    from app.services.operations.doctor import examine, examine_server
 
     if server is None:
         findings = list(examine(read_settings(data)))

@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from app.terminal import (
+from app.commands.terminal import (
     ApiKey,
     AsJson,
     Collection,
@@ -23,7 +23,7 @@ from app.terminal import (
     reports_errors,
     safe_text,
 )
-from app.uploading import Outcome, find_entries, upload
+from app.commands.upload import Outcome, find_entries, upload
 
 
 @reports_errors
@@ -74,7 +74,7 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Make a collection hold what a folder holds, and nothing else; heeds .gitignore."""
-    from app import mirror
+    from app.commands import sync as mirror
 
     outcome = Outcome()
     # Before anything is opened, so that a wrong path is said at once.
@@ -117,7 +117,7 @@ def import_url(
     as_json: AsJson = False,
 ) -> None:
     """Fetch web pages and upload them; of a sitemap, all the pages of its host."""
-    from app.importing import import_urls
+    from app.commands.import_url import import_urls
 
     outcome = Outcome()
     settings = read_settings(data)

@@ -17,7 +17,7 @@ from shutil import copyfileobj
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
-from app.db.session import hold_folder
+from app.db.sqlite import hold_folder
 from app.errors import Conflict, CorruptData, NotFound, StorageFailed, StorageFull
 
 _DATABASE, _FACTS = "folio.db", "backup.json"

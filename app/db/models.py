@@ -288,7 +288,7 @@ class TermsRow(Table):
     analysis: Mapped[int]
     """Number of the rules that made them."""
     data: Mapped[bytes]
-    """Pairs of hash and count; app.index.lexical packs them."""
+    """Pairs of hash and count; app.index.bm25 packs them."""
     data_crc32: Mapped[int] = mapped_column(BigInteger)
 
 

@@ -117,7 +117,7 @@ def open_checkpoint(settings: Settings) -> Checkpoint:
     cannot be run faithfully.
     """
     if settings.model_url:
-        from app.embedding.remote_engine import describe_remote
+        from app.embedding.remote import describe_remote
 
         return describe_remote(settings)
     folder, name, revision = _locate(settings)

@@ -61,11 +61,11 @@ class Engine(Protocol):
 def load_engine(checkpoint: Checkpoint, settings: Settings) -> Engine:
     """Load the weights of `checkpoint`; raises ModelUnavailable with the reason."""
     if settings.model_url:
-        from app.embedding.remote_engine import RemoteEngine
+        from app.embedding.remote import RemoteEngine
 
         return RemoteEngine(checkpoint, settings)
     # torch and transformers take seconds to import; a command that embeds nothing does not pay.
-    from app.embedding.torch_engine import TorchEngine
+    from app.embedding.torch.engine import TorchEngine
 
     try:
         return TorchEngine(

@@ -20,7 +20,7 @@ from fastapi import FastAPI
 
 from app.config import Settings
 from app.main import create_app
-from app.resources import Resources, open_resources
+from app.runtime.resources import Resources, open_resources
 
 T = TypeVar("T")
 Json = dict[str, Any]

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from app.config import Settings
 from app.domain import Mode
-from app.services import fusion
+from app.services.search import scoring as fusion
 from tests.api.service import Collection, Json, Service, open_service
 
 SECTIONS = "\n\n".join(

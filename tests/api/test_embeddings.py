@@ -16,8 +16,8 @@ import pytest
 
 from app.config import Settings
 from app.domain import Item, Matrix, Span, Task
-from app.embedding.lanes import Lane
-from app.embedding.torch_engine import TorchEngine
+from app.embedding.scheduler import Lane
+from app.embedding.torch.engine import TorchEngine
 from app.errors import EmbeddingCancelled
 from tests.api.service import Service, folio_environment, open_service, poll, run_server
 

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from app.config import Settings
 from app.db.models import Collection as Row
 from app.db.models import Document, Key, Version
-from app.services import ranking
+from app.services.search import candidates as ranking
 from tests.api.service import Collection, Json, Service, open_service
 
 QUERY = "hot tea with milk"
@@ -219,8 +219,8 @@ def test_only_an_admin_asks_for_another_key(tmp_path: Path, jina_v3: Path) -> No
     settings = Settings(data=tmp_path / "data", model=str(jina_v3))
     with open_service(settings, requires_keys=True, works=False, loads=False) as service:
         from app.domain import Scope
-        from app.services.collections import create_collection
-        from app.services.keys import create_key
+        from app.services.access.keys import create_key
+        from app.services.articles.collections import create_collection
 
         create_collection(service.resources, "help")
         info, token = create_key(service.resources, name="bot", scope=Scope.READ)

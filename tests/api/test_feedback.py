@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from app.config import Settings
 from app.db.models import Feedback, LoggedQuery
-from app.services.feedback import store_queries
+from app.services.quality.feedback import store_queries
 from tests.api.service import Collection, Service, open_service
 
 

@@ -17,14 +17,14 @@ import pytest
 from fastapi import APIRouter
 from sqlalchemy import select
 
-from app.api.auth import GuardedRoute
+from app.api.access import GuardedRoute
 from app.config import Settings
 from app.db import models
 from app.domain import GenerationState, Progress
 from app.errors import FolioError
 from app.main import create_app
-from app.resources import describe_generation, open_resources
-from app.services.keys import install_admin_key
+from app.runtime.resources import describe_generation, open_resources
+from app.services.access.keys import install_admin_key
 from tests.api.service import (
     FOLIO,
     Collection,

@@ -9,7 +9,7 @@ import pytest
 from app.config import Settings
 from app.domain import Item, Matrix, Span, Task
 from app.embedding.engine import Engine
-from app.services import reranking
+from app.services.search import rerank as reranking
 from tests.api.service import Collection, Json, Service, open_service
 
 

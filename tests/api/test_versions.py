@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.client import Client
+from app.commands.client import Client
+from app.commands.upload import Entry, Outcome, upload
 from app.config import Settings
-from app.uploading import Entry, Outcome, upload
 from ingest.worker import run_worker
 from tests.api.service import Collection, Service, open_service, poll
 
@@ -115,7 +115,7 @@ def test_full_queue_says_when_to_come_back_and_an_upload_waits_for_it(
         outcome = Outcome()
         entries = [Entry("second", "second", body={"text": "Second."})]
         with stack, pytest.MonkeyPatch.context() as patch:
-            patch.setattr("app.uploading.sleep", wait)
+            patch.setattr("app.commands.upload.sleep", wait)
             upload(Client(service.http), "full", entries, outcome, lambda _: None)
         assert outcome.counts["ready"] == 1
         assert waits[0] == float(refused.headers["Retry-After"])

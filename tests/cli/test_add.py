@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app import uploading
+from app.commands import upload as uploading
 from app.config import Settings
 from app.errors import ModelUnavailable
 from tests.api.service import Collection, Service, open_service, poll

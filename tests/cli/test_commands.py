@@ -9,7 +9,7 @@ import pytest
 
 from app.config import Settings
 from app.domain import Scope
-from app.services.keys import create_key
+from app.services.access.keys import create_key
 from tests.api.service import Collection, Service, open_service, poll
 from tests.cli.command import Ran, folio
 
@@ -139,7 +139,7 @@ def test_id_that_a_terminal_is_too_narrow_for_is_folded_and_not_cut(
     document_id = "folder/" + "0123456789" * 20
     collection.add({"id": document_id, "text": "Tea."})
     assert f" {document_id} " in ask("list").stdout
-    monkeypatch.setattr("app.terminal.out.width", 80)
+    monkeypatch.setattr("app.commands.terminal.out.width", 80)
     lines = ask("list").stdout.splitlines()
     assert max(map(len, lines)) <= 80
     assert document_id in "".join(line[:40].split()[0] for line in lines[1:] if line.split())

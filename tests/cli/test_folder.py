@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
-from app.resources import open_resources
+from app.runtime.resources import open_resources
 from tests.api.service import folio_environment, open_service, run_server
 from tests.cli.command import Ran, folio, run_folio
 

@@ -7,9 +7,9 @@ from threading import Thread
 
 import pytest
 
-from app import fetching
+from app.commands import fetch as fetching
+from app.commands.fetch import FetchFailed, ForbiddenAddress, fetch, is_allowed, parse_networks
 from app.errors import FolioError, InvalidRequest
-from app.fetching import FetchFailed, ForbiddenAddress, fetch, is_allowed, parse_networks
 from tests.api.service import Collection
 from tests.cli.command import Ran
 

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from app.commands.scheduled_sync import run_scheduled_sync
 from app.config import Settings
 from app.main import create_app
-from app.resources import open_resources
-from app.schedule import run_scheduled_sync
-from app.services.doctor import examine, examine_server
+from app.runtime.resources import open_resources
+from app.services.operations.doctor import examine, examine_server
 from tests.api.service import Collection, Service, poll, serve_app
 
 

@@ -13,9 +13,14 @@ import pytest
 from app.config import Settings
 from app.db.backup import restore_backup, write_backup
 from app.errors import Conflict, CorruptData, DataFolderHeld, NotFound
-from app.resources import Resources, open_resources
-from app.services.collections import create_collection
-from app.services.documents import delete_document, get_document, list_documents, put_documents
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.collections import create_collection
+from app.services.articles.documents import (
+    delete_document,
+    get_document,
+    list_documents,
+    put_documents,
+)
 from tests.conftest import Ingest, article
 
 _BACKUPS = 20

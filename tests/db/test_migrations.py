@@ -10,7 +10,7 @@ from sqlalchemy import Engine, create_engine, event, inspect, select
 
 from app.db import migrations
 from app.db.models import Collection, Document, Original, Table, Version
-from app.db.session import open_database
+from app.db.sqlite import open_database
 from app.errors import CorruptData, FolioError
 
 

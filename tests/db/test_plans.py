@@ -9,7 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.db import queries, queue
-from app.db.session import open_database
+from app.db.sqlite import open_database
 from app.domain import Stage
 
 

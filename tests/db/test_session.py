@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.db.models import Collection
-from app.db.session import Database, open_database
+from app.db.sqlite import Database, open_database
 from app.errors import DataFolderHeld, StorageFull
 
 
@@ -36,7 +36,7 @@ def test_second_opener_is_refused_and_told_who_owns_the_folder(tmp_path: Path) -
 def test_folder_of_a_killed_process_can_be_opened(tmp_path: Path) -> None:
     """The lock goes with the process, whatever it left in the file."""
     script = (
-        "import os, sys; from pathlib import Path; from app.db.session import open_database\n"
+        "import os, sys; from pathlib import Path; from app.db.sqlite import open_database\n"
         "with open_database(Path(sys.argv[1]), holder='doomed'): os.kill(os.getpid(), 9)"
     )
     ended = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)

@@ -23,9 +23,9 @@ from app.config import Settings
 from app.db.backup import restore_backup, write_backup
 from app.db.models import UnitRow
 from app.domain import Mode, Status
-from app.resources import Resources, open_resources
-from app.services.documents import list_documents
-from app.services.search import search_documents
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.documents import list_documents
+from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.api.service import poll

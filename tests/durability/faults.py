@@ -26,9 +26,9 @@ from sqlalchemy import select, text
 from app.config import Settings
 from app.db.models import Document, Original, Version
 from app.errors import FolioError
-from app.resources import Resources, open_resources
-from app.services.collections import create_collection
-from app.services.documents import Upload, delete_document, put_documents
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.collections import create_collection
+from app.services.articles.documents import Upload, delete_document, put_documents
 from tests.durability.table import Row, finish
 
 MODES = {"kill": 1, "torn write": 2, "ENOSPC once": 3, "ENOSPC onward": 4, "EIO": 5}

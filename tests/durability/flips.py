@@ -19,10 +19,10 @@ from traceback import print_exc
 from app.config import Settings
 from app.domain import Mode
 from app.errors import FolioError, NotFound
-from app.resources import Resources, open_resources
-from app.services.collections import create_collection
-from app.services.documents import Upload, get_document, put_documents
-from app.services.search import search_documents
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.collections import create_collection
+from app.services.articles.documents import Upload, get_document, put_documents
+from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.checkpoints import make_jina_v3

@@ -25,7 +25,7 @@ from sqlalchemy import Engine, create_engine, event, select
 from app.config import Settings
 from app.db import migrations
 from app.db.models import Collection
-from app.db.session import open_database
+from app.db.sqlite import open_database
 from tests.api.service import folio_environment, poll
 from tests.checkpoints import make_jina_v3
 from tests.durability.serving import run_forked

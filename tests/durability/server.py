@@ -27,7 +27,7 @@ from sqlalchemy import func, select
 
 from app.config import Settings
 from app.db.models import UnitRow, Version
-from app.resources import open_resources
+from app.runtime.resources import open_resources
 from tests.api.service import poll
 from tests.checkpoints import make_jina_v3
 from tests.durability.serving import STOP_SECONDS, Server, run_forked

@@ -24,7 +24,7 @@ STOP_SECONDS = 30.0
 _context = multiprocessing.get_context("forkserver")
 _IMPORTED = [
     "app.main",
-    "app.embedding.torch_engine",
+    "app.embedding.torch.engine",
     "transformers.models.jina_embeddings_v3.modeling_jina_embeddings_v3",
     "alembic.runtime.migration",
     "peft",

@@ -13,7 +13,7 @@ import torch
 from app.config import Settings
 from app.domain import Task
 from app.embedding.checkpoint import open_checkpoint
-from app.embedding.torch_engine import TorchEngine
+from app.embedding.torch.engine import TorchEngine
 
 MODEL = os.environ.get("FOLIO_TEST_JINA_V3", "")
 REVISION = os.environ.get("FOLIO_TEST_JINA_V3_REVISION", "")

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 
 from app.domain import Item, Task
 from app.embedding.checkpoint import read_checkpoint
-from app.embedding.jina_v2 import alibi_slopes
-from app.embedding.torch_engine import TorchEngine
+from app.embedding.torch.engine import TorchEngine
+from app.embedding.torch.jina_v2 import alibi_slopes
 from app.errors import UnsupportedCheckpoint
 from tests.checkpoints import make_jina_v2
 

@@ -9,12 +9,12 @@ import pytest
 
 from app.config import Settings
 from app.domain import Item, Task
-from app.embedding import torch_engine
 from app.embedding.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from app.embedding.engine import load_engine
-from app.embedding.openvino_pass import OpenVinoPass
-from app.embedding.packed import PackedEncoder
-from app.embedding.torch_engine import TorchEngine
+from app.embedding.torch import engine as torch_engine
+from app.embedding.torch.engine import TorchEngine
+from app.embedding.torch.openvino_pass import OpenVinoPass
+from app.embedding.torch.packed import PackedEncoder
 from app.errors import ModelUnavailable
 from tests.checkpoints import make_jina_v2, make_jina_v3, make_plain
 

@@ -20,9 +20,9 @@ from app.config import Settings
 from app.domain import Embedding, Item, Span, Task
 from app.embedding.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from app.embedding.engine import load_engine
-from app.embedding.layers import Groups, Linear
-from app.embedding.packed import PackedEncoder, attend_by_products, can_prepack
-from app.embedding.torch_engine import TorchEngine
+from app.embedding.torch.engine import TorchEngine
+from app.embedding.torch.layers import Groups, Linear
+from app.embedding.torch.packed import PackedEncoder, attend_by_products, can_prepack
 from app.errors import InvalidRequest, ModelUnavailable, TextTooLong
 from tests.checkpoints import PROMPTS, make_jina_v3, make_plain
 from tests.embedding.reference import (
@@ -324,7 +324,7 @@ def test_prepacked_weight_gives_the_products_of_the_plain_one(
 def test_architecture_without_a_packed_form_gives_the_vectors_of_sentence_transformers(
     jina_v3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.embedding.torch_engine.read_network", lambda *_: None)
+    monkeypatch.setattr("app.embedding.torch.engine.read_network", lambda *_: None)
     plain = make_plain(tmp_path, "bert")
     ours = TorchEngine(read_checkpoint(plain), device="cpu")
     assert not isinstance(ours._encoder, PackedEncoder)

@@ -17,10 +17,10 @@ from threading import Event
 from app.config import Settings
 from app.domain import Mode
 from app.embedding.engine import Engine
-from app.resources import Resources, open_resources
-from app.services.context import build_context
-from app.services.documents import Upload, get_document, put_documents
-from app.services.search import search_documents
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.documents import Upload, get_document, put_documents
+from app.services.search.context import build_context
+from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.ingest.bad_files import make_docx, word_paragraph

@@ -19,16 +19,16 @@ from app.db import queue
 from app.db.models import Attribute, Change, Original, PassageRow, Table, UnitRow, Version
 from app.domain import Article, Item, Status, Task
 from app.embedding.engine import Engine
-from app.resources import MAX_CUT_OFFS, Resources, open_resources
-from app.services.collections import create_collection, list_collections
-from app.services.documents import (
+from app.runtime.resources import MAX_CUT_OFFS, Resources, open_resources
+from app.services.articles.collections import create_collection, list_collections
+from app.services.articles.documents import (
     DocumentInfo,
     Upload,
     delete_document,
     get_document,
     put_documents,
 )
-from app.services.search import search_documents
+from app.services.search.search import search_documents
 from ingest.pipeline import Prepared, embed_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue

@@ -16,9 +16,9 @@ from app.db import queries
 from app.db.models import Document, PassageRow, UnitRow, Version
 from app.domain import Embedding, Item, Task
 from app.embedding.engine import Engine
-from app.resources import Resources, open_resources
-from app.services.collections import create_collection, list_collections
-from app.services.search import search_documents
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.collections import create_collection, list_collections
+from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 

@@ -19,21 +19,21 @@ from hypothesis.stateful import (
 from app.config import Settings
 from app.domain import Comparison, Hit, Status
 from app.errors import Conflict, NotFound
-from app.resources import Resources, open_resources
-from app.services.collections import (
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.collections import (
     create_collection,
     delete_collection,
     get_collection,
     list_collections,
 )
-from app.services.documents import (
+from app.services.articles.documents import (
     delete_document,
     get_document,
     get_job,
     list_documents,
     put_documents,
 )
-from app.services.search import search_documents
+from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.conftest import article

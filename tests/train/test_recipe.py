@@ -12,7 +12,7 @@ from transformers import AutoModel
 
 from app.domain import Item, Span, Task
 from app.embedding.checkpoint import read_checkpoint
-from app.embedding.torch_engine import TorchEngine
+from app.embedding.torch.engine import TorchEngine
 from bench import model as model_bench
 from train import __main__ as command
 from train.articles import STEP_TOKENS, split_model

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import AliasChoices, BaseModel, Field, StrictBool, field_validator
 from starlette.concurrency import run_in_threadpool
 
-from app.api.auth import Opened, needs
+from app.api.access import Opened, needs
 from app.api.bodies import takes
-from app.api.compat.openai import OpenAIBody, OpenAIRoute, openai_body, openai_responses
+from app.api.compat.errors import OpenAIBody, OpenAIRoute, openai_body, openai_responses
 from app.domain import Scope, Task, Vector
 from app.errors import NotFound
-from app.resources import Resources
-from app.services.embeddings import MAX_TEXTS, TextEmbedding, embed_texts
+from app.runtime.resources import Resources
+from app.services.operations.embeddings import MAX_TEXTS, TextEmbedding, embed_texts
 
 router = APIRouter(prefix="/v1", route_class=OpenAIRoute, tags=["embeddings"])
 

@@ -1,0 +1,1 @@
+"""Folio's own REST interface: a router with its schemas a topic."""

@@ -1,0 +1,78 @@
+"""Progress of a job as server-sent events."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from app.api.access import Caller, GuardedRoute, Opened, needs
+from app.api.problems import problem_responses
+from app.api.v1.schemas import JobOut
+from app.domain import Scope
+from app.errors import FolioError, NotFound
+from app.runtime.resources import Resources
+from app.services.articles.documents import JobInfo, get_job
+
+router = APIRouter(prefix="/v1", route_class=GuardedRoute, responses=problem_responses(401, 403))
+
+_POLL_SECONDS = 0.3
+# A stream holds up the end of the process; a client opens the next one by itself, as
+# server-sent events have it, and gets the whole state at once.
+_STREAM_SECONDS = 8.0
+_RECONNECT_MS = 500
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    openapi_extra=needs(Scope.READ),
+    response_class=StreamingResponse,
+    responses=problem_responses(404)
+    | {
+        200: {
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "description": "`progress` whenever the job moved, then `done`; each holds the job",
+        }
+    },
+    tags=["documents"],
+)
+async def follow_job(job_id: str, resources: Opened, caller: Caller) -> StreamingResponse:
+    """Send how far a job is, as server-sent events.
+
+    The stream ends after `done`, or after a few seconds: a client then connects again.
+    """
+    job = await run_in_threadpool(get_job, resources, job_id)
+    if not caller.sees(job.collection):
+        raise NotFound("there is no such job", code="job_not_found")
+    return StreamingResponse(
+        _follow(resources, job),
+        media_type="text/event-stream",
+        # Proxies would hold the events back.
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _follow(resources: Resources, job: JobInfo) -> AsyncIterator[str]:
+    yield f"retry: {_RECONNECT_MS}\n\n"
+    deadline = asyncio.get_running_loop().time() + _STREAM_SECONDS
+    sent: JobInfo | None = None
+    while True:
+        is_done = not job.is_pending
+        if is_done or job != sent:
+            yield _event("done" if is_done else "progress", job)
+            sent = job
+        if is_done or asyncio.get_running_loop().time() > deadline:
+            return
+        await asyncio.sleep(_POLL_SECONDS)
+        try:
+            job = await run_in_threadpool(get_job, resources, job.job_id)
+        except FolioError:
+            # Its collection was deleted, or the disk fails: the next connection is told so.
+            return
+
+
+def _event(name: str, job: JobInfo) -> str:
+    body = JobOut.model_validate(job).model_dump(mode="json")
+    return f"event: {name}\ndata: {json.dumps(body)}\n\n"

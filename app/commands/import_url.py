@@ -1,0 +1,89 @@
+"""What `folio import-url` does: fetch pages here, and upload them as `folio add` does.
+
+The server never fetches anything, so a key to it is no way into the network that it stands in.
+"""
+
+from collections.abc import Sequence
+from email.message import Message
+from typing import Any
+
+from app.commands.client import Client, document_path
+from app.commands.fetch import Network, Page, fetch, make_id, parse_networks, read_sitemap
+from app.commands.upload import Outcome, wait_for_job
+from app.config import Settings
+from app.errors import FolioError
+from ingest.formats import resolve_media_type
+from ingest.parsers.text import decode_text
+
+_FIELDS = {
+    "text/html": "html",
+    "application/xhtml+xml": "html",
+    "text/plain": "text",
+    "text/markdown": "markdown",
+}
+
+
+def import_urls(
+    client: Client,
+    collection: str,
+    urls: Sequence[str],
+    outcome: Outcome,
+    *,
+    settings: Settings,
+    limit: int,
+) -> None:
+    """Fetch and upload pages, and wait for them; what cannot be fetched or read fails by its URL.
+
+    Raises FolioError when a sitemap lists more than `limit` pages.
+    """
+    networks = parse_networks(settings.fetch_networks)
+    waiting, jobs = list(urls), []
+    named = set(urls)
+    seen: set[str] = set()
+    while waiting:
+        url = waiting.pop(0)
+        if url in seen:
+            continue
+        seen.add(url)
+        try:
+            page = fetch(url, networks=networks, max_bytes=settings.max_body_bytes)
+            listed = _find_listed(page, networks, settings) if url in named else None
+            if listed is None:
+                jobs.append(_upload(client, collection, url, page))
+            else:
+                waiting += listed
+        except FolioError as error:
+            outcome.fail(url, error.code, str(error))
+        if len(seen) + len(waiting) > limit:
+            raise FolioError(f"there are more than {limit} pages; --limit raises that")
+    for accepted in jobs:
+        _follow(client, accepted, outcome)
+
+
+def _find_listed(page: Page, networks: tuple[Network, ...], settings: Settings) -> list[str] | None:
+    return read_sitemap(page, networks=networks, max_bytes=settings.max_body_bytes)
+
+
+def _upload(client: Client, collection: str, url: str, page: Page) -> dict[str, Any]:
+    """Upload a page under the id of the URL that was asked for."""
+    media_type = resolve_media_type(page.content_type, page.url.partition("?")[0], page.data)
+    field = _FIELDS.get(media_type.partition(";")[0])
+    path = document_path(collection, make_id(url))
+    if field is None:
+        return client.call("PUT", path, content=page.data, headers={"Content-Type": media_type})
+    declared = Message()
+    declared["content-type"] = page.content_type
+    text, _ = decode_text(page.data, declared.get_content_charset() or "")
+    return client.call("PUT", path, json={field: text, "url": page.url})
+
+
+def _follow(client: Client, accepted: dict[str, Any], outcome: Outcome) -> None:
+    change = accepted["documents"][0]["change"]
+    if change != "content":
+        outcome.counts["unchanged" if change == "none" else "updated"] += 1
+        return
+    job = wait_for_job(client, accepted["job_id"])
+    outcome.counts["ready"] += job["counts"]["ready"]
+    outcome.tokens += job["tokens"]
+    for failure in job["errors"]:
+        outcome.fail(failure["id"], failure["code"], failure["message"])

@@ -1,0 +1,336 @@
+"""What `folio add` does: find articles, upload them in batches, follow them until they are done."""
+
+import glob
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+from unicodedata import normalize
+
+from app.commands.client import Client, RequestFailed, collection_path
+from app.errors import FolioError, InvalidRequest
+from ingest.formats import BUNDLE_SUFFIXES, SUFFIXES
+
+_BATCH_DOCUMENTS = 64
+_BATCH_BYTES = 4 * 2**20
+_POLL_SECONDS = 0.2
+# A model takes this long to load from a slow disk.
+_PATIENCE_SECONDS = 60.0
+# What is wrong with an upload; any other failure would meet the next one as well.
+_REFUSALS = {400, 409, 413, 415, 422}
+_FIELDS = {"text", "html", "markdown", "title", "url", "attributes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An article to upload: a file on disk, or the body of one line of a JSONL file."""
+
+    id: str
+    source: str
+    """Where it was found: a path, or `file.jsonl:line`."""
+    path: Path | None = None
+    body: dict[str, Any] | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A job to follow; `settled` of its documents were ready when it was made."""
+
+    id: str
+    settled: int
+
+
+class NotReading(FolioError):
+    """The service has taken articles and cannot read them."""
+
+    status, code = 503, "not_reading"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of an `add`."""
+
+    total: int = 0
+    counts: dict[str, int] = field(
+        default_factory=lambda: {"ready": 0, "unchanged": 0, "updated": 0, "failed": 0}
+    )
+    failures: list[dict[str, str]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    tokens: int = 0
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+    def fail(self, document_id: str, code: str, message: str) -> None:
+        self.counts["failed"] += 1
+        self.failures.append({"id": document_id, "code": code, "message": message})
+
+
+def find_entries(patterns: Iterable[str], outcome: Outcome) -> list[Entry]:
+    """Return the articles that files, folders, globs and .jsonl files stand for.
+
+    A file's id is its name, or its path relative to the folder that was named. What a folder holds
+    beside readable files is noted in `outcome.skipped`; what was named and cannot be read fails,
+    and so does an article with the id of another.
+    """
+    entries: dict[str, Entry] = {}
+    for pattern in patterns:
+        # A file that is there is meant by its name, brackets and all.
+        paths = glob.glob(glob.escape(pattern)) or sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute patterns
+        if not paths:
+            outcome.fail(pattern, "not_found", "no such file or folder")
+        for path in map(Path, paths):
+            for entry in _find(path, outcome):
+                # The service compares ids in this form.
+                first = entries.setdefault(normalize("NFC", entry.id), entry)
+                if not _is_same(first, entry):
+                    outcome.fail(
+                        entry.source, "duplicate_id", f"{first.source} has the same id, {entry.id}"
+                    )
+    return list(entries.values())
+
+
+def upload(
+    client: Client,
+    collection: str,
+    entries: list[Entry],
+    outcome: Outcome,
+    on_progress: Callable[[Outcome], None],
+) -> None:
+    """Upload `entries` and follow them until each is ready or failed.
+
+    Raises NotReading when the service has taken them and makes nothing of them.
+    """
+    started = monotonic()
+    outcome.total = outcome.done + len(entries)
+    jobs: list[_Job] = []
+    for batch in _batches(entries):
+        jobs += _upload_batch(client, collection, batch, outcome)
+        outcome.seconds = monotonic() - started
+        on_progress(outcome)
+    ready, tokens = outcome.counts["ready"], 0
+    for upload_job in jobs:
+        for job in _follow(client, upload_job):
+            outcome.counts["ready"] = ready + job["counts"]["ready"] - upload_job.settled
+            outcome.tokens = tokens + job["tokens"]
+            outcome.seconds = monotonic() - started
+            on_progress(outcome)
+        ready, tokens = outcome.counts["ready"], outcome.tokens
+        for failure in job["errors"]:
+            outcome.fail(failure["id"], failure["code"], failure["message"])
+        on_progress(outcome)
+
+
+def wait_for_job(client: Client, job_id: str) -> dict[str, Any]:
+    """Return a job once all of it is ready or failed; raises NotReading as `upload` does."""
+    *_, job = _follow(client, _Job(job_id, 0))
+    return job
+
+
+def _follow(client: Client, upload_job: _Job) -> Iterator[dict[str, Any]]:
+    """Yield the job again and again, the last time when all of it is ready or failed."""
+    counts, moved = None, monotonic()
+    while True:
+        job = client.call("GET", f"/v1/jobs/{upload_job.id}")
+        yield job
+        if not job["counts"]["queued"] and not job["counts"]["processing"]:
+            return
+        if job["counts"] != counts:
+            counts, moved = job["counts"], monotonic()
+        elif monotonic() - moved > _PATIENCE_SECONDS:
+            _check_ready(client)
+        sleep(_POLL_SECONDS)
+
+
+def _check_ready(client: Client) -> None:
+    try:
+        client.call("GET", "/readyz")
+    except RequestFailed as error:
+        raise NotReading(
+            f"nothing is read at present ({error}); what was acknowledged stays queued"
+        ) from error
+
+
+def _find(path: Path, outcome: Outcome) -> Iterator[Entry]:
+    """Yield the articles at a path; what keeps it from being read is noted as a failure."""
+    found = False
+    failed_before = outcome.counts["failed"]
+    try:
+        if path.is_dir():
+            entries = _find_in_folder(path, outcome)
+        elif path.suffix.lower() == ".jsonl":
+            entries = _read_lines(path, outcome)
+        else:
+            entries = _take_file(path, outcome)
+        for entry in entries:
+            found = True
+            if _is_unicode(entry.id):
+                yield entry
+            else:
+                outcome.fail(entry.source, "invalid_id", "the name is not UTF-8")
+    except OSError as error:
+        outcome.fail(str(path), "unreadable_file", error.strerror or str(error))
+    if not found and outcome.counts["failed"] == failed_before:
+        outcome.fail(str(path), "no_article", "there is no article in it")
+
+
+def _find_in_folder(folder: Path, outcome: Outcome) -> Iterator[Entry]:
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if not path.is_file() or any(part.startswith(".") for part in relative.parts):
+            continue
+        if path.suffix.lower() in SUFFIXES | BUNDLE_SUFFIXES:
+            yield Entry(relative.as_posix(), str(path), path=path, size=path.stat().st_size)
+        else:
+            outcome.skipped.append(relative.as_posix())
+
+
+def _take_file(path: Path, outcome: Outcome) -> Iterator[Entry]:
+    size = path.stat().st_size
+    if path.suffix.lower() in SUFFIXES | BUNDLE_SUFFIXES:
+        yield Entry(path.name, str(path), path=path, size=size)
+    else:
+        named = path.suffix or "a file without a suffix"
+        readable = " ".join(sorted(SUFFIXES | BUNDLE_SUFFIXES))
+        message = f"{named} is not read; these are: {readable}"
+        outcome.fail(str(path), "unsupported_media_type", message)
+
+
+def _read_lines(path: Path, outcome: Outcome) -> Iterator[Entry]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            where = f"{path.name}:{number}"
+            try:
+                yield _read_line(json.loads(line), where, len(line))
+            except json.JSONDecodeError as error:
+                outcome.fail(where, "invalid_line", f"{error.msg}, at column {error.colno}")
+            except (ValueError, RecursionError, InvalidRequest) as error:
+                outcome.fail(where, "invalid_line", str(error))
+
+
+def _read_line(line: Any, where: str, size: int) -> Entry:
+    """Return the article on a line: {"id" or "_id", "text" | "html" | "markdown", "title"?, …}.
+
+    Fields that an article does not have become its attributes.
+    """
+    if not isinstance(line, dict):
+        raise InvalidRequest("the line is not a JSON object")
+    document_id = line.pop("id", None) or line.pop("_id", None)
+    if not isinstance(document_id, str):
+        raise InvalidRequest("the line has no id that is a string")
+    body = {key: line.pop(key) for key in list(line) if key in _FIELDS}
+    extra = {key: value for key, value in line.items() if value not in (None, {}, [])}
+    attributes = body.get("attributes") or {}
+    if not isinstance(attributes, dict):
+        raise InvalidRequest("the attributes are not a JSON object")
+    if extra:
+        body["attributes"] = {**extra, **attributes}
+    # Lone surrogates and NaN: Python reads them, and JSON has no such thing.
+    json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    return Entry(document_id, where, body=body, size=size)
+
+
+def _is_unicode(name: str) -> bool:
+    """Return whether a name can be sent: bytes of a file name that are not UTF-8 cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_same(first: Entry, other: Entry) -> bool:
+    """Return whether two entries are one: a file that was named twice."""
+    if first is other or first.path is None or other.path is None:
+        return first is other
+    return first.path.resolve() == other.path.resolve()
+
+
+def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Yield runs of entries of one kind within the limits."""
+    batch: list[Entry] = []
+    size = 0
+    for entry in entries:
+        if batch and (
+            len(batch) == _BATCH_DOCUMENTS
+            or size + entry.size > _BATCH_BYTES
+            or (entry.path is None) != (batch[0].path is None)
+        ):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += entry.size
+    if batch:
+        yield batch
+
+
+def _upload_batch(
+    client: Client, collection: str, batch: list[Entry], outcome: Outcome
+) -> list[_Job]:
+    """Upload a batch; when it is refused, its articles one by one, to find those at fault."""
+    try:
+        answer = _send_patiently(client, collection, batch)
+    except FolioError as error:
+        if error.status not in _REFUSALS:
+            raise
+        if len(batch) == 1:
+            outcome.fail(batch[0].id, error.code, str(error))
+            return []
+        return [
+            job for entry in batch for job in _upload_batch(client, collection, [entry], outcome)
+        ]
+    settled = [d["change"] for d in answer["documents"] if d["status"] == "ready"]
+    outcome.counts["unchanged"] += settled.count("none")
+    outcome.counts["updated"] += settled.count("metadata")
+    # A bundle is one entry and several documents.
+    outcome.total += len(answer["documents"]) - len(batch)
+    if len(settled) == len(answer["documents"]):
+        return []
+    return [_Job(answer["job_id"], len(settled))]
+
+
+def _send_patiently(client: Client, collection: str, batch: list[Entry]) -> dict[str, Any]:
+    """Send a batch, waiting as long as the server asks while its queue is full.
+
+    Raises NotReading when nothing takes documents off the queue.
+    """
+    while True:
+        try:
+            return _send(client, collection, batch)
+        except RequestFailed as error:
+            if error.status != HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+            _check_ready(client)
+            sleep(max(error.retry_after_s, _POLL_SECONDS))
+
+
+def _send(client: Client, collection: str, batch: list[Entry]) -> dict[str, Any]:
+    path = f"{collection_path(collection)}/documents"
+    if batch[0].path is None:
+        documents = [{"id": entry.id, **(entry.body or {})} for entry in batch]
+        return client.call("POST", path, json={"documents": documents})
+    files = [
+        ("files", (entry.path.name, _read_file(entry.path), "application/octet-stream"))
+        for entry in batch
+        if entry.path is not None
+    ]
+    return client.call("POST", path, files=files, data={"id": [entry.id for entry in batch]})
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidRequest(error.strerror or str(error), code="unreadable_file") from error

@@ -1,0 +1,306 @@
+"""Vectors from a service: Jina's API, or any that speaks OpenAI's `POST /embeddings`.
+
+Tokens are counted here, with the tokenizer that the model has: what a service would cut silently
+never leaves. Passages come from `late_chunking` where the service is Jina's, and are embedded as
+texts of their own elsewhere.
+"""
+
+import base64
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from app.config import Settings
+from app.domain import Embedding, Item, Matrix, Task
+from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
+from app.embedding.metrics import EngineMetrics
+from app.embedding.scheduler import Lane
+from app.embedding.tokenization import ReadItem, TokenReader
+from app.errors import EmbeddingCancelled, EngineBusy, ModelUnavailable
+
+_MAX_INPUTS = 128
+_REQUEST_TOKENS = 32_768
+_ATTEMPTS = 6
+_LONGEST_PAUSE_S = 60.0
+# How late a cancellation may be noticed.
+_LONGEST_NAP_S = 0.5
+
+
+def describe_remote(settings: Settings) -> Checkpoint:
+    """Return what is known of the configured remote model; connects to nothing."""
+    missing = [
+        name
+        for name in ("model_tokenizer", "dimensions", "model_max_tokens")
+        if getattr(settings, name) is None
+    ]
+    if missing:
+        wanted = ", ".join(f"FOLIO_{name.upper()}" for name in missing)
+        raise ModelUnavailable(f"the model at {_host(settings)} needs the settings {wanted}")
+    tokenizer = _tokenizer_file(settings)
+    if not tokenizer.is_file():
+        raise ModelUnavailable(f"there is no tokenizer {tokenizer}")
+    assert settings.dimensions is not None
+    assert settings.model_max_tokens is not None
+    return Checkpoint(
+        folder=tokenizer.parent,
+        name=settings.model,
+        revision="",
+        model_type=f"remote, {settings.model_api}",
+        hidden_size=settings.dimensions,
+        dimensions=settings.dimensions,
+        max_tokens=settings.model_max_tokens,
+        pooling="mean",
+        include_prompt=True,
+        prompts={},
+        adapters={},
+        lowercase=False,
+        matryoshka=settings.model_api == "jina",
+        identity={
+            "model": settings.model,
+            "service": _host(settings),
+            "api": settings.model_api,
+            "tokenizer": sha256(tokenizer.read_bytes()).hexdigest(),
+            "title_rule": f"title{TITLE_SEPARATOR}text",
+            "dimensions": settings.dimensions,
+        },
+    )
+
+
+class RemoteEngine:
+    """Batches, a budget of tokens a minute, and retries with jitter on 429, 5xx and lost lines."""
+
+    name = "remote"
+    dtype = "float32"
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        settings: Settings,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.device = _host(settings)
+        self.max_tokens = checkpoint.max_tokens
+        self.dimensions = checkpoint.dimensions
+        self.metrics = EngineMetrics()
+        self._reader = TokenReader(Tokenizer.from_file(str(_tokenizer_file(settings))), checkpoint)
+        self._is_jina = settings.model_api == "jina"
+        self._pause = pause
+        self._budget = _Budget(settings.model_tokens_per_minute)
+        headers = {}
+        if settings.model_key_file is not None:
+            key = settings.model_key_file.read_text(encoding="utf-8").strip()
+            headers["Authorization"] = f"Bearer {key}"
+        self._http = httpx.Client(
+            base_url=settings.model_url, headers=headers, timeout=settings.model_seconds
+        )
+
+    def embed(
+        self,
+        items: Sequence[Item],
+        *,
+        dimensions: int | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+        refuses: bool = False,
+    ) -> list[Embedding]:
+        """See Engine.embed. Raises ModelUnavailable when the service does not answer well.
+
+        With `refuses`, raises EngineBusy instead of waiting for the budget of the minute.
+        """
+        cut = (
+            self.dimensions if dimensions is None else self.checkpoint.check_dimensions(dimensions)
+        )
+        reads = self._reader.read(items)
+        is_urgent = all(item.task is Task.QUERY for item in items)
+        lane = Lane.QUERIES if is_urgent else Lane.DOCUMENTS
+        started = time.perf_counter()
+
+        def ask(texts: Sequence[str], tokens: int, task: Task, *, late: bool = False) -> Matrix:
+            self._wait_for_budget(tokens, lane, is_cancelled, refuses=refuses)
+            vectors = self._ask(texts, task, late=late, is_cancelled=is_cancelled)
+            self.metrics.tokens.labels(lane).inc(tokens)
+            self.metrics.fill.labels(lane).observe(tokens / _REQUEST_TOKENS)
+            return vectors[:, :cut]
+
+        most = 2048 if self._is_jina else _MAX_INPUTS
+        units: dict[int, npt.NDArray[np.float32]] = {}
+        for task in Task:
+            mine = [i for i, item in enumerate(items) if item.task is task]
+            for batch in _batches(mine, reads):
+                texts = [self._reader.prefix(items[i].title, task) + items[i].text for i in batch]
+                tokens = sum(len(reads[i].ids) for i in batch)
+                units.update(zip(batch, ask(texts, tokens, task), strict=True))
+        embeddings = []
+        for i, (item, read) in enumerate(zip(items, reads, strict=True)):
+            rows = [units[i][None]]
+            for at in range(0, len(item.spans), most):
+                part = item.spans[at : at + most]
+                texts = [item.text[span.start : span.end] for span in part]
+                rows.append(ask(texts, len(read.ids), item.task, late=self._is_jina))
+            embeddings.append(_join(np.concatenate(rows), read))
+        self.metrics.seconds.labels(lane).observe(time.perf_counter() - started)
+        return embeddings
+
+    def count_tokens(self, item: Item) -> int:
+        """See Engine.count_tokens."""
+        return self._reader.count_tokens(item)
+
+    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
+        """See Engine.token_starts."""
+        return self._reader.token_starts(text)
+
+    def overhead(self, title: str, task: Task) -> int:
+        """See Engine.overhead."""
+        return self.count_tokens(Item("", task, title))
+
+    def warm_up(self) -> None:
+        """Ask once, so that a wrong key or name is found at the start."""
+        self.embed([Item("warm up", Task.QUERY)])
+
+    def _wait_for_budget(
+        self, tokens: int, lane: Lane, is_cancelled: Callable[[], bool], *, refuses: bool
+    ) -> None:
+        # Queries take what they need and leave documents to wait for it.
+        while wait_s := self._budget.take(tokens, may_borrow=lane is Lane.QUERIES):
+            if refuses:
+                self.metrics.refused.labels(lane).inc()
+                raise EngineBusy("the tokens of this minute are used up", round(wait_s) + 1)
+            self._rest(wait_s, is_cancelled)
+
+    def _ask(
+        self, texts: Sequence[str], task: Task, *, late: bool, is_cancelled: Callable[[], bool]
+    ) -> Matrix:
+        body: dict[str, Any] = {"model": self.checkpoint.name, "input": list(texts)}
+        if self._is_jina:
+            body |= {"task": task.value, "embedding_type": "base64", "late_chunking": late}
+            body |= {"dimensions": self.dimensions, "truncate": False}
+        else:
+            body |= {"encoding_format": "base64"}
+        for attempt in range(1, _ATTEMPTS + 1):
+            if is_cancelled():
+                raise EmbeddingCancelled("nobody waits for these vectors any more")
+            try:
+                answer = self._http.post("embeddings", json=body)
+            except httpx.TransportError as error:
+                problem, hint = type(error).__name__, None
+            else:
+                if answer.is_success:
+                    return self._read(answer, len(texts))
+                # The service's own words may quote the texts.
+                problem, hint = f"status {answer.status_code}", answer.headers.get("retry-after")
+                if answer.status_code != 429 and answer.status_code < 500:
+                    break
+            if attempt < _ATTEMPTS:
+                self._rest(_pause_before(attempt, hint), is_cancelled)
+        raise ModelUnavailable(f"{self.checkpoint.name} at {self.device} answers with {problem}")
+
+    def _read(self, answer: httpx.Response, count: int) -> Matrix:
+        try:
+            content = answer.json()
+            parts = sorted(content["data"], key=lambda part: part["index"])
+            vectors = np.stack([_decode(part["embedding"]) for part in parts])
+            answered_by = content.get("model", self.checkpoint.name)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelUnavailable(
+                f"{self.device} gives no embeddings: {type(error).__name__}"
+            ) from None
+        if answered_by != self.checkpoint.name:
+            raise ModelUnavailable(
+                f"{self.checkpoint.name} was asked, and another model answered at {self.device}",
+                code="other_model",
+            )
+        if vectors.shape != (count, self.dimensions) or not np.isfinite(vectors).all():
+            raise ModelUnavailable(
+                f"{self.device} gives vectors of shape {vectors.shape}, "
+                f"{(count, self.dimensions)} is wanted"
+            )
+        return np.asarray(vectors, dtype=np.float32)
+
+    def _rest(self, seconds: float, is_cancelled: Callable[[], bool]) -> None:
+        while seconds > 0:
+            if is_cancelled():
+                raise EmbeddingCancelled("nobody waits for these vectors any more")
+            self._pause(min(_LONGEST_NAP_S, seconds))
+            seconds -= _LONGEST_NAP_S
+
+
+class _Budget:
+    """Tokens a minute, refilled evenly; None is without bound."""
+
+    def __init__(self, tokens_per_minute: int | None) -> None:
+        self._rate = None if tokens_per_minute is None else tokens_per_minute / 60
+        self._most = tokens_per_minute or 0
+        self._left = float(self._most)
+        self._at = time.monotonic()
+        self._lock = Lock()
+
+    def take(self, tokens: int, *, may_borrow: bool) -> float:
+        """Take tokens and return 0, or return the seconds until there will be enough."""
+        if self._rate is None:
+            return 0.0
+        with self._lock:
+            now = time.monotonic()
+            self._left = min(self._most, self._left + (now - self._at) * self._rate)
+            self._at = now
+            # One request may be larger than a minute's budget: it takes a full one.
+            needed = min(tokens, self._most)
+            if self._left < needed and not may_borrow:
+                return (needed - self._left) / self._rate
+            self._left -= tokens
+            return 0.0
+
+
+def _batches(positions: Sequence[int], reads: Sequence[ReadItem]) -> Iterator[list[int]]:
+    batch: list[int] = []
+    total = 0
+    for i in positions:
+        tokens = len(reads[i].ids)
+        if batch and (len(batch) == _MAX_INPUTS or total + tokens > _REQUEST_TOKENS):
+            yield batch
+            batch, total = [], 0
+        batch.append(i)
+        total += tokens
+    if batch:
+        yield batch
+
+
+def _decode(embedding: str | list[float]) -> npt.NDArray[np.float32]:
+    if isinstance(embedding, str):
+        return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4")
+    return np.asarray(embedding, dtype=np.float32)
+
+
+def _join(vectors: Matrix, read: ReadItem) -> Embedding:
+    norms = np.linalg.norm(vectors, axis=1)
+    unit = np.asarray(vectors / np.maximum(norms, 1e-12)[:, None], dtype=np.float32)
+    return Embedding(unit[0], unit[1:], len(read.ids), read.text_tokens, float(norms[0]), norms[1:])
+
+
+def _pause_before(attempt: int, retry_after: str | None) -> float:
+    """Return seconds: what the service asks for, or twice as long each time; both with jitter."""
+    if retry_after is not None and retry_after.isdecimal():
+        base = float(retry_after)
+    else:
+        base = 0.5 * 2.0 ** (attempt - 1)
+    # Spreads callers that were refused at once; no secret is made of it.
+    return min(_LONGEST_PAUSE_S, base * random.uniform(1.0, 1.5))  # noqa: S311
+
+
+def _host(settings: Settings) -> str:
+    return urlsplit(settings.model_url).netloc.rpartition("@")[2]
+
+
+def _tokenizer_file(settings: Settings) -> Path:
+    path = settings.model_tokenizer or Path()
+    return path / "tokenizer.json" if path.is_dir() else path

@@ -1,0 +1,1 @@
+"""The model on torch: packed passes, adapters, and the OpenVINO pass beside them."""

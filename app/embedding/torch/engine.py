@@ -1,0 +1,358 @@
+"""Runs a checkpoint with torch, on a CPU or a GPU; OpenVINO can read its questions."""
+
+import platform
+import warnings
+import weakref
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load as load_safetensors
+from transformers import AutoModel, AutoTokenizer
+from transformers import logging as transformers_logging
+
+from app.domain import Embedding, Item, Task
+from app.embedding.checkpoint import Checkpoint
+from app.embedding.metrics import EngineMetrics
+from app.embedding.scheduler import Lane, Lanes
+from app.embedding.tokenization import ReadItem, TokenReader
+from app.embedding.torch.architectures import read_network
+from app.embedding.torch.jina_v2 import is_jina_v2, read_jina_v2
+from app.embedding.torch.layers import Network
+from app.embedding.torch.packed import CompilePass, PackedEncoder, Steps, pick_dtype
+from app.errors import InvalidRequest, ModelUnavailable
+
+PEFT_PREFIX = "base_model.model."
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+# A second thread saves such a pass little, and on a busy machine costs it much: each of its many
+# short parallel parts waits for the thread that was not scheduled.
+_ONE_THREAD_BELOW_FLOPS = 1e9
+# More tokens in one call than this are no question that somebody waits for.
+_MAX_QUERY_TOKENS = 4096
+
+
+class _Row(NamedTuple):
+    """What is to be made of one item."""
+
+    read: ReadItem
+    adapter: str
+    dimensions: int
+
+
+class _Encoder(Protocol):
+    flops_per_token: int
+
+    def run(
+        self,
+        ids: torch.Tensor,
+        lengths: Sequence[int],
+        adapters: Sequence[str],
+        *,
+        is_urgent: bool = False,
+    ) -> Steps: ...
+
+
+class TorchEngine:
+    """Packed passes with all adapters at once; architectures it does not know run padded."""
+
+    name: str
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: str = "auto",
+        batch_tokens: int = 1024,
+        runtime: str = "torch",
+        dtype: str = "float32",
+        merge_bytes: int = 0,
+        max_waiting_tokens: int = 262_144,
+    ):
+        """Load the weights; `batch_tokens` bounds a batch, a longer row runs alone.
+
+        `runtime` is `torch`, `openvino`, which reads short questions with OpenVINO, or `auto`: the
+        second where it is installed and the processor is an x86. `dtype` is `float32`, `bfloat16`
+        or `auto`, which times both. `merge_bytes` bounds the copies of the weights that have an
+        adapter merged in.
+
+        Raises ModelUnavailable when weights are missing, or OpenVINO was asked for and cannot run.
+        """
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = device
+        self.checkpoint = checkpoint
+        self.max_tokens = checkpoint.max_tokens
+        self.dimensions = checkpoint.dimensions
+        self.metrics = EngineMetrics()
+        tokenizer = AutoTokenizer.from_pretrained(str(checkpoint.folder), local_files_only=True)
+        self._reader = TokenReader(tokenizer.backend_tokenizer, checkpoint)
+        model: Any = None
+        if is_jina_v2(checkpoint.folder):
+            network: Network | None = read_jina_v2(checkpoint.folder)
+        else:
+            model = load_model(checkpoint)
+            network = read_network(model, list(checkpoint.adapters.values()))
+        self._encoder: _Encoder
+        self.name = _choose_runtime(runtime, network, device)
+        if network is None:
+            self.dtype = "float32"
+            self._encoder = _PaddedEncoder(model.to(device), device)
+        else:
+            chosen = pick_dtype(network, device) if dtype == "auto" else DTYPES[dtype]
+            self.dtype = str(chosen).removeprefix("torch.")
+            self._encoder = PackedEncoder(
+                network,
+                device=device,
+                dtype=chosen,
+                merge_bytes=merge_bytes,
+                compile_pass=_load_compiler() if self.name == "openvino" else None,
+            )
+        self._threads = torch.get_num_threads()
+        self._lanes: Lanes[_Row, Embedding] = Lanes(
+            batch_tokens=batch_tokens,
+            max_waiting_tokens=max_waiting_tokens,
+            metrics=self.metrics,
+        )
+        weakref.finalize(self, self._lanes.close)
+
+    def embed(
+        self,
+        items: Sequence[Item],
+        *,
+        dimensions: int | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+        refuses: bool = False,
+    ) -> list[Embedding]:
+        """See Engine.embed."""
+        cut = (
+            self.dimensions if dimensions is None else self.checkpoint.check_dimensions(dimensions)
+        )
+        adapters = self.checkpoint.adapters
+        for task in {item.task for item in items} if adapters else ():
+            if task not in adapters:
+                raise InvalidRequest(f"{self.checkpoint.name} has no adapter for the task {task}")
+        rows = [
+            (_Row(read, adapters.get(item.task, ""), cut), len(read.ids))
+            for item, read in zip(items, self._reader.read(items), strict=True)
+        ]
+        is_urgent = (
+            all(item.task is Task.QUERY for item in items)
+            and sum(tokens for _, tokens in rows) <= _MAX_QUERY_TOKENS
+        )
+        lane = Lane.QUERIES if is_urgent else Lane.DOCUMENTS
+        start = partial(self._start_pass, is_urgent=is_urgent)
+        return self._lanes.run(rows, lane, start, is_cancelled=is_cancelled, refuses=refuses)
+
+    def count_tokens(self, item: Item) -> int:
+        """See Engine.count_tokens."""
+        return self._reader.count_tokens(item)
+
+    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
+        """See Engine.token_starts."""
+        return self._reader.token_starts(text)
+
+    def overhead(self, title: str, task: Task) -> int:
+        """See Engine.overhead."""
+        return self.count_tokens(Item("", task, title))
+
+    def warm_up(self) -> None:
+        """See Engine.warm_up."""
+        for task in (Task.PASSAGE, Task.QUERY):
+            self.embed([Item("warm up", task)])
+
+    @torch.inference_mode()
+    def _start_pass(
+        self, rows: list[_Row], *, is_urgent: bool = False
+    ) -> Generator[None, None, list[Embedding]]:
+        """Run rows as one batch; yields between steps."""
+        # Rows of one length share a call of attention.
+        order = sorted(range(len(rows)), key=lambda i: (len(rows[i].read.ids), rows[i].adapter))
+        lengths = [len(rows[i].read.ids) for i in order]
+        ids = torch.tensor([token for i in order for token in rows[i].read.ids])
+        is_small = len(ids) * self._encoder.flops_per_token < _ONE_THREAD_BELOW_FLOPS
+        adapters = [rows[i].adapter for i in order]
+        steps = self._encoder.run(ids, lengths, adapters, is_urgent=is_urgent)
+        while True:
+            # Another pass may have run since the last step.
+            torch.set_num_threads(1 if is_small else self._threads)
+            try:
+                next(steps)
+            except StopIteration as end:
+                hidden = end.value
+                break
+            yield
+        parts = dict(zip(order, torch.split(hidden, lengths), strict=True))
+        return [self._pool(parts[i], row) for i, row in enumerate(rows)]
+
+    def _pool(self, hidden: torch.Tensor, row: _Row) -> Embedding:
+        """Pool the token vectors of one row (tokens, hidden_size) into unit and span vectors."""
+        item, read = row.read, hidden
+        if not self.checkpoint.include_prompt and item.prompt_tokens:
+            read = hidden[item.prompt_tokens :]
+        match self.checkpoint.pooling:
+            case "mean":
+                unit = read.mean(dim=0)
+            case "cls":
+                unit = read[0]
+            case "max":
+                unit = read.amax(dim=0)
+        # A span without tokens of its own (characters that the tokenizer drops) reads as its unit.
+        pooled = [hidden[a:b].mean(dim=0) if b > a else unit for a, b in item.spans]
+        vectors = torch.stack([unit, *pooled])[:, : row.dimensions]
+        norms = vectors.norm(dim=1)
+        normalized = torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
+        lengths = norms.cpu().numpy()
+        return Embedding(
+            normalized[0],
+            normalized[1:],
+            len(item.ids),
+            item.text_tokens,
+            float(lengths[0]),
+            lengths[1:],
+        )
+
+
+def _choose_runtime(wanted: str, network: Network | None, device: str) -> str:
+    """Return `torch` or `openvino`; raises ModelUnavailable where the wanted one cannot run."""
+    if wanted == "torch":
+        return wanted
+    reason = _why_not_openvino(network, device)
+    if reason is None:
+        return "openvino"
+    if wanted == "openvino":
+        raise ModelUnavailable(f"FOLIO_RUNTIME=openvino: {reason}")
+    return "torch"
+
+
+def _load_compiler() -> CompilePass:
+    # An extra, and tenths of a second to import.
+    from app.embedding.torch.openvino_pass import OpenVinoPass
+
+    return OpenVinoPass
+
+
+def _why_not_openvino(network: Network | None, device: str) -> str | None:
+    if find_spec("openvino") is None:
+        return "OpenVINO is not installed: pip install 'folio-kb[openvino]'"
+    if device != "cpu" or platform.machine() not in ("x86_64", "AMD64"):
+        return f"it runs on x86 processors, not on {device} of {platform.machine()}"
+    from app.embedding.torch.openvino_pass import can_compile
+
+    if network is None or not can_compile(network):
+        return "it has no counterpart of what this model is made of"
+    return None
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+
+
+def load_model(checkpoint: Checkpoint) -> Any:
+    """Return transformers' model in fp32 with the adapters of the checkpoint.
+
+    Raises ModelUnavailable when the file lacks weights that vectors depend on.
+    """
+    folder = str(checkpoint.folder)
+    # Loading bars on stderr would end up between the lines of a command's output.
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    # transformers only warns of what is missing, adapters loaded before among it.
+    with _quiet_transformers(), warnings.catch_warnings():
+        # PEFT warns of the second adapter; several are what is wanted.
+        warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
+        model, report = AutoModel.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+        # The pooler is for classifying; vectors are pooled from the hidden states.
+        missing = [key for key in report["missing_keys"] if not key.startswith("pooler.")]
+        if missing:
+            raise ModelUnavailable(f"{folder} lacks {len(missing)} weights, such as {missing[0]}")
+        for adapter in checkpoint.adapters.values():
+            # By its own folder: as a subfolder, transformers 5.17 does not find it.
+            model.load_adapter(
+                str(checkpoint.folder / adapter),
+                adapter_name=adapter,
+                adapter_kwargs={"local_files_only": True},
+            )
+        if checkpoint.query_adapter is not None:
+            replace_adapter(model, checkpoint.adapters[Task.QUERY], checkpoint.query_adapter)
+    return model.eval().requires_grad_(False)
+
+
+def adapter_weights(model: Any, adapter: str) -> dict[str, torch.nn.Parameter]:
+    """Return the weights of an adapter by the names that a PEFT file gives them."""
+    return {
+        PEFT_PREFIX + name.replace(f".{adapter}", ""): weight
+        for name, weight in model.named_parameters()
+        if f".{adapter}" in name
+    }
+
+
+def replace_adapter(model: Any, adapter: str, data: bytes) -> None:
+    """Put the weights of a safetensors file in the place of an adapter's.
+
+    Raises ModelUnavailable for a file of another adapter.
+    """
+    weights, ours = load_safetensors(data), adapter_weights(model, adapter)
+    if {name: weight.shape for name, weight in weights.items()} != {
+        name: weight.shape for name, weight in ours.items()
+    }:
+        raise ModelUnavailable("the tuned adapter was made for another model")
+    with torch.no_grad():
+        for name, weight in ours.items():
+            weight.copy_(weights[name])
+
+
+class _PaddedEncoder:
+    """transformers' own forward pass, an adapter after another; one step a batch."""
+
+    def __init__(self, model: Any, device: str) -> None:
+        self._model = model
+        self._device = device
+        # A multiplication and an addition for each weight but those that are only looked up.
+        self.flops_per_token = 2 * sum(
+            weights.numel()
+            for module in model.modules()
+            if not isinstance(module, torch.nn.Embedding)
+            for weights in module.parameters(recurse=False)
+        )
+
+    def run(
+        self,
+        ids: torch.Tensor,
+        lengths: Sequence[int],
+        adapters: Sequence[str],
+        *,
+        is_urgent: bool = False,
+    ) -> Steps:
+        rows = torch.split(ids, list(lengths))
+        states: dict[int, torch.Tensor] = {}
+        for adapter in sorted(set(adapters)):
+            mine = [i for i, name in enumerate(adapters) if name == adapter]
+            if adapter:
+                self._model.set_adapter(adapter)
+            padded = torch.nn.utils.rnn.pad_sequence([rows[i] for i in mine], batch_first=True)
+            mask = torch.nn.utils.rnn.pad_sequence(
+                [torch.ones_like(rows[i]) for i in mine], batch_first=True
+            )
+            hidden = self._model(
+                input_ids=padded.to(self._device), attention_mask=mask.to(self._device)
+            ).last_hidden_state
+            states.update((i, hidden[at, : lengths[i]]) for at, i in enumerate(mine))
+            yield
+        return torch.cat([states[i] for i in range(len(rows))])

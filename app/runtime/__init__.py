@@ -1,0 +1,1 @@
+"""What lives as long as the process: the open database, generations in use, priorities."""

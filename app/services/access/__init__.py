@@ -1,0 +1,1 @@
+"""Use cases around keys: who may do what."""

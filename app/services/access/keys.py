@@ -1,0 +1,232 @@
+"""API keys: made, listed, revoked and checked.
+
+A key is `folio_<id>_<secret>` with a secret of 256 random bits, of which the SHA-256 is stored.
+"""
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from hmac import compare_digest
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db.models import Collection, Key, KeyCollection, utc_now
+from app.domain import Scope
+from app.errors import FolioError, Forbidden, InvalidRequest, NotFound, Unauthorized
+from app.runtime.resources import Resources
+from app.services.articles.collections import require_collection
+
+_TOKEN = re.compile(r"folio_([a-z0-9]{1,32})_([A-Za-z0-9_-]{32,})")
+# A secret that an operator made with another tool has no id of its own.
+_OPERATOR_ID = "operator"
+_LEAST_SECRET_CHARACTERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: what a valid key may do, and in which collections (None: in all)."""
+
+    key_id: str
+    scope: Scope
+    collections: frozenset[str] | None
+
+    def sees(self, collection_name: str) -> bool:
+        return self.collections is None or collection_name in self.collections
+
+    def require(self, scope: Scope, collection_name: str | None) -> None:
+        """Raise unless the key covers `scope` in the collection; None stands for all of them.
+
+        A collection that the key does not cover is answered like one that does not exist.
+        """
+        if collection_name is not None and not self.sees(collection_name):
+            raise NotFound(f"there is no collection {collection_name}", code="collection_not_found")
+        if not self.scope.includes(scope):
+            raise Forbidden(f"this needs the scope {scope}; the key has {self.scope}")
+        if collection_name is None and self.collections is not None and scope is not Scope.READ:
+            raise Forbidden("this needs a key for all collections")
+
+
+EVERYONE = Principal("", Scope.ADMIN, None)
+"""Who asks when the service runs without keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """A key without its secret."""
+
+    id: str
+    name: str
+    scope: Scope
+    collections: tuple[str, ...] | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+def create_key(
+    resources: Resources,
+    *,
+    name: str = "",
+    scope: Scope = Scope.READ,
+    collections: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[KeyInfo, str]:
+    """Make a key; returns it with the token, which is shown this once and cannot be read again."""
+    if expires_at is not None and expires_at <= utc_now():
+        raise InvalidRequest("expires_at lies in the past", code="invalid_expiry")
+    key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+    with resources.database.write() as session:
+        key = Key(
+            id=key_id,
+            name=name,
+            secret_sha256=_digest(secret),
+            scope=scope,
+            all_collections=collections is None,
+            expires_at=expires_at,
+        )
+        session.add(key)
+        session.flush()
+        for collection_name in sorted(set(collections or ())):
+            collection = require_collection(session, collection_name)
+            session.add(KeyCollection(key_id=key_id, collection_id=collection.id))
+        session.flush()
+        return _describe(session, key), f"folio_{key_id}_{secret}"
+
+
+def list_keys(resources: Resources) -> list[KeyInfo]:
+    """Return all keys, also revoked ones, oldest first."""
+    with resources.database.read() as session:
+        keys = session.scalars(select(Key).order_by(Key.created_at, Key.id))
+        return [_describe(session, key) for key in keys]
+
+
+def revoke_key(resources: Resources, key_id: str) -> KeyInfo:
+    """End a key with the next request; raises NotFound."""
+    with resources.database.write() as session:
+        key = session.get(Key, key_id)
+        if key is None:
+            raise NotFound("there is no key of that id", code="key_not_found")
+        key.revoked_at = key.revoked_at or utc_now()
+        return _describe(session, key)
+
+
+def authenticate(resources: Resources, token: str) -> Principal:
+    """Return who holds `token`; raises Unauthorized, the same for every reason."""
+    key_id, secret = _split(token)
+    with resources.database.read() as session:
+        key = session.get(Key, key_id)
+        # Compare also for an unknown id, so that time does not tell which ids there are.
+        expected = key.secret_sha256 if key is not None else _digest("")
+        matches = compare_digest(_digest(secret), expected)
+        now = utc_now()
+        if (
+            key is None
+            or not matches
+            or key.revoked_at is not None
+            or (key.expires_at is not None and key.expires_at <= now)
+        ):
+            raise Unauthorized("the key is not valid")
+        names = _collection_names(session, key)
+        return Principal(key.id, Scope(key.scope), None if names is None else frozenset(names))
+
+
+def find_refusal(session: Session, key_id: str, collection_name: str) -> str | None:
+    """Return why a key cannot read a collection, None if it can; raises NotFound for no key."""
+    key = session.get(Key, key_id)
+    if key is None:
+        raise NotFound("there is no such key", code="key_not_found")
+    if key.revoked_at is not None:
+        return f"the key was revoked on {key.revoked_at:%Y-%m-%d}"
+    if key.expires_at is not None and key.expires_at <= utc_now():
+        return f"the key expired on {key.expires_at:%Y-%m-%d}"
+    names = _collection_names(session, key)
+    if names is not None and collection_name not in names:
+        return f"the key does not cover the collection {collection_name}"
+    return None
+
+
+def has_keys(resources: Resources) -> bool:
+    """Return whether any key is usable now."""
+    now = utc_now()
+    return any(
+        key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+        for key in list_keys(resources)
+    )
+
+
+def install_admin_key(resources: Resources, path: Path) -> None:
+    """Make the key in the operator's file the one admin key that came from a file.
+
+    Any secret of at least 32 characters will do; a former one from the file ends. A key that was
+    revoked stays revoked.
+    """
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FolioError(
+            f"the admin key file {path} cannot be read: {type(error).__name__}",
+            code="admin_key_unreadable",
+        ) from error
+    if len(token) < _LEAST_SECRET_CHARACTERS or token.split() != [token]:
+        raise FolioError(
+            f"the admin key in {path} must be one word of at least {_LEAST_SECRET_CHARACTERS} "
+            "characters; `openssl rand -hex 32` makes one",
+            code="admin_key_weak",
+        )
+    key_id, secret = _split(token)
+    with resources.database.write() as session:
+        for former in session.scalars(select(Key).where(Key.from_file)):
+            if (former.id, former.secret_sha256) != (key_id, _digest(secret)):
+                session.delete(former)
+        session.flush()
+        if session.get(Key, key_id) is None:
+            session.add(
+                Key(
+                    id=key_id,
+                    name="from the admin key file",
+                    secret_sha256=_digest(secret),
+                    scope=Scope.ADMIN,
+                    all_collections=True,
+                    from_file=True,
+                )
+            )
+
+
+def _split(token: str) -> tuple[str, str]:
+    match = _TOKEN.fullmatch(token)
+    return (match[1], match[2]) if match else (_OPERATOR_ID, token)
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _collection_names(session: Session, key: Key) -> list[str] | None:
+    if key.all_collections:
+        return None
+    return list(
+        session.scalars(
+            select(Collection.name)
+            .join(KeyCollection, KeyCollection.collection_id == Collection.id)
+            .where(KeyCollection.key_id == key.id)
+            .order_by(Collection.name)
+        )
+    )
+
+
+def _describe(session: Session, key: Key) -> KeyInfo:
+    names = _collection_names(session, key)
+    return KeyInfo(
+        key.id,
+        key.name,
+        Scope(key.scope),
+        None if names is None else tuple(names),
+        key.created_at,
+        key.expires_at,
+        key.revoked_at,
+    )

@@ -1,0 +1,1 @@
+"""Use cases around stored articles: collections, documents, versions."""

@@ -1,0 +1,90 @@
+"""Knowledge bases: make, list, delete."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import queries
+from app.db.models import Collection, Document, UnitRow, Version
+from app.domain import Status
+from app.errors import Conflict, InvalidRequest, NotFound
+from app.runtime.resources import Resources
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """A collection and how many of its documents stand at each status."""
+
+    id: int
+    name: str
+    description: str
+    created_at: datetime
+    documents: dict[Status, int]
+
+
+def create_collection(resources: Resources, name: str, description: str = "") -> CollectionInfo:
+    """Make a collection; raises Conflict when there is one of that name."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise InvalidRequest(
+            "a collection's name has 1 to 64 letters, digits, dots, hyphens or underscores and "
+            "begins with a letter or digit",
+            code="invalid_name",
+        )
+    with resources.database.write() as session:
+        if queries.find_collection(session, name) is not None:
+            raise Conflict(f"there is a collection {name} already", code="collection_exists")
+        collection = Collection(name=name, description=description)
+        session.add(collection)
+        session.flush()
+        return _describe(session, collection)
+
+
+def list_collections(resources: Resources) -> list[CollectionInfo]:
+    """Return all collections by name."""
+    with resources.database.read() as session:
+        return [_describe(session, collection) for collection in queries.list_collections(session)]
+
+
+def get_collection(resources: Resources, name: str) -> CollectionInfo:
+    """Return one collection; raises NotFound."""
+    with resources.database.read() as session:
+        return _describe(session, require_collection(session, name))
+
+
+def delete_collection(resources: Resources, name: str) -> int:
+    """Erase a collection with all its documents; returns how many there were."""
+    with resources.database.write() as session:
+        collection = require_collection(session, name)
+        documents = select(Document.id).where(Document.collection_id == collection.id)
+        count = sum(queries.count_by_status(session, collection.id).values())
+        versions = select(Version.id).where(Version.document_id.in_(documents))
+        queries.remove_units(session, UnitRow.version_id.in_(versions))
+        session.delete(collection)
+        session.flush()
+        queries.delete_unused_originals(session)
+    resources.erase_deleted()
+    resources.catch_up()
+    return count
+
+
+def require_collection(session: Session, name: str) -> Collection:
+    """Return the collection of that name; raises NotFound."""
+    collection = queries.find_collection(session, name)
+    if collection is None:
+        raise NotFound(f"there is no collection {name}", code="collection_not_found")
+    return collection
+
+
+def _describe(session: Session, collection: Collection) -> CollectionInfo:
+    return CollectionInfo(
+        collection.id,
+        collection.name,
+        collection.description,
+        collection.created_at,
+        queries.count_by_status(session, collection.id),
+    )

@@ -1,0 +1,506 @@
+"""Articles: upload, read, list, delete, and how an upload is getting on."""
+
+import base64
+import binascii
+import json
+import unicodedata
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Literal, TypeAlias
+from zlib import crc32
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db import queries, queue
+from app.db.checksums import metadata_crc32
+from app.db.models import (
+    Collection,
+    Document,
+    Job,
+    JobItem,
+    PassageRow,
+    UnitRow,
+    Version,
+)
+from app.domain import Attributes, Stage, Status
+from app.errors import CorruptData, InvalidRequest, NotFound, QueueFull
+from app.runtime.resources import Resources
+from app.services.articles.collections import require_collection
+from ingest.commit import is_intact
+
+MAX_ID_BYTES = 256
+_MAX_TWINS = 10
+_RETRY_AFTER_S = 10
+
+Change: TypeAlias = Literal["none", "metadata", "content"]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it came, and what the caller says about it."""
+
+    id: str
+    data: bytes
+    media_type: str
+    filename: str = ""
+    title: str | None = None
+    url: str | None = None
+    attributes: Attributes | None = None
+
+    def declared(self) -> dict[str, Any]:
+        values = {"title": self.title, "url": self.url, "attributes": self.attributes}
+        return {key: value for key, value in values.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What an upload did to a document: its version, where it stands, and what changed.
+
+    `twins` are other documents of the collection with the same bytes: a few of them, for people.
+    """
+
+    id: str
+    version: int
+    status: Status
+    change: Change
+    twins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedUploads:
+    """The answer to an upload call: durable when it is given."""
+
+    job_id: str
+    documents: tuple[Accepted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a version failed, and at which stage."""
+
+    code: str
+    message: str
+    stage: Stage | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """A document of a job that failed."""
+
+    id: str
+    code: str
+    message: str
+    stage: Stage | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """One version of a document, without its text."""
+
+    version: int
+    status: Status
+    live: bool
+    title: str
+    url: str | None
+    media_type: str
+    created_at: datetime
+    ready_at: datetime | None
+    receipt: dict[str, Any] | None
+    error: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentInfo:
+    """A document: where its latest version stands, and what answers for it.
+
+    Title, url, attributes, receipt and text are those of the live version where there is one.
+    """
+
+    id: str
+    version: int
+    status: Status
+    error: Failure | None
+    live_version: int | None
+    title: str
+    url: str | None
+    attributes: Attributes
+    media_type: str
+    sha256: str
+    """Of the bytes of the latest upload."""
+    receipt: dict[str, Any] | None
+    created_at: datetime
+    updated_at: datetime
+    text: str | None = None
+    versions: tuple[VersionInfo, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """How far the documents of one upload call are."""
+
+    job_id: str
+    collection: str
+    counts: dict[Status, int]
+    errors: tuple[JobFailure, ...]
+    tokens: int
+    """Tokens that the model has read for this job."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a document of it still waits or is worked on."""
+        return bool(self.counts[Status.QUEUED] or self.counts[Status.PROCESSING])
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """The receipt of a deletion.
+
+    `bytes` counts uploads, texts and vectors. `complete` says that no file holds any of it; while
+    it is false the log still does, and the server empties it as soon as no reader needs it.
+    """
+
+    deleted: str
+    versions: int
+    units: int
+    passages: int
+    bytes: int
+    complete: bool
+
+
+def normalize_id(document_id: str) -> str:
+    """Return the id in NFC; raises InvalidRequest when it cannot be one."""
+    normalized = unicodedata.normalize("NFC", document_id)
+    size = len(normalized.encode("utf-8", "surrogatepass"))
+    if not 1 <= size <= MAX_ID_BYTES:
+        raise InvalidRequest(
+            f"a document id has 1 to {MAX_ID_BYTES} bytes; this one has {size}", code="invalid_id"
+        )
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in normalized):
+        raise InvalidRequest("a document id holds no control characters", code="invalid_id")
+    return normalized
+
+
+def put_documents(
+    resources: Resources, collection_name: str, uploads: Sequence[Upload]
+) -> AcceptedUploads:
+    """Store uploads and queue what has to be read; all of them or, on an error, none.
+
+    The answer is given after the commit. The same bytes with the same title under a known id are
+    not read again, unless what is stored of them is damaged: nothing changes, or only url and
+    attributes do. Raises QueueFull while too many documents wait.
+    """
+    ids = [normalize_id(upload.id) for upload in uploads]
+    if len(set(ids)) < len(ids):
+        raise InvalidRequest("an id occurs twice in one upload", code="duplicate_id")
+    for upload in uploads:
+        if not upload.data:
+            raise InvalidRequest(f"{upload.id} is empty", code="empty_document")
+    with resources.database.write() as session:
+        collection = require_collection(session, collection_name)
+        _check_queue(session, resources.settings.max_queue)
+        job = Job(id=uuid.uuid4().hex, collection_id=collection.id)
+        session.add(job)
+        session.flush()
+        put = [
+            put_version(session, collection, document_id, upload)
+            for document_id, upload in zip(ids, uploads, strict=True)
+        ]
+        session.add_all(
+            JobItem(job_id=job.id, ordinal=ordinal, version_id=version.id, change=change)
+            for ordinal, (version, change) in enumerate(put)
+        )
+        session.flush()
+        accepted = [
+            Accepted(
+                document_id,
+                version.number,
+                version.status,
+                change,
+                tuple(queries.find_twins(session, version.id, limit=_MAX_TWINS)),
+            )
+            for document_id, (version, change) in zip(ids, put, strict=True)
+        ]
+    resources.work_arrived.set()
+    return AcceptedUploads(job.id, tuple(accepted))
+
+
+def get_document(
+    resources: Resources,
+    collection_name: str,
+    document_id: str,
+    *,
+    with_text: bool = False,
+    with_versions: bool = False,
+) -> DocumentInfo:
+    """Return a document; raises NotFound. One whose text fails its checksum is quarantined."""
+    try:
+        return _read_document(
+            resources,
+            collection_name,
+            document_id,
+            with_text=with_text,
+            with_versions=with_versions,
+        )
+    except CorruptData as damage:
+        if damage.version_id is None:
+            raise
+        resources.quarantine(damage.version_id, str(damage))
+        return _read_document(
+            resources, collection_name, document_id, with_text=False, with_versions=with_versions
+        )
+
+
+def _read_document(
+    resources: Resources,
+    collection_name: str,
+    document_id: str,
+    *,
+    with_text: bool,
+    with_versions: bool,
+) -> DocumentInfo:
+    with resources.database.read() as session:
+        document = require_document(session, collection_name, document_id)
+        versions = queries.list_versions(session, document.id)
+        live = next((version for version in versions if version.is_live), None)
+        text = None
+        if with_text and live is not None:
+            text = read_text(session, live.id, document.external_id)
+        described = tuple(describe_version(v) for v in versions) if with_versions else None
+        return _describe(document, versions[0], live, text=text, versions=described)
+
+
+def list_documents(
+    resources: Resources,
+    collection_name: str,
+    *,
+    status: Status | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> tuple[list[DocumentInfo], str | None]:
+    """Return documents in the order of their ids, and the next page's cursor if there is one."""
+    after = _decode_cursor(cursor) if cursor else ""
+    with resources.database.read() as session:
+        collection = require_collection(session, collection_name)
+        rows = queries.list_documents(
+            session, collection.id, status=status, after=after, limit=limit + 1
+        )
+        page = rows[:limit]
+        live = queries.find_live_versions(session, [document.id for document, _ in page])
+        documents = [_describe(doc, latest, live.get(doc.id)) for doc, latest in page]
+    more = len(rows) > limit
+    return documents, _encode_cursor(documents[-1].id) if more else None
+
+
+def delete_document(resources: Resources, collection_name: str, document_id: str) -> Erased:
+    """Erase a document: rows, vectors, original and log; says whether all of it is gone."""
+    with resources.database.write() as session:
+        document = require_document(session, collection_name, document_id)
+        versions = select(Version.id).where(Version.document_id == document.id)
+        units = select(UnitRow.id).where(UnitRow.version_id.in_(versions))
+        passages = session.scalar(
+            select(func.count()).select_from(PassageRow).where(PassageRow.unit_id.in_(units))
+        )
+        size = queries.count_bytes(session, document.id)
+        uploads = session.scalars(
+            select(Version.original_sha256).where(Version.document_id == document.id)
+        ).all()
+        unit_count = queries.remove_units(session, UnitRow.version_id.in_(versions))
+        session.delete(document)
+        session.flush()
+        size += queries.delete_unused_originals(session, uploads)
+    complete = resources.erase_deleted()
+    resources.settle()
+    return Erased(document.external_id, len(uploads), unit_count, passages or 0, size, complete)
+
+
+def get_job(resources: Resources, job_id: str) -> JobInfo:
+    """Return how far a job is; raises NotFound."""
+    with resources.database.read() as session:
+        job = queries.find_job(session, job_id)
+        if job is None:
+            raise NotFound("there is no such job", code="job_not_found")
+        counts = dict.fromkeys(Status, 0)
+        errors = []
+        tokens = 0
+        for external_id, change, version in queries.list_job_versions(session, job_id):
+            counts[Status(version.status)] += 1
+            if change == "content":
+                tokens += (version.receipt or {}).get("tokens_processed", 0)
+            if version.status == Status.FAILED:
+                errors.append(
+                    JobFailure(
+                        external_id,
+                        version.error_code or "",
+                        version.error_message or "",
+                        version.stage,
+                    )
+                )
+        collection = session.get_one(Collection, job.collection_id).name
+        return JobInfo(job.id, collection, counts, tuple(errors), tokens)
+
+
+def read_text(session: Session, version_id: int, document_id: str) -> str:
+    """Return the text of a ready version; raises CorruptData when it fails its checksum."""
+    text, checksum = session.execute(
+        select(Version.text, Version.text_crc32).where(Version.id == version_id)
+    ).one()
+    return require_intact(text, checksum, document_id, version_id=version_id)
+
+
+def require_intact(
+    text: str | None, checksum: int | None, document_id: str, *, version_id: int
+) -> str:
+    """Return the stored text of a ready version; raises CorruptData when its checksum differs."""
+    if text is None or crc32(text.encode()) != checksum:
+        raise CorruptData(
+            f"the stored text of {document_id} fails its checksum; upload the document again",
+            version_id=version_id,
+        )
+    return text
+
+
+def _check_queue(session: Session, max_queue: int) -> None:
+    """Raise QueueFull while as many documents wait as may.
+
+    One call can go over the bound: a call larger than it would else never be taken.
+    """
+    pending = queue.count_pending(session)
+    if pending >= max_queue:
+        raise QueueFull(
+            f"{pending} documents wait already, and at most {max_queue} may; "
+            f"try again in {_RETRY_AFTER_S} s",
+            _RETRY_AFTER_S,
+        )
+
+
+def put_version(
+    session: Session, collection: Collection, document_id: str, upload: Upload
+) -> tuple[Version, Change]:
+    """Return the version that now stands for the upload, and what it changed."""
+    digest = sha256(upload.data).hexdigest()
+    declared = upload.declared()
+    document = queries.find_document(session, collection.id, document_id)
+    if document is None:
+        document = Document(collection_id=collection.id, external_id=document_id)
+        session.add(document)
+        session.flush()
+    latest = queries.find_latest_version(session, document)
+    if (
+        latest is not None
+        and latest.status != Status.FAILED
+        and (latest.original_sha256, latest.media_type) == (digest, upload.media_type)
+        and is_intact(session, latest)
+    ):
+        # As JSON: in Python True is 1, and a filter tells them apart.
+        if _as_json(latest.declared) == _as_json(declared):
+            return latest, "none"
+        if latest.declared.get("title") == declared.get("title") and latest.is_live:
+            _update_metadata(session, latest, declared)
+            return latest, "metadata"
+    queries.store_original(session, digest, upload.data)
+    document.latest_number += 1
+    version = Version(
+        document_id=document.id,
+        number=document.latest_number,
+        status=Status.QUEUED,
+        original_sha256=digest,
+        media_type=upload.media_type,
+        filename=upload.filename,
+        declared=declared,
+        title=upload.title or "",
+        url=upload.url,
+        attributes=dict(upload.attributes or {}),
+    )
+    session.add(version)
+    session.flush()
+    return version, "content"
+
+
+def _as_json(values: dict[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True)
+
+
+def _update_metadata(session: Session, version: Version, declared: dict[str, Any]) -> None:
+    parsed = version.parsed or {}
+    version.declared = declared
+    version.url = declared.get("url") or parsed.get("url")
+    version.attributes = {**parsed.get("attributes", {}), **declared.get("attributes", {})}
+    version.metadata_crc32 = metadata_crc32(session, version)
+    queries.replace_attributes(session, version.document_id, queries.looked_up(version))
+
+
+def require_document(session: Session, collection_name: str, document_id: str) -> Document:
+    """Return a document's row; raises NotFound."""
+    collection = require_collection(session, collection_name)
+    document = queries.find_document(session, collection.id, normalize_id(document_id))
+    if document is None:
+        raise NotFound(
+            f"there is no document of that id in {collection_name}", code="document_not_found"
+        )
+    return document
+
+
+def _describe(
+    document: Document,
+    latest: Version,
+    live: Version | None,
+    *,
+    text: str | None = None,
+    versions: tuple[VersionInfo, ...] | None = None,
+) -> DocumentInfo:
+    shown = live or latest
+    return DocumentInfo(
+        id=document.external_id,
+        version=latest.number,
+        status=Status(latest.status),
+        error=_error_of(latest),
+        live_version=live.number if live else None,
+        title=shown.title,
+        url=shown.url,
+        attributes=shown.attributes,
+        media_type=shown.media_type,
+        sha256=latest.original_sha256,
+        receipt=shown.receipt,
+        created_at=document.created_at,
+        updated_at=latest.ready_at or latest.created_at,
+        text=text,
+        versions=versions,
+    )
+
+
+def describe_version(version: Version) -> VersionInfo:
+    """Return what is told of a version, without its text."""
+    return VersionInfo(
+        version=version.number,
+        status=Status(version.status),
+        live=version.is_live,
+        title=version.title,
+        url=version.url,
+        media_type=version.media_type,
+        created_at=version.created_at,
+        ready_at=version.ready_at,
+        receipt=version.receipt,
+        error=_error_of(version),
+    )
+
+
+def _error_of(version: Version) -> Failure | None:
+    if version.error_code is None:
+        return None
+    return Failure(version.error_code, version.error_message or "", version.stage)
+
+
+def _encode_cursor(document_id: str) -> str:
+    return base64.urlsafe_b64encode(document_id.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> str:
+    padded = cursor + "=" * (-len(cursor) % 4)
+    try:
+        return normalize_id(base64.b64decode(padded, altchars=b"-_", validate=True).decode())
+    except (binascii.Error, ValueError, InvalidRequest):
+        raise InvalidRequest("the cursor is not one of ours", code="invalid_cursor") from None

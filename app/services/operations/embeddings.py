@@ -1,0 +1,129 @@
+"""Vectors for other programs: texts in, what the model makes of them out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.domain import Item, Span, Task, Vector
+from app.embedding.engine import Engine
+from app.errors import InvalidRequest, TextTooLong
+from app.runtime.resources import Resources
+
+MAX_TEXTS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class TextEmbedding:
+    """The vector of one text: unit length, shape (dimensions,)."""
+
+    vector: Vector
+    norm: float
+    """Length of the pooled vector, in these dimensions, before it was brought to one."""
+    tokens: int
+    """Read for this text; with late chunking, its own tokens, the rest with the first text."""
+    truncated_from: int | None = None
+    """Tokens of the whole text, where it was cut."""
+
+
+def embed_texts(
+    resources: Resources,
+    texts: Sequence[str],
+    *,
+    task: Task,
+    dimensions: int | None = None,
+    late_chunking: bool = False,
+    truncate: bool = False,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> list[TextEmbedding]:
+    """Return one embedding a text, in order.
+
+    With `late_chunking` the texts are one document cut in order, read in one forward pass. Only
+    with `truncate` is a text past the window cut, and its embedding says so; a document that is cut
+    for late chunking never is. Raises InvalidRequest, and TextTooLong naming the first such text.
+    """
+    if not all(texts):
+        empty = next(index for index, text in enumerate(texts) if not text)
+        raise InvalidRequest(f"input {empty} is empty", code="empty_input")
+    # The engine and what its checkpoint allows must be of one generation.
+    resources = resources.pin()
+    engine = resources.engine
+    if dimensions is not None:
+        dimensions = _check_dimensions(engine, resources, dimensions)
+    if late_chunking:
+        return _embed_chunks(engine, texts, task, dimensions, is_cancelled)
+    whole: dict[int, int] = {}
+    kept = list(texts)
+    if truncate:
+        for index, text in enumerate(texts):
+            kept[index], tokens = _truncate(engine, text, task)
+            if kept[index] != text:
+                whole[index] = tokens
+    try:
+        embeddings = engine.embed(
+            [Item(text, task) for text in kept],
+            dimensions=dimensions,
+            is_cancelled=is_cancelled,
+            refuses=True,
+        )
+    except TextTooLong as error:
+        raise _name_text(engine, kept, task, error) from None
+    return [
+        TextEmbedding(e.vector, e.norm, e.tokens, whole.get(index))
+        for index, e in enumerate(embeddings)
+    ]
+
+
+def _check_dimensions(engine: Engine, resources: Resources, dimensions: int) -> int:
+    if dimensions > engine.dimensions:
+        raise InvalidRequest(
+            f"this service gives vectors of {engine.dimensions} dimensions; {dimensions} were "
+            "asked for",
+            code="unsupported_dimensions",
+        )
+    return resources.checkpoint.check_dimensions(dimensions)
+
+
+def _embed_chunks(
+    engine: Engine,
+    texts: Sequence[str],
+    task: Task,
+    dimensions: int | None,
+    is_cancelled: Callable[[], bool],
+) -> list[TextEmbedding]:
+    document, spans = "", []
+    for text in texts:
+        # Whoever cut the document may have stripped what stood between the pieces.
+        if document and not (document[-1].isspace() or text[0].isspace()):
+            document += " "
+        spans.append(Span(len(document), len(document) + len(text)))
+        document += text
+    item = Item(document, task, spans=tuple(spans))
+    (embedding,) = engine.embed(
+        [item], dimensions=dimensions, is_cancelled=is_cancelled, refuses=True
+    )
+    tokens = [embedding.tokens] + [0] * (len(texts) - 1)
+    return [
+        TextEmbedding(vector, float(norm), count)
+        for vector, norm, count in zip(
+            embedding.passages, embedding.passage_norms, tokens, strict=True
+        )
+    ]
+
+
+def _truncate(engine: Engine, text: str, task: Task) -> tuple[str, int]:
+    """Return the longest beginning of a text that the model reads, and the tokens of the whole."""
+    whole = tokens = engine.count_tokens(Item(text, task))
+    starts = engine.token_starts(text)
+    keep = len(starts) - max(0, whole - engine.max_tokens)
+    # A word that is cut may fall into more tokens than it had.
+    while tokens > engine.max_tokens and keep > 0:
+        text = text[: int(starts[keep])]
+        tokens = engine.count_tokens(Item(text, task))
+        keep -= max(1, tokens - engine.max_tokens)
+    return text, whole
+
+
+def _name_text(engine: Engine, texts: Sequence[str], task: Task, error: TextTooLong) -> TextTooLong:
+    for index, text in enumerate(texts):
+        if (tokens := engine.count_tokens(Item(text, task))) > error.max_tokens:
+            return TextTooLong(tokens, error.max_tokens, f"input {index}")
+    return error

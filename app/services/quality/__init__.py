@@ -1,0 +1,1 @@
+"""Use cases that measure and improve retrieval: evaluation, generations, tuning, feedback."""

@@ -1,0 +1,61 @@
+"""The thread that builds generations, asks golden sets and finishes erasures."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from sqlalchemy import select
+
+from app.db.models import Generation
+from app.runtime.resources import Resources
+from app.services.quality.evaluations import run_next_evaluation
+from app.services.quality.feedback import store_queries
+from app.services.quality.generations import keep_generations
+
+logger = logging.getLogger("folio")
+
+# While there are two generations, new articles are to come to both.
+_FOLLOW_SECONDS = 1.0
+_STOP_SECONDS = 15.0
+
+
+@contextmanager
+def run_background(resources: Resources) -> Iterator[None]:
+    """Work in a thread while the block runs; what is cut off goes on at the next start."""
+    stopping = Event()
+    # A daemon, so that a long forward pass does not hold up the end of the process.
+    thread = Thread(target=_work, args=(resources, stopping), name="folio-background", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        resources.tasks_arrived.set()
+        thread.join(_STOP_SECONDS)
+
+
+def _work(resources: Resources, stopping: Event) -> None:
+    while True:
+        resources.tasks_arrived.clear()
+        # Asked after the clearing, which may have taken away the signal to stop.
+        if stopping.is_set():
+            store_queries(resources)
+            return
+        pause: float | None = _FOLLOW_SECONDS
+        try:
+            store_queries(resources)
+            keep_generations(resources, stopping.is_set)
+            while not stopping.is_set() and run_next_evaluation(resources):
+                pass
+            with resources.database.read() as session:
+                others = session.scalar(select(Generation.id).where(~Generation.is_live))
+            if resources.database.owes_erasure:
+                resources.database.erase_deleted()
+            is_waited_for = others is not None or resources.settings.query_log_days
+            if not is_waited_for and not resources.database.owes_erasure:
+                pause = None
+        # A full or failing disk: the thread goes on when it is well again.
+        except Exception as error:  # noqa: BLE001
+            logger.error("background work waits after %s", type(error).__name__)
+        resources.tasks_arrived.wait(timeout=pause)

@@ -1,0 +1,189 @@
+"""Golden sets that the server asks itself."""
+
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from app.db.models import Collection, Document, EvaluationRow, Version, utc_now
+from app.domain import Mode, Progress
+from app.errors import FolioError, NotFound
+from app.evaluation.golden import GoldenQuery
+from app.evaluation.measures import DEPTH
+from app.evaluation.runner import Configuration, Evaluation, describe, evaluate
+from app.runtime.resources import Resources
+from app.services.articles.collections import require_collection
+from app.services.search.search import search_documents
+
+logger = logging.getLogger("folio")
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationInfo:
+    """Where an evaluation stands; `result` is what running.describe gives."""
+
+    id: str
+    collection: str
+    status: Progress
+    result: dict[str, Any] | None
+    message: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+def start_evaluation(
+    resources: Resources,
+    collection_name: str,
+    golden: Sequence[GoldenQuery],
+    configurations: Sequence[Configuration],
+) -> EvaluationInfo:
+    """Store what is to be asked; the background thread asks it. Raises NotFound."""
+    for configuration in configurations:
+        if configuration.generation is not None:
+            resources.pin(configuration.generation)
+    with resources.database.write() as session:
+        collection = require_collection(session, collection_name)
+        row = EvaluationRow(
+            id=uuid.uuid4().hex,
+            collection_id=collection.id,
+            status=Progress.QUEUED,
+            request={
+                "queries": dump_golden(golden),
+                "configurations": [
+                    {"mode": c.mode.value, "dimensions": c.dimensions, "generation": c.generation}
+                    for c in configurations
+                ],
+            },
+        )
+        session.add(row)
+        session.flush()
+        info = _describe(row, collection.name)
+    resources.tasks_arrived.set()
+    return info
+
+
+def get_evaluation(resources: Resources, evaluation_id: str) -> EvaluationInfo:
+    """Return an evaluation; raises NotFound."""
+    with resources.database.read() as session:
+        row = session.get(EvaluationRow, evaluation_id)
+        if row is None:
+            raise NotFound("there is no such evaluation", code="evaluation_not_found")
+        return _describe(row, session.get_one(Collection, row.collection_id).name)
+
+
+def run_next_evaluation(resources: Resources) -> bool:
+    """Ask the oldest golden set that waits; False when none does.
+
+    One that the end of the process cut off still waits, and is asked anew.
+    """
+    with resources.database.read() as session:
+        row = session.scalar(
+            select(EvaluationRow)
+            .where(EvaluationRow.status == Progress.QUEUED)
+            .order_by(EvaluationRow.created_at)
+            .limit(1)
+        )
+        if row is None:
+            return False
+        evaluation_id, request = row.id, row.request
+        collection = session.get_one(Collection, row.collection_id).name
+    result, message = None, None
+    try:
+        result = describe(
+            ask_golden(
+                resources,
+                collection,
+                load_golden(request["queries"]),
+                [
+                    Configuration(Mode(c["mode"]), c["dimensions"], c["generation"])
+                    for c in request["configurations"]
+                ],
+            )
+        )
+    except FolioError as error:
+        message = str(error)
+    # The thread must outlive it, and its message may quote a query.
+    except Exception as error:  # noqa: BLE001
+        logger.error("an evaluation failed: %s", type(error).__name__)
+        message = f"unexpected {type(error).__name__}"
+    with resources.database.write() as session:
+        stored = session.get(EvaluationRow, evaluation_id)
+        # Its collection may be gone, and it with it.
+        if stored is not None:
+            stored.status = Progress.FAILED if result is None else Progress.DONE
+            stored.result, stored.message, stored.finished_at = result, message, utc_now()
+    return True
+
+
+def ask_golden(
+    resources: Resources,
+    collection: str,
+    golden: Sequence[GoldenQuery],
+    configurations: Sequence[Configuration],
+) -> Evaluation:
+    """Ask a golden set through the search that answers everybody else."""
+    # Pinned once: what is live may change while the set is asked.
+    pinned = {c: resources.pin(c.generation) for c in configurations}
+    # Loaded, so that the first search does not pay for it; what is wrong with it ends this here.
+    for configuration, asked in pinned.items():
+        asked.catch_up()
+        if configuration.mode is not Mode.LEXICAL:
+            _ = asked.engine
+
+    def ask(query: str, configuration: Configuration) -> list[str]:
+        result = search_documents(
+            pinned[configuration],
+            collection,
+            query,
+            limit=DEPTH,
+            passages=0,
+            mode=configuration.mode,
+            dimensions=configuration.dimensions,
+        )
+        return [hit.document_id for hit in result.results]
+
+    return evaluate(
+        golden,
+        configurations,
+        ask,
+        collection=collection,
+        document_ids=_list_ids(resources, collection),
+    )
+
+
+def dump_golden(golden: Sequence[GoldenQuery]) -> list[dict[str, Any]]:
+    """Return a golden set as JSON."""
+    return [{"id": q.id, "query": q.text, "relevant": dict(q.relevant)} for q in golden]
+
+
+def load_golden(stored: Sequence[dict[str, Any]]) -> list[GoldenQuery]:
+    """Return the golden set of `dump_golden`."""
+    return [GoldenQuery(q["id"], q["query"], q["relevant"]) for q in stored]
+
+
+def _list_ids(resources: Resources, collection_name: str) -> frozenset[str]:
+    with resources.database.read() as session:
+        collection = require_collection(session, collection_name)
+        return frozenset(
+            session.scalars(
+                select(Document.external_id)
+                .join(Version, Version.document_id == Document.id)
+                .where(Document.collection_id == collection.id, Version.is_live)
+            )
+        )
+
+
+def _describe(row: EvaluationRow, collection: str) -> EvaluationInfo:
+    return EvaluationInfo(
+        row.id,
+        collection,
+        Progress(row.status),
+        row.result,
+        row.message,
+        row.created_at,
+        row.finished_at,
+    )

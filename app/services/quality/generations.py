@@ -1,0 +1,436 @@
+"""Generations beside the live one: built in the background, measured, made live, rolled back."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from app.db import queries
+from app.db.models import Document, Generation, UnitRow, Version
+from app.domain import GenerationState
+from app.embedding.checkpoint import open_checkpoint
+from app.errors import (
+    Conflict,
+    CorruptData,
+    FolioError,
+    InvalidRequest,
+    NotFound,
+    TextTooLong,
+    TrainingStopped,
+    UnreadableDocument,
+)
+from app.evaluation.golden import GoldenQuery
+from app.evaluation.runner import Configuration, find_main, summarize
+from app.runtime.resources import Resources, TrainingProgress, TrainingStep, describe_generation
+from app.services.articles.collections import require_collection
+from app.services.quality.evaluations import ask_golden, dump_golden, load_golden
+from app.services.quality.fine_tuning import describe_training, train_generation
+from app.services.quality.reembedding import count_receipt, reembed_version, set_live
+from app.services.quality.replay import replay_log
+
+logger = logging.getLogger("folio")
+
+DEFAULT_MARGIN = 0.02
+"""Largest loss of nDCG@10 that may be taken for none."""
+MIN_GATE_QUERIES = 20
+"""With fewer, the interval says more about the golden set than about the model."""
+
+_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class GateRequest:
+    """What must hold before a generation goes live.
+
+    The 95% interval of the difference in nDCG@10, new minus live, must lie above -`margin`. `force`
+    makes it live whatever is measured, and the log says so.
+    """
+
+    collection: str | None = None
+    golden: Sequence[GoldenQuery] = ()
+    margin: float = DEFAULT_MARGIN
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationInfo:
+    """A generation: what made it, how much of it is there, and what its gate said."""
+
+    id: int
+    model: str
+    dimensions: int
+    fingerprint: str
+    is_live: bool
+    state: GenerationState
+    message: str | None
+    documents: int
+    """Live articles that it holds; `total` is how many there are."""
+    total: int
+    report: dict[str, Any] | None
+    vectors_of: int | None
+    """The generation whose vectors a tuned one searches."""
+    tuning: dict[str, Any] | None
+    """What a tuned one learned."""
+    training: TrainingStep | None
+    """How far its training is, while it runs."""
+    created_at: datetime
+
+
+def request_generation(
+    resources: Resources,
+    *,
+    model: str | None,
+    revision: str = "",
+    dimensions: int | None = None,
+    gate: GateRequest,
+) -> GenerationInfo:
+    """Begin a generation beside the live one; the background thread builds and measures it.
+
+    Without a model it is the live one's, with other dimensions. One that was refused is taken up
+    again with its vectors. Raises Conflict while another one is built or when it is the live one's,
+    ModelUnavailable when there is no such model.
+    """
+    check_gate(resources, gate)
+    live_settings = resources.settings
+    with resources.database.read() as session:
+        live = queries.find_live_generation(session)
+        if live is None:
+            raise Conflict(
+                "nothing was embedded yet: set FOLIO_MODEL instead", code="nothing_embedded"
+            )
+        if model is None and live.source is not None:
+            live_settings = live_settings.model_copy(update=live.source)
+    asked: dict[str, Any] = {"dimensions": dimensions}
+    if model is not None:
+        asked |= {"model": model, "model_revision": revision}
+    settings = live_settings.model_copy(update=asked)
+    checkpoint = open_checkpoint(settings)
+    made = describe_generation(checkpoint, settings, engine="", is_live=False)
+    made.state, made.gate = GenerationState.BUILDING, dump_gate(gate)
+    with resources.database.write() as session:
+        require_none_building(session)
+        for other in session.scalars(select(Generation)):
+            if other.is_live and other.fingerprint == made.fingerprint:
+                raise Conflict(
+                    f"the live vectors are of this model already ({made.fingerprint})",
+                    code="generation_is_live",
+                )
+        same = session.scalar(select(Generation).where(Generation.fingerprint == made.fingerprint))
+        if same is None:
+            session.add(made)
+            session.flush()
+            same = made
+        same.state, same.gate, same.message = made.state, made.gate, None
+        info = describe_row(session, same)
+    resources.tasks_arrived.set()
+    return info
+
+
+def require_none_building(session: Session) -> None:
+    """Raise Conflict while a generation is being built."""
+    building = session.scalar(
+        select(Generation.id).where(Generation.state == GenerationState.BUILDING)
+    )
+    if building is not None:
+        raise Conflict(
+            f"generation {building} is being built; remove it, or wait",
+            code="generation_building",
+        )
+
+
+def check_gate(resources: Resources, gate: GateRequest) -> None:
+    """Raise InvalidRequest for a gate that could let nothing through, NotFound for a collection."""
+    if gate.collection is not None:
+        with resources.database.read() as session:
+            require_collection(session, gate.collection)
+    if not gate.force and (gate.collection is None or len(gate.golden) < MIN_GATE_QUERIES):
+        raise InvalidRequest(
+            f"a golden set of at least {MIN_GATE_QUERIES} queries is needed to tell a better model "
+            f"from a worse one; {len(gate.golden)} were given (or force it)",
+            code="golden_set_too_small",
+        )
+
+
+def list_generations(resources: Resources) -> list[GenerationInfo]:
+    """Return all generations, the oldest first."""
+    with resources.database.read() as session:
+        rows = session.scalars(select(Generation).order_by(Generation.id))
+        return [describe_row(session, row, resources.training.get(row.id)) for row in rows]
+
+
+def get_generation(resources: Resources, generation_id: int) -> GenerationInfo:
+    """Return one generation; raises NotFound."""
+    with resources.database.read() as session:
+        row = _require(session, generation_id)
+        return describe_row(session, row, resources.training.get(row.id))
+
+
+def roll_back(resources: Resources, generation_id: int) -> GenerationInfo:
+    """Make a generation that is complete live at once, without a gate; searches go on."""
+    with resources.database.read() as session:
+        generation = _require(session, generation_id)
+        if generation.is_live:
+            return describe_row(session, generation)
+        if generation.state not in {GenerationState.READY, GenerationState.REFUSED}:
+            raise Conflict(
+                f"generation {generation_id} is {generation.state}", code="generation_incomplete"
+            )
+    logger.warning("generation %d goes live by request", generation_id)
+    _go_live(resources, generation_id, lambda: False, message=None, report=None)
+    return get_generation(resources, generation_id)
+
+
+def remove_generation(resources: Resources, generation_id: int) -> None:
+    """Erase a generation with its vectors. Raises Conflict for the live one."""
+    with resources.database.write() as session:
+        generation = _require(session, generation_id)
+        if generation.is_live:
+            raise Conflict(
+                f"generation {generation_id} is live; roll back to another one first",
+                code="generation_is_live",
+            )
+        tuned = session.scalar(
+            select(Generation.id).where(Generation.vectors_of == generation_id).limit(1)
+        )
+        if tuned is not None:
+            raise Conflict(
+                f"generation {tuned} searches the vectors of generation {generation_id}; "
+                "remove it first",
+                code="generation_in_use",
+            )
+        session.delete(generation)
+    resources.forget(generation_id, whole=True)
+    resources.erase_deleted()
+
+
+def keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> None:
+    """Bring every other generation to the articles that are live; gate the one that is built."""
+    with resources.database.read() as session:
+        others = [
+            (row.id, row.state, row.vectors_of is not None)
+            for row in session.scalars(select(Generation).where(~Generation.is_live))
+            if row.state != GenerationState.FAILED
+        ]
+    for generation_id, state, is_tuned in others:
+        try:
+            _embed_missing(resources, generation_id, is_stopping)
+            if state == GenerationState.BUILDING and not is_stopping():
+                if is_tuned:
+                    train_generation(resources, generation_id, is_stopping)
+                _decide(resources, generation_id, is_stopping)
+        except (NotFound, TrainingStopped):
+            # Removed meanwhile; or the process ends, and the next one trains anew.
+            continue
+        except FolioError as error:
+            _settle(resources, generation_id, GenerationState.FAILED, message=str(error))
+        # The thread must outlive it, and its message may quote an article.
+        except Exception as error:  # noqa: BLE001
+            logger.error("generation %d: unexpected %s", generation_id, type(error).__name__)
+            message = f"unexpected {type(error).__name__}; see the log"
+            _settle(resources, generation_id, GenerationState.FAILED, message=message)
+
+
+def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], bool]) -> None:
+    """Ask golden set and logged questions of both; make the new one live if it does not lose."""
+    with resources.database.read() as session:
+        live = queries.find_live_generation(session)
+        live_id = None if live is None else live.id
+        made = _require(session, generation_id)
+        gate, tuning = made.gate or {}, (made.tuning or {}).get("report")
+        found = queries.find_collection(session, gate.get("collection") or "")
+        collection = None if found is None else found.name
+    report: dict[str, Any] | None = None
+    passes, message = False, "nothing was measured: no golden set, or its collection is gone"
+    if live_id is not None and collection is not None and gate["queries"]:
+        evaluation = ask_golden(
+            resources,
+            collection,
+            load_golden(gate["queries"]),
+            [Configuration(generation=live_id), Configuration(generation=generation_id)],
+        )
+        replay = replay_log(resources, live_id, generation_id)
+        report = {
+            **summarize(evaluation),
+            "replay": None if replay is None else replay.as_dict(),
+        }
+        difference = find_main(evaluation.comparisons[0]).difference
+        passes = difference.low > -gate["margin"]
+        message = (
+            f"nDCG@10 changes by {difference.mean:+.3f}, 95% interval [{difference.low:+.3f}, "
+            f"{difference.high:+.3f}], which {'excludes' if passes else 'does not exclude'} a loss "
+            f"of more than {gate['margin']:g}"
+        )
+        if replay is not None:
+            passes = passes and not replay.failed
+            message += (
+                f"; of {replay.queries} logged questions {replay.failed} fail, and the first ten "
+                f"documents of the others are {replay.overlap:.0%} the same"
+            )
+        if tuning is not None:
+            message = f"{describe_training(tuning)}; {message}"
+    if not passes and not gate["force"]:
+        logger.warning("generation %d stays out: %s", generation_id, message)
+        _settle(resources, generation_id, GenerationState.REFUSED, message=message, report=report)
+        return
+    if not passes:
+        logger.warning("generation %d goes live by force: %s", generation_id, message)
+        message = f"by force: {message}"
+    else:
+        logger.info("generation %d goes live: %s", generation_id, message)
+    _go_live(resources, generation_id, is_stopping, message=message, report=report)
+
+
+def _go_live(
+    resources: Resources,
+    generation_id: int,
+    is_stopping: Callable[[], bool],
+    *,
+    message: str | None,
+    report: dict[str, Any] | None,
+) -> None:
+    """Flip to a generation in one transaction, unless the process stops before.
+
+    An article that came since it was built is embedded first: none is out of reach for a moment.
+    """
+    pinned = resources.pin(generation_id)
+    # Warm before the first search needs them.
+    _ = pinned.engine
+    while not is_stopping():
+        _embed_missing(resources, generation_id, is_stopping)
+        pinned.catch_up()
+        with resources.database.read() as session:
+            former = queries.find_live_generation(session)
+            former_id = None if former is None else former.id
+            vector_set = _require(session, generation_id).vector_set
+            version_ids = session.scalars(
+                select(UnitRow.version_id).where(UnitRow.generation_id == vector_set).distinct()
+            ).all()
+        receipts = {
+            version_id: receipt
+            for version_id in version_ids
+            if (receipt := count_receipt(resources, pinned.engine, version_id, vector_set))
+        }
+        with resources.database.write() as session:
+            generation = _require(session, generation_id)
+            if _find_missing(session, generation.vector_set, 1):
+                continue
+            configured = resources.configured_checkpoint.fingerprint
+            generation.replaced = None if configured == generation.fingerprint else configured
+            generation.state, generation.message = GenerationState.READY, message
+            if report is not None:
+                generation.gate = {**(generation.gate or {}), "report": report}
+            set_live(session, generation_id, receipts)
+        if former_id is not None:
+            resources.forget(former_id, whole=False)
+        return
+
+
+def _embed_missing(
+    resources: Resources, generation_id: int, is_stopping: Callable[[], bool]
+) -> None:
+    """Embed the live articles that a generation does not hold, one by one.
+
+    Raises UnreadableDocument with the articles that its model cannot read whole.
+    """
+    failed: dict[int, str] = {}
+    while not is_stopping():
+        with resources.database.read() as session:
+            vector_set = _require(session, generation_id).vector_set
+            missing = _find_missing(session, vector_set, _AT_ONCE, failed)
+        if not missing:
+            break
+        # A tuned generation reads articles as the one does whose vectors it shares.
+        engine = resources.pin(vector_set).engine
+        for version_id, external_id in missing:
+            if is_stopping():
+                return
+            try:
+                reembed_version(resources, engine, external_id, version_id, vector_set)
+            except (UnreadableDocument, TextTooLong, CorruptData) as error:
+                failed[version_id] = f"{external_id}: {error}"
+    if failed:
+        first = "; ".join(list(failed.values())[:5])
+        raise UnreadableDocument(
+            f"{len(failed)} articles cannot be embedded by this model ({first})",
+            code="reembed_refused",
+        )
+
+
+def _find_missing(
+    session: Session, vector_set: int, limit: int, but: Sequence[int] | dict[int, str] = ()
+) -> list[tuple[int, str]]:
+    """Return (version id, document id) of live articles that a generation does not hold."""
+    held = exists().where(UnitRow.version_id == Version.id, UnitRow.generation_id == vector_set)
+    rows = session.execute(
+        select(Version.id, Document.external_id)
+        .join(Document, Document.id == Version.document_id)
+        .where(Version.is_live, ~held, Version.id.not_in(list(but)))
+        .order_by(Version.id)
+        .limit(limit)
+    )
+    return [(version_id, external_id) for version_id, external_id in rows]
+
+
+def _settle(
+    resources: Resources,
+    generation_id: int,
+    state: GenerationState,
+    *,
+    message: str,
+    report: dict[str, Any] | None = None,
+) -> None:
+    with resources.database.write() as session:
+        generation = session.get(Generation, generation_id)
+        if generation is not None:
+            generation.state, generation.message = state, message
+            if report is not None:
+                generation.gate = {**(generation.gate or {}), "report": report}
+
+
+def dump_gate(gate: GateRequest) -> dict[str, Any]:
+    """Return a gate as a generation keeps it."""
+    return {
+        "collection": gate.collection,
+        "queries": dump_golden(gate.golden),
+        "margin": gate.margin,
+        "force": gate.force,
+    }
+
+
+def _require(session: Session, generation_id: int) -> Generation:
+    generation = session.get(Generation, generation_id)
+    if generation is None:
+        raise NotFound(f"there is no generation {generation_id}", code="generation_not_found")
+    return generation
+
+
+def describe_row(
+    session: Session, generation: Generation, training: TrainingProgress | None = None
+) -> GenerationInfo:
+    """Return what is known of a generation; `training` is how far its adapter is."""
+    total = session.scalar(select(func.count()).select_from(Version).where(Version.is_live)) or 0
+    held = session.scalar(
+        select(func.count(UnitRow.version_id.distinct()))
+        .join(Version, Version.id == UnitRow.version_id)
+        .where(UnitRow.generation_id == generation.vector_set, Version.is_live)
+    )
+    return GenerationInfo(
+        generation.id,
+        generation.model,
+        generation.dimensions,
+        generation.fingerprint,
+        generation.is_live,
+        GenerationState(generation.state),
+        generation.message,
+        held or 0,
+        total,
+        (generation.gate or {}).get("report"),
+        generation.vectors_of,
+        (generation.tuning or {}).get("report"),
+        None if training is None else training.now(),
+        generation.created_at,
+    )

@@ -1,0 +1,194 @@
+"""Vector sets: embedding every article again with another model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from app.db import queries
+from app.db.models import Document, Generation, PassageRow, UnitRow, Version
+from app.embedding.engine import Engine, load_engine
+from app.errors import CorruptData, FolioError, UnreadableDocument
+from app.runtime.resources import Resources
+from app.services.articles.documents import read_text
+from ingest.commit import read_article, store_units
+from ingest.pipeline import count_text_tokens, embed_article
+
+
+@dataclass(frozen=True, slots=True)
+class Reembedded:
+    """What a re-embedding did; no documents when the live vectors are of this model already."""
+
+    generation_id: int
+    fingerprint: str
+    documents: int
+
+
+class ReembedRefused(FolioError):
+    """Some articles cannot be embedded by the new model; the old vectors stay live."""
+
+    status, code = 409, "reembed_refused"
+
+    def __init__(self, failed: list[tuple[str, str, str]]) -> None:
+        first = "; ".join(f"{document_id}: {message}" for document_id, _, message in failed[:5])
+        super().__init__(
+            f"{len(failed)} articles cannot be embedded by this model, so nothing was switched "
+            f"({first}). Remove or shorten them, then run it again: what is done stays done"
+        )
+        self.failed = tuple(failed)
+
+
+def reembed(
+    resources: Resources, *, on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> Reembedded:
+    """Build a generation with the configured model beside the live one, then switch to it.
+
+    Resumable: an interrupted run goes on where it stopped. The switch and the removal of the old
+    vectors are one transaction. Raises ReembedRefused when an article does not fit the new model.
+    """
+    with resources.database.read() as session:
+        live = queries.find_live_generation(session)
+        if live is not None and live.fingerprint == resources.checkpoint.fingerprint:
+            return Reembedded(live.id, live.fingerprint, 0)
+    engine = load_engine(resources.checkpoint, resources.settings)
+    generation_id = _open_generation(resources, engine)
+    with resources.database.read() as session:
+        embedded = set(
+            session.scalars(
+                select(UnitRow.version_id).where(UnitRow.generation_id == generation_id)
+            )
+        )
+        versions = session.execute(
+            select(Document.external_id, Version.id)
+            .join(Document, Document.id == Version.document_id)
+            .where(Version.is_live)
+            .order_by(Version.id)
+        ).all()
+    failed = []
+    receipts = {}
+    for position, (external_id, version_id) in enumerate(versions, start=1):
+        try:
+            if version_id not in embedded:
+                reembed_version(resources, engine, external_id, version_id, generation_id)
+            receipts[version_id] = count_receipt(resources, engine, version_id, generation_id)
+        except (UnreadableDocument, CorruptData) as error:
+            failed.append((external_id, error.code, str(error)))
+        on_progress(position, len(versions))
+    if failed:
+        raise ReembedRefused(failed)
+    _switch(resources, generation_id, receipts)
+    resources.catch_up()
+    return Reembedded(generation_id, resources.checkpoint.fingerprint, len(versions))
+
+
+def _open_generation(resources: Resources, engine: Engine) -> int:
+    """Return the generation that an earlier run began for this model, or a new one."""
+    checkpoint = resources.checkpoint
+    with resources.database.write() as session:
+        # Tuned ones first, and without the one whose vectors a tuned one answers from.
+        others = session.scalars(
+            select(Generation)
+            .where(~Generation.is_live)
+            .order_by(Generation.vectors_of.is_(None), Generation.id)
+        ).all()
+        live = queries.find_live_generation(session)
+        for generation in others:
+            if generation.fingerprint == checkpoint.fingerprint and generation.vectors_of is None:
+                return generation.id
+            if live is None or live.vectors_of != generation.id:
+                session.delete(generation)
+                session.flush()
+        generation = resources.make_generation(engine, is_live=False)
+        session.add(generation)
+        session.flush()
+        return generation.id
+
+
+def reembed_version(
+    resources: Resources, engine: Engine, external_id: str, version_id: int, generation_id: int
+) -> None:
+    """Embed an article once more, into a generation; nothing happens if it is not live any more.
+
+    Raises CorruptData, and UnreadableDocument when the model cannot read it whole.
+    """
+    with resources.database.read() as session:
+        version = session.get(Version, version_id)
+        if version is None:
+            return
+        read_text(session, version_id, external_id)
+        article = read_article(version)
+        source_bytes = (version.receipt or {}).get("bytes", 0)
+    embedded = embed_article(
+        engine,
+        article,
+        passage_tokens=resources.settings.passage_tokens,
+        source_bytes=source_bytes,
+    )
+    with resources.database.write() as session:
+        # Replaced, removed or embedded by someone else since it was read.
+        version = session.get(Version, version_id)
+        held = exists().where(
+            UnitRow.version_id == version_id, UnitRow.generation_id == generation_id
+        )
+        if version is None or not version.is_live or session.scalar(select(held)):
+            return
+        if session.get(Generation, generation_id) is None:
+            return
+        unit_ids = store_units(
+            session, embedded, version_id=version_id, generation_id=generation_id
+        )
+        queries.log_units(session, unit_ids, version.document_id)
+
+
+def count_receipt(
+    resources: Resources, engine: Engine, version_id: int, generation_id: int
+) -> dict[str, Any]:
+    """Return the receipt of a version for its vectors in a generation; empty when it is gone."""
+    units = (UnitRow.version_id == version_id, UnitRow.generation_id == generation_id)
+    with resources.database.read() as session:
+        stored = session.execute(
+            select(Version.receipt, Version.title).where(Version.id == version_id)
+        ).one_or_none()
+        if stored is None:
+            return {}
+        receipt, title = stored
+        unit_tokens = session.scalars(select(UnitRow.tokens).where(*units)).all()
+        passages = session.scalar(
+            select(func.count())
+            .select_from(PassageRow)
+            .where(PassageRow.unit_id.in_(select(UnitRow.id).where(*units)))
+        )
+    tokens = count_text_tokens(engine, title, unit_tokens)
+    return {
+        **(receipt or {}),
+        # As many: embed_article raises when a token is lost.
+        "tokens_counted": tokens,
+        "tokens_embedded": tokens,
+        "tokens_processed": sum(unit_tokens),
+        "units": len(unit_tokens),
+        "passages": passages,
+    }
+
+
+def set_live(session: Session, generation_id: int, receipts: dict[int, dict[str, Any]]) -> None:
+    """Make a generation live with the receipts of its vectors; the former one stays."""
+    former = queries.find_live_generation(session)
+    if former is not None:
+        former.is_live = False
+        session.flush()
+    session.get_one(Generation, generation_id).is_live = True
+    session.flush()
+    for version_id, receipt in receipts.items():
+        session.execute(update(Version).where(Version.id == version_id).values(receipt=receipt))
+    # A change number tells the index that there is something to look at.
+    queries.log_units(session, [0])
+
+
+def _switch(resources: Resources, generation_id: int, receipts: dict[int, dict[str, Any]]) -> None:
+    """Make a generation live and remove every other, in one transaction."""
+    with resources.database.write() as session:
+        set_live(session, generation_id, receipts)
+        # Its units go with it; the index is read anew, since the generation is another.
+        session.execute(delete(Generation).where(Generation.id != generation_id))

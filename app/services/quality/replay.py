@@ -1,0 +1,115 @@
+"""Logged questions asked again of two generations: without judgements, but as people ask."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+
+from app.db.models import Collection, LoggedQuery
+from app.domain import Mode
+from app.errors import FolioError
+from app.runtime.resources import Resources
+from app.services.quality.feedback import same_text, store_queries
+from app.services.search.search import search_documents
+
+MAX_REPLAYED = 200
+"""Distinct questions that are asked again, the newest first."""
+_DEPTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of logged questions; `failed` counts those that only the new generation fails."""
+
+    queries: int
+    failed: int
+    overlap: float
+    """Mean share of the first ten documents that both find."""
+    same_first: float
+    """Share of the questions whose first document is the same."""
+    milliseconds_before: float
+    """Median time of a search."""
+    milliseconds_after: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "queries": self.queries,
+            "failed": self.failed,
+            "overlap": self.overlap,
+            "same_first": self.same_first,
+            "p50_ms": {"before": self.milliseconds_before, "after": self.milliseconds_after},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    found: tuple[str, ...] | None
+    """None where the search failed."""
+    milliseconds: float
+
+
+def replay_log(resources: Resources, live_id: int, generation_id: int) -> Replay | None:
+    """Ask the newest logged questions of both generations, in turn; None where there are none.
+
+    Searches by words are left out: they are the same for every generation.
+    """
+    before, after = resources.pin(live_id), resources.pin(generation_id)
+    pairs = [
+        (_ask(before, collection, text, mode), _ask(after, collection, text, mode))
+        for collection, text, mode in _read_log(resources)
+    ]
+    # What fails on the live one as well says nothing of the new one.
+    pairs = [(ours, theirs) for ours, theirs in pairs if ours.found is not None]
+    if not pairs:
+        return None
+    both = [(a.found or (), b.found) for a, b in pairs if b.found is not None]
+    return Replay(
+        len(pairs),
+        len(pairs) - len(both),
+        _mean([_overlap(a, b) for a, b in both]),
+        _mean([float(a[:1] == b[:1]) for a, b in both]),
+        float(np.median([a.milliseconds for a, _ in pairs])),
+        float(np.median([b.milliseconds for _, b in pairs])),
+    )
+
+
+def _read_log(resources: Resources) -> list[tuple[str, str, Mode]]:
+    store_queries(resources)
+    distinct: dict[tuple[str, str], tuple[str, str, Mode]] = {}
+    with resources.database.read() as session:
+        rows = session.execute(
+            select(Collection.name, LoggedQuery.text, LoggedQuery.mode)
+            .join(Collection, Collection.id == LoggedQuery.collection_id)
+            .where(LoggedQuery.mode != Mode.LEXICAL)
+            .order_by(LoggedQuery.asked_at.desc())
+            .execution_options(yield_per=1000)
+        )
+        for collection, text, mode in rows:
+            distinct.setdefault((collection, same_text(text)), (collection, text, Mode(mode)))
+            if len(distinct) == MAX_REPLAYED:
+                break
+    return list(distinct.values())
+
+
+def _ask(resources: Resources, collection: str, text: str, mode: Mode) -> _Asked:
+    started = perf_counter()
+    found: tuple[str, ...] | None = None
+    try:
+        result = search_documents(resources, collection, text, limit=_DEPTH, passages=1, mode=mode)
+        found = tuple(hit.document_id for hit in result.results)
+    except FolioError:
+        # Counted by the caller; which question it was stays out of the log.
+        pass
+    return _Asked(found, 1000 * (perf_counter() - started))
+
+
+def _overlap(ours: Sequence[str], theirs: Sequence[str]) -> float:
+    shown = max(len(ours), len(theirs))
+    return len(set(ours) & set(theirs)) / shown if shown else 1.0
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0

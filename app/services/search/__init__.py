@@ -1,0 +1,1 @@
+"""Use cases that answer a question: search, context, explain, rerank."""

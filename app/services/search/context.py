@@ -1,0 +1,235 @@
+"""From a question to what a chatbot puts into its prompt: never more tokens than it asked for."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from heapq import heapify, heappop, heappush
+from time import perf_counter
+
+from sqlalchemy.orm import Session
+
+from app.db import queries
+from app.domain import Filter, Mode, Passage, Span
+from app.index.analysis import TermCounts, count_terms
+from app.runtime.resources import Indexes, Resources
+from app.services.search.candidates import Question, read_current
+from app.services.search.passages import Article, rank_articles
+from app.services.search.scoring import is_calibrated, no_answer
+from app.services.search.search import Timing, check_query, embed_query, find_collections
+from app.services.search.token_counters import find_counter
+
+MAX_CONTEXT_TOKENS = 1_000_000
+
+# The best ones; what ranks lower would only fill the prompt.
+_ARTICLES = 10
+# What answers so much less surely than the first article costs more tokens than it finds answers.
+_LEAST_SHARE = 0.25
+# A passage whose terms are so far those of one chosen before says nothing new.
+_SAME_TERMS = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A whole article, or one passage of it.
+
+    `tokens` are those of title, heading and text, each counted by itself without special tokens.
+    """
+
+    collection: str
+    document_id: str
+    version: int
+    sha256: str
+    title: str
+    url: str | None
+    heading: str
+    text: str
+    start: int
+    end: int
+    page: int | None
+    tokens: int
+    score: float
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Blocks in the order of their articles, best first, and inside an article of its text."""
+
+    query: str
+    blocks: tuple[Block, ...]
+    tokens: int
+    max_tokens: int
+    calibrated: bool
+    no_answer: float | None
+    """Probability that no article answers; None where scores are not calibrated."""
+    generation: int | None
+    took_ms: Timing
+
+
+def build_context(
+    resources: Resources,
+    collection_name: str,
+    query: str,
+    *,
+    max_tokens: int,
+    filters: Filter | None = None,
+    min_score: float | None = None,
+    also_in: Sequence[str] = (),
+    tokenizer: str | None = None,
+) -> Context:
+    """Return the articles that answer `query` whole where they fit, else their best passages.
+
+    `tokenizer` names what `max_tokens` are counted with, None the model's own. Raises what
+    search_documents and find_counter raise.
+    """
+    check_query(query)
+    # Query, indexes and tokenizer must be of one generation, also while another one goes live.
+    resources = resources.pin()
+    started = perf_counter()
+    collection_ids = find_collections(resources, (collection_name, *also_in))
+    vector = embed_query(resources, query, Mode.HYBRID)
+    question = Question.of(query, Mode.HYBRID, vector)
+    embedded = perf_counter()
+
+    count_tokens = (
+        (lambda text: len(resources.engine.token_starts(text)))
+        if tokenizer is None
+        else find_counter(resources.settings.tokenizers, tokenizer)
+    )
+
+    def read(session: Session, indexes: Indexes) -> tuple[float, list[Block]] | None:
+        ranking = rank_articles(
+            session, indexes, question, collection_ids, limit=_ARTICLES, filters=filters
+        )
+        if ranking is None:
+            return None
+        ranked = ranking.candidates
+        kept = [c for c in ranked if min_score is None or c.score >= min_score][:_ARTICLES]
+        articles = ranking.read(session, indexes, question, kept)
+        at_least: Mapping[int, int] = {}
+        if tokenizer is None:
+            version_ids = [candidate.version.version_id for candidate in kept]
+            at_least = queries.find_token_counts(session, version_ids)
+        best_score = ranked[0].score if ranked else 0.0
+        return best_score, choose_blocks(articles, at_least, max_tokens, count_tokens)
+
+    found = read_current(resources, read)
+    (best_score, blocks), indexes = found or ((0.0, []), None)
+    ended = perf_counter()
+    return Context(
+        query,
+        tuple(blocks),
+        sum(block.tokens for block in blocks),
+        max_tokens,
+        is_calibrated(resources.model_fingerprint),
+        no_answer(best_score, resources.model_fingerprint),
+        None if indexes is None else indexes.generation_id,
+        Timing(
+            embed=round(1000 * (embedded - started), 3),
+            search=round(1000 * (ended - embedded), 3),
+            total=round(1000 * (ended - started), 3),
+        ),
+    )
+
+
+def choose_blocks(
+    articles: Sequence[Article],
+    at_least: Mapping[int, int],
+    max_tokens: int,
+    count_tokens: Callable[[str], int],
+) -> list[Block]:
+    """Return what of these articles, best first, goes into `max_tokens`.
+
+    By descending score: an article whole if it fits into what is left, else passage by passage,
+    each in the turn of its own score, but for those that repeat what is there. It ends where
+    nothing scores a quarter of the best article. `at_least` has how many tokens a text has, by
+    version id, where that is known: it saves the counting of one that is far too long.
+    """
+    left = max_tokens
+    # Titles and headings come again and again.
+    count_tokens = cache(count_tokens)
+    chosen: list[tuple[int, Block]] = []
+    seen: list[TermCounts] = []
+    passages: dict[int, Iterator[Block]] = {}
+    # Of equal scores, the better article; None is the whole of it, then come its passages in turn.
+    waiting: list[tuple[float, int, Block | None]] = [
+        (-article.candidate.score, rank, None) for rank, article in enumerate(articles)
+    ]
+    heapify(waiting)
+    while waiting and left:
+        key, rank, block = heappop(waiting)
+        if -key < _LEAST_SHARE * articles[0].candidate.score:
+            break
+        if block is None:
+            known = at_least.get(articles[rank].candidate.version.version_id, 0)
+            whole = None if known > left else _fit_whole(articles[rank], left, count_tokens)
+            if whole is not None:
+                chosen.append((rank, whole))
+                left -= whole.tokens
+                continue
+            passages[rank] = _rank_blocks(articles[rank])
+        elif (counted := _fit_passage(block, left, seen, count_tokens)) is not None:
+            chosen.append((rank, counted))
+            seen.append(count_terms(block.text))
+            left -= counted.tokens
+        following = next(passages[rank], None)
+        if following is not None:
+            heappush(waiting, (-following.score, rank, following))
+    chosen.sort(key=lambda ranked: (ranked[0], ranked[1].start))
+    return [block for _, block in chosen]
+
+
+def _rank_blocks(article: Article) -> Iterator[Block]:
+    """Yield a block of each passage, best first, its tokens not yet counted."""
+    return (_as_block(article, passage, score) for score, passage in article.rank_passages())
+
+
+def _as_block(article: Article, passage: Passage, score: float, *, whole: bool = False) -> Block:
+    version = article.candidate.version
+    return Block(
+        collection=version.collection,
+        document_id=version.external_id,
+        version=version.number,
+        sha256=version.sha256,
+        title=version.title,
+        url=version.url,
+        heading=passage.heading,
+        text=article.quote(passage),
+        start=passage.span.start,
+        end=passage.span.end,
+        page=passage.page,
+        tokens=0,
+        score=score,
+        whole=whole,
+    )
+
+
+def _fit_whole(article: Article, left: int, count_tokens: Callable[[str], int]) -> Block | None:
+    """Return the whole article, its tokens counted, on the page where it begins, if it fits."""
+    page = next((passage.page for passage in article.passages), None)
+    everything = Passage(Span(0, len(article.text)), page=page)
+    block = _as_block(article, everything, article.candidate.score, whole=True)
+    whole = _counted(block, count_tokens)
+    return whole if whole.tokens <= left else None
+
+
+def _fit_passage(
+    block: Block, left: int, seen: Sequence[TermCounts], count_tokens: Callable[[str], int]
+) -> Block | None:
+    """Return a passage, its tokens counted, if there is room for it and it says something new."""
+    # A word is a token or more: what has too many of them is not worth the counting.
+    if len(block.text.split()) > left:
+        return None
+    terms = count_terms(block.text)
+    if any(_repeats(terms, other) for other in seen):
+        return None
+    counted = _counted(block, count_tokens)
+    return counted if counted.tokens <= left else None
+
+
+def _counted(block: Block, count_tokens: Callable[[str], int]) -> Block:
+    return replace(block, tokens=sum(map(count_tokens, (block.title, block.heading, block.text))))
+
+
+def _repeats(terms: TermCounts, other: TermCounts) -> bool:
+    return len(terms.keys() & other.keys()) > _SAME_TERMS * len(terms)

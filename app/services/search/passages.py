@@ -1,0 +1,254 @@
+"""The articles that a search reads: their passages, and what these say of the question.
+
+What the indexes find by words may hold them far apart. So candidates of a hybrid search are read,
+and ranked by how much of the question stands in one passage that is near in meaning too: `match`.
+docs/decisions/0027-candidates-are-read.md has what it brings.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
+from itertools import islice
+from math import sqrt
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from app.db import queries
+from app.domain import Filter, Mode, Passage, PassageHit
+from app.errors import CorruptData
+from app.index.analysis import TermMatcher
+from app.runtime.resources import Indexes
+from app.services.articles.documents import require_intact
+from app.services.search.candidates import Candidate, Question, rank_candidates
+from app.services.search.scoring import StageScores, match, score
+
+_READ_AT_ONCE = 16
+
+
+class ScoredPassage(NamedTuple):
+    """A passage and the score that its article has by it alone."""
+
+    score: float
+    passage: Passage
+
+
+@dataclass(slots=True)
+class Article:
+    """A candidate with its text.
+
+    The words of a passage are told apart only when what it could hold at most may bring it to the
+    front: first what the whole article holds, then what is quickly seen of the passage. Most of a
+    long article is never looked at.
+    """
+
+    candidate: Candidate
+    question: Question
+    text: str
+    passages: Sequence[Passage]
+    """In the text's order."""
+    nearness: Sequence[float]
+    """The inner product of each passage with the query; 0 where vectors are not compared."""
+    matcher: TermMatcher
+    _titled: Set[int] = field(init=False)
+    """The query's terms that the title holds, and with it each passage."""
+    _bounds: dict[int, float] = field(init=False, default_factory=dict)
+    _shares: dict[int, float] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._titled = self.matcher.find(self.candidate.version.title)
+
+    def quote(self, passage: Passage) -> str:
+        """Return the text of a passage."""
+        return self.text[passage.span.start : passage.span.end]
+
+    def match(self) -> float:
+        """Return the stage of that name: see StageScores."""
+        return self._greatest(self._match)
+
+    def rank_passages(self) -> Iterator[ScoredPassage]:
+        """Yield all passages, best first; of equal ones the earlier."""
+        is_lexical = self.question.mode is Mode.LEXICAL
+        most = self._greatest(lambda _, share: share) if is_lexical else 1.0
+        held = self.candidate.held
+        closer_looks = (self._bound, self._share)
+        waiting = [(-self._score(i, held, most), i, 0) for i in range(len(self.passages))]
+        heapify(waiting)
+        while waiting:
+            negative, i, looks = heappop(waiting)
+            if looks == len(closer_looks):
+                yield ScoredPassage(-negative, self.passages[i])
+            else:
+                share = closer_looks[looks](i)
+                heappush(waiting, (-self._score(i, share, most), i, looks + 1))
+
+    def _score(self, i: int, share: float, most: float) -> float:
+        """Return the score of the article by a passage alone that holds `share` of the words."""
+        stages, mode = self.candidate.stages, self.question.mode
+        if mode is Mode.LEXICAL:
+            own = StageScores(lexical=(stages.lexical or 0.0) * sqrt(share / (most or 1.0)))
+        else:
+            match = self._match(i, share) if mode is Mode.HYBRID else None
+            own = StageScores(stages.unit, self.nearness[i], stages.lexical, match)
+        return min(score(own, mode), self.candidate.score)
+
+    def _match(self, i: int, share: float) -> float:
+        return match(self.nearness[i], share)
+
+    def _greatest(self, value: Callable[[int, float], float]) -> float:
+        """Return the greatest of the passages' values, which grow with the share of the words."""
+        greatest = 0.0
+        at_most = [value(i, self.candidate.held) for i in range(len(self.passages))]
+        for i in sorted(range(len(at_most)), key=at_most.__getitem__, reverse=True):
+            if at_most[i] <= greatest:
+                break
+            if value(i, self._bound(i)) > greatest:
+                greatest = max(greatest, value(i, self._share(i)))
+        return greatest
+
+    def _bound(self, i: int) -> float:
+        """Return a share that is at least that of `_share`, in a small part of its time."""
+        if i not in self._bounds:
+            held = self.matcher.find_at_most(self.quote(self.passages[i])) | self._titled
+            self._bounds[i] = self.matcher.share(held)
+        return self._bounds[i]
+
+    def _share(self, i: int) -> float:
+        """Return the share of the query's word weight in a passage under its title."""
+        if i not in self._shares:
+            held = self.matcher.find(self.quote(self.passages[i])) | self._titled
+            self._shares[i] = self.matcher.share(held)
+        return self._shares[i]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """All candidates of a search, best first, and those of them that were read.
+
+    Past the limit of the search, those that were not read follow the others.
+    """
+
+    candidates: Sequence[Candidate]
+    _articles: Mapping[int, Article]
+
+    def read(
+        self,
+        session: Session,
+        indexes: Indexes,
+        question: Question,
+        candidates: Sequence[Candidate],
+    ) -> list[Article]:
+        """Return these of the candidates as articles, in their order.
+
+        Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
+        """
+        unread = [c for c in candidates if c.version.document_id not in self._articles]
+        read = _read_articles(session, indexes, question, unread) if unread else []
+        articles = {**self._articles, **{a.candidate.version.document_id: a for a in read}}
+        return [articles[candidate.version.document_id] for candidate in candidates]
+
+
+def rank_articles(
+    session: Session,
+    indexes: Indexes,
+    question: Question,
+    collection_ids: Sequence[int],
+    *,
+    limit: int,
+    filters: Filter | None = None,
+    reads_all: bool = False,
+) -> Ranking | None:
+    """Rank as rank_candidates does, those of a hybrid search by what they say.
+
+    The first `limit` are those of reading every candidate, which is done only if `reads_all`. None
+    means that a document changed since the indexes looked: look again. Raises CorruptData as
+    Ranking.read does.
+    """
+    ranked = rank_candidates(
+        session, indexes, question, collection_ids, limit=limit, filters=filters
+    )
+    if ranked is None:
+        return None
+    if question.mode is not Mode.HYBRID:
+        return Ranking(ranked, {})
+    needed = len(ranked) if reads_all else limit
+    read: list[Article] = []
+    for first in range(0, len(ranked), _READ_AT_ONCE):
+        # Best first, by the most that they can be: the rest cannot come before `needed` others.
+        if first >= needed and ranked[first].score <= read[needed - 1].candidate.score:
+            break
+        some = ranked[first : first + _READ_AT_ONCE]
+        for article in _read_articles(session, indexes, question, some):
+            stages = replace(article.candidate.stages, match=article.match())
+            own = score(stages, question.mode)
+            article.candidate = replace(article.candidate, stages=stages, score=own)
+            read.append(article)
+        read.sort(key=lambda one: (-one.candidate.score, one.candidate.version.document_id))
+    return Ranking(
+        [*(article.candidate for article in read), *ranked[len(read) :]],
+        {article.candidate.version.document_id: article for article in read},
+    )
+
+
+def quote_passages(article: Article, count: int) -> tuple[PassageHit, ...]:
+    """Return the `count` best passages of an article, best first."""
+    return tuple(
+        PassageHit(
+            article.quote(passage),
+            passage.span.start,
+            passage.span.end,
+            scored,
+            passage.heading,
+            passage.page,
+        )
+        for scored, passage in islice(article.rank_passages(), count)
+    )
+
+
+def _read_articles(
+    session: Session, indexes: Indexes, question: Question, candidates: Sequence[Candidate]
+) -> list[Article]:
+    texts = _read_texts(session, candidates)
+    stored = queries.list_passages(session, list(texts), indexes.vector_set)
+    matchers = {
+        collection_id: TermMatcher(
+            question.words, indexes.terms.weigh(question.terms, collection_id)
+        )
+        for collection_id in {candidate.version.collection_id for candidate in candidates}
+    }
+    articles = []
+    for candidate in candidates:
+        version = candidate.version
+        passages = stored.get(version.version_id, {})
+        near = candidate.passages.by_place()
+        articles.append(
+            Article(
+                candidate,
+                question,
+                texts[version.version_id],
+                list(passages.values()),
+                [near.get(place, 0.0) for place in passages],
+                matchers[version.collection_id],
+            )
+        )
+    return articles
+
+
+def _read_texts(session: Session, candidates: Sequence[Candidate]) -> dict[int, str]:
+    """Return the texts of candidates by version id."""
+    for candidate in candidates:
+        if candidate.is_damaged:
+            raise CorruptData(
+                f"the passages of {candidate.version.external_id} fail their checksum; "
+                "upload the document again",
+                version_id=candidate.version.version_id,
+            )
+    stored = queries.find_texts(session, [c.version.version_id for c in candidates])
+    return {
+        candidate.version.version_id: require_intact(
+            *stored[candidate.version.version_id],
+            candidate.version.external_id,
+            version_id=candidate.version.version_id,
+        )
+        for candidate in candidates
+    }

@@ -1,0 +1,207 @@
+"""What is stored of an article: writing it in one transaction, reading it back, checking it."""
+
+from dataclasses import asdict, dataclass
+from zlib import crc32
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from app.db import queries, queue
+from app.db.checksums import metadata_crc32, passages_crc32
+from app.db.models import Original, PassageRow, TermsRow, UnitRow, Version, utc_now
+from app.db.queue import Claim
+from app.domain import Article, Embedding, Heading, PageStart, Receipt, Status, Unit
+from app.index.analysis import ANALYSIS, count_article_terms
+from app.index.bm25 import StoredTerms, pack_terms
+from app.runtime.resources import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedArticle:
+    """An article cut into units, each with its embedding, and the receipt of all of it."""
+
+    units: tuple[Unit, ...]
+    embeddings: tuple[Embedding, ...]
+    receipt: Receipt
+
+
+def commit_article(
+    resources: Resources, claim: Claim, parsed: Article, article: Article, embedded: EmbeddedArticle
+) -> bool:
+    """Make a claimed version live with its vectors; False when the claim is not held any more."""
+    terms = pack_terms(count_article_terms(article.title, article.text))
+    resources.precedence.give()
+    with resources.database.write() as session:
+        version = queue.find_claimed(session, claim)
+        # Deleted, or taken over by another worker: nothing of it may come back.
+        if version is None:
+            return False
+        store_article(resources, session, version, parsed, article, embedded, terms)
+        _prune(resources, session, version)
+    return True
+
+
+def store_article(
+    resources: Resources,
+    session: Session,
+    version: Version,
+    parsed: Article,
+    article: Article,
+    embedded: EmbeddedArticle,
+    terms: StoredTerms,
+) -> None:
+    """Make a version live in place of the former one, in the caller's transaction."""
+    generation = resources.ensure_generation(session)
+    former = queries.find_live_version(session, version.document_id)
+    if former is not None:
+        queries.remove_units(session, UnitRow.version_id == former.id)
+        session.execute(delete(TermsRow).where(TermsRow.version_id == former.id))
+    version.receipt = asdict(embedded.receipt)
+    _make_live(session, version, former, parsed, article)
+    unit_ids = store_units(
+        session, embedded, version_id=version.id, generation_id=generation.vector_set
+    )
+    queries.store_terms(
+        session, version.id, analysis=ANALYSIS, data=terms.data, data_crc32=terms.crc32
+    )
+    queries.log_units(session, unit_ids, version.document_id)
+
+
+def commit_metadata(resources: Resources, claim: Claim, parsed: Article, article: Article) -> bool:
+    """Make a claimed version live that reads like the live one: its vectors stay."""
+    with resources.database.write() as session:
+        version = queue.find_claimed(session, claim)
+        if version is None:
+            return False
+        former = queries.find_live_version(session, version.document_id)
+        if former is None:
+            # Quarantined or replaced since it was compared: the next attempt embeds it.
+            queue.give_back(session, [claim])
+            return False
+        original = session.get_one(Original, version.original_sha256)
+        version.receipt = {
+            **(former.receipt or {}),
+            "bytes": len(original.data),
+            "warnings": list(article.warnings),
+        }
+        session.execute(
+            update(UnitRow).where(UnitRow.version_id == former.id).values(version_id=version.id)
+        )
+        queries.move_terms(session, former.id, version.id)
+        _make_live(session, version, former, parsed, article)
+        _prune(resources, session, version)
+    return True
+
+
+def store_units(
+    session: Session, embedded: EmbeddedArticle, *, version_id: int, generation_id: int
+) -> list[int]:
+    """Insert the units and passages of a version; returns the unit ids."""
+    rows = []
+    for ordinal, (unit, embedding) in enumerate(
+        zip(embedded.units, embedded.embeddings, strict=True)
+    ):
+        vector = embedding.vector.astype("<f4").tobytes()
+        passage_vectors = embedding.passages.astype("<f2").tobytes()
+        rows.append(
+            UnitRow(
+                generation_id=generation_id,
+                version_id=version_id,
+                ordinal=ordinal,
+                start=unit.span.start,
+                end=unit.span.end,
+                tokens=embedding.tokens,
+                vector=vector,
+                vector_crc32=crc32(vector),
+                passage_vectors=passage_vectors,
+                passage_vectors_crc32=crc32(passage_vectors),
+                passages_crc32=passages_crc32(unit.passages),
+            )
+        )
+    session.add_all(rows)
+    session.flush()
+    session.add_all(
+        PassageRow(
+            unit_id=row.id,
+            ordinal=ordinal,
+            start=passage.span.start,
+            end=passage.span.end,
+            heading=passage.heading,
+            page=passage.page,
+        )
+        for row, unit in zip(rows, embedded.units, strict=True)
+        for ordinal, passage in enumerate(unit.passages)
+    )
+    return [row.id for row in rows]
+
+
+def read_article(version: Version) -> Article:
+    """Return the article of a ready version as it was embedded, from the database."""
+    assert version.text is not None
+    return Article(
+        text=version.text,
+        title=version.title,
+        url=version.url,
+        attributes=version.attributes,
+        headings=tuple(Heading(*heading) for heading in version.headings or ()),
+        pages=tuple(PageStart(*page) for page in version.pages or ()),
+        warnings=tuple((version.receipt or {}).get("warnings", ())),
+    )
+
+
+def is_intact(session: Session, version: Version) -> bool:
+    """Return whether what is stored of a version, if it has anything yet, is undamaged."""
+    if version.text is not None and crc32(version.text.encode()) != version.text_crc32:
+        return False
+    if version.metadata_crc32 not in {None, metadata_crc32(session, version)}:
+        return False
+    terms = session.get(TermsRow, version.id)
+    if terms is not None and crc32(terms.data) != terms.data_crc32:
+        return False
+    units = session.execute(
+        select(
+            UnitRow.vector,
+            UnitRow.vector_crc32,
+            UnitRow.passage_vectors,
+            UnitRow.passage_vectors_crc32,
+        ).where(UnitRow.version_id == version.id)
+    )
+    return all(
+        (crc32(vector), crc32(passages)) == (checksum, passages_checksum)
+        for vector, checksum, passages, passages_checksum in units
+    )
+
+
+def _make_live(
+    session: Session, version: Version, former: Version | None, parsed: Article, article: Article
+) -> None:
+    if former is not None:
+        former.is_live = False
+        # The index that allows one live version a document sees the rows one by one.
+        session.flush()
+    version.status = Status.READY
+    version.stage = version.claim_token = version.leased_until = version.next_attempt_at = None
+    version.is_live = True
+    version.ready_at = utc_now()
+    version.title = article.title
+    version.url = article.url
+    version.attributes = dict(article.attributes or {})
+    version.parsed = {
+        "title": parsed.title,
+        "url": parsed.url,
+        "attributes": dict(parsed.attributes or {}),
+    }
+    version.text = article.text
+    version.text_crc32 = crc32(article.text.encode())
+    version.headings = [[h.start, h.level, h.text] for h in article.headings]
+    version.pages = [[page.start, page.number] for page in article.pages]
+    version.metadata_crc32 = metadata_crc32(session, version)
+    queries.replace_attributes(session, version.document_id, queries.looked_up(version))
+
+
+def _prune(resources: Resources, session: Session, live: Version) -> None:
+    """Erase the versions that are superseded and past the number to keep."""
+    session.flush()
+    uploads = queries.delete_old_versions(session, live, keep=resources.settings.keep_versions)
+    if uploads:
+        queries.delete_unused_originals(session, uploads)

@@ -1,0 +1,231 @@
+"""A query adapter that learns a knowledge base's questions: beside the vectors, behind the gate."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from app.db.backup import restore_backup, write_backup
+from app.db.models import AdapterRow, LoggedQuery
+from app.domain import GenerationState, Mode
+from app.errors import Conflict, InvalidRequest, ModelUnavailable
+from app.evaluation.golden import GoldenQuery
+from app.runtime.resources import Resources
+from app.services.articles.documents import put_documents
+from app.services.quality import replay
+from app.services.quality.feedback import record_query, store_queries
+from app.services.quality.fine_tuning import MIN_PAIRS, TooFewPairs
+from app.services.quality.generations import (
+    GateRequest,
+    GenerationInfo,
+    get_generation,
+    keep_generations,
+    list_generations,
+    remove_generation,
+    roll_back,
+)
+from app.services.quality.tuning import TuningRequest, hold_out, request_tuning
+from app.services.search.search import search_documents
+from ingest.sandbox import Sandbox
+from tests.checkpoints import make_plain
+from tests.conftest import article
+from tests.services.knowledge import open_with, read_live, search, work
+from tests.services.quality.test_generation_gate import assert_consistent, settle
+
+COUNT = 60
+# An article says one thing and is asked for another: which belongs to which is to be learned.
+ARTICLES = [article(f"a{n}", f"tea {n * 7919} milk {n * 104729}") for n in range(COUNT)]
+
+
+def pairs(first: int, last: int, form: str = "coffee {} sugar {}") -> tuple[GoldenQuery, ...]:
+    return tuple(
+        GoldenQuery(f"{form} {n}", form.format(n * 31337, n * 4001), {f"a{n}": 1})
+        for n in range(first, last)
+    )
+
+
+LEARNED = pairs(0, COUNT)
+ASKED = pairs(0, 24, "lazy {} dog {}")
+FORCE = GateRequest("help", ASKED, force=True)
+
+
+@pytest.fixture
+def filled(tmp_path: Path, jina_v3: Path, sandbox: Sandbox) -> Iterator[Resources]:
+    with open_with(tmp_path / "data", jina_v3, query_log_days=30) as resources:
+        put_documents(resources, "help", ARTICLES)
+        work(resources, sandbox)
+        yield resources
+
+
+def ask_for(
+    resources: Resources,
+    queries: tuple[GoldenQuery, ...] = LEARNED,
+    gate: GateRequest = FORCE,
+) -> int:
+    return request_tuning(resources, TuningRequest("help", queries), gate=gate).id
+
+
+def tune(resources: Resources) -> GenerationInfo:
+    return settle(resources, ask_for(resources))
+
+
+def scores(resources: Resources) -> dict[str, float]:
+    found = search_documents(resources, "help", LEARNED[0].text, limit=100, mode=Mode.DENSE)
+    return {hit.document_id: hit.score for hit in found.results}
+
+
+def test_tuned_generation_reads_questions_anew_and_articles_not_at_all(
+    filled: Resources,
+) -> None:
+    stored, before = read_live(filled), scores(filled)
+    made = tune(filled)
+    assert (made.is_live, made.vectors_of) == (True, 1)
+    assert made.tuning is not None
+    assert made.tuning["pairs"] == COUNT
+    assert made.tuning["trained_on"] + made.tuning["held_out"] == COUNT
+    assert made.tuning["loss_after"] < made.tuning["loss_before"]
+    assert f"learned from {made.tuning['trained_on']} questions" in (made.message or "")
+    assert read_live(filled) == stored
+    after = scores(filled)
+    assert after.keys() == before.keys()
+    assert after != before
+    assert_consistent(filled)
+    roll_back(filled, 1)
+    assert scores(filled) == before
+
+
+def test_tuned_generation_takes_part_in_all_that_comes_after(
+    filled: Resources, jina_v3: Path, sandbox: Sandbox
+) -> None:
+    made = tune(filled)
+    put_documents(filled, "help", [article("new", "A quick fox."), article("a0", "Milk.")])
+    work(filled, sandbox)
+    assert search(filled, limit=100)["a0"] == "Milk."
+    assert_consistent(filled)
+    with pytest.raises(Conflict, match="searches the vectors of generation 1"):
+        remove_generation(filled, 1)
+    answers = scores(filled)
+    again = tune(filled)
+    assert again.vectors_of == 1
+    assert again.fingerprint != made.fingerprint
+    roll_back(filled, made.id)
+    remove_generation(filled, again.id)
+    with filled.database.read() as session:
+        assert session.scalars(select(AdapterRow.generation_id)).all() == [made.id]
+    assert scores(filled) == answers
+
+
+def test_tuned_generation_answers_after_a_restart_and_from_a_backup(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox
+) -> None:
+    with open_with(tmp_path / "data", jina_v3) as resources:
+        put_documents(resources, "help", ARTICLES)
+        work(resources, sandbox)
+        tune(resources)
+        answers = scores(resources)
+    write_backup(tmp_path / "data", tmp_path / "backup.zip", keep_days=1)
+    restore_backup(
+        tmp_path / "backup.zip", tmp_path / "restored", replace=False, allow_expired=False
+    )
+    for folder in ("data", "restored"):
+        with open_with(tmp_path / folder, jina_v3) as resources:
+            assert scores(resources) == answers
+            assert_consistent(resources)
+
+
+def test_damaged_adapter_is_refused_by_name_and_the_former_one_answers(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox
+) -> None:
+    with open_with(tmp_path, jina_v3) as resources:
+        put_documents(resources, "help", ARTICLES)
+        work(resources, sandbox)
+        before = scores(resources)
+        tune(resources)
+        with resources.database.write() as session:
+            session.execute(update(AdapterRow).values(data_crc32=AdapterRow.data_crc32 + 1))
+    with open_with(tmp_path, jina_v3) as resources:
+        with pytest.raises(ModelUnavailable, match="roll back to generation 1"):
+            scores(resources)
+        roll_back(resources, 1)
+        assert scores(resources) == before
+
+
+def test_too_few_pairs_are_refused_before_anything_is_built(filled: Resources) -> None:
+    with pytest.raises(TooFewPairs, match=f"{MIN_PAIRS - 1} questions"):
+        ask_for(filled, LEARNED[: MIN_PAIRS - 1])
+    # What the gate asks does not count.
+    with pytest.raises(TooFewPairs, match=f"{COUNT - 24} questions"):
+        ask_for(filled, LEARNED, replace(FORCE, golden=LEARNED[:24]))
+    assert len(list_generations(filled)) == 1
+
+
+def test_pairs_that_no_search_finds_are_not_learned(filled: Resources) -> None:
+    nowhere = tuple(replace(query, relevant={"none": 1}) for query in LEARNED)
+    info = settle(filled, ask_for(filled, nowhere))
+    assert (info.state, info.is_live) == (GenerationState.FAILED, False)
+    assert "0 questions" in (info.message or "")
+    assert_consistent(filled)
+
+
+def test_model_without_adapters_cannot_be_tuned(tmp_path: Path, sandbox: Sandbox) -> None:
+    with open_with(tmp_path / "data", make_plain(tmp_path / "bert", "bert")) as resources:
+        put_documents(resources, "help", ARTICLES[:1])
+        work(resources, sandbox)
+        with pytest.raises(InvalidRequest, match="has no adapter for questions"):
+            ask_for(resources)
+
+
+def test_training_that_the_end_of_the_process_cut_off_begins_anew(filled: Resources) -> None:
+    made = ask_for(filled)
+    asked = [0]
+
+    def stops_amid_training() -> bool:
+        asked[0] += 1
+        return get_generation(filled, made).training is not None
+
+    keep_generations(filled, stops_amid_training)
+    assert asked[0]
+    assert get_generation(filled, made).state is GenerationState.BUILDING
+    assert settle(filled, made).is_live
+
+
+def test_third_of_the_pairs_is_held_out_by_their_text() -> None:
+    learned, asked = hold_out(pairs(0, 600))
+    assert 150 < len(asked) < 250
+    assert {query.text for query in learned}.isdisjoint(query.text for query in asked)
+    again, _ = hold_out(pairs(0, 300))
+    assert {query.text for query in again} <= {query.text for query in learned}
+
+
+def test_gate_asks_logged_questions_again_and_refuses_one_that_fails_on_them(
+    filled: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for query in LEARNED[:5]:
+        record_query(filled, "help", search_documents(filled, "help", query.text))
+    store_queries(filled)
+    with filled.database.read() as session:
+        assert len(session.scalars(select(LoggedQuery)).all()) == 5
+    generous = replace(FORCE, force=False, margin=1.0)
+    accepted = settle(filled, ask_for(filled, gate=generous))
+    assert accepted.is_live
+    assert accepted.report is not None
+    replayed = accepted.report["replay"]
+    assert (replayed["queries"], replayed["failed"]) == (5, 0)
+    assert 0 < replayed["overlap"] <= 1
+    assert "of 5 logged questions 0 fail" in (accepted.message or "")
+
+    ask_again = search_documents
+
+    def fails_on_the_new_one(resources: Resources, *args: object, **options: object) -> object:
+        if resources.pin().generation_id == refused:
+            raise InvalidRequest("out of order")
+        return ask_again(resources, *args, **options)  # type: ignore[arg-type]
+
+    refused = ask_for(filled, gate=generous)
+    monkeypatch.setattr(replay, "search_documents", fails_on_the_new_one)
+    info = settle(filled, refused)
+    assert (info.state, info.is_live) == (GenerationState.REFUSED, False)
+    assert "of 5 logged questions 5 fail" in (info.message or "")
+    assert_consistent(filled)
