@@ -27,11 +27,23 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from app.api import health
-from app.api.compat import embeddings
+from app.api.compat import embeddings, rerank
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi
 from app.api.problems import add_problem_handlers
-from app.api.v1 import evaluations, events, feedback, preflight, retrieval, routes, versions
+from app.api.v1 import (
+    collections,
+    context,
+    documents,
+    evaluations,
+    explain,
+    feedback,
+    generations,
+    jobs,
+    keys,
+    preflight,
+    search,
+)
 from app.config import Settings
 from app.errors import FolioError, ModelUnavailable, StaleVectors
 from app.runtime.resources import Resources, open_resources
@@ -77,12 +89,17 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     routers = (
         health.router,
-        routes.router,
-        versions.router,
-        events.router,
-        retrieval.router,
+        collections.router,
+        documents.router,
+        jobs.router,
+        search.router,
+        context.router,
+        explain.router,
+        rerank.router,
         embeddings.router,
+        keys.router,
         evaluations.router,
+        generations.router,
         preflight.router,
         feedback.router,
     )

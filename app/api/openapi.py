@@ -8,13 +8,19 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.access import SCOPE_FIELD
 from app.api.compat.embeddings import EmbeddingsIn
+from app.api.compat.rerank import RerankIn
 from app.api.problems import Problem
-from app.api.v1.evaluations import EvaluationIn, GenerationIn
+from app.api.v1.collections import CollectionIn
+from app.api.v1.context import ContextIn
+from app.api.v1.document_schemas import DocumentIn, DocumentsIn
+from app.api.v1.documents import RollbackIn
+from app.api.v1.evaluations import EvaluationIn
+from app.api.v1.explain import ExplainIn
 from app.api.v1.feedback import FeedbackIn
+from app.api.v1.generations import GenerationIn, TuningIn
+from app.api.v1.keys import KeyIn
 from app.api.v1.preflight import PreflightIn
-from app.api.v1.retrieval_schemas import ContextIn, ExplainIn, RerankIn
-from app.api.v1.schemas import CollectionIn, DocumentIn, DocumentsIn, KeyIn, SearchIn
-from app.api.v1.versions import RollbackIn
+from app.api.v1.search import SearchIn
 
 _BODIES: tuple[type[BaseModel], ...] = (
     CollectionIn,
@@ -31,6 +37,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     RerankIn,
     RollbackIn,
     SearchIn,
+    TuningIn,
 )
 
 

@@ -8,8 +8,7 @@ from pydantic import Field, model_validator
 from app.api.access import Caller, GuardedRoute, Opened, needs
 from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
-from app.api.v1.routes import CollectionName
-from app.api.v1.schemas import Answer, Body
+from app.api.v1.fields import Answer, Body, CollectionName
 from app.domain import Scope
 from app.errors import NotFound
 from app.services.quality import feedback

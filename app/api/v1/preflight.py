@@ -11,9 +11,8 @@ from pydantic import Field
 from app.api.access import GuardedRoute, Opened, needs, resources_of
 from app.api.bodies import is_json, limit_body, parse_json, takes
 from app.api.problems import problem_responses
-from app.api.v1.evaluations import GoldenQueryIn, read_queries
-from app.api.v1.routes import CollectionName
-from app.api.v1.schemas import Answer, AttributesIn, Body, Title, Url
+from app.api.v1.fields import Answer, AttributesIn, Body, CollectionName, Title, Url
+from app.api.v1.golden_sets import GoldenQueryIn, read_queries
 from app.domain import Scope
 from app.errors import InvalidRequest, UnsupportedMediaType
 from app.services.articles.documents import Upload

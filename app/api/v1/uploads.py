@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 
 from app.api.access import resources_of
 from app.api.bodies import body_schema, is_json, limit_body, parse_json, refer_to
-from app.api.v1.schemas import DocumentIn, DocumentsIn
+from app.api.v1.document_schemas import DocumentIn, DocumentsIn
 from app.errors import InvalidRequest, UnsupportedMediaType
 from app.services.articles.documents import Upload
 from ingest.bundles import expand_bundle

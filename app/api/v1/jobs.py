@@ -1,4 +1,4 @@
-"""Progress of a job as server-sent events."""
+"""Jobs: how far the documents of an upload are, asked once or followed as events."""
 
 import asyncio
 import json
@@ -10,19 +10,37 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.access import Caller, GuardedRoute, Opened, needs
 from app.api.problems import problem_responses
-from app.api.v1.schemas import JobOut
+from app.api.v1.document_schemas import JobOut
 from app.domain import Scope
 from app.errors import FolioError, NotFound
 from app.runtime.resources import Resources
 from app.services.articles.documents import JobInfo, get_job
 
-router = APIRouter(prefix="/v1", route_class=GuardedRoute, responses=problem_responses(401, 403))
+router = APIRouter(
+    prefix="/v1",
+    route_class=GuardedRoute,
+    responses=problem_responses(401, 403),
+    tags=["documents"],
+)
 
 _POLL_SECONDS = 0.3
 # A stream holds up the end of the process; a client opens the next one by itself, as
 # server-sent events have it, and gets the whole state at once.
 _STREAM_SECONDS = 8.0
 _RECONNECT_MS = 500
+
+
+@router.get(
+    "/jobs/{job_id}",
+    openapi_extra=needs(Scope.READ),
+    responses=problem_responses(404),
+)
+def show_job(job_id: str, resources: Opened, caller: Caller) -> JobOut:
+    """Show how far the documents of an upload are."""
+    job = get_job(resources, job_id)
+    if not caller.sees(job.collection):
+        raise NotFound("there is no such job", code="job_not_found")
+    return JobOut.model_validate(job)
 
 
 @router.get(
@@ -36,7 +54,6 @@ _RECONNECT_MS = 500
             "description": "`progress` whenever the job moved, then `done`; each holds the job",
         }
     },
-    tags=["documents"],
 )
 async def follow_job(job_id: str, resources: Opened, caller: Caller) -> StreamingResponse:
     """Send how far a job is, as server-sent events.

@@ -1,0 +1,93 @@
+"""Reranking of given texts, in the shape of Jina's and Cohere's interfaces."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.access import GuardedRoute, Opened, needs
+from app.api.bodies import json_body, takes
+from app.api.problems import problem_responses
+from app.api.v1.fields import Answer, QueryText
+from app.domain import Scope
+from app.services.search.rerank import rerank_texts
+from app.services.search.search import check_query
+
+router = APIRouter(
+    prefix="/v1",
+    route_class=GuardedRoute,
+    responses=problem_responses(401, 403),
+    tags=["search"],
+)
+
+
+class RerankText(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    text: str
+
+
+class RerankIn(BaseModel):
+    """Fields that are not known are ignored, and so is `model`: there is one."""
+
+    model_config = ConfigDict(strict=True)
+
+    model: str | None = None
+    query: QueryText
+    documents: list[str | RerankText] = Field(
+        min_length=1, max_length=1000, examples=[["Hold the button.", "Milk is white."]]
+    )
+    top_n: int | None = Field(None, ge=1, le=2**53)
+    return_documents: bool = False
+
+    @property
+    def texts(self) -> list[str]:
+        return [d if isinstance(d, str) else d.text for d in self.documents]
+
+
+class RerankTextOut(Answer):
+    text: str
+
+
+class RelevanceOut(Answer):
+    index: int
+    relevance_score: float
+    document: RerankTextOut | None = None
+
+
+class UsageOut(Answer):
+    total_tokens: int
+
+
+class RerankOut(Answer):
+    """Best first."""
+
+    model: str
+    usage: UsageOut
+    results: list[RelevanceOut]
+
+
+@router.post(
+    "/rerank",
+    openapi_extra=needs(Scope.READ) | takes(RerankIn),
+    responses=problem_responses(413, 415, 422, 503),
+    response_model_exclude_none=True,
+)
+def rerank(body: Annotated[RerankIn, Depends(json_body(RerankIn))], resources: Opened) -> RerankOut:
+    """Rank given texts for a question, in the shape of Jina's and Cohere's interfaces."""
+    check_query(body.query)
+    reranked = rerank_texts(resources, body.query, body.texts)
+    return RerankOut(
+        model=reranked.model,
+        usage=UsageOut(total_tokens=reranked.tokens),
+        results=[
+            RelevanceOut(
+                index=result.index,
+                relevance_score=result.relevance_score,
+                document=RerankTextOut(text=body.texts[result.index])
+                if body.return_documents
+                else None,
+            )
+            for result in reranked.results[: body.top_n]
+        ],
+    )

@@ -1,0 +1,88 @@
+"""Types that fields of several bodies share; unknown fields of a body are refused."""
+
+from typing import Annotated, TypeAlias
+
+from fastapi import Path
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+)
+
+
+def _refuse_integer(value: object) -> object:
+    if isinstance(value, int):
+        # Pydantic turns only this kind of error into its own.
+        raise ValueError(  # noqa: TRY004
+            f"integers lie between {-MAX_INTEGER} and {MAX_INTEGER}"
+        )
+    return value
+
+
+# Integers beyond 2^53 are other numbers in many JSON readers.
+MAX_INTEGER = 2**53
+
+
+Integer = Annotated[StrictInt, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+
+
+# A strict float would take such an integer, rounded.
+Number = Annotated[StrictFloat, BeforeValidator(_refuse_integer), Field(allow_inf_nan=False)]
+
+
+Word = Annotated[StrictStr, Field(max_length=4096)]
+
+
+ScalarIn: TypeAlias = StrictBool | Integer | Number | Word
+
+
+Key = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+AttributesIn = Annotated[
+    dict[Key, ScalarIn | Annotated[list[ScalarIn], Field(min_length=1, max_length=256)]],
+    Field(
+        max_length=64, examples=[{"product": "grinder", "tags": ["burrs", "dose"], "year": 2025}]
+    ),
+]
+
+
+Title = Annotated[str, Field(max_length=1024)]
+
+
+Url = Annotated[str, Field(max_length=2048)]
+
+
+QueryText = Annotated[
+    str,
+    Field(examples=["how do I reset the machine?"], json_schema_extra={"pattern": r"\S"}),
+]
+
+
+CollectionName = Annotated[str, Path(examples=["help"])]
+
+
+DocumentId = Annotated[str, Path(examples=["manual/reset"], description="May hold slashes")]
+
+
+COLLECTION = "/collections/{collection}"
+
+
+DOCUMENT = COLLECTION + "/documents/{id:path}"
+
+
+class Body(BaseModel):
+    """A request body."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Answer(BaseModel):
+    """An answer, read off the service's own types."""
+
+    model_config = ConfigDict(from_attributes=True)

@@ -1,0 +1,97 @@
+"""Conditions on documents as request bodies give them."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field, model_validator
+
+from app.api.v1.fields import Body, Key, ScalarIn
+from app.domain import TIME_KEYS, Comparison, Compound, Filter, parse_time
+
+FilterKey = Annotated[
+    Key,
+    Field(
+        description="An attribute, or $id, $url, $media_type, $language (ISO 639-1, as detected "
+        "unless an attribute of this name was given), or in ISO 8601 $created_at (first "
+        "uploaded) and $updated_at (the version that answers was ready)"
+    ),
+]
+
+
+def _check_times(key: str, values: Iterable[ScalarIn]) -> None:
+    if key in TIME_KEYS:
+        for value in values:
+            parse_time(value)
+
+
+class ComparisonIn(Body):
+    type: Literal["eq", "ne", "gt", "gte", "lt", "lte"]
+    key: FilterKey
+    value: ScalarIn
+
+    @model_validator(mode="after")
+    def _times_are_times(self) -> "ComparisonIn":
+        _check_times(self.key, [self.value])
+        return self
+
+    def to_filter(self) -> Filter:
+        return Comparison(self.type, self.key, self.value)
+
+
+class MembershipIn(Body):
+    type: Literal["in", "nin"]
+    key: FilterKey
+    value: list[ScalarIn] = Field(min_length=1, max_length=1000)
+
+    @model_validator(mode="after")
+    def _times_are_times(self) -> "MembershipIn":
+        _check_times(self.key, self.value)
+        return self
+
+    def to_filter(self) -> Filter:
+        return Comparison(self.type, self.key, tuple(self.value))
+
+
+class CompoundIn(Body):
+    type: Literal["and", "or"]
+    filters: "list[FilterIn]" = Field(min_length=1, max_length=32)
+
+    def to_filter(self) -> Filter:
+        return Compound(self.type, tuple(part.to_filter() for part in self.filters))
+
+
+FilterIn: TypeAlias = Annotated[
+    ComparisonIn | MembershipIn | CompoundIn, Field(discriminator="type")
+]
+
+
+CompoundIn.model_rebuild()
+
+
+MAX_CONDITIONS = 256
+
+
+MAX_VALUES = 4096
+
+
+MAX_FILTER_DEPTH = 32
+
+
+def check_filter_size(condition: FilterIn) -> FilterIn:
+    """Raise ValueError for a filter that would ask too much of the database."""
+    level, depth, conditions, values = [condition], 0, 0, 0
+    while level:
+        depth += 1
+        compounds = [part for part in level if isinstance(part, CompoundIn)]
+        conditions += len(level) - len(compounds)
+        values += sum(len(part.value) for part in level if isinstance(part, MembershipIn))
+        if depth > MAX_FILTER_DEPTH or conditions > MAX_CONDITIONS or values > MAX_VALUES:
+            raise ValueError(
+                f"a filter has at most {MAX_CONDITIONS} conditions and {MAX_VALUES} values in "
+                f"lists, nested {MAX_FILTER_DEPTH} deep"
+            )
+        level = [part for compound in compounds for part in compound.filters]
+    return condition
+
+
+Filters = Annotated[FilterIn, AfterValidator(check_filter_size)] | None

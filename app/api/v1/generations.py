@@ -1,0 +1,166 @@
+"""Generations of vectors: build, tune, list, roll back, erase."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import Field
+
+from app.api.access import GuardedRoute, Opened, needs
+from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body, takes
+from app.api.problems import problem_responses
+from app.api.v1.fields import Answer, Body
+from app.api.v1.golden_sets import MAX_QUERIES, GoldenQueryIn, read_queries
+from app.domain import GenerationState, Scope
+from app.services.quality import generations, tuning
+
+router = APIRouter(
+    prefix="/v1",
+    route_class=GuardedRoute,
+    responses=problem_responses(401, 403),
+    tags=["generations"],
+)
+
+
+class GenerationIn(Body):
+    """A model to embed every article with, and what must hold before it answers."""
+
+    model: str | None = Field(None, max_length=1024, description="None: the one that answers now")
+    revision: str = Field("", max_length=64)
+    dimensions: int | None = Field(None, ge=1, le=65_536)
+    collection: str | None = Field(None, examples=["help"])
+    queries: list[GoldenQueryIn] = Field([], max_length=MAX_QUERIES)
+    margin: float = Field(generations.DEFAULT_MARGIN, ge=0, le=1, allow_inf_nan=False)
+    force: bool = False
+
+
+class TuningIn(Body):
+    """What a query adapter is to learn from, and what must hold before it answers."""
+
+    collection: str = Field(examples=["help"])
+    queries: list[GoldenQueryIn] = Field([], max_length=MAX_QUERIES)
+    feedback: bool = Field(True, description="Learn also from what people said of results")
+    gate: list[GoldenQueryIn] = Field(
+        [], max_length=MAX_QUERIES, description="None: a third of `queries`, which is not learned"
+    )
+    margin: float = Field(generations.DEFAULT_MARGIN, ge=0, le=1, allow_inf_nan=False)
+    force: bool = False
+
+
+class TrainingOut(Answer):
+    done: int
+    total: int
+    seconds_left: float | None
+
+
+class GenerationOut(Answer):
+    id: int
+    model: str
+    dimensions: int
+    fingerprint: str
+    is_live: bool
+    state: GenerationState
+    message: str | None
+    documents: int
+    total: int
+    report: dict[str, Any] | None
+    vectors_of: int | None = Field(description="Whose vectors a tuned one searches")
+    tuning: dict[str, Any] | None = Field(description="What a tuned one learned")
+    training: TrainingOut | None = Field(description="How far the training is, while it runs")
+    created_at: datetime
+
+
+class GenerationsOut(Answer):
+    generations: list[GenerationOut]
+
+
+class GenerationRemoved(Answer):
+    id: int
+
+
+GenerationId = Annotated[int, Path(ge=1, le=2**53)]
+
+
+GenerationBody = Annotated[
+    GenerationIn, Depends(json_body(GenerationIn, max_bytes=MAX_GOLDEN_BODY_BYTES))
+]
+
+
+TuningBody = Annotated[TuningIn, Depends(json_body(TuningIn, max_bytes=MAX_GOLDEN_BODY_BYTES))]
+
+
+@router.post(
+    "/generations",
+    status_code=202,
+    openapi_extra=needs(Scope.ADMIN) | takes(GenerationIn),
+    responses=problem_responses(404, 409, 413, 415, 422, 503),
+)
+def create_generation(body: GenerationBody, resources: Opened) -> GenerationOut:
+    """Embed every article with another model beside the live one, and go over if it is no worse."""
+    gate = generations.GateRequest(
+        body.collection, read_queries(body.queries), body.margin, body.force
+    )
+    made = generations.request_generation(
+        resources,
+        model=body.model,
+        revision=body.revision,
+        dimensions=body.dimensions,
+        gate=gate,
+    )
+    return GenerationOut.model_validate(made)
+
+
+@router.post(
+    "/tunings",
+    status_code=202,
+    openapi_extra=needs(Scope.ADMIN) | takes(TuningIn),
+    responses=problem_responses(404, 409, 413, 415, 422, 503),
+)
+def create_tuning(body: TuningBody, resources: Opened) -> GenerationOut:
+    """Teach the model's query adapter in the background, and go over to it if it is no worse."""
+    made = tuning.request_tuning(
+        resources,
+        tuning.TuningRequest(body.collection, read_queries(body.queries), body.feedback),
+        gate=generations.GateRequest(
+            body.collection, read_queries(body.gate), body.margin, body.force
+        ),
+    )
+    return GenerationOut.model_validate(made)
+
+
+@router.get("/generations", openapi_extra=needs(Scope.ADMIN))
+def list_generations(resources: Opened) -> GenerationsOut:
+    """List the generations of vectors, the oldest first."""
+    listed = generations.list_generations(resources)
+    return GenerationsOut(generations=[GenerationOut.model_validate(info) for info in listed])
+
+
+@router.get(
+    "/generations/{generation_id}",
+    openapi_extra=needs(Scope.ADMIN),
+    responses=problem_responses(404, 422),
+)
+def get_generation(generation_id: GenerationId, resources: Opened) -> GenerationOut:
+    """Show a generation: how far it is, and what its gate said."""
+    return GenerationOut.model_validate(generations.get_generation(resources, generation_id))
+
+
+@router.post(
+    "/generations/{generation_id}/rollback",
+    openapi_extra=needs(Scope.ADMIN),
+    responses=problem_responses(404, 409, 422, 503),
+)
+def roll_back(generation_id: GenerationId, resources: Opened) -> GenerationOut:
+    """Let a complete generation answer at once, without a measurement."""
+    return GenerationOut.model_validate(generations.roll_back(resources, generation_id))
+
+
+@router.delete(
+    "/generations/{generation_id}",
+    openapi_extra=needs(Scope.ADMIN),
+    responses=problem_responses(404, 409, 422),
+)
+def remove_generation(generation_id: GenerationId, resources: Opened) -> GenerationRemoved:
+    """Erase a generation that is not live."""
+    generations.remove_generation(resources, generation_id)
+    return GenerationRemoved(id=generation_id)

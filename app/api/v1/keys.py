@@ -1,0 +1,94 @@
+"""Keys: make, list, revoke."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import AwareDatetime, Field, field_validator
+
+from app.api.access import GuardedRoute, Opened, needs
+from app.api.bodies import json_body, takes
+from app.api.problems import problem_responses
+from app.api.v1.fields import Answer, Body
+from app.domain import Scope
+from app.services.access import keys
+
+router = APIRouter(
+    prefix="/v1",
+    route_class=GuardedRoute,
+    responses=problem_responses(401, 403),
+    tags=["keys"],
+)
+
+
+class KeyIn(Body):
+    name: str = Field("", max_length=256, examples=["chatbot"])
+    scope: Scope = Scope.READ
+    collections: list[str] | None = Field(
+        None, min_length=1, max_length=100, description="None: all of them", examples=[["help"]]
+    )
+    expires_at: AwareDatetime | None = None
+
+    @field_validator("expires_at")
+    @classmethod
+    def _fits_the_calendar(cls, expires_at: datetime | None) -> datetime | None:
+        try:
+            return expires_at and expires_at.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("this lies past the year 9999 in UTC") from None
+
+
+class KeyOut(Answer):
+    id: str
+    name: str
+    scope: Scope
+    collections: list[str] | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class KeyMade(KeyOut):
+    key: str
+    """The token itself; it is shown this once."""
+
+
+class KeysOut(Answer):
+    keys: list[KeyOut]
+
+
+KeyBody = Annotated[KeyIn, Depends(json_body(KeyIn))]
+
+
+@router.post(
+    "/keys",
+    status_code=201,
+    openapi_extra=needs(Scope.ADMIN) | takes(KeyIn),
+    responses=problem_responses(404, 413, 415, 422),
+)
+def create_key(body: KeyBody, resources: Opened) -> KeyMade:
+    """Make a key; its token is in this answer and nowhere else."""
+    info, token = keys.create_key(
+        resources,
+        name=body.name,
+        scope=body.scope,
+        collections=body.collections,
+        expires_at=body.expires_at,
+    )
+    return KeyMade(**KeyOut.model_validate(info).model_dump(), key=token)
+
+
+@router.get("/keys", openapi_extra=needs(Scope.ADMIN))
+def list_keys(resources: Opened) -> KeysOut:
+    """List all keys, without their secrets."""
+    return KeysOut(keys=[KeyOut.model_validate(key) for key in keys.list_keys(resources)])
+
+
+@router.delete(
+    "/keys/{key_id}",
+    openapi_extra=needs(Scope.ADMIN),
+    responses=problem_responses(404),
+)
+def revoke_key(key_id: str, resources: Opened) -> KeyOut:
+    """Revoke a key; the next request with it is refused."""
+    return KeyOut.model_validate(keys.revoke_key(resources, key_id))
