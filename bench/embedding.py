@@ -31,8 +31,9 @@ if not __package__:
 
 from app.config import Settings
 from app.domain import Item, Matrix, Span, Task
-from app.embedding.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
+from app.embedding.checkpoint import Checkpoint, read_checkpoint
 from app.embedding.engine import Engine
+from app.embedding.loading import open_checkpoint
 from app.embedding.torch.engine import TorchEngine
 from bench.embedding_peers import Infinity, SentenceTransformers
 from bench.random_jina import adapter_of, draw_lengths, make_checkpoint, make_texts

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from app.config import Settings
 from app.domain import Item, Matrix, Task
-from app.embedding.checkpoint import open_checkpoint
-from app.embedding.engine import Engine, load_engine
+from app.embedding.engine import Engine
+from app.embedding.loading import load_engine, open_checkpoint
 from bench.compute import count_flops
 from bench.sets import Document, LabelledSet
 from train.teacher import find_teacher

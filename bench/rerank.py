@@ -26,7 +26,8 @@ if not __package__:
 
 from app.config import Settings
 from app.domain import Embedding, Hit, Item, Mode, Task
-from app.embedding.engine import Engine, load_engine
+from app.embedding.engine import Engine
+from app.embedding.loading import load_engine
 from app.runtime.resources import Indexes, Resources, open_resources
 from app.services.search.candidates import Question, read_current
 from app.services.search.passages import rank_articles

@@ -1,6 +1,7 @@
 """Imports go one way."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,13 @@ SOURCES = sorted(
 )
 
 
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_module_imports_only_its_own_layer_and_lower_ones(path: Path) -> None:
-    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    module = name_of(path)
     layer = layer_of(module)
     if layer is None:
         assert module == "app", f"{module} belongs to no layer"
@@ -59,3 +64,22 @@ def test_module_imports_only_its_own_layer_and_lower_ones(path: Path) -> None:
         assert target is None or target == layer or RANKS[target] < RANKS[layer], (
             f"{module} ({layer}) imports {imported} ({target})"
         )
+
+
+def edges_of(path: Path, modules: set[str]) -> set[str]:
+    """Return the modules that a file imports: at its top, in functions and for type checkers."""
+    edges = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            edges |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            # `from package import name`: a module, or a name that the package itself defines.
+            edges |= {name if name in modules else str(node.module) for name in names}
+    return edges & modules
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    modules = {name_of(path) for path in SOURCES}
+    # Raises CycleError, which names the cycle.
+    TopologicalSorter({name_of(path): edges_of(path, modules) for path in SOURCES}).prepare()

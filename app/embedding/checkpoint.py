@@ -8,26 +8,20 @@ PEFT folder for each adapter.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from app.config import BUNDLED_MODEL, Settings
 from app.domain import Task
 from app.errors import InvalidRequest, ModelUnavailable, UnsupportedCheckpoint
 
-BUNDLED_FOLDER = Path(__file__).parent / "mini"
-"""folio-mini: `README.md` there says what it is, train/README.md how it was made."""
-BUNDLED_NAME = "folio-mini"
 TITLE_SEPARATOR = "\n\n"
 JINA_V3 = "jina_embeddings_v3"
 
 Pooling: TypeAlias = Literal["mean", "cls", "max"]
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _ADAPTER_FOLDERS = {
     Task.QUERY: "retrieval_query",
     Task.PASSAGE: "retrieval_passage",
@@ -109,27 +103,6 @@ class Checkpoint:
         )
 
 
-def open_checkpoint(settings: Settings) -> Checkpoint:
-    """Find the configured checkpoint and read what it declares.
-
-    Downloads only for a Hugging Face id whose files are not cached yet. Raises ModelUnavailable
-    with the reason when there is no such checkpoint, UnsupportedCheckpoint when it is one that
-    cannot be run faithfully.
-    """
-    if settings.model_url:
-        from app.embedding.remote import describe_remote
-
-        return describe_remote(settings)
-    folder, name, revision = _locate(settings)
-    return read_checkpoint(
-        folder,
-        name=name,
-        revision=revision,
-        dimensions=settings.dimensions,
-        with_prompts=settings.prompts,
-    )
-
-
 def read_checkpoint(
     folder: Path,
     *,
@@ -204,48 +177,6 @@ def read_checkpoint(
         dimensions=checkpoint.check_dimensions(dimensions),
         identity={**checkpoint.identity, "dimensions": dimensions},
     )
-
-
-def _locate(settings: Settings) -> tuple[Path, str, str]:
-    """Return (folder, Hugging Face id or name, revision)."""
-    if settings.model == BUNDLED_MODEL:
-        return BUNDLED_FOLDER, BUNDLED_NAME, ""
-    folder = Path(settings.model).expanduser()
-    if folder.is_dir():
-        return folder, "", settings.model_revision
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", settings.model):
-        raise ModelUnavailable(f"there is no model folder {settings.model}")
-    if not _COMMIT.fullmatch(settings.model_revision):
-        raise ModelUnavailable(
-            f"{settings.model} is a Hugging Face id (or a folder that does not exist); pin it: set "
-            "FOLIO_MODEL_REVISION to the 40-digit commit shown on the model's page"
-        )
-    return (
-        _download(settings.model, settings.model_revision),
-        settings.model,
-        settings.model_revision,
-    )
-
-
-def _download(model: str, revision: str) -> Path:
-    # huggingface_hub takes a second to import and most starts do not need it.
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(
-            snapshot_download(
-                model,
-                revision=revision,
-                allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"],
-                ignore_patterns=["onnx/*", "openvino/*"],
-            )
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ModelUnavailable(
-            f"{model} at {revision} could not be fetched ({type(error).__name__}); download it "
-            "where there is a network and set FOLIO_MODEL to the folder"
-        ) from error
 
 
 def _read_json(path: Path, *, required: bool = False) -> dict[str, Any]:

@@ -6,11 +6,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from app.config import Settings
 from app.domain import Embedding, Item, Task
-from app.embedding.checkpoint import Checkpoint
 from app.embedding.metrics import EngineMetrics
-from app.errors import FolioError, ModelUnavailable
 
 
 class Engine(Protocol):
@@ -56,33 +53,3 @@ class Engine(Protocol):
     def warm_up(self) -> None:
         """Run once, so that the first caller does not pay for lazy set-up."""
         ...
-
-
-def load_engine(checkpoint: Checkpoint, settings: Settings) -> Engine:
-    """Load the weights of `checkpoint`; raises ModelUnavailable with the reason."""
-    if settings.model_url:
-        from app.embedding.remote import RemoteEngine
-
-        return RemoteEngine(checkpoint, settings)
-    # torch and transformers take seconds to import; a command that embeds nothing does not pay.
-    from app.embedding.torch.engine import TorchEngine
-
-    try:
-        return TorchEngine(
-            checkpoint,
-            device=settings.device,
-            batch_tokens=settings.batch_tokens,
-            runtime=settings.runtime,
-            dtype=settings.dtype,
-            merge_bytes=settings.merge_bytes,
-            max_waiting_tokens=settings.max_waiting_tokens,
-        )
-    except FolioError:
-        raise
-    # Loading runs transformers, PEFT and safetensors over files from outside: whatever they raise,
-    # the model cannot be used, the service goes on without it and says why.
-    except Exception as error:
-        raise ModelUnavailable(
-            f"{checkpoint.name} in {checkpoint.folder} cannot be loaded: "
-            f"{type(error).__name__}: {error}"
-        ) from error

@@ -24,8 +24,9 @@ from app.config import Settings
 from app.db import queries, queue
 from app.db.models import AdapterRow, Generation, LoggedQuery, Version
 from app.db.sqlite import Database, open_database
-from app.embedding.checkpoint import Checkpoint, open_checkpoint
-from app.embedding.engine import Engine, load_engine
+from app.embedding.checkpoint import Checkpoint
+from app.embedding.engine import Engine
+from app.embedding.loading import load_engine, open_checkpoint
 from app.errors import ModelUnavailable, NotFound, StaleVectors
 from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.bm25 import LexicalIndex, TermDocument, pack_terms

@@ -16,8 +16,7 @@ import pytest
 
 from app.config import Settings
 from app.domain import Item, Span, Task
-from app.embedding.checkpoint import open_checkpoint
-from app.embedding.engine import load_engine
+from app.embedding.loading import load_engine, open_checkpoint
 from app.embedding.remote import RemoteEngine
 from app.errors import EmbeddingCancelled, EngineBusy, ModelUnavailable, TextTooLong
 

@@ -18,8 +18,8 @@ from transformers import AutoModel
 
 from app.config import Settings
 from app.domain import Embedding, Item, Span, Task
-from app.embedding.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
-from app.embedding.engine import load_engine
+from app.embedding.checkpoint import Checkpoint, read_checkpoint
+from app.embedding.loading import load_engine, open_checkpoint
 from app.embedding.torch.engine import TorchEngine
 from app.embedding.torch.layers import Groups, Linear
 from app.embedding.torch.packed import PackedEncoder, attend_by_products, can_prepack

@@ -15,7 +15,8 @@ from app.db import queue
 from app.db.models import Version
 from app.domain import Embedding, Item, Stage, Status, Task
 from app.embedding.checkpoint import Checkpoint
-from app.embedding.engine import Engine, load_engine
+from app.embedding.engine import Engine
+from app.embedding.loading import load_engine
 from app.errors import InvalidRequest, NotFound, QueueFull
 from app.runtime.resources import MAX_ATTEMPTS, MAX_CUT_OFFS, Resources, open_resources
 from app.services.articles.collections import create_collection

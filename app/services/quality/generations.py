@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.db import queries
 from app.db.models import Document, Generation, UnitRow, Version
 from app.domain import GenerationState
-from app.embedding.checkpoint import open_checkpoint
+from app.embedding.loading import open_checkpoint
 from app.errors import (
     Conflict,
     CorruptData,

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.db.models import Document, Generation, PassageRow, UnitRow, Version
-from app.embedding.engine import Engine, load_engine
+from app.embedding.engine import Engine
+from app.embedding.loading import load_engine
 from app.errors import CorruptData, FolioError, UnreadableDocument
 from app.runtime.resources import Resources
 from app.services.articles.documents import read_text

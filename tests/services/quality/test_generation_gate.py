@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from app.config import Settings
 from app.db.models import Generation, UnitRow, Version
 from app.domain import GenerationState, Mode
-from app.embedding.checkpoint import open_checkpoint
+from app.embedding.loading import open_checkpoint
 from app.errors import Conflict, InvalidRequest, StaleVectors
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources

@@ -1,0 +1,105 @@
+"""From settings to a model: which checkpoint is configured, and the engine that runs it."""
+
+import re
+from pathlib import Path
+
+from app.config import BUNDLED_MODEL, Settings
+from app.embedding.checkpoint import Checkpoint, read_checkpoint
+from app.embedding.engine import Engine
+from app.embedding.remote import RemoteEngine, describe_remote
+from app.errors import FolioError, ModelUnavailable
+
+BUNDLED_FOLDER = Path(__file__).parent / "mini"
+"""folio-mini: `README.md` there says what it is, train/README.md how it was made."""
+BUNDLED_NAME = "folio-mini"
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def open_checkpoint(settings: Settings) -> Checkpoint:
+    """Find the configured checkpoint and read what it declares.
+
+    Downloads only for a Hugging Face id whose files are not cached yet. Raises ModelUnavailable
+    with the reason when there is no such checkpoint, UnsupportedCheckpoint when it is one that
+    cannot be run faithfully.
+    """
+    if settings.model_url:
+        return describe_remote(settings)
+    folder, name, revision = _locate(settings)
+    return read_checkpoint(
+        folder,
+        name=name,
+        revision=revision,
+        dimensions=settings.dimensions,
+        with_prompts=settings.prompts,
+    )
+
+
+def load_engine(checkpoint: Checkpoint, settings: Settings) -> Engine:
+    """Load the weights of `checkpoint`; raises ModelUnavailable with the reason."""
+    if settings.model_url:
+        return RemoteEngine(checkpoint, settings)
+    # torch and transformers take seconds to import; a command that embeds nothing does not pay.
+    from app.embedding.torch.engine import TorchEngine
+
+    try:
+        return TorchEngine(
+            checkpoint,
+            device=settings.device,
+            batch_tokens=settings.batch_tokens,
+            runtime=settings.runtime,
+            dtype=settings.dtype,
+            merge_bytes=settings.merge_bytes,
+            max_waiting_tokens=settings.max_waiting_tokens,
+        )
+    except FolioError:
+        raise
+    # Loading runs transformers, PEFT and safetensors over files from outside: whatever they raise,
+    # the model cannot be used, the service goes on without it and says why.
+    except Exception as error:
+        raise ModelUnavailable(
+            f"{checkpoint.name} in {checkpoint.folder} cannot be loaded: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _locate(settings: Settings) -> tuple[Path, str, str]:
+    """Return (folder, Hugging Face id or name, revision)."""
+    if settings.model == BUNDLED_MODEL:
+        return BUNDLED_FOLDER, BUNDLED_NAME, ""
+    folder = Path(settings.model).expanduser()
+    if folder.is_dir():
+        return folder, "", settings.model_revision
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", settings.model):
+        raise ModelUnavailable(f"there is no model folder {settings.model}")
+    if not _COMMIT.fullmatch(settings.model_revision):
+        raise ModelUnavailable(
+            f"{settings.model} is a Hugging Face id (or a folder that does not exist); pin it: set "
+            "FOLIO_MODEL_REVISION to the 40-digit commit shown on the model's page"
+        )
+    return (
+        _download(settings.model, settings.model_revision),
+        settings.model,
+        settings.model_revision,
+    )
+
+
+def _download(model: str, revision: str) -> Path:
+    # huggingface_hub takes a second to import and most starts do not need it.
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(
+                model,
+                revision=revision,
+                allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"],
+                ignore_patterns=["onnx/*", "openvino/*"],
+            )
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelUnavailable(
+            f"{model} at {revision} could not be fetched ({type(error).__name__}); download it "
+            "where there is a network and set FOLIO_MODEL to the folder"
+        ) from error
