@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     """Pause between two such syncs; the first one comes at the start."""
     parse_seconds: float = Field(default=60.0, gt=0)
     """Wall-clock limit for parsing one document."""
+    parse_small_seconds: float = Field(default=5.0, gt=0)
+    """Processor time for parsing a small document; each MiB adds `parse_seconds_per_mib`."""
+    parse_seconds_per_mib: float = Field(default=30.0, ge=0)
+    """Processor time that each MiB of a document adds, up to `parse_seconds` in all."""
     parse_memory_bytes: int = Field(default=2 * 2**30, ge=256 * 2**20)
     """Address space of the parsing process."""
     max_queue: int = Field(default=10_000, ge=1)

@@ -115,6 +115,12 @@ class StaleVectors(ModelUnavailable):
     code = "stale_vectors"
 
 
+class ParserUnavailable(FolioError):
+    """The process that parses documents does not start; they wait."""
+
+    status, code = 503, "parser_unavailable"
+
+
 class DataFolderHeld(FolioError):
     """Another process owns the data folder."""
 

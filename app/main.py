@@ -49,6 +49,7 @@ from app.errors import FolioError, ModelUnavailable, StaleVectors
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import has_keys, install_admin_key
 from app.services.quality.background import run_background
+from ingest.confinement import forbid_tracing
 from ingest.worker import run_worker
 
 logger = logging.getLogger("folio")
@@ -128,6 +129,7 @@ def serve(
             f"--no-auth lets everyone who reaches {host} read and delete; it goes with a loopback "
             "address such as 127.0.0.1 only"
         )
+    forbid_tracing()
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     with open_resources(settings, holder=f"folio serve on {url}") as resources:
         try:
@@ -171,6 +173,7 @@ def serve_on_socket(resources: Resources, *, works: bool) -> Iterator[Path]:
 
     So a command that opens the data folder itself takes the same way as one that asks a server.
     """
+    forbid_tracing()
     with TemporaryDirectory(prefix="folio-") as folder, socket.socket(socket.AF_UNIX) as listener:
         path = Path(folder) / "api.sock"
         listener.bind(str(path))

@@ -21,6 +21,7 @@ from app.errors import (
     CorruptData,
     FolioError,
     ModelUnavailable,
+    ParserUnavailable,
     StorageFailed,
     StorageFull,
     UnreadableDocument,
@@ -41,7 +42,7 @@ logger = logging.getLogger("folio")
 
 T = TypeVar("T")
 
-NOT_THE_DOCUMENTS_FAULT = (ModelUnavailable, StorageFull, StorageFailed)
+NOT_THE_DOCUMENTS_FAULT = (ModelUnavailable, ParserUnavailable, StorageFull, StorageFailed)
 """After one of these the document waits, and the attempt does not count."""
 
 _LEAST_UNIT_TOKENS = 16

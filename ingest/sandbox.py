@@ -19,18 +19,28 @@ from typing import Any
 
 from app.config import Settings
 from app.domain import Article, Heading, PageStart
-from app.errors import FolioError, UnreadableDocument
+from app.errors import FolioError, ParserUnavailable, UnreadableDocument
+from ingest.confinement import Confinement
 
 _DOCUMENTS_PER_CHILD = 200
 _MAX_ANSWER_BYTES = 256 * 2**20
+_START_SECONDS = 60.0
 
 
 class Sandbox:
-    """Parses one document at a time in a child process; thread-safe."""
+    """Parses one document at a time in a child process; thread-safe.
 
-    def __init__(self, settings: Settings) -> None:
+    `uses_landlock=False` does without it, as on a kernel that has none.
+    """
+
+    def __init__(self, settings: Settings, *, uses_landlock: bool = True) -> None:
+        self.confinement: Confinement | None = None
+        """What holds the child; None before the first one."""
         self._seconds = settings.parse_seconds
+        self._small_seconds = settings.parse_small_seconds
+        self._seconds_per_mib = settings.parse_seconds_per_mib
         self._memory_bytes = settings.parse_memory_bytes
+        self._uses_landlock = uses_landlock
         self._child: tuple[subprocess.Popen[bytes], Connection] | None = None
         self._parsed = 0
         self._lock = Lock()
@@ -68,30 +78,43 @@ class Sandbox:
             self._stop()
 
     def _ask(self, media_type: str, data: bytes) -> dict[str, Any]:
+        process_seconds = self._limit_processor_time(len(data))
         process, pipe = self._start()
         # Sending and half an answer can wait for ever as well: only a dead child ends both.
         alarm = Timer(self._seconds, process.kill)
         alarm.start()
         try:
-            pipe.send_bytes(media_type.encode())
+            pipe.send_bytes(f"{process_seconds} {media_type}".encode())
             pipe.send_bytes(data)
             answer: dict[str, Any] = json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES))
         except (EOFError, OSError) as error:
-            raise self._explain(process, in_time=alarm.is_alive()) from error
+            raise self._explain(
+                process, in_time=alarm.is_alive(), process_seconds=process_seconds
+            ) from error
         finally:
             alarm.cancel()
         return answer
 
-    def _explain(self, process: subprocess.Popen[bytes], *, in_time: bool) -> UnreadableDocument:
+    def _limit_processor_time(self, size: int) -> float:
+        """Return the seconds for a document of so many bytes: a small one has no right to many."""
+        return min(self._seconds, self._small_seconds + self._seconds_per_mib * size / 2**20)
+
+    def _explain(
+        self, process: subprocess.Popen[bytes], *, in_time: bool, process_seconds: float
+    ) -> UnreadableDocument:
         """Return why no answer came."""
-        if in_time:
-            # One that lives on gave too long an answer.
-            with suppress(subprocess.TimeoutExpired):
-                in_time = process.wait(timeout=1) != -signal.SIGXCPU
         if not in_time:
             return UnreadableDocument(
                 f"parsing took longer than {self._seconds:g} s", code="parser_timeout"
             )
+        # One that lives on gave too long an answer.
+        with suppress(subprocess.TimeoutExpired):
+            if process.wait(timeout=1) == -signal.SIGXCPU:
+                return UnreadableDocument(
+                    f"parsing took more than {process_seconds:.3g} s of processor time, which is "
+                    "what a document of this size may take",
+                    code="parser_timeout",
+                )
         return UnreadableDocument(
             f"the parser broke off: the document needs more than "
             f"{self._memory_bytes >> 20} MiB, gives more than {_MAX_ANSWER_BYTES >> 20} MiB, "
@@ -109,13 +132,15 @@ class Sandbox:
                 process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
                     [
                         sys.executable,
-                        # Code in the current folder is not ours.
+                        # Code in the current folder is not ours, and nothing can be written.
                         "-P",
+                        "-B",
                         "-m",
                         "ingest.sandbox",
                         str(theirs.fileno()),
                         str(self._memory_bytes),
                         str(self._seconds),
+                        "landlock" if self._uses_landlock else "no-landlock",
                     ],
                     pass_fds=(theirs.fileno(),),
                     stdin=subprocess.DEVNULL,
@@ -123,10 +148,27 @@ class Sandbox:
                     # Ctrl-C goes to the service, which lets the document finish.
                     start_new_session=True,
                 )
-            self._child = process, Connection(ours.detach())
+            pipe = Connection(ours.detach())
+            self._child = process, pipe
             self._parsed = 0
+            self.confinement = self._greet(process, pipe)
         self._parsed += 1
         return self._child
+
+    def _greet(self, process: subprocess.Popen[bytes], pipe: Connection) -> Confinement:
+        """Return what a new child says that holds it; raises ParserUnavailable, and ends it."""
+        alarm = Timer(_START_SECONDS, process.kill)
+        alarm.start()
+        try:
+            said = json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES))
+        except (EOFError, OSError):
+            said = {"problem": f"it ended with {process.wait()}"}
+        finally:
+            alarm.cancel()
+        if "problem" in said:
+            self._stop()
+            raise ParserUnavailable(f"the parsing process does not start: {said['problem']}")
+        return Confinement(**said)
 
     def _stop(self) -> None:
         if self._child is not None:
@@ -137,21 +179,25 @@ class Sandbox:
             self._child = None
 
 
-def _serve(pipe: Connection, memory_bytes: int, seconds: float) -> None:
+def _serve(pipe: Connection, memory_bytes: int, seconds: float, *, uses_landlock: bool) -> None:
     """Answer parse requests until the other end closes; runs in the child."""
-    # The parent never imports the parsers' libraries.
-    from ingest.confinement import forbid_network, limit_process, limit_processor_time
+    try:
+        confinement = _start_parser(memory_bytes, seconds, uses_landlock=uses_landlock)
+    # No document was read yet, so what is said can quote none.
+    except Exception as error:
+        pipe.send_bytes(json.dumps({"problem": f"{type(error).__name__}: {error}"}).encode())
+        raise
+    pipe.send_bytes(json.dumps(asdict(confinement)).encode())
+    from ingest.confinement import limit_processor_time
     from ingest.parsers import parse_document
 
-    limit_process(memory_bytes)
-    forbid_network()
     while True:
         try:
-            media_type = pipe.recv_bytes().decode()
+            process_seconds, _, media_type = pipe.recv_bytes().decode().partition(" ")
             data = pipe.recv_bytes()
         except EOFError:
             return
-        limit_processor_time(seconds)
+        limit_processor_time(float(process_seconds))
         try:
             answer: dict[str, Any] = asdict(parse_document(media_type, data))
         except FolioError as error:
@@ -168,6 +214,19 @@ def _serve(pipe: Connection, memory_bytes: int, seconds: float) -> None:
         pipe.send_bytes(json.dumps(answer).encode())
 
 
+def _start_parser(memory_bytes: int, seconds: float, *, uses_landlock: bool) -> Confinement:
+    """Give up every right that parsing has no need of; returns what is in force."""
+    # The parent never imports the parsers' libraries.
+    from ingest.confinement import confine_parser, limit_process
+    from ingest.parsers import preload_parsers
+    from ingest.parsers.ocr import connect_recognizer
+    from ingest.recognition import start_recognizer
+
+    limit_process(memory_bytes)
+    connect_recognizer(start_recognizer(seconds=seconds))
+    return confine_parser(uses_landlock=uses_landlock, preload=preload_parsers)
+
+
 def _read_article(answer: dict[str, Any]) -> Article:
     return Article(
         text=answer["text"],
@@ -182,4 +241,9 @@ def _read_article(answer: dict[str, Any]) -> Article:
 
 
 if __name__ == "__main__":
-    _serve(Connection(int(sys.argv[1])), int(sys.argv[2]), float(sys.argv[3]))
+    _serve(
+        Connection(int(sys.argv[1])),
+        int(sys.argv[2]),
+        float(sys.argv[3]),
+        uses_landlock=sys.argv[4] == "landlock",
+    )

@@ -11,7 +11,7 @@ from threading import Event, Lock, Thread
 from app.db import queue
 from app.db.queue import Claim
 from app.domain import Stage
-from app.errors import FolioError
+from app.errors import FolioError, ParserUnavailable
 from app.runtime.resources import MAX_CUT_OFFS, Resources
 from ingest.pipeline import (
     NOT_THE_DOCUMENTS_FAULT,
@@ -128,6 +128,7 @@ class Leases:
 def _work(resources: Resources, leases: Leases, stopping: Event) -> None:
     sandbox = Sandbox(resources.settings)
     try:
+        _start_parser(resources, sandbox)
         while True:
             resources.work_arrived.clear()
             # Asked after the clearing, which may have taken away the signal to stop.
@@ -137,6 +138,17 @@ def _work(resources: Resources, leases: Leases, stopping: Event) -> None:
             resources.work_arrived.wait(timeout=pause)
     finally:
         sandbox.close()
+
+
+def _start_parser(resources: Resources, sandbox: Sandbox) -> None:
+    """Have a parsing process ready, and say what holds it."""
+    try:
+        sandbox.start()
+    except ParserUnavailable as error:
+        # Met again by the first document, which waits then.
+        logger.error("documents will wait: %s", error)
+    if sandbox.confinement is not None:
+        resources.parser_confinement = sandbox.confinement.describe()
 
 
 def drain_queue(

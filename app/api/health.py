@@ -37,6 +37,8 @@ class Sync(BaseModel):
 class Readiness(Health):
     model: str
     documents: int
+    parser_confinement: str | None
+    """What holds the parsing process, in words; null before it was started."""
     sync: Sync | None = None
 
 
@@ -56,6 +58,7 @@ def check_readiness(resources: Opened) -> Readiness:
     return Readiness(
         model=resources.checkpoint.name,
         documents=sum(counts.values()),
+        parser_confinement=resources.parser_confinement,
         sync=None if resources.last_sync is None else Sync(**asdict(resources.last_sync)),
     )
 

@@ -252,6 +252,8 @@ class Resources:
         """Searches take it, ingestion gives it."""
         self.training: dict[int, TrainingProgress] = {}
         """The generations whose adapter is trained at present."""
+        self.parser_confinement: str | None = None
+        """What holds the parsing process, in words; None before it was started."""
         self.last_sync: SyncReport | None = None
         """What came of the last scheduled sync; None before the first one."""
         self._configured = Serving(settings, database)

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
+from pkgutil import iter_modules
 
 from app.domain import Article
 from app.errors import UnreadableDocument
@@ -44,6 +46,24 @@ PARSERS: dict[str, tuple[str, str]] = {
     "text/tab-separated-values": ("csv", "parse_tsv"),
 }
 
+# What the parsers' libraries import in the middle of a document; with a star, all of a package.
+_IMPORTED_LATE = (
+    "docutils.languages.en",
+    "docutils.parsers.rst.directives.*",
+    "docutils.parsers.rst.languages.en",
+    "docutils.readers.standalone",
+    "docutils.transforms.*",
+    "docutils.utils.*",
+    "docutils.utils.math.*",
+    "docutils.writers.html5_polyglot",
+    "encodings.*",
+    "numpy",
+    "pypdf._codecs.*",
+    "pypdf.filters",
+    "pypdfium2",
+    "zoneinfo",
+)
+
 _LONGEST_LINE = 10 * 2**20
 _NOT_UNICODE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -72,6 +92,21 @@ def parse_document(media_type: str, data: bytes) -> Article:
         headings=tuple(replace(h, text=_CONTROL.sub(" ", h.text)) for h in article.headings),
         warnings=article.warnings + warnings + inspect_text(article.text),
     )
+
+
+def preload_parsers() -> None:
+    """Import what any document may need, for a process that can open no file afterwards."""
+    for module, _ in PARSERS.values():
+        import_module(f"ingest.parsers.{module}")
+    for pattern in _IMPORTED_LATE:
+        name = pattern.removesuffix(".*")
+        # Some are of extras, and some codecs are Windows' own.
+        with suppress(ImportError):
+            package = import_module(name)
+            if pattern != name:
+                for inner in iter_modules(package.__path__):
+                    with suppress(ImportError):
+                        import_module(f"{name}.{inner.name}")
 
 
 def find_parser(media_type: str) -> Parser:

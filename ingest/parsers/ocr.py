@@ -1,22 +1,27 @@
 """Scanned pages, read with tesseract when the extra `ocr` and the program are installed."""
 
-import subprocess
 from collections.abc import Sequence
-from importlib.util import find_spec
-from shutil import which
 from typing import Any
+
+from ingest.recognition import Recognizer
 
 _DOTS_PER_INCH = 200
 _MOST_PAGES = 100
+
+_connected: list[Recognizer] = []
+
+
+def connect_recognizer(recognizer: Recognizer | None) -> None:
+    """Let this process read scans with `recognizer`, or not at all."""
+    _connected[:] = [] if recognizer is None else [recognizer]
 
 
 def read_scans(data: bytes, wanted: Sequence[bool]) -> dict[int, str]:
     """Return the text of the wanted pages of a PDF, by their number from 0; {} without OCR.
 
-    Pictures go through pipes: the parsing process may write no file.
+    Pictures go through a pipe: the parsing process may write no file and run no program.
     """
-    program = which("tesseract")
-    if program is None or find_spec("pypdfium2") is None:
+    if not _connected:
         return {}
     import pypdfium2
 
@@ -25,7 +30,7 @@ def read_scans(data: bytes, wanted: Sequence[bool]) -> dict[int, str]:
     found = {}
     for number in numbers:
         picture = document[number].render(scale=_DOTS_PER_INCH / 72, grayscale=True)
-        text = _recognize(program, _as_pgm(picture))
+        text = _connected[0].recognize(_as_pgm(picture))
         if text:
             found[number] = text
     return found
@@ -36,10 +41,3 @@ def _as_pgm(picture: Any) -> bytes:
     pixels = picture.to_numpy()
     height, width = pixels.shape[:2]
     return b"P5 %d %d 255\n" % (width, height) + bytes(pixels.tobytes())
-
-
-def _recognize(program: str, picture: bytes) -> str:
-    ran = subprocess.run(  # noqa: S603  # the operator's own tesseract
-        [program, "stdin", "stdout"], input=picture, capture_output=True, check=False
-    )
-    return ran.stdout.decode("utf-8", "replace").strip() if ran.returncode == 0 else ""

@@ -5,6 +5,7 @@ from typing import Any
 
 from docutils.core import publish_parts
 from docutils.utils import SystemMessage
+from docutils.writers.html5_polyglot import Writer
 
 from app.domain import Article
 from app.errors import UnreadableDocument
@@ -25,9 +26,17 @@ _SETTINGS: dict[str, Any] = {
     "initial_header_level": 1,
     "syntax_highlight": "none",
     "math_output": "LaTeX",
+    "stylesheet_path": [],
     "smart_quotes": False,
     "line_length_limit": 10_000_000,
 }
+
+
+class _BodyWriter(Writer):
+    """Writes a body and no page around it, for which a template would be read from a file."""
+
+    def apply_template(self) -> str:
+        return ""
 
 
 def parse_rst(data: bytes, charset: str = "") -> Article:
@@ -36,7 +45,9 @@ def parse_rst(data: bytes, charset: str = "") -> Article:
     complaints = io.StringIO()
     try:
         parts = publish_parts(
-            source, writer="html5", settings_overrides={**_SETTINGS, "warning_stream": complaints}
+            source,
+            writer=_BodyWriter(),
+            settings_overrides={**_SETTINGS, "warning_stream": complaints},
         )
     except (SystemMessage, RecursionError, ValueError, LookupError) as error:
         raise UnreadableDocument(

@@ -4,6 +4,7 @@ import os
 import platform
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +19,11 @@ from app.config import BUNDLED_MODEL, Settings
 from app.db import queries
 from app.db.models import Key, TermsRow, UnitRow, Version
 from app.domain import Status
-from app.errors import DataFolderHeld, FolioError, ModelUnavailable
+from app.errors import DataFolderHeld, FolioError, ModelUnavailable, ParserUnavailable
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import has_keys
+from ingest.confinement import can_be_read
+from ingest.sandbox import Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ def examine_server(get: Callable[[str], dict[str, Any]], url: str) -> Iterator[F
         ready = get("/readyz")
         yield Finding("ok", "model", f"{ready['model']} answers questions")
         yield from _describe_sync(ready.get("sync"))
+        if ready.get("parser_confinement"):
+            yield Finding("ok", "parsing", f"held by {ready['parser_confinement']}")
     except FolioError as error:
         yield Finding("problem", "model", str(error))
     try:
@@ -124,6 +129,7 @@ def _examine_resources(resources: Resources) -> Iterator[Finding]:
     yield from _examine_documents(resources)
     yield from _examine_checksums(resources)
     yield from _examine_keys(resources)
+    yield from _examine_parsing(resources.settings)
     yield from _examine_sync(resources.settings)
 
 
@@ -211,6 +217,26 @@ def _examine_checksums(resources: Resources) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "integrity", "every stored text and vector matches its checksum")
+
+
+def _examine_parsing(settings: Settings) -> Iterator[Finding]:
+    with closing(Sandbox(settings)) as sandbox:
+        try:
+            sandbox.start()
+        except ParserUnavailable as error:
+            yield Finding("problem", "parsing", str(error))
+            return
+        confinement = sandbox.confinement
+    if confinement is None or not confinement.seccomp:
+        yield Finding("note", "parsing", "held by limits only: no filter of system calls is there")
+    else:
+        yield Finding("ok", "parsing", f"held by {confinement.describe()}")
+    if confinement is not None and confinement.landlock and can_be_read(settings.data):
+        yield Finding(
+            "problem",
+            "parsing",
+            f"{settings.data} lies in a folder of libraries, which parsers read: move it elsewhere",
+        )
 
 
 def _examine_sync(settings: Settings) -> Iterator[Finding]:
