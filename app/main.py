@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
     AbstractContextManager,
     ExitStack,
@@ -22,11 +22,12 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from app.api import health
+from app.api.access import require_declared_access
 from app.api.compat import embeddings, rerank
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi
@@ -61,11 +62,40 @@ _STOP_SECONDS = 20
 _SWITCH_SECONDS = 0.0005
 
 
-def create_app(resources: Resources, *, requires_keys: bool = True, works: bool = True) -> FastAPI:
-    """Return the application; `works` says whether it ingests while it runs."""
+ROUTERS = (
+    health.router,
+    collections.router,
+    documents.router,
+    jobs.router,
+    search.router,
+    context.router,
+    explain.router,
+    rerank.router,
+    embeddings.router,
+    keys.router,
+    evaluations.router,
+    generations.router,
+    preflight.router,
+    feedback.router,
+)
+
+
+def create_app(
+    resources: Resources,
+    *,
+    requires_keys: bool = True,
+    works: bool = True,
+    routers: Sequence[APIRouter] = ROUTERS,
+) -> FastAPI:
+    """Return the application; `works` says whether it ingests while it runs.
+
+    Raises UndeclaredAccess for a route that does not say who may call it.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        # Once more: a route may have been added since.
+        require_declared_access(app.routes)
         stack = ExitStack()
         if works:
             stack.enter_context(run_worker(resources))
@@ -88,25 +118,10 @@ def create_app(resources: Resources, *, requires_keys: bool = True, works: bool 
     app.state.requires_keys = requires_keys
     app.state.metrics = Metrics()
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
-    routers = (
-        health.router,
-        collections.router,
-        documents.router,
-        jobs.router,
-        search.router,
-        context.router,
-        explain.router,
-        rerank.router,
-        embeddings.router,
-        keys.router,
-        evaluations.router,
-        generations.router,
-        preflight.router,
-        feedback.router,
-    )
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app, routers)
+    require_declared_access(app.routes)
     complete_openapi(app, requires_keys=requires_keys)
     return app
 

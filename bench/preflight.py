@@ -28,6 +28,7 @@ from app.runtime.resources import Resources, open_resources
 from app.services.articles.documents import Upload, put_documents
 from app.services.quality.preflight import preflight
 from app.services.search.search import search_documents
+from bench.collection import collection_of
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, read_set
@@ -88,9 +89,9 @@ def measure(resources: Resources, labelled: LabelledSet, articles: int) -> Outco
         for number in range(articles):
             upload, original = make_article(labelled, asked, number, chance)
             started = perf_counter()
-            said = preflight(resources, sandbox, COLLECTION, upload, asked)
+            said = preflight(resources, sandbox, collection_of(resources), upload, asked)
             outcome.preflight_s += perf_counter() - started
-            put_documents(resources, COLLECTION, [upload])
+            put_documents(resources, collection_of(resources), [upload])
             drain_queue(resources, sandbox, Event())
             after = first_hits(resources, asked)
             predicted = {c.query: c.after for c in said.changes if c.golden}

@@ -39,6 +39,7 @@ from app.services.articles.collections import get_collection
 from app.services.search.rerank import INTERACTION_WEIGHT
 from app.services.search.scoring import WEIGHTS
 from app.services.search.search import embed_query, find_collections, search_documents
+from bench.collection import collection_of
 from bench.compute import count_flops
 from bench.ingest import add_documents
 from bench.peers import (
@@ -310,7 +311,7 @@ def _open_set(documents: Path, count: int, kb: Path) -> Iterator[Resources]:
     if not _holds(settings, count):
         add_documents(documents, kb)
     with open_resources(settings, holder="bench") as resources:
-        counts = get_collection(resources, COLLECTION).documents
+        counts = get_collection(resources, collection_of(resources)).documents
         if sum(counts.values()) != count or counts[Status.READY] != count:
             raise SystemExit(f"{kb} holds {dict(counts)}; the set has {count} documents")
         _ = resources.engine
@@ -321,7 +322,7 @@ def _holds(settings: Settings, count: int) -> bool:
     if not (settings.data / "folio.db").exists():
         return False
     with open_resources(settings, holder="bench") as resources:
-        return get_collection(resources, COLLECTION).documents[Status.READY] == count
+        return get_collection(resources, collection_of(resources)).documents[Status.READY] == count
 
 
 def rank_set(

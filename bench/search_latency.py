@@ -38,6 +38,7 @@ from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection, get_collection
 from app.services.articles.documents import Upload, put_documents
 from app.services.search.search import search_documents
+from bench.collection import collection_of
 from bench.ingest import fresh_folder
 from bench.report import describe_machine, print_table
 from bench.sets import read_queries
@@ -63,7 +64,7 @@ def store_articles(resources: Resources, documents: Path, limit: int | None) -> 
 
     Goes on where an earlier run was broken off.
     """
-    stored = get_collection(resources, COLLECTION).documents[Status.READY]
+    stored = get_collection(resources, collection_of(resources)).documents[Status.READY]
     with documents.open(encoding="utf-8") as lines:
         for batch in _batches(map(json.loads, islice(lines, stored, limit)), _AT_ONCE):
             _store_batch(resources, batch, first=stored)
@@ -83,7 +84,7 @@ def _store_batch(resources: Resources, batch: Sequence[dict[str, Any]], *, first
         Upload(id_, line["text"].encode(), "text/plain", title=line["title"], url=line.get("url"))
         for id_, line in texts.items()
     ]
-    put_documents(resources, COLLECTION, uploads)
+    put_documents(resources, collection_of(resources), uploads)
     engine = resources.engine
     with resources.database.write() as session:
         rows = session.execute(

@@ -32,6 +32,7 @@ from app.services.quality.generations import (
     list_generations,
 )
 from app.services.quality.tuning import TuningRequest, request_tuning
+from bench.collection import collection_of
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import read_set
@@ -51,8 +52,8 @@ def tune_half(folder: Path, kb: Path, *, learned: int) -> GenerationInfo:
             before = {info.id: info.fingerprint for info in list_generations(resources)}
             asked = request_tuning(
                 resources,
-                TuningRequest(COLLECTION, golden[learned::2], feedback=False),
-                gate=GateRequest(COLLECTION, golden[1 - learned :: 2]),
+                TuningRequest(collection_of(resources), golden[learned::2], feedback=False),
+                gate=GateRequest(collection_of(resources), golden[1 - learned :: 2]),
             )
             keep_generations(resources, lambda: False)
             made = get_generation(resources, asked.id)

@@ -10,10 +10,11 @@ import pytest
 from app.config import Settings
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
-from app.services.articles.documents import AcceptedUploads, Upload, put_documents
+from app.services.articles.documents import AcceptedUploads, Upload
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.checkpoints import PROMPTS, make_jina_v3
+from tests.named import put_documents
 
 Ingest = Callable[..., AcceptedUploads]
 

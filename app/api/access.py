@@ -1,39 +1,152 @@
-"""Who may call a route: checked before the body is read."""
+"""Who may call a route: each declares it, one that does not is refused at start-up.
 
-from collections.abc import Callable, Coroutine
+A route declares what it needs by a parameter of one of the types below. The key is checked before
+anything of the body is read, in one transaction that also finds the collection of the path.
+"""
+
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Path, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from app.api.problems import unexpected_problem
 from app.domain import Scope
 from app.errors import FolioError, Unauthorized
 from app.runtime.resources import Resources
-from app.services.access.keys import EVERYONE, Principal, authenticate
+from app.services.access.collections import (
+    BY_JOB,
+    BY_NAME,
+    CollectionRef,
+    Handle,
+    allow_collection,
+    find_collection,
+    find_collections,
+)
+from app.services.access.keys import authenticate
+from app.services.access.principal import EVERYONE, Principal
 
 SCOPE_FIELD = "x-folio-scope"
 
 
-def needs(scope: Scope) -> dict[str, Any]:
-    """Return the `openapi_extra` of a route that needs a key with `scope`."""
-    return {SCOPE_FIELD: scope.value}
+class UndeclaredAccess(Exception):
+    """A route says not who may call it, or says it twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a request was allowed: who asks, and the collection of the path if it names one."""
+
+    principal: Principal
+    collection: CollectionRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a route asks of its caller.
+
+    With a `handle` the path's `parameter` names the collection that the key must cover. Without
+    one, `everywhere` asks for a key of all collections; else the route itself asks for those that
+    its body names (`Caller.collections`).
+    """
+
+    scope: Scope
+    everywhere: bool = False
+    parameter: str = ""
+    handle: Handle | None = None
+
+    def grant(self, session: Session, principal: Principal, values: dict[str, Any]) -> Grant:
+        """Return what the caller is allowed; raises Forbidden or NotFound."""
+        if self.handle is not None:
+            value = values[self.parameter]
+            return Grant(
+                principal, allow_collection(session, principal, self.scope, value, self.handle)
+            )
+        if self.everywhere:
+            principal.require_everywhere(self.scope)
+        principal.require_scope(self.scope)
+        return Grant(principal)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request, for a route whose body or arguments name collections."""
+
+    principal: Principal
+    resources: Resources
+
+    def collections(self, names: Iterable[str], scope: Scope) -> tuple[CollectionRef, ...]:
+        """Return collections by name; raises NotFound or Forbidden."""
+        return find_collections(self.resources.database, self.principal, tuple(names), scope)
+
+    def collection(self, value: str, scope: Scope, handle: Handle = BY_NAME) -> CollectionRef:
+        """Return the collection that `value` names; raises NotFound or Forbidden."""
+        return find_collection(self.resources.database, self.principal, value, scope, handle)
+
+
+class _Declared:
+    """A dependency that carries the access of its route; subclasses say what it yields."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+
+
+class _CollectionOfName(_Declared):
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(Access(scope, parameter="collection", handle=BY_NAME))
+
+    def __call__(
+        self, request: Request, collection: Annotated[str, Path(examples=["help"])]
+    ) -> CollectionRef:
+        return _granted_collection(request)
+
+
+class _CollectionOfJob(_Declared):
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(Access(scope, parameter="job_id", handle=BY_JOB))
+
+    def __call__(self, request: Request, job_id: str) -> CollectionRef:
+        return _granted_collection(request)
+
+
+class _Caller(_Declared):
+    def __call__(self, request: Request) -> Caller:
+        return caller_of(request)
+
+
+ReadableCollection = Annotated[CollectionRef, Depends(_CollectionOfName(Scope.READ))]
+WritableCollection = Annotated[CollectionRef, Depends(_CollectionOfName(Scope.WRITE))]
+OwnedCollection = Annotated[CollectionRef, Depends(_CollectionOfName(Scope.ADMIN))]
+JobCollection = Annotated[CollectionRef, Depends(_CollectionOfJob(Scope.READ))]
+Reader = Annotated[Caller, Depends(_Caller(Access(Scope.READ)))]
+Admin = Annotated[Caller, Depends(_Caller(Access(Scope.ADMIN, everywhere=True)))]
 
 
 class GuardedRoute(APIRoute):
-    """A route that checks the key first; one that names no scope needs an admin of everything."""
+    """A route that checks the key first; raises UndeclaredAccess unless it says for what."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        named = (self.openapi_extra or {}).get(SCOPE_FIELD)
-        scope = None if named is None else Scope(named)
+        declared = [*_find_access(self.dependant)]
+        if len(declared) != 1:
+            raise UndeclaredAccess(
+                f"{self.path} declares {len(declared)} kinds of access; exactly one parameter of "
+                "a type of app.api.access says who may call it"
+            )
+        access = declared[0]
+        _check_parameters(self, access)
+        self.openapi_extra = {**(self.openapi_extra or {}), SCOPE_FIELD: access.scope.value}
 
         async def guard(request: Request) -> Response:
             try:
-                request.state.principal = await run_in_threadpool(_authorize, request, scope)
+                request.state.grant = await run_in_threadpool(_authorize, request, access)
                 return await handle(request)
             except (FolioError, HTTPException, RequestValidationError):
                 raise
@@ -43,24 +156,71 @@ class GuardedRoute(APIRoute):
         return guard
 
 
-def principal_of(request: Request) -> Principal:
-    """Return who makes this request, for a route to narrow its answer."""
-    principal: Principal = request.state.principal
-    return principal
+class OpenRoute(APIRoute):
+    """A route for everyone who reaches the port: it shows no content and no names."""
 
 
-def _authorize(request: Request, scope: Scope | None) -> Principal:
-    if not request.app.state.requires_keys:
-        return EVERYONE
+# FastAPI's own: the schema and the pages that show it.
+_OPEN_PATHS = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/docs/static", "/redoc"}
+
+
+# Parameters of a path by which a collection is found: a route that has one declares it.
+_HANDLES = {"collection", "job_id"}
+
+
+def _check_parameters(route: APIRoute, access: Access) -> None:
+    named = {access.parameter} - {""}
+    in_path = set(route.param_convertors)
+    for parameter in named - in_path:
+        raise UndeclaredAccess(f"{route.path} has no {{{parameter}}}, which its access is read by")
+    for parameter in (in_path & _HANDLES) - named:
+        raise UndeclaredAccess(
+            f"{route.path} names {{{parameter}}}, and its access does not look at it"
+        )
+
+
+def require_declared_access(routes: Sequence[BaseRoute]) -> None:
+    """Raise UndeclaredAccess for a route that is neither guarded nor declared open."""
+    for context in iter_route_contexts(routes):
+        route = context.original_route
+        if isinstance(route, GuardedRoute | OpenRoute):
+            continue
+        path = getattr(route, "path", "")
+        if path not in _OPEN_PATHS:
+            raise UndeclaredAccess(f"{path} declares no access: who may call it?")
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who makes this request."""
+    grant: Grant = request.state.grant
+    return Caller(grant.principal, resources_of(request))
+
+
+def _granted_collection(request: Request) -> CollectionRef:
+    grant: Grant = request.state.grant
+    assert grant.collection is not None
+    return grant.collection
+
+
+def _find_access(dependant: Dependant) -> Iterator[Access]:
+    if isinstance(dependant.call, _Declared):
+        yield dependant.call.access
+    for dependency in dependant.dependencies:
+        yield from _find_access(dependency)
+
+
+def _authorize(request: Request, access: Access) -> Grant:
+    token = _token_of(request) if request.app.state.requires_keys else None
+    with resources_of(request).database.read() as session:
+        principal = EVERYONE if token is None else authenticate(session, token)
+        return access.grant(session, principal, request.path_params)
+
+
+def _token_of(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthorized("this needs a key: Authorization: Bearer KEY")
-    principal = authenticate(resources_of(request), token.strip())
-    if scope is None:
-        principal.require(Scope.ADMIN, None)
-    else:
-        principal.require(scope, request.path_params.get("collection"))
-    return principal
+    return token.strip()
 
 
 def resources_of(request: Request) -> Resources:
@@ -70,4 +230,5 @@ def resources_of(request: Request) -> Resources:
 
 
 Opened = Annotated[Resources, Depends(resources_of)]
-Caller = Annotated[Principal, Depends(principal_of)]
+CurrentCaller = Annotated[Caller, Depends(caller_of)]
+"""Who asks, beside a collection of the path: it declares nothing by itself."""

@@ -8,14 +8,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from app.api.access import Opened
+from app.api.access import Opened, OpenRoute
 from app.api.metrics import Metrics
 from app.api.problems import problem_responses
 from app.db import queries
 from app.errors import ModelUnavailable
 
 # Open to everyone who reaches the port: counts and states, no names and no content.
-router = APIRouter(tags=["health"])
+router = APIRouter(route_class=OpenRoute, tags=["health"])
 
 
 class Health(BaseModel):

@@ -14,15 +14,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from fastapi import APIRouter
 from sqlalchemy import select
 
-from app.api.access import GuardedRoute
 from app.config import Settings
 from app.db import models
 from app.domain import GenerationState, Progress
 from app.errors import FolioError
-from app.main import create_app
 from app.runtime.resources import describe_generation, open_resources
 from app.services.access.keys import install_admin_key
 from tests.api.service import (
@@ -34,7 +31,6 @@ from tests.api.service import (
     open_service,
     poll,
     run_server,
-    serve_app,
 )
 
 OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
@@ -342,36 +338,6 @@ def test_key_does_not_pass_to_a_collection_that_takes_the_name_of_an_erased_one(
     assert guarded.ask("GET", "/v1/collections/short", key, None).status_code == 404
     assert guarded.ask("GET", "/v1/collections", key, None).json()["collections"] == []
     guarded.admin.delete("/v1/collections/short")
-
-
-def test_route_that_names_no_scope_is_for_an_admin_of_everything(guarded: Guarded) -> None:
-    guarded.restore()
-    router = APIRouter(prefix="/v1", route_class=GuardedRoute)
-
-    @router.get("/new")
-    def new() -> dict[str, str]:
-        return {}
-
-    @router.get("/collections/{collection}/new")
-    def new_in_collection(collection: str) -> dict[str, str]:
-        return {"name": collection}
-
-    app = create_app(guarded.service.resources, works=False)
-    app.include_router(router)
-    allowed = set()
-    with serve_app(app) as url, httpx.Client(base_url=url) as http:
-        for path in ("/v1/new", "/v1/collections/own/new"):
-            assert http.get(path).status_code == 401
-            for kind, key in guarded.keys.items():
-                answer = http.get(path, headers={"Authorization": f"Bearer {key}"})
-                if answer.is_success:
-                    allowed.add((path, *kind))
-                else:
-                    assert answer.status_code in {403, 404}
-    assert allowed == {
-        ("/v1/new", "admin", "all"),
-        ("/v1/collections/own/new", "admin", "all"),
-    }
 
 
 # The key comes before the body

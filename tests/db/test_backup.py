@@ -15,13 +15,8 @@ from app.db.backup import restore_backup, write_backup
 from app.errors import Conflict, CorruptData, DataFolderHeld, NotFound
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
-from app.services.articles.documents import (
-    delete_document,
-    get_document,
-    list_documents,
-    put_documents,
-)
 from tests.conftest import Ingest, article
+from tests.named import delete_document, get_document, list_documents, put_documents
 
 _BACKUPS = 20
 

@@ -24,7 +24,6 @@ from app.db.backup import restore_backup, write_backup
 from app.db.models import UnitRow
 from app.domain import Mode, Status
 from app.runtime.resources import Resources, open_resources
-from app.services.articles.documents import list_documents
 from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
@@ -32,6 +31,7 @@ from tests.api.service import poll
 from tests.checkpoints import make_jina_v3
 from tests.durability.serving import run_forked
 from tests.durability.table import Row, finish
+from tests.named import list_documents
 
 _PATH = "/v1/collections/help"
 _ARTICLES_APART = 5

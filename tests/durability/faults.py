@@ -28,8 +28,9 @@ from app.db.models import Document, Original, Version
 from app.errors import FolioError
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
-from app.services.articles.documents import Upload, delete_document, put_documents
+from app.services.articles.documents import Upload
 from tests.durability.table import Row, finish
+from tests.named import delete_document, put_documents
 
 MODES = {"kill": 1, "torn write": 2, "ENOSPC once": 3, "ENOSPC onward": 4, "EIO": 5}
 _SHIM = "FOLIO_TEST_SHIM"

@@ -18,13 +18,14 @@ from app.config import Settings
 from app.domain import Mode
 from app.embedding.engine import Engine
 from app.runtime.resources import Resources, open_resources
-from app.services.articles.documents import Upload, get_document, put_documents
+from app.services.articles.documents import Upload
 from app.services.search.context import build_context
 from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.ingest.bad_files import make_docx, word_paragraph
 from tests.ingest.pdf_files import make_pdf
+from tests.named import get_document, put_documents
 
 PLACES = (100, 5_000, 8_100, 9_000, 30_000)
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"

@@ -20,14 +20,8 @@ from app.db.models import Attribute, Change, Original, PassageRow, Table, UnitRo
 from app.domain import Article, Item, Status, Task
 from app.embedding.engine import Engine
 from app.runtime.resources import MAX_CUT_OFFS, Resources, open_resources
-from app.services.articles.collections import create_collection, list_collections
-from app.services.articles.documents import (
-    DocumentInfo,
-    Upload,
-    delete_document,
-    get_document,
-    put_documents,
-)
+from app.services.articles.collections import create_collection
+from app.services.articles.documents import DocumentInfo, Upload
 from app.services.search.search import search_documents
 from ingest.pipeline import Prepared, embed_documents
 from ingest.sandbox import Sandbox
@@ -35,6 +29,7 @@ from ingest.worker import drain_queue
 from tests.checkpoints import make_jina_v3
 from tests.conftest import Ingest, article, markdown
 from tests.ingest.pdf_files import make_pdf
+from tests.named import delete_document, get_document, list_collections, put_documents
 
 LONG = "\n\n".join(
     f"## Step {number}\n\nPour the milk into cup {number}. Then wait for the tea."

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from app.domain import Mode
-from app.services.articles.documents import Upload, get_document, put_documents
+from app.services.articles.documents import Upload
 from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from tests.conftest import article
 from tests.ingest.sentinels import FORMATS, PLACES, write_lines
+from tests.named import get_document, put_documents
 from tests.services.knowledge import open_with, work
 
 

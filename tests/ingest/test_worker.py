@@ -20,11 +20,11 @@ from app.embedding.loading import load_engine
 from app.errors import InvalidRequest, NotFound, QueueFull
 from app.runtime.resources import MAX_ATTEMPTS, MAX_CUT_OFFS, Resources, open_resources
 from app.services.articles.collections import create_collection
-from app.services.articles.documents import get_document, put_documents
 from ingest.pipeline import commit_document, embed_documents, prepare_document
 from ingest.sandbox import Sandbox
 from ingest.worker import run_worker
 from tests.conftest import Ingest, article
+from tests.named import get_document, put_documents
 from tests.services.knowledge import Watch, open_with, read_live, search, work
 
 # Works through the queue of a folder, and is killed when a text says so.

@@ -17,10 +17,11 @@ from app.db.models import Document, PassageRow, UnitRow, Version
 from app.domain import Embedding, Item, Task
 from app.embedding.engine import Engine
 from app.runtime.resources import Resources, open_resources
-from app.services.articles.collections import create_collection, list_collections
+from app.services.articles.collections import create_collection
 from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
+from tests.named import list_collections
 
 
 @dataclass(slots=True)

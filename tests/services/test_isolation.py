@@ -20,23 +20,21 @@ from app.config import Settings
 from app.domain import Comparison, Hit, Status
 from app.errors import Conflict, NotFound
 from app.runtime.resources import Resources, open_resources
-from app.services.articles.collections import (
-    create_collection,
-    delete_collection,
-    get_collection,
-    list_collections,
-)
-from app.services.articles.documents import (
-    delete_document,
-    get_document,
-    get_job,
-    list_documents,
-    put_documents,
-)
+from app.services.articles.collections import create_collection
 from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.conftest import article
+from tests.named import (
+    delete_collection,
+    delete_document,
+    get_collection,
+    get_document,
+    get_job,
+    list_collections,
+    list_documents,
+    put_documents,
+)
 
 # Few of each, so that ids and contents meet across collections; blank text fails.
 NAMES = ("left", "middle", "right")

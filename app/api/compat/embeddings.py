@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import AliasChoices, BaseModel, Field, StrictBool, field_validator
 from starlette.concurrency import run_in_threadpool
 
-from app.api.access import Opened, needs
+from app.api.access import Opened, Reader
 from app.api.bodies import takes
 from app.api.compat.errors import OpenAIBody, OpenAIRoute, openai_body, openai_responses
-from app.domain import Scope, Task, Vector
+from app.domain import Task, Vector
 from app.errors import NotFound
 from app.runtime.resources import Resources
 from app.services.operations.embeddings import MAX_TEXTS, TextEmbedding, embed_texts
@@ -120,13 +120,14 @@ class ModelsOut(BaseModel):
 
 @router.post(
     "/embeddings",
-    openapi_extra=needs(Scope.READ) | takes(EmbeddingsIn),
+    openapi_extra=takes(EmbeddingsIn),
     responses=openai_responses(400, 401, 403, 404, 413, 415, 429, 503),
     response_model_exclude_none=True,
 )
 async def create_embeddings(
     body: Annotated[EmbeddingsIn, Depends(openai_body(EmbeddingsIn))],
     resources: Opened,
+    _: Reader,
     request: Request,
 ) -> EmbeddingsOut:
     """Embed texts. Work that nobody waits for any more is dropped."""
@@ -144,18 +145,17 @@ async def create_embeddings(
         watching.cancel()
 
 
-@router.get("/models", openapi_extra=needs(Scope.READ), responses=openai_responses(401, 403, 503))
-def list_models(resources: Opened) -> ModelsOut:
+@router.get("/models", responses=openai_responses(401, 403, 503))
+def list_models(resources: Opened, _: Reader) -> ModelsOut:
     """List the one model that is served."""
     return ModelsOut(data=[_describe_model(resources)])
 
 
 @router.get(
     "/models/{id:path}",
-    openapi_extra=needs(Scope.READ),
     responses=openai_responses(401, 403, 404, 503),
 )
-def get_model(id: str, resources: Opened) -> ModelOut:
+def get_model(id: str, resources: Opened, _: Reader) -> ModelOut:
     """Show the served model."""
     _check_model(resources, id)
     return _describe_model(resources)

@@ -5,11 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.access import GuardedRoute, Opened, needs
+from app.api.access import GuardedRoute, Opened, Reader
 from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, QueryText
-from app.domain import Scope
 from app.services.search.rerank import rerank_texts
 from app.services.search.search import check_query
 
@@ -69,11 +68,13 @@ class RerankOut(Answer):
 
 @router.post(
     "/rerank",
-    openapi_extra=needs(Scope.READ) | takes(RerankIn),
+    openapi_extra=takes(RerankIn),
     responses=problem_responses(413, 415, 422, 503),
     response_model_exclude_none=True,
 )
-def rerank(body: Annotated[RerankIn, Depends(json_body(RerankIn))], resources: Opened) -> RerankOut:
+def rerank(
+    body: Annotated[RerankIn, Depends(json_body(RerankIn))], resources: Opened, _: Reader
+) -> RerankOut:
     """Rank given texts for a question, in the shape of Jina's and Cohere's interfaces."""
     check_query(body.query)
     reranked = rerank_texts(resources, body.query, body.texts)

@@ -6,16 +6,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from app.api.access import Caller, GuardedRoute, Opened, needs
+from app.api.access import Admin, GuardedRoute, Opened, OwnedCollection, ReadableCollection, Reader
 from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
 from app.api.v1.fields import (
     COLLECTION,
     Answer,
     Body,
-    CollectionName,
 )
-from app.domain import Scope, Status
+from app.domain import Status
 from app.services.articles import collections
 from app.services.articles.collections import NAME_PATTERN
 
@@ -54,38 +53,36 @@ CollectionBody = Annotated[CollectionIn, Depends(json_body(CollectionIn))]
 @router.post(
     "/collections",
     status_code=201,
-    openapi_extra=needs(Scope.ADMIN) | takes(CollectionIn),
+    openapi_extra=takes(CollectionIn),
     responses=problem_responses(409, 413, 415, 422),
 )
-def create_collection(body: CollectionBody, resources: Opened) -> CollectionOut:
+def create_collection(body: CollectionBody, resources: Opened, _: Admin) -> CollectionOut:
     """Make a collection."""
     made = collections.create_collection(resources, body.name, body.description)
     return CollectionOut.model_validate(made)
 
 
-@router.get("/collections", openapi_extra=needs(Scope.READ))
-def list_collections(resources: Opened, caller: Caller) -> CollectionsOut:
+@router.get("/collections")
+def list_collections(resources: Opened, caller: Reader) -> CollectionsOut:
     """List the collections that the key covers."""
-    seen = [c for c in collections.list_collections(resources) if caller.sees(c.name)]
+    seen = collections.list_collections(resources, caller.principal)
     return CollectionsOut(collections=[CollectionOut.model_validate(c) for c in seen])
 
 
 @router.get(
     COLLECTION,
-    openapi_extra=needs(Scope.READ),
     responses=problem_responses(404),
 )
-def get_collection(collection: CollectionName, resources: Opened) -> CollectionOut:
+def get_collection(collection: ReadableCollection, resources: Opened) -> CollectionOut:
     """Show a collection and how many of its documents stand at each status."""
     return CollectionOut.model_validate(collections.get_collection(resources, collection))
 
 
 @router.delete(
     COLLECTION,
-    openapi_extra=needs(Scope.ADMIN),
     responses=problem_responses(404),
 )
-def delete_collection(collection: CollectionName, resources: Opened) -> CollectionDeleted:
+def delete_collection(collection: OwnedCollection, resources: Opened) -> CollectionDeleted:
     """Erase a collection with all its documents."""
     count = collections.delete_collection(resources, collection)
-    return CollectionDeleted(name=collection, documents=count)
+    return CollectionDeleted(name=collection.name, documents=count)

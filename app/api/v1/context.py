@@ -5,13 +5,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from app.api.access import Caller, GuardedRoute, Opened, needs
+from app.api.access import CurrentCaller, GuardedRoute, Opened, ReadableCollection
 from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
 from app.api.v1.fields import (
     Answer,
     Body,
-    CollectionName,
     QueryText,
 )
 from app.api.v1.filters import Filters
@@ -82,26 +81,25 @@ class ContextOut(Answer):
 
 @router.post(
     "/collections/{collection}/context",
-    openapi_extra=needs(Scope.READ) | takes(ContextIn),
+    openapi_extra=takes(ContextIn),
     responses=problem_responses(404, 413, 415, 422, 503),
 )
 def get_context(
-    collection: CollectionName,
+    collection: ReadableCollection,
     body: Annotated[ContextIn, Depends(json_body(ContextIn))],
     resources: Opened,
-    caller: Caller,
+    caller: CurrentCaller,
 ) -> ContextOut:
     """Give what answers a question, for a prompt: whole articles where they fit, else passages."""
-    for name in body.also_in:
-        caller.require(Scope.READ, name)
+    also_in = caller.collections(body.also_in, Scope.READ)
     context = build_context(
         resources,
-        collection,
+        collection.name,
         body.query,
         max_tokens=body.max_tokens,
         filters=body.filters.to_filter() if body.filters else None,
         min_score=body.min_score,
-        also_in=body.also_in,
+        also_in=[ref.name for ref in also_in],
         tokenizer=body.tokenizer,
     )
     return ContextOut.model_validate(context)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
-from app.api.access import GuardedRoute, Opened, needs
+from app.api.access import GuardedRoute, Opened, ReadableCollection, WritableCollection
 from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
 from app.api.v1.document_schemas import (
@@ -16,9 +16,9 @@ from app.api.v1.document_schemas import (
     DocumentsOut,
     UploadOut,
 )
-from app.api.v1.fields import COLLECTION, DOCUMENT, MAX_INTEGER, Body, CollectionName, DocumentId
+from app.api.v1.fields import COLLECTION, DOCUMENT, MAX_INTEGER, Body, DocumentId
 from app.api.v1.uploads import ManyUploads, OneUpload, upload_schema
-from app.domain import Scope, Status
+from app.domain import Status
 from app.services.articles import documents
 from app.services.articles.versions import restore_version
 from ingest.formats import MEDIA_TYPES
@@ -42,11 +42,11 @@ _INCLUDE_PATTERN = "^((text|versions)(,(text|versions))*)?$"
 @router.post(
     COLLECTION + "/documents",
     status_code=202,
-    openapi_extra=needs(Scope.WRITE) | upload_schema(DocumentsIn),
+    openapi_extra=upload_schema(DocumentsIn),
     responses=problem_responses(400, 404, 413, 415, 422, 429, 503, 507),
 )
 def post_documents(
-    collection: CollectionName, uploads: ManyUploads, resources: Opened
+    collection: WritableCollection, uploads: ManyUploads, resources: Opened
 ) -> UploadOut:
     """Upload several articles: a JSON batch, or files, whose names are their ids unless given."""
     accepted = documents.put_documents(resources, collection, uploads)
@@ -56,12 +56,12 @@ def post_documents(
 @router.put(
     DOCUMENT,
     status_code=202,
-    openapi_extra=needs(Scope.WRITE) | upload_schema(DocumentIn, raw_types=MEDIA_TYPES),
+    openapi_extra=upload_schema(DocumentIn, raw_types=MEDIA_TYPES),
     responses=problem_responses(404, 413, 415, 422, 429, 503, 507)
     | {200: {"model": UploadOut, "description": "Nothing has to be read"}},
 )
 def put_document(
-    collection: CollectionName,
+    collection: WritableCollection,
     id: DocumentId,
     upload: OneUpload,
     resources: Opened,
@@ -76,11 +76,10 @@ def put_document(
 
 @router.get(
     COLLECTION + "/documents",
-    openapi_extra=needs(Scope.READ),
     responses=problem_responses(404, 422),
 )
 def list_documents(
-    collection: CollectionName,
+    collection: ReadableCollection,
     resources: Opened,
     status: Status | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
@@ -98,11 +97,10 @@ def list_documents(
 
 @router.get(
     DOCUMENT,
-    openapi_extra=needs(Scope.READ),
     responses=problem_responses(404, 422),
 )
 def get_document(
-    collection: CollectionName,
+    collection: ReadableCollection,
     id: DocumentId,
     resources: Opened,
     include: Annotated[str, Query(pattern=_INCLUDE_PATTERN, examples=["text,versions"])] = "",
@@ -121,11 +119,10 @@ def get_document(
 
 @router.delete(
     DOCUMENT,
-    openapi_extra=needs(Scope.WRITE),
     responses=problem_responses(404, 422),
 )
 def delete_document(
-    collection: CollectionName, id: DocumentId, resources: Opened
+    collection: WritableCollection, id: DocumentId, resources: Opened
 ) -> DocumentDeleted:
     """Erase a document: text, vectors, versions and originals."""
     erased = documents.delete_document(resources, collection, id)
@@ -136,11 +133,11 @@ def delete_document(
 @router.post(
     "/collections/{collection}/rollback",
     status_code=202,
-    openapi_extra=needs(Scope.WRITE) | takes(RollbackIn),
+    openapi_extra=takes(RollbackIn),
     responses=problem_responses(404, 409, 413, 415, 422, 429, 503, 507),
 )
 def roll_back(
-    collection: CollectionName,
+    collection: WritableCollection,
     body: Annotated[RollbackIn, Depends(json_body(RollbackIn))],
     resources: Opened,
 ) -> UploadOut:

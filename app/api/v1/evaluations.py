@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from app.api.access import GuardedRoute, Opened, needs
+from app.api.access import Admin, GuardedRoute, Opened
 from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body, takes
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
@@ -61,25 +61,27 @@ EvaluationBody = Annotated[
 @router.post(
     "/evaluations",
     status_code=202,
-    openapi_extra=needs(Scope.ADMIN) | takes(EvaluationIn),
+    openapi_extra=takes(EvaluationIn),
     responses=problem_responses(404, 413, 415, 422),
 )
-def start_evaluation(body: EvaluationBody, resources: Opened) -> EvaluationOut:
+def start_evaluation(body: EvaluationBody, resources: Opened, caller: Admin) -> EvaluationOut:
     """Ask a golden set in the background."""
     configurations = [
         Configuration(c.mode, c.dimensions, c.generation) for c in body.configurations
     ]
     started = evaluations.start_evaluation(
-        resources, body.collection, read_queries(body.queries), configurations
+        resources,
+        caller.collection(body.collection, Scope.ADMIN),
+        read_queries(body.queries),
+        configurations,
     )
     return EvaluationOut.model_validate(started)
 
 
 @router.get(
     "/evaluations/{evaluation_id}",
-    openapi_extra=needs(Scope.ADMIN),
     responses=problem_responses(404),
 )
-def get_evaluation(evaluation_id: str, resources: Opened) -> EvaluationOut:
+def get_evaluation(evaluation_id: str, resources: Opened, _: Admin) -> EvaluationOut:
     """Show where an evaluation stands and, once it is done, its figures by query."""
     return EvaluationOut.model_validate(evaluations.get_evaluation(resources, evaluation_id))

@@ -5,14 +5,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from app.api.access import Caller, GuardedRoute, Opened, needs
+from app.api.access import CurrentCaller, GuardedRoute, Opened, ReadableCollection
 from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
 from app.api.v1.document_schemas import VersionOut
 from app.api.v1.fields import (
     Answer,
     Body,
-    CollectionName,
     QueryText,
 )
 from app.api.v1.filters import Filters
@@ -99,20 +98,20 @@ class ExplanationOut(Answer):
 
 @router.post(
     "/collections/{collection}/explain",
-    openapi_extra=needs(Scope.READ) | takes(ExplainIn),
+    openapi_extra=takes(ExplainIn),
     responses=problem_responses(404, 413, 415, 422, 503),
 )
 def explain(
-    collection: CollectionName,
+    collection: ReadableCollection,
     body: Annotated[ExplainIn, Depends(json_body(ExplainIn))],
     resources: Opened,
-    caller: Caller,
+    caller: CurrentCaller,
 ) -> ExplanationOut:
     """Say where a document stands for a question, and why."""
     if body.key_id is not None:
-        caller.require(Scope.ADMIN, None)
+        caller.principal.require_everywhere(Scope.ADMIN)
     inquiry = Inquiry(
-        collection=collection,
+        collection=collection.name,
         query=body.query,
         document_id=body.document_id,
         version=body.version,

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field, model_validator
 
-from app.api.access import Caller, GuardedRoute, Opened, needs
+from app.api.access import GuardedRoute, Opened, OwnedCollection, Reader, WritableCollection
 from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
-from app.api.v1.fields import Answer, Body, CollectionName
+from app.api.v1.fields import Answer, Body
 from app.domain import Scope
-from app.errors import NotFound
+from app.services.access.collections import BY_QUERY
 from app.services.quality import feedback
 
 router = APIRouter(
@@ -65,27 +65,27 @@ class QueriesErased(Answer):
 @router.post(
     "/feedback",
     status_code=201,
-    openapi_extra=needs(Scope.READ) | takes(FeedbackIn),
+    openapi_extra=takes(FeedbackIn),
     responses=problem_responses(404, 413, 415, 422, 507),
 )
 def give_feedback(
-    body: Annotated[FeedbackIn, Depends(json_body(FeedbackIn))], resources: Opened, caller: Caller
+    body: Annotated[FeedbackIn, Depends(json_body(FeedbackIn))], resources: Opened, caller: Reader
 ) -> FeedbackTaken:
     """Say whether the answer to a search was helpful, or which document was right."""
-    if not caller.sees(feedback.find_collection_of(resources, body.query_id)):
-        raise NotFound("no such query is in the log", code="query_not_found")
+    # The log is written behind; the question may be a moment old.
+    feedback.store_queries(resources)
+    collection = caller.collection(body.query_id, Scope.READ, BY_QUERY)
     feedback.give_feedback(
-        resources, body.query_id, helpful=body.helpful, document_id=body.document_id
+        resources, collection, body.query_id, helpful=body.helpful, document_id=body.document_id
     )
     return FeedbackTaken(query_id=body.query_id)
 
 
 @router.get(
     "/collections/{collection}/golden",
-    openapi_extra=needs(Scope.WRITE),
     responses=problem_responses(404),
 )
-def get_golden(collection: CollectionName, resources: Opened) -> GoldenOut:
+def get_golden(collection: WritableCollection, resources: Opened) -> GoldenOut:
     """Return a golden set made of feedback, for review; values count votes."""
     learned = feedback.learn_golden(resources, collection)
     return GoldenOut(queries=[LearnedOut.model_validate(query) for query in learned])
@@ -93,11 +93,10 @@ def get_golden(collection: CollectionName, resources: Opened) -> GoldenOut:
 
 @router.get(
     "/collections/{collection}/gaps",
-    openapi_extra=needs(Scope.WRITE),
     responses=problem_responses(404, 422, 503),
 )
 def get_gaps(
-    collection: CollectionName,
+    collection: WritableCollection,
     resources: Opened,
     below: Annotated[float, Query(ge=0, le=1)] = feedback.LOW_SCORE,
 ) -> GapsOut:
@@ -108,9 +107,8 @@ def get_gaps(
 
 @router.delete(
     "/collections/{collection}/queries",
-    openapi_extra=needs(Scope.ADMIN),
     responses=problem_responses(404),
 )
-def erase_queries(collection: CollectionName, resources: Opened) -> QueriesErased:
+def erase_queries(collection: OwnedCollection, resources: Opened) -> QueriesErased:
     """Erase the logged questions of a collection with their feedback."""
     return QueriesErased(erased=feedback.erase_queries(resources, collection))

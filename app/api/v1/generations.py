@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
-from app.api.access import GuardedRoute, Opened, needs
+from app.api.access import Admin, GuardedRoute, Opened
 from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body, takes
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
@@ -92,14 +92,13 @@ TuningBody = Annotated[TuningIn, Depends(json_body(TuningIn, max_bytes=MAX_GOLDE
 @router.post(
     "/generations",
     status_code=202,
-    openapi_extra=needs(Scope.ADMIN) | takes(GenerationIn),
+    openapi_extra=takes(GenerationIn),
     responses=problem_responses(404, 409, 413, 415, 422, 503),
 )
-def create_generation(body: GenerationBody, resources: Opened) -> GenerationOut:
+def create_generation(body: GenerationBody, resources: Opened, caller: Admin) -> GenerationOut:
     """Embed every article with another model beside the live one, and go over if it is no worse."""
-    gate = generations.GateRequest(
-        body.collection, read_queries(body.queries), body.margin, body.force
-    )
+    collection = caller.collection(body.collection, Scope.ADMIN) if body.collection else None
+    gate = generations.GateRequest(collection, read_queries(body.queries), body.margin, body.force)
     made = generations.request_generation(
         resources,
         model=body.model,
@@ -113,23 +112,22 @@ def create_generation(body: GenerationBody, resources: Opened) -> GenerationOut:
 @router.post(
     "/tunings",
     status_code=202,
-    openapi_extra=needs(Scope.ADMIN) | takes(TuningIn),
+    openapi_extra=takes(TuningIn),
     responses=problem_responses(404, 409, 413, 415, 422, 503),
 )
-def create_tuning(body: TuningBody, resources: Opened) -> GenerationOut:
+def create_tuning(body: TuningBody, resources: Opened, caller: Admin) -> GenerationOut:
     """Teach the model's query adapter in the background, and go over to it if it is no worse."""
+    collection = caller.collection(body.collection, Scope.ADMIN)
     made = tuning.request_tuning(
         resources,
-        tuning.TuningRequest(body.collection, read_queries(body.queries), body.feedback),
-        gate=generations.GateRequest(
-            body.collection, read_queries(body.gate), body.margin, body.force
-        ),
+        tuning.TuningRequest(collection, read_queries(body.queries), body.feedback),
+        gate=generations.GateRequest(collection, read_queries(body.gate), body.margin, body.force),
     )
     return GenerationOut.model_validate(made)
 
 
-@router.get("/generations", openapi_extra=needs(Scope.ADMIN))
-def list_generations(resources: Opened) -> GenerationsOut:
+@router.get("/generations")
+def list_generations(resources: Opened, _: Admin) -> GenerationsOut:
     """List the generations of vectors, the oldest first."""
     listed = generations.list_generations(resources)
     return GenerationsOut(generations=[GenerationOut.model_validate(info) for info in listed])
@@ -137,30 +135,29 @@ def list_generations(resources: Opened) -> GenerationsOut:
 
 @router.get(
     "/generations/{generation_id}",
-    openapi_extra=needs(Scope.ADMIN),
     responses=problem_responses(404, 422),
 )
-def get_generation(generation_id: GenerationId, resources: Opened) -> GenerationOut:
+def get_generation(generation_id: GenerationId, resources: Opened, _: Admin) -> GenerationOut:
     """Show a generation: how far it is, and what its gate said."""
     return GenerationOut.model_validate(generations.get_generation(resources, generation_id))
 
 
 @router.post(
     "/generations/{generation_id}/rollback",
-    openapi_extra=needs(Scope.ADMIN),
     responses=problem_responses(404, 409, 422, 503),
 )
-def roll_back(generation_id: GenerationId, resources: Opened) -> GenerationOut:
+def roll_back(generation_id: GenerationId, resources: Opened, _: Admin) -> GenerationOut:
     """Let a complete generation answer at once, without a measurement."""
     return GenerationOut.model_validate(generations.roll_back(resources, generation_id))
 
 
 @router.delete(
     "/generations/{generation_id}",
-    openapi_extra=needs(Scope.ADMIN),
     responses=problem_responses(404, 409, 422),
 )
-def remove_generation(generation_id: GenerationId, resources: Opened) -> GenerationRemoved:
+def remove_generation(
+    generation_id: GenerationId, resources: Opened, _: Admin
+) -> GenerationRemoved:
     """Erase a generation that is not live."""
     generations.remove_generation(resources, generation_id)
     return GenerationRemoved(id=generation_id)

@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from app.api.access import Caller, GuardedRoute, Opened, needs
+from app.api.access import GuardedRoute, JobCollection, Opened
 from app.api.problems import problem_responses
 from app.api.v1.document_schemas import JobOut
-from app.domain import Scope
-from app.errors import FolioError, NotFound
+from app.errors import FolioError
 from app.runtime.resources import Resources
+from app.services.access.collections import CollectionRef
 from app.services.articles.documents import JobInfo, get_job
 
 router = APIRouter(
@@ -32,20 +32,15 @@ _RECONNECT_MS = 500
 
 @router.get(
     "/jobs/{job_id}",
-    openapi_extra=needs(Scope.READ),
     responses=problem_responses(404),
 )
-def show_job(job_id: str, resources: Opened, caller: Caller) -> JobOut:
+def show_job(job_id: str, collection: JobCollection, resources: Opened) -> JobOut:
     """Show how far the documents of an upload are."""
-    job = get_job(resources, job_id)
-    if not caller.sees(job.collection):
-        raise NotFound("there is no such job", code="job_not_found")
-    return JobOut.model_validate(job)
+    return JobOut.model_validate(get_job(resources, collection, job_id))
 
 
 @router.get(
     "/jobs/{job_id}/events",
-    openapi_extra=needs(Scope.READ),
     response_class=StreamingResponse,
     responses=problem_responses(404)
     | {
@@ -55,23 +50,25 @@ def show_job(job_id: str, resources: Opened, caller: Caller) -> JobOut:
         }
     },
 )
-async def follow_job(job_id: str, resources: Opened, caller: Caller) -> StreamingResponse:
+async def follow_job(
+    job_id: str, collection: JobCollection, resources: Opened
+) -> StreamingResponse:
     """Send how far a job is, as server-sent events.
 
     The stream ends after `done`, or after a few seconds: a client then connects again.
     """
-    job = await run_in_threadpool(get_job, resources, job_id)
-    if not caller.sees(job.collection):
-        raise NotFound("there is no such job", code="job_not_found")
+    job = await run_in_threadpool(get_job, resources, collection, job_id)
     return StreamingResponse(
-        _follow(resources, job),
+        _follow(resources, collection, job),
         media_type="text/event-stream",
         # Proxies would hold the events back.
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _follow(resources: Resources, job: JobInfo) -> AsyncIterator[str]:
+async def _follow(
+    resources: Resources, collection: CollectionRef, job: JobInfo
+) -> AsyncIterator[str]:
     yield f"retry: {_RECONNECT_MS}\n\n"
     deadline = asyncio.get_running_loop().time() + _STREAM_SECONDS
     sent: JobInfo | None = None
@@ -84,7 +81,7 @@ async def _follow(resources: Resources, job: JobInfo) -> AsyncIterator[str]:
             return
         await asyncio.sleep(_POLL_SECONDS)
         try:
-            job = await run_in_threadpool(get_job, resources, job.job_id)
+            job = await run_in_threadpool(get_job, resources, collection, job.job_id)
         except FolioError:
             # Its collection was deleted, or the disk fails: the next connection is told so.
             return

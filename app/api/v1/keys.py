@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, Field, field_validator
 
-from app.api.access import GuardedRoute, Opened, needs
+from app.api.access import Admin, GuardedRoute, Opened
 from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
@@ -63,10 +63,10 @@ KeyBody = Annotated[KeyIn, Depends(json_body(KeyIn))]
 @router.post(
     "/keys",
     status_code=201,
-    openapi_extra=needs(Scope.ADMIN) | takes(KeyIn),
+    openapi_extra=takes(KeyIn),
     responses=problem_responses(404, 413, 415, 422),
 )
-def create_key(body: KeyBody, resources: Opened) -> KeyMade:
+def create_key(body: KeyBody, resources: Opened, _: Admin) -> KeyMade:
     """Make a key; its token is in this answer and nowhere else."""
     info, token = keys.create_key(
         resources,
@@ -78,17 +78,16 @@ def create_key(body: KeyBody, resources: Opened) -> KeyMade:
     return KeyMade(**KeyOut.model_validate(info).model_dump(), key=token)
 
 
-@router.get("/keys", openapi_extra=needs(Scope.ADMIN))
-def list_keys(resources: Opened) -> KeysOut:
+@router.get("/keys")
+def list_keys(resources: Opened, _: Admin) -> KeysOut:
     """List all keys, without their secrets."""
     return KeysOut(keys=[KeyOut.model_validate(key) for key in keys.list_keys(resources)])
 
 
 @router.delete(
     "/keys/{key_id}",
-    openapi_extra=needs(Scope.ADMIN),
     responses=problem_responses(404),
 )
-def revoke_key(key_id: str, resources: Opened) -> KeyOut:
+def revoke_key(key_id: str, resources: Opened, _: Admin) -> KeyOut:
     """Revoke a key; the next request with it is refused."""
     return KeyOut.model_validate(keys.revoke_key(resources, key_id))

@@ -8,12 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
-from app.api.access import GuardedRoute, Opened, needs, resources_of
+from app.api.access import GuardedRoute, Opened, WritableCollection, resources_of
 from app.api.bodies import is_json, limit_body, parse_json, takes
 from app.api.problems import problem_responses
-from app.api.v1.fields import Answer, AttributesIn, Body, CollectionName, Title, Url
+from app.api.v1.fields import Answer, AttributesIn, Body, Title, Url
 from app.api.v1.golden_sets import GoldenQueryIn, read_queries
-from app.domain import Scope
 from app.errors import InvalidRequest, UnsupportedMediaType
 from app.services.articles.documents import Upload
 from app.services.quality.preflight import preflight
@@ -81,12 +80,12 @@ async def _read(request: Request) -> PreflightIn:
 
 @router.post(
     "/collections/{collection}/preflight",
-    openapi_extra=needs(Scope.WRITE) | takes(PreflightIn),
+    openapi_extra=takes(PreflightIn),
     responses=problem_responses(404, 413, 415, 422, 503, 507),
     tags=["documents"],
 )
 def check_article(
-    collection: CollectionName,
+    collection: WritableCollection,
     body: Annotated[PreflightIn, Depends(_read)],
     resources: Opened,
 ) -> PreflightOut:

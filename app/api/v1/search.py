@@ -5,14 +5,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from app.api.access import Caller, GuardedRoute, Opened, needs
+from app.api.access import CurrentCaller, GuardedRoute, Opened, ReadableCollection
 from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
 from app.api.v1.fields import (
     COLLECTION,
     Answer,
     Body,
-    CollectionName,
 )
 from app.api.v1.filters import Filters
 from app.domain import Mode, Scope
@@ -101,21 +100,20 @@ SearchBody = Annotated[SearchIn, Depends(json_body(SearchIn))]
 
 @router.post(
     COLLECTION + "/search",
-    openapi_extra=needs(Scope.READ) | takes(SearchIn),
+    openapi_extra=takes(SearchIn),
     responses=problem_responses(404, 413, 415, 422, 503),
 )
 def search_collection(
-    collection: CollectionName, body: SearchBody, resources: Opened, caller: Caller
+    collection: ReadableCollection, body: SearchBody, resources: Opened, caller: CurrentCaller
 ) -> SearchOut:
     """Rank the articles of a collection for a question, each with its best passages."""
-    for name in body.also_in:
-        caller.require(Scope.READ, name)
+    also_in = caller.collections(body.also_in, Scope.READ)
     if body.generation is not None:
         # It can make the service load another model.
-        caller.require(Scope.ADMIN, collection)
+        caller.principal.require_scope(Scope.ADMIN)
     result = search.search_documents(
         resources.pin(body.generation),
-        collection,
+        collection.name,
         body.query,
         limit=body.limit,
         filters=body.filters.to_filter() if body.filters else None,
@@ -123,7 +121,7 @@ def search_collection(
         passages=body.passages,
         mode=body.mode,
         dimensions=body.dimensions,
-        also_in=body.also_in,
+        also_in=[ref.name for ref in also_in],
         rerank=body.rerank,
     )
     answer = SearchOut.model_validate(result)

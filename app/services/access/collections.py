@@ -1,6 +1,16 @@
 """Collections that a caller may use: the one module that makes a `CollectionRef`."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db.models import Collection, Job, LoggedQuery
+from app.db.sqlite import Database
+from app.domain import Scope
+from app.errors import NotFound
+from app.services.access.principal import Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +22,98 @@ class CollectionRef:
 
     id: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """What a request names a collection by: its own name, or something that belongs to it."""
+
+    find: Callable[[Session, str], Collection | None]
+    missing: Callable[[str], NotFound]
+    """What is raised where there is none, or none that the key covers: both look alike."""
+
+
+def _find_by_name(session: Session, name: str) -> Collection | None:
+    return session.scalar(select(Collection).where(Collection.name == name))
+
+
+def _find_by_job(session: Session, job_id: str) -> Collection | None:
+    return session.scalar(select(Collection).join(Job).where(Job.id == job_id))
+
+
+def _find_by_query(session: Session, query_id: str) -> Collection | None:
+    return session.scalar(select(Collection).join(LoggedQuery).where(LoggedQuery.id == query_id))
+
+
+def _missing_name(name: str) -> NotFound:
+    return NotFound(f"there is no collection {name}", code="collection_not_found")
+
+
+BY_NAME = Handle(_find_by_name, _missing_name)
+BY_JOB = Handle(_find_by_job, lambda _: NotFound("there is no such job", code="job_not_found"))
+BY_QUERY = Handle(
+    _find_by_query, lambda _: NotFound("no such query is in the log", code="query_not_found")
+)
+
+
+def allow_collection(
+    session: Session, principal: Principal, scope: Scope, value: str, handle: Handle = BY_NAME
+) -> CollectionRef:
+    """Return the collection that `value` names, if the key has `scope` in it.
+
+    Raises Forbidden, and NotFound: a collection that the key does not cover is answered like one
+    that does not exist.
+    """
+    collection = handle.find(session, value)
+    if collection is None or not principal.sees(collection.id):
+        raise handle.missing(value)
+    principal.require_scope(scope)
+    return CollectionRef(collection.id, collection.name)
+
+
+def find_collection(
+    database: Database,
+    principal: Principal,
+    value: str,
+    scope: Scope,
+    handle: Handle = BY_NAME,
+) -> CollectionRef:
+    """Return one collection; raises what allow_collection raises."""
+    with database.read() as session:
+        return allow_collection(session, principal, scope, value, handle)
+
+
+def find_collections(
+    database: Database, principal: Principal, names: Sequence[str], scope: Scope
+) -> tuple[CollectionRef, ...]:
+    """Return collections by name; raises what allow_collection raises."""
+    if not names:
+        return ()
+    with database.read() as session:
+        return tuple(allow_collection(session, principal, scope, name) for name in names)
+
+
+def list_allowed(session: Session, principal: Principal) -> list[CollectionRef]:
+    """Return the collections that the key covers, by name."""
+    rows = session.execute(select(Collection.id, Collection.name).order_by(Collection.name))
+    return [CollectionRef(*row) for row in rows if principal.sees(row.id)]
+
+
+def recall_collection(session: Session, collection_id: int) -> CollectionRef:
+    """Return the collection of stored work, which was allowed when the work was asked for."""
+    collection = session.get_one(Collection, collection_id)
+    return CollectionRef(collection.id, collection.name)
+
+
+def recall_named(session: Session, name: str) -> CollectionRef | None:
+    """Return the collection that stored work names; None when it was erased since."""
+    collection = _find_by_name(session, name)
+    return None if collection is None else CollectionRef(collection.id, collection.name)
+
+
+def require_row(session: Session, ref: CollectionRef) -> Collection:
+    """Return the row of a collection; raises NotFound when it was erased since it was allowed."""
+    collection = session.get(Collection, ref.id)
+    if collection is None:
+        raise _missing_name(ref.name)
+    return collection

@@ -17,42 +17,15 @@ from sqlalchemy.orm import Session
 
 from app.db.models import Collection, Key, KeyCollection, utc_now
 from app.domain import Scope
-from app.errors import FolioError, Forbidden, InvalidRequest, NotFound, Unauthorized
+from app.errors import FolioError, InvalidRequest, NotFound, Unauthorized
 from app.runtime.resources import Resources
-from app.services.articles.collections import require_collection
+from app.services.access.collections import allow_collection
+from app.services.access.principal import EVERYONE, Principal
 
 _TOKEN = re.compile(r"folio_([a-z0-9]{1,32})_([A-Za-z0-9_-]{32,})")
 # A secret that an operator made with another tool has no id of its own.
 _OPERATOR_ID = "operator"
 _LEAST_SECRET_CHARACTERS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks: what a valid key may do, and in which collections (None: in all)."""
-
-    key_id: str
-    scope: Scope
-    collections: frozenset[str] | None
-
-    def sees(self, collection_name: str) -> bool:
-        return self.collections is None or collection_name in self.collections
-
-    def require(self, scope: Scope, collection_name: str | None) -> None:
-        """Raise unless the key covers `scope` in the collection; None stands for all of them.
-
-        A collection that the key does not cover is answered like one that does not exist.
-        """
-        if collection_name is not None and not self.sees(collection_name):
-            raise NotFound(f"there is no collection {collection_name}", code="collection_not_found")
-        if not self.scope.includes(scope):
-            raise Forbidden(f"this needs the scope {scope}; the key has {self.scope}")
-        if collection_name is None and self.collections is not None and scope is not Scope.READ:
-            raise Forbidden("this needs a key for all collections")
-
-
-EVERYONE = Principal("", Scope.ADMIN, None)
-"""Who asks when the service runs without keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +65,8 @@ def create_key(
         session.add(key)
         session.flush()
         for collection_name in sorted(set(collections or ())):
-            collection = require_collection(session, collection_name)
-            session.add(KeyCollection(key_id=key_id, collection_id=collection.id))
+            covered = allow_collection(session, EVERYONE, Scope.ADMIN, collection_name)
+            session.add(KeyCollection(key_id=key_id, collection_id=covered.id))
         session.flush()
         return _describe(session, key), f"folio_{key_id}_{secret}"
 
@@ -115,24 +88,22 @@ def revoke_key(resources: Resources, key_id: str) -> KeyInfo:
         return _describe(session, key)
 
 
-def authenticate(resources: Resources, token: str) -> Principal:
+def authenticate(session: Session, token: str) -> Principal:
     """Return who holds `token`; raises Unauthorized, the same for every reason."""
     key_id, secret = _split(token)
-    with resources.database.read() as session:
-        key = session.get(Key, key_id)
-        # Compare also for an unknown id, so that time does not tell which ids there are.
-        expected = key.secret_sha256 if key is not None else _digest("")
-        matches = compare_digest(_digest(secret), expected)
-        now = utc_now()
-        if (
-            key is None
-            or not matches
-            or key.revoked_at is not None
-            or (key.expires_at is not None and key.expires_at <= now)
-        ):
-            raise Unauthorized("the key is not valid")
-        names = _collection_names(session, key)
-        return Principal(key.id, Scope(key.scope), None if names is None else frozenset(names))
+    key = session.get(Key, key_id)
+    # Compare also for an unknown id, so that time does not tell which ids there are.
+    expected = key.secret_sha256 if key is not None else _digest("")
+    matches = compare_digest(_digest(secret), expected)
+    now = utc_now()
+    if (
+        key is None
+        or not matches
+        or key.revoked_at is not None
+        or (key.expires_at is not None and key.expires_at <= now)
+    ):
+        raise Unauthorized("the key is not valid")
+    return _principal_of(session, key)
 
 
 def find_refusal(session: Session, key_id: str, collection_name: str) -> str | None:
@@ -204,6 +175,17 @@ def _split(token: str) -> tuple[str, str]:
 
 def _digest(secret: str) -> str:
     return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _principal_of(session: Session, key: Key) -> Principal:
+    covered = None
+    if not key.all_collections:
+        covered = frozenset(
+            session.scalars(
+                select(KeyCollection.collection_id).where(KeyCollection.key_id == key.id)
+            )
+        )
+    return Principal(key.id, Scope(key.scope), covered)
 
 
 def _collection_names(session: Session, key: Key) -> list[str] | None:

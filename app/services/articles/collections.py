@@ -12,6 +12,8 @@ from app.db.models import Collection, Document, UnitRow, Version
 from app.domain import Status
 from app.errors import Conflict, InvalidRequest, NotFound
 from app.runtime.resources import Resources
+from app.services.access.collections import CollectionRef, list_allowed, require_row
+from app.services.access.principal import Principal
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -44,22 +46,25 @@ def create_collection(resources: Resources, name: str, description: str = "") ->
         return _describe(session, collection)
 
 
-def list_collections(resources: Resources) -> list[CollectionInfo]:
-    """Return all collections by name."""
+def list_collections(resources: Resources, principal: Principal) -> list[CollectionInfo]:
+    """Return the collections that the caller's key covers, by name."""
     with resources.database.read() as session:
-        return [_describe(session, collection) for collection in queries.list_collections(session)]
+        return [
+            _describe(session, require_row(session, ref))
+            for ref in list_allowed(session, principal)
+        ]
 
 
-def get_collection(resources: Resources, name: str) -> CollectionInfo:
-    """Return one collection; raises NotFound."""
+def get_collection(resources: Resources, ref: CollectionRef) -> CollectionInfo:
+    """Return one collection; raises NotFound when it was erased meanwhile."""
     with resources.database.read() as session:
-        return _describe(session, require_collection(session, name))
+        return _describe(session, require_row(session, ref))
 
 
-def delete_collection(resources: Resources, name: str) -> int:
+def delete_collection(resources: Resources, ref: CollectionRef) -> int:
     """Erase a collection with all its documents; returns how many there were."""
     with resources.database.write() as session:
-        collection = require_collection(session, name)
+        collection = require_row(session, ref)
         documents = select(Document.id).where(Document.collection_id == collection.id)
         count = sum(queries.count_by_status(session, collection.id).values())
         versions = select(Version.id).where(Version.document_id.in_(documents))

@@ -29,7 +29,7 @@ from app.db.models import (
 from app.domain import Attributes, Stage, Status
 from app.errors import CorruptData, InvalidRequest, NotFound, QueueFull
 from app.runtime.resources import Resources
-from app.services.articles.collections import require_collection
+from app.services.access.collections import CollectionRef, require_row
 from ingest.commit import is_intact
 
 MAX_ID_BYTES = 256
@@ -185,7 +185,7 @@ def normalize_id(document_id: str) -> str:
 
 
 def put_documents(
-    resources: Resources, collection_name: str, uploads: Sequence[Upload]
+    resources: Resources, ref: CollectionRef, uploads: Sequence[Upload]
 ) -> AcceptedUploads:
     """Store uploads and queue what has to be read; all of them or, on an error, none.
 
@@ -200,7 +200,7 @@ def put_documents(
         if not upload.data:
             raise InvalidRequest(f"{upload.id} is empty", code="empty_document")
     with resources.database.write() as session:
-        collection = require_collection(session, collection_name)
+        collection = require_row(session, ref)
         _check_queue(session, resources.settings.max_queue)
         job = Job(id=uuid.uuid4().hex, collection_id=collection.id)
         session.add(job)
@@ -230,7 +230,7 @@ def put_documents(
 
 def get_document(
     resources: Resources,
-    collection_name: str,
+    ref: CollectionRef,
     document_id: str,
     *,
     with_text: bool = False,
@@ -240,7 +240,7 @@ def get_document(
     try:
         return _read_document(
             resources,
-            collection_name,
+            ref,
             document_id,
             with_text=with_text,
             with_versions=with_versions,
@@ -250,20 +250,20 @@ def get_document(
             raise
         resources.quarantine(damage.version_id, str(damage))
         return _read_document(
-            resources, collection_name, document_id, with_text=False, with_versions=with_versions
+            resources, ref, document_id, with_text=False, with_versions=with_versions
         )
 
 
 def _read_document(
     resources: Resources,
-    collection_name: str,
+    ref: CollectionRef,
     document_id: str,
     *,
     with_text: bool,
     with_versions: bool,
 ) -> DocumentInfo:
     with resources.database.read() as session:
-        document = require_document(session, collection_name, document_id)
+        document = require_document(session, ref, document_id)
         versions = queries.list_versions(session, document.id)
         live = next((version for version in versions if version.is_live), None)
         text = None
@@ -275,7 +275,7 @@ def _read_document(
 
 def list_documents(
     resources: Resources,
-    collection_name: str,
+    ref: CollectionRef,
     *,
     status: Status | None = None,
     limit: int = 100,
@@ -284,9 +284,8 @@ def list_documents(
     """Return documents in the order of their ids, and the next page's cursor if there is one."""
     after = _decode_cursor(cursor) if cursor else ""
     with resources.database.read() as session:
-        collection = require_collection(session, collection_name)
         rows = queries.list_documents(
-            session, collection.id, status=status, after=after, limit=limit + 1
+            session, require_row(session, ref).id, status=status, after=after, limit=limit + 1
         )
         page = rows[:limit]
         live = queries.find_live_versions(session, [document.id for document, _ in page])
@@ -295,10 +294,10 @@ def list_documents(
     return documents, _encode_cursor(documents[-1].id) if more else None
 
 
-def delete_document(resources: Resources, collection_name: str, document_id: str) -> Erased:
+def delete_document(resources: Resources, ref: CollectionRef, document_id: str) -> Erased:
     """Erase a document: rows, vectors, original and log; says whether all of it is gone."""
     with resources.database.write() as session:
-        document = require_document(session, collection_name, document_id)
+        document = require_document(session, ref, document_id)
         versions = select(Version.id).where(Version.document_id == document.id)
         units = select(UnitRow.id).where(UnitRow.version_id.in_(versions))
         passages = session.scalar(
@@ -317,11 +316,11 @@ def delete_document(resources: Resources, collection_name: str, document_id: str
     return Erased(document.external_id, len(uploads), unit_count, passages or 0, size, complete)
 
 
-def get_job(resources: Resources, job_id: str) -> JobInfo:
-    """Return how far a job is; raises NotFound."""
+def get_job(resources: Resources, ref: CollectionRef, job_id: str) -> JobInfo:
+    """Return how far a job of the collection is; raises NotFound."""
     with resources.database.read() as session:
         job = queries.find_job(session, job_id)
-        if job is None:
+        if job is None or job.collection_id != ref.id:
             raise NotFound("there is no such job", code="job_not_found")
         counts = dict.fromkeys(Status, 0)
         errors = []
@@ -339,8 +338,7 @@ def get_job(resources: Resources, job_id: str) -> JobInfo:
                         version.stage,
                     )
                 )
-        collection = session.get_one(Collection, job.collection_id).name
-        return JobInfo(job.id, collection, counts, tuple(errors), tokens)
+        return JobInfo(job.id, ref.name, counts, tuple(errors), tokens)
 
 
 def read_text(session: Session, version_id: int, document_id: str) -> str:
@@ -433,14 +431,12 @@ def _update_metadata(session: Session, version: Version, declared: dict[str, Any
     queries.replace_attributes(session, version.document_id, queries.looked_up(version))
 
 
-def require_document(session: Session, collection_name: str, document_id: str) -> Document:
+def require_document(session: Session, ref: CollectionRef, document_id: str) -> Document:
     """Return a document's row; raises NotFound."""
-    collection = require_collection(session, collection_name)
+    collection = require_row(session, ref)
     document = queries.find_document(session, collection.id, normalize_id(document_id))
     if document is None:
-        raise NotFound(
-            f"there is no document of that id in {collection_name}", code="document_not_found"
-        )
+        raise NotFound(f"there is no document of that id in {ref.name}", code="document_not_found")
     return document
 
 

@@ -8,11 +8,12 @@ from app.db.models import Original, Version
 from app.domain import Status
 from app.errors import Conflict, CorruptData, NotFound
 from app.runtime.resources import Resources
+from app.services.access.collections import CollectionRef
 from app.services.articles.documents import AcceptedUploads, Upload, put_documents, require_document
 
 
 def restore_version(
-    resources: Resources, collection_name: str, document_id: str, number: int
+    resources: Resources, ref: CollectionRef, document_id: str, number: int
 ) -> AcceptedUploads:
     """Upload what an earlier version was made of once more, as the newest version.
 
@@ -20,15 +21,13 @@ def restore_version(
     ready the live version answers. Raises NotFound when the version was never there or is pruned,
     and Conflict when it never became ready.
     """
-    upload = _read_upload(resources, collection_name, document_id, number)
-    return put_documents(resources, collection_name, [upload])
+    upload = _read_upload(resources, ref, document_id, number)
+    return put_documents(resources, ref, [upload])
 
 
-def _read_upload(
-    resources: Resources, collection_name: str, document_id: str, number: int
-) -> Upload:
+def _read_upload(resources: Resources, ref: CollectionRef, document_id: str, number: int) -> Upload:
     with resources.database.read() as session:
-        document = require_document(session, collection_name, document_id)
+        document = require_document(session, ref, document_id)
         version = session.scalar(
             select(Version).where(Version.document_id == document.id, Version.number == number)
         )

@@ -16,7 +16,7 @@ from app.evaluation.golden import GoldenQuery
 from app.evaluation.measures import DEPTH
 from app.evaluation.runner import Configuration, Evaluation, describe, evaluate
 from app.runtime.resources import Resources
-from app.services.articles.collections import require_collection
+from app.services.access.collections import CollectionRef, recall_collection, require_row
 from app.services.search.search import search_documents
 
 logger = logging.getLogger("folio")
@@ -37,7 +37,7 @@ class EvaluationInfo:
 
 def start_evaluation(
     resources: Resources,
-    collection_name: str,
+    ref: CollectionRef,
     golden: Sequence[GoldenQuery],
     configurations: Sequence[Configuration],
 ) -> EvaluationInfo:
@@ -46,7 +46,7 @@ def start_evaluation(
         if configuration.generation is not None:
             resources.pin(configuration.generation)
     with resources.database.write() as session:
-        collection = require_collection(session, collection_name)
+        collection = require_row(session, ref)
         row = EvaluationRow(
             id=uuid.uuid4().hex,
             collection_id=collection.id,
@@ -90,7 +90,7 @@ def run_next_evaluation(resources: Resources) -> bool:
         if row is None:
             return False
         evaluation_id, request = row.id, row.request
-        collection = session.get_one(Collection, row.collection_id).name
+        collection = recall_collection(session, row.collection_id)
     result, message = None, None
     try:
         result = describe(
@@ -121,7 +121,7 @@ def run_next_evaluation(resources: Resources) -> bool:
 
 def ask_golden(
     resources: Resources,
-    collection: str,
+    collection: CollectionRef,
     golden: Sequence[GoldenQuery],
     configurations: Sequence[Configuration],
 ) -> Evaluation:
@@ -137,7 +137,7 @@ def ask_golden(
     def ask(query: str, configuration: Configuration) -> list[str]:
         result = search_documents(
             pinned[configuration],
-            collection,
+            collection.name,
             query,
             limit=DEPTH,
             passages=0,
@@ -150,7 +150,7 @@ def ask_golden(
         golden,
         configurations,
         ask,
-        collection=collection,
+        collection=collection.name,
         document_ids=_list_ids(resources, collection),
     )
 
@@ -165,9 +165,9 @@ def load_golden(stored: Sequence[dict[str, Any]]) -> list[GoldenQuery]:
     return [GoldenQuery(q["id"], q["query"], q["relevant"]) for q in stored]
 
 
-def _list_ids(resources: Resources, collection_name: str) -> frozenset[str]:
+def _list_ids(resources: Resources, ref: CollectionRef) -> frozenset[str]:
     with resources.database.read() as session:
-        collection = require_collection(session, collection_name)
+        collection = require_row(session, ref)
         return frozenset(
             session.scalars(
                 select(Document.external_id)

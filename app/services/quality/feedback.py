@@ -17,7 +17,7 @@ from app.db.models import Collection, Feedback, LoggedQuery, utc_now
 from app.domain import Item, Task
 from app.errors import FolioError, NotFound
 from app.runtime.resources import Resources
-from app.services.articles.collections import require_collection
+from app.services.access.collections import CollectionRef, require_row
 from app.services.search.search import SearchResult
 
 LOW_SCORE = 0.1
@@ -52,18 +52,16 @@ class Gap:
     """Documents that came first for them, the most frequent first."""
 
 
-def record_query(resources: Resources, collection: str, result: SearchResult) -> str | None:
+def record_query(resources: Resources, ref: CollectionRef, result: SearchResult) -> str | None:
     """Note a question for the log and return its id; None while the log is off."""
     if not resources.settings.query_log_days:
         return None
-    with resources.database.read() as session:
-        collection_id = require_collection(session, collection).id
     query_id = uuid.uuid4().hex
     hits = result.results[:_FOUND]
     resources.asked_queries.put(
         LoggedQuery(
             id=query_id,
-            collection_id=collection_id,
+            collection_id=ref.id,
             text=result.query,
             mode=result.mode,
             found=[hit.document_id for hit in hits],
@@ -96,32 +94,27 @@ def store_queries(resources: Resources) -> None:
         resources.erase_deleted()
 
 
-def find_collection_of(resources: Resources, query_id: str) -> str:
-    """Return the collection that a logged question was asked; raises NotFound."""
-    store_queries(resources)
-    with resources.database.read() as session:
-        query = session.get(LoggedQuery, query_id)
-        if query is None:
-            raise NotFound("no such query is in the log", code="query_not_found")
-        return session.get_one(Collection, query.collection_id).name
-
-
 def give_feedback(
-    resources: Resources, query_id: str, *, helpful: bool | None, document_id: str | None
+    resources: Resources,
+    ref: CollectionRef,
+    query_id: str,
+    *,
+    helpful: bool | None,
+    document_id: str | None,
 ) -> None:
-    """Store what somebody said of an answer; raises NotFound."""
-    find_collection_of(resources, query_id)
+    """Store what somebody said of an answer; raises NotFound unless it is of the collection."""
     with resources.database.write() as session:
-        if session.get(LoggedQuery, query_id) is None:
+        query = session.get(LoggedQuery, query_id)
+        if query is None or query.collection_id != ref.id:
             raise NotFound("no such query is in the log", code="query_not_found")
         session.add(Feedback(query_id=query_id, helpful=helpful, document_id=document_id))
 
 
-def erase_queries(resources: Resources, collection_name: str) -> int:
+def erase_queries(resources: Resources, ref: CollectionRef) -> int:
     """Erase the logged questions of a collection and what was said of them; returns how many."""
     store_queries(resources)
     with resources.database.write() as session:
-        collection = require_collection(session, collection_name)
+        collection = require_row(session, ref)
         erased: CursorResult[Any] = session.connection().execute(
             delete(LoggedQuery).where(LoggedQuery.collection_id == collection.id)
         )
@@ -130,7 +123,7 @@ def erase_queries(resources: Resources, collection_name: str) -> int:
     return count
 
 
-def learn_golden(resources: Resources, collection_name: str) -> list[LearnedQuery]:
+def learn_golden(resources: Resources, ref: CollectionRef) -> list[LearnedQuery]:
     """Return the questions for which people named or confirmed a document, for review.
 
     A document that was named counts 1; so does the first hit of an answer that was helpful, and -1
@@ -138,7 +131,7 @@ def learn_golden(resources: Resources, collection_name: str) -> list[LearnedQuer
     """
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     texts: dict[str, str] = {}
-    with _logged(resources, collection_name) as (session, collection_id):
+    with _logged(resources, ref) as (session, collection_id):
         rows = session.execute(
             select(LoggedQuery.text, LoggedQuery.found, Feedback.helpful, Feedback.document_id)
             .join(Feedback, Feedback.query_id == LoggedQuery.id)
@@ -159,14 +152,14 @@ def learn_golden(resources: Resources, collection_name: str) -> list[LearnedQuer
     ]
 
 
-def find_gaps(resources: Resources, collection_name: str, *, below: float = LOW_SCORE) -> list[Gap]:
+def find_gaps(resources: Resources, ref: CollectionRef, *, below: float = LOW_SCORE) -> list[Gap]:
     """Group the questions that found nothing good, the most asked subject first.
 
     Nothing good: no hit, a first hit that scores less than `below` and that nobody called helpful,
     or an answer that was called unhelpful by more people than helpful.
     """
     bad: list[tuple[str, list[str]]] = []
-    with _logged(resources, collection_name) as (session, collection_id):
+    with _logged(resources, ref) as (session, collection_id):
         opinions: Counter[str] = Counter()
         for query_id, helpful in session.execute(
             select(Feedback.query_id, Feedback.helpful)
@@ -225,10 +218,10 @@ def _embed(resources: Resources, texts: Sequence[str]) -> list[Any]:
 
 
 @contextmanager
-def _logged(resources: Resources, collection_name: str) -> Iterator[tuple[Session, int]]:
+def _logged(resources: Resources, ref: CollectionRef) -> Iterator[tuple[Session, int]]:
     store_queries(resources)
     with resources.database.read() as session:
-        yield session, require_collection(session, collection_name).id
+        yield session, require_row(session, ref).id
 
 
 def same_text(text: str) -> str:

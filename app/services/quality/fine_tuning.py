@@ -12,6 +12,7 @@ from app.domain import GenerationState, Mode
 from app.errors import Conflict, FolioError, InvalidRequest
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources, TrainingProgress
+from app.services.access.collections import CollectionRef, recall_named
 from app.services.quality.evaluations import load_golden
 from app.services.quality.feedback import learn_golden, same_text
 from app.services.quality.training_data import mine_lessons
@@ -51,7 +52,7 @@ class Taught:
 
 def collect_pairs(
     resources: Resources,
-    collection: str,
+    collection: CollectionRef,
     training: Sequence[GoldenQuery],
     gate: Sequence[GoldenQuery],
     *,
@@ -59,7 +60,7 @@ def collect_pairs(
 ) -> Taught:
     """Return golden pairs and those of feedback, without what the gate asks.
 
-    Raises NotFound for a collection that is none, TooFewPairs.
+    Raises TooFewPairs.
     """
     learned = learn_golden(resources, collection) if with_feedback else []
     asked = {same_text(query.text) for query in gate}
@@ -97,7 +98,9 @@ def train_generation(
         teacher = session.get(Generation, asked["start"])
         if teacher is None:
             raise Conflict("the generation that it starts from is gone", code="generation_gone")
-    collection = asked["collection"]
+        collection = recall_named(session, asked["collection"])
+        if collection is None:
+            raise Conflict("the collection that it learns from is gone", code="collection_gone")
     taught = collect_pairs(
         resources,
         collection,

@@ -26,7 +26,7 @@ from app.errors import (
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.runner import Configuration, find_main, summarize
 from app.runtime.resources import Resources, TrainingProgress, TrainingStep, describe_generation
-from app.services.articles.collections import require_collection
+from app.services.access.collections import CollectionRef, recall_named
 from app.services.quality.evaluations import ask_golden, dump_golden, load_golden
 from app.services.quality.fine_tuning import describe_training, train_generation
 from app.services.quality.reembedding import count_receipt, reembed_version, set_live
@@ -50,7 +50,7 @@ class GateRequest:
     makes it live whatever is measured, and the log says so.
     """
 
-    collection: str | None = None
+    collection: CollectionRef | None = None
     golden: Sequence[GoldenQuery] = ()
     margin: float = DEFAULT_MARGIN
     force: bool = False
@@ -94,7 +94,7 @@ def request_generation(
     again with its vectors. Raises Conflict while another one is built or when it is the live one's,
     ModelUnavailable when there is no such model.
     """
-    check_gate(resources, gate)
+    check_gate(gate)
     live_settings = resources.settings
     with resources.database.read() as session:
         live = queries.find_live_generation(session)
@@ -142,11 +142,8 @@ def require_none_building(session: Session) -> None:
         )
 
 
-def check_gate(resources: Resources, gate: GateRequest) -> None:
-    """Raise InvalidRequest for a gate that could let nothing through, NotFound for a collection."""
-    if gate.collection is not None:
-        with resources.database.read() as session:
-            require_collection(session, gate.collection)
+def check_gate(gate: GateRequest) -> None:
+    """Raise InvalidRequest for a gate that could let nothing through."""
     if not gate.force and (gate.collection is None or len(gate.golden) < MIN_GATE_QUERIES):
         raise InvalidRequest(
             f"a golden set of at least {MIN_GATE_QUERIES} queries is needed to tell a better model "
@@ -241,8 +238,7 @@ def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], 
         live_id = None if live is None else live.id
         made = _require(session, generation_id)
         gate, tuning = made.gate or {}, (made.tuning or {}).get("report")
-        found = queries.find_collection(session, gate.get("collection") or "")
-        collection = None if found is None else found.name
+        collection = recall_named(session, gate.get("collection") or "")
     report: dict[str, Any] | None = None
     passes, message = False, "nothing was measured: no golden set, or its collection is gone"
     if live_id is not None and collection is not None and gate["queries"]:
@@ -394,7 +390,7 @@ def _settle(
 def dump_gate(gate: GateRequest) -> dict[str, Any]:
     """Return a gate as a generation keeps it."""
     return {
-        "collection": gate.collection,
+        "collection": gate.collection and gate.collection.name,
         "queries": dump_golden(gate.golden),
         "margin": gate.margin,
         "force": gate.force,

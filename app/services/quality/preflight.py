@@ -18,7 +18,7 @@ from app.evaluation.golden import GoldenQuery
 from app.index.analysis import TermCounts, count_article_terms
 from app.index.bm25 import pack_terms
 from app.runtime.resources import Indexes, Resources, read_indexes
-from app.services.articles.collections import require_collection
+from app.services.access.collections import CollectionRef, require_row
 from app.services.articles.documents import Upload, normalize_id, put_version
 from app.services.search.candidates import Question
 from app.services.search.passages import rank_articles
@@ -102,7 +102,7 @@ class _Probe:
 def preflight(
     resources: Resources,
     sandbox: Sandbox,
-    collection_name: str,
+    ref: CollectionRef,
     upload: Upload,
     golden: Sequence[GoldenQuery] = (),
 ) -> Preflight:
@@ -117,7 +117,7 @@ def preflight(
     prepared = _prepare(resources, sandbox, replace(upload, id=normalize_id(upload.id)))
     terms = count_article_terms(prepared.article.title, prepared.article.text)
     with resources.database.read() as session:
-        collection_id = require_collection(session, collection_name).id
+        collection_id = require_row(session, ref).id
         replaces = queries.find_document(session, collection_id, prepared.upload.id) is not None
         neighbours = _find_neighbours(resources, session, collection_id, prepared)
     twins = tuple(
@@ -126,7 +126,7 @@ def preflight(
         if (similarity := _similarity(terms, others)) >= NEAR_DUPLICATE
     )
     probes = _make_probes(resources, golden, [title for _, title, _ in neighbours if title])
-    before, after = _rank_both(resources, collection_name, prepared, probes, terms)
+    before, after = _rank_both(resources, ref, prepared, probes, terms)
     changes = [
         _compare(prepared.upload.id, probe, *ranked)
         for probe, *ranked in zip(probes, before, after, strict=True)
@@ -220,7 +220,7 @@ def _make_probes(
 
 def _rank_both(
     resources: Resources,
-    collection_name: str,
+    ref: CollectionRef,
     prepared: _Prepared,
     probes: Sequence[_Probe],
     terms: TermCounts,
@@ -229,7 +229,7 @@ def _rank_both(
     before: list[list[str]] = []
     after: list[list[str]] = []
     with resources.database.write() as session:
-        collection = require_collection(session, collection_name)
+        collection = require_row(session, ref)
         live = queries.find_live_generation(session)
         before = _rank(session, live, probes, collection.id)
         version, change = put_version(session, collection, prepared.upload.id, prepared.upload)

@@ -12,6 +12,7 @@ from app.db.models import Collection, LoggedQuery
 from app.domain import Mode
 from app.errors import FolioError
 from app.runtime.resources import Resources
+from app.services.access.collections import CollectionRef, recall_collection
 from app.services.quality.feedback import same_text, store_queries
 from app.services.search.search import search_documents
 
@@ -76,29 +77,32 @@ def replay_log(resources: Resources, live_id: int, generation_id: int) -> Replay
     )
 
 
-def _read_log(resources: Resources) -> list[tuple[str, str, Mode]]:
+def _read_log(resources: Resources) -> list[tuple[CollectionRef, str, Mode]]:
     store_queries(resources)
-    distinct: dict[tuple[str, str], tuple[str, str, Mode]] = {}
+    distinct: dict[tuple[int, str], tuple[CollectionRef, str, Mode]] = {}
     with resources.database.read() as session:
         rows = session.execute(
-            select(Collection.name, LoggedQuery.text, LoggedQuery.mode)
+            select(Collection.id, LoggedQuery.text, LoggedQuery.mode)
             .join(Collection, Collection.id == LoggedQuery.collection_id)
             .where(LoggedQuery.mode != Mode.LEXICAL)
             .order_by(LoggedQuery.asked_at.desc())
             .execution_options(yield_per=1000)
         )
-        for collection, text, mode in rows:
-            distinct.setdefault((collection, same_text(text)), (collection, text, Mode(mode)))
+        for collection_id, text, mode in rows:
+            collection = recall_collection(session, collection_id)
+            distinct.setdefault((collection.id, same_text(text)), (collection, text, Mode(mode)))
             if len(distinct) == MAX_REPLAYED:
                 break
     return list(distinct.values())
 
 
-def _ask(resources: Resources, collection: str, text: str, mode: Mode) -> _Asked:
+def _ask(resources: Resources, collection: CollectionRef, text: str, mode: Mode) -> _Asked:
     started = perf_counter()
     found: tuple[str, ...] | None = None
     try:
-        result = search_documents(resources, collection, text, limit=_DEPTH, passages=1, mode=mode)
+        result = search_documents(
+            resources, collection.name, text, limit=_DEPTH, passages=1, mode=mode
+        )
         found = tuple(hit.document_id for hit in result.results)
     except FolioError:
         # Counted by the caller; which question it was stays out of the log.

@@ -15,7 +15,7 @@ from app.errors import CorruptData
 from app.evaluation.golden import GoldenQuery
 from app.index.analysis import TermCounts, count_query_terms
 from app.runtime.resources import Indexes, Resources
-from app.services.articles.collections import require_collection
+from app.services.access.collections import CollectionRef, require_row
 from app.services.search.candidates import (
     CANDIDATES,
     Candidate,
@@ -43,7 +43,7 @@ class _Draft:
 
 
 def mine_lessons(
-    resources: Resources, collection_name: str, golden: Sequence[GoldenQuery]
+    resources: Resources, ref: CollectionRef, golden: Sequence[GoldenQuery]
 ) -> tuple[list[Lesson], Pool]:
     """Return what the questions are taught with, by the ranking of the generation that is asked.
 
@@ -52,7 +52,7 @@ def mine_lessons(
     """
     resources = resources.pin()
     with resources.database.read() as session:
-        collection_id = require_collection(session, collection_name).id
+        collection_id = require_row(session, ref).id
     drafts = []
     for query in golden:
         draft = _draft(resources, collection_id, query)

@@ -12,6 +12,7 @@ from app.embedding.checkpoint import Checkpoint
 from app.errors import Conflict, InvalidRequest
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
+from app.services.access.collections import CollectionRef
 from app.services.quality.evaluations import dump_golden
 from app.services.quality.feedback import same_text
 from app.services.quality.fine_tuning import collect_pairs
@@ -31,7 +32,7 @@ _GATE_EVERY = 3
 class TuningRequest:
     """What to learn from: golden pairs of a collection and, with `feedback`, what people said."""
 
-    collection: str
+    collection: CollectionRef
     queries: Sequence[GoldenQuery] = ()
     feedback: bool = True
 
@@ -56,7 +57,7 @@ def request_tuning(
         gate.golden,
         with_feedback=request.feedback,
     )
-    check_gate(resources, gate)
+    check_gate(gate)
     live = resources.pin()
     if live.generation_id is None:
         raise Conflict("nothing was embedded yet", code="nothing_embedded")
@@ -88,7 +89,7 @@ def request_tuning(
             gate=dump_gate(gate),
             tuning={
                 "start": parent.id,
-                "collection": request.collection,
+                "collection": request.collection.name,
                 "queries": dump_golden(request.queries),
                 "feedback": request.feedback,
             },

@@ -14,17 +14,12 @@ from app.domain import Mode, Status
 from app.errors import CorruptData
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
-from app.services.articles.documents import (
-    delete_document,
-    get_document,
-    list_documents,
-    put_documents,
-)
 from app.services.operations.doctor import examine
 from app.services.quality.reembedding import ReembedRefused, reembed
 from ingest.sandbox import Sandbox
 from tests.checkpoints import make_jina_v3
 from tests.conftest import Ingest, article, markdown
+from tests.named import delete_document, get_document, list_documents, put_documents
 from tests.services.knowledge import Watch, open_with, read_live, search, work
 
 TEXTS = {"a": "Tea.", "b": "Milk.", "c": "Coffee."}

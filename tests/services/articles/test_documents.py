@@ -12,19 +12,19 @@ from app.db.models import Original, PassageRow, Table, UnitRow, Version
 from app.domain import Comparison, Filter, Status
 from app.errors import NotFound
 from app.runtime.resources import Resources, open_resources
-from app.services.articles.collections import create_collection, delete_collection
-from app.services.articles.documents import (
-    Accepted,
-    Upload,
+from app.services.articles.collections import create_collection
+from app.services.articles.documents import Accepted, Upload
+from app.services.search.search import search_documents
+from ingest.sandbox import Sandbox
+from tests.conftest import Ingest, article, markdown
+from tests.named import (
+    delete_collection,
     delete_document,
     get_document,
     get_job,
     list_documents,
     put_documents,
 )
-from app.services.search.search import search_documents
-from ingest.sandbox import Sandbox
-from tests.conftest import Ingest, article, markdown
 from tests.services.knowledge import Watch, read_live, search, work
 
 

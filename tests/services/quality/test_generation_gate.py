@@ -23,7 +23,6 @@ from app.embedding.loading import open_checkpoint
 from app.errors import Conflict, InvalidRequest, StaleVectors
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
-from app.services.articles.documents import delete_document, put_documents
 from app.services.quality.generations import (
     GateRequest,
     GenerationInfo,
@@ -40,6 +39,7 @@ from ingest.sandbox import Sandbox
 from tests.api.service import poll
 from tests.checkpoints import make_jina_v3, make_plain
 from tests.conftest import article
+from tests.named import delete_document, put_documents, ref_of
 from tests.services.knowledge import open_with, read_live, search, work
 
 FORCE = GateRequest(force=True)
@@ -370,7 +370,7 @@ def test_gate_without_enough_queries_is_refused_before_anything_is_built(
     filled: Resources, other_model: Path
 ) -> None:
     with pytest.raises(InvalidRequest, match="at least 20 queries"):
-        ask_for(filled, other_model, GateRequest("help", GOLDEN[:19]))
+        ask_for(filled, other_model, GateRequest(ref_of(filled, "help"), GOLDEN[:19]))
     assert len(list_generations(filled)) == 1
 
 
@@ -414,7 +414,8 @@ def test_gate_refuses_half_the_layers(tmp_path: Path, sandbox: Sandbox) -> None:
         uploads = [article(name, text) for name, (text, _) in KNOWLEDGE.items()]
         put_documents(resources, "help", uploads)
         work(resources, sandbox)
-        half = ask_for(resources, halve(good, tmp_path / "half"), GateRequest("help", GOLDEN))
+        gate = GateRequest(ref_of(resources, "help"), GOLDEN)
+        half = ask_for(resources, halve(good, tmp_path / "half"), gate)
         refused = settle(resources, half)
         assert (refused.state, refused.is_live) == (GenerationState.REFUSED, False)
         assert "does not exclude a loss" in (refused.message or "")
@@ -428,8 +429,8 @@ def test_gate_refuses_shuffled_weights_and_accepts_the_better_model(
 ) -> None:
     good = open_checkpoint(Settings()).folder
     bad = shuffle(good, tmp_path / "shuffled")
-    gate = GateRequest("help", GOLDEN)
     with open_with(tmp_path / "data", good) as resources:
+        gate = GateRequest(ref_of(resources, "help"), GOLDEN)
         uploads = [article(name, text) for name, (text, _) in KNOWLEDGE.items()]
         put_documents(resources, "help", uploads)
         work(resources, sandbox)

@@ -19,7 +19,7 @@ from app.domain import Item, Mode, Status, Task
 from app.errors import StaleVectors
 from app.main import serve
 from app.runtime.resources import Resources
-from app.services.articles.documents import Upload, delete_document, get_document, put_documents
+from app.services.articles.documents import Upload
 from app.services.quality.reembedding import ReembedRefused, reembed
 from app.services.search.scoring import StageScores, score
 from app.services.search.search import search_documents
@@ -27,6 +27,7 @@ from ingest.sandbox import Sandbox
 from tests.checkpoints import PROMPTS, make_jina_v3, make_plain
 from tests.conftest import article, markdown
 from tests.ingest.pdf_files import make_pdf
+from tests.named import delete_document, get_document, put_documents
 from tests.services.knowledge import (
     StoredDocument,
     Watch,

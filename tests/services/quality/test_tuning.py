@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -13,9 +14,8 @@ from app.domain import GenerationState, Mode
 from app.errors import Conflict, InvalidRequest, ModelUnavailable
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
-from app.services.articles.documents import put_documents
 from app.services.quality import replay
-from app.services.quality.feedback import record_query, store_queries
+from app.services.quality.feedback import store_queries
 from app.services.quality.fine_tuning import MIN_PAIRS, TooFewPairs
 from app.services.quality.generations import (
     GateRequest,
@@ -31,6 +31,7 @@ from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from tests.checkpoints import make_plain
 from tests.conftest import article
+from tests.named import put_documents, record_query, ref_of
 from tests.services.knowledge import open_with, read_live, search, work
 from tests.services.quality.test_generation_gate import assert_consistent, settle
 
@@ -48,7 +49,6 @@ def pairs(first: int, last: int, form: str = "coffee {} sugar {}") -> tuple[Gold
 
 LEARNED = pairs(0, COUNT)
 ASKED = pairs(0, 24, "lazy {} dog {}")
-FORCE = GateRequest("help", ASKED, force=True)
 
 
 @pytest.fixture
@@ -62,9 +62,12 @@ def filled(tmp_path: Path, jina_v3: Path, sandbox: Sandbox) -> Iterator[Resource
 def ask_for(
     resources: Resources,
     queries: tuple[GoldenQuery, ...] = LEARNED,
-    gate: GateRequest = FORCE,
+    **gate: Any,
 ) -> int:
-    return request_tuning(resources, TuningRequest("help", queries), gate=gate).id
+    """Ask for a generation that goes live by force, unless `gate` says otherwise."""
+    collection = ref_of(resources, "help")
+    asked = replace(GateRequest(collection, ASKED, force=True), **gate)
+    return request_tuning(resources, TuningRequest(collection, queries), gate=asked).id
 
 
 def tune(resources: Resources) -> GenerationInfo:
@@ -157,7 +160,7 @@ def test_too_few_pairs_are_refused_before_anything_is_built(filled: Resources) -
         ask_for(filled, LEARNED[: MIN_PAIRS - 1])
     # What the gate asks does not count.
     with pytest.raises(TooFewPairs, match=f"{COUNT - 24} questions"):
-        ask_for(filled, LEARNED, replace(FORCE, golden=LEARNED[:24]))
+        ask_for(filled, LEARNED, golden=LEARNED[:24])
     assert len(list_generations(filled)) == 1
 
 
@@ -207,8 +210,7 @@ def test_gate_asks_logged_questions_again_and_refuses_one_that_fails_on_them(
     store_queries(filled)
     with filled.database.read() as session:
         assert len(session.scalars(select(LoggedQuery)).all()) == 5
-    generous = replace(FORCE, force=False, margin=1.0)
-    accepted = settle(filled, ask_for(filled, gate=generous))
+    accepted = settle(filled, ask_for(filled, force=False, margin=1.0))
     assert accepted.is_live
     assert accepted.report is not None
     replayed = accepted.report["replay"]
@@ -223,7 +225,7 @@ def test_gate_asks_logged_questions_again_and_refuses_one_that_fails_on_them(
             raise InvalidRequest("out of order")
         return ask_again(resources, *args, **options)  # type: ignore[arg-type]
 
-    refused = ask_for(filled, gate=generous)
+    refused = ask_for(filled, force=False, margin=1.0)
     monkeypatch.setattr(replay, "search_documents", fails_on_the_new_one)
     info = settle(filled, refused)
     assert (info.state, info.is_live) == (GenerationState.REFUSED, False)

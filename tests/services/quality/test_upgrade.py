@@ -12,9 +12,9 @@ from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.bm25 import pack_terms
 from app.runtime.resources import open_resources
 from app.services.articles.collections import create_collection
-from app.services.articles.documents import put_documents
 from ingest.sandbox import Sandbox
 from tests.conftest import article
+from tests.named import put_documents
 from tests.services.knowledge import search, work
 
 # What revisions 0006, 0005, 0004 and 0003 made, taken away again.

@@ -9,13 +9,13 @@ from app.config import Settings
 from app.domain import Mode
 from app.index.analysis import count_query_terms, count_terms
 from app.runtime.resources import Resources
-from app.services.articles.documents import put_documents
 from app.services.search.candidates import Question
 from app.services.search.passages import Article, rank_articles
 from app.services.search.scoring import StageScores, match, score
 from app.services.search.search import embed_query, search_documents
 from ingest.sandbox import Sandbox
 from tests.conftest import article
+from tests.named import put_documents
 from tests.services.knowledge import open_with, work
 
 QUERIES = ("reset the tea machine", "ERR_42 in put_object", "crème for the milk", "who are they")
