@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     """Largest request body: an upload or a JSON batch."""
     fetch_networks: str = ""
     """Networks that `folio import-url` may reach beside the public internet: `10.0.0.0/8,::1`."""
+    fetch_seconds: float = Field(default=30.0, gt=0)
+    """Time in which `folio import-url` fetches a page, with its redirects."""
     sync_folder: Path | None = None
     """Folder that a running server mirrors into `sync_collection`, as `folio sync` does."""
     sync_collection: str = "default"

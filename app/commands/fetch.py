@@ -4,35 +4,26 @@ Every address that a name resolves to must be global, or in a network that the o
 connection goes to the address that was checked; and each redirect is checked again.
 """
 
-import ipaddress
-import socket
+import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
-from typing import TypeAlias
+from typing import Any
 from urllib.parse import urljoin
 from xml.etree.ElementTree import ParseError
 
+import httpcore
 import httpx
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from app.commands.addresses import Network, check_host
 from app.errors import FolioError, InvalidRequest
 
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 _MAX_REDIRECTS = 5
-_SECONDS = 30.0
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 _MAX_SITEMAPS = 50
-# RFC 6052: an IPv4 address in its last 32 bits.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-
-class ForbiddenAddress(FolioError):
-    """A URL leads where this service may not go."""
-
-    status, code = 403, "forbidden_address"
 
 
 class FetchFailed(FolioError):
@@ -50,72 +41,98 @@ class Page:
     data: bytes
 
 
-def parse_networks(text: str) -> tuple[Network, ...]:
-    """Read networks as `10.0.0.0/8, ::1`; raises InvalidRequest."""
-    try:
-        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise InvalidRequest(f"FOLIO_FETCH_NETWORKS: {error}") from error
+class _CheckedBackend(httpcore.SyncBackend):
+    """Connects to addresses that are allowed, and lets nothing take longer than the deadline."""
+
+    def __init__(self, networks: tuple[Network, ...], deadline: float) -> None:
+        self._networks = networks
+        self._deadline = deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        # The address that was checked, not the name, which may have another one by then.
+        address = check_host(host, port, self._networks)
+        stream = super().connect_tcp(
+            address, port, _seconds_until(self._deadline), local_address, socket_options
+        )
+        return _TimedStream(stream, self._deadline)
 
 
-def fetch(url: str, *, networks: tuple[Network, ...], max_bytes: int) -> Page:
+class _TimedStream(httpcore.NetworkStream):
+    """A connection on which every step has the time that is left, and no more."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _seconds_until(self._deadline))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _seconds_until(self._deadline))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        stream = self._stream.start_tls(
+            ssl_context, server_hostname, _seconds_until(self._deadline)
+        )
+        return _TimedStream(stream, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _seconds_until(deadline: float) -> float:
+    left = deadline - monotonic()
+    if left <= 0:
+        raise httpcore.TimeoutException
+    return left
+
+
+def fetch(
+    url: str, *, networks: tuple[Network, ...], max_bytes: int, seconds: float = 30.0
+) -> Page:
     """Return what a URL gives; raises ForbiddenAddress, FetchFailed or InvalidRequest.
 
-    `networks` may be reached although they are not global.
+    `networks` may be reached although they are not global. `seconds` are for everything together,
+    redirects too.
     """
-    deadline = monotonic() + _SECONDS
-    with httpx.Client(
-        follow_redirects=False,
-        # A proxy would resolve names by itself.
-        trust_env=False,
-        timeout=10.0,
-        headers={"User-Agent": "folio", "Accept-Encoding": "identity"},
-    ) as http:
+    backend = _CheckedBackend(networks, monotonic() + seconds)
+    # It knows of no proxy, which would resolve names by itself.
+    with httpcore.ConnectionPool(
+        ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=backend
+    ) as pool:
         for _ in range(_MAX_REDIRECTS + 1):
             parsed = _parse(url)
-            address = check_host(parsed.host, _port(parsed), networks)
             try:
-                page, location = _request(http, parsed, address, max_bytes, deadline)
-            except httpx.HTTPError as error:
+                page, location = _request(pool, parsed, max_bytes)
+            except httpcore.TimeoutException as error:
+                raise FetchFailed(f"{url} took longer than {seconds:g} s") from error
+            except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
                 reason = str(error) or type(error).__name__
                 raise FetchFailed(f"{url} does not answer: {reason}") from error
             if page is not None:
                 return page
-            url = urljoin(url, location)
+            url = _join(url, location)
     raise FetchFailed(f"{url} redirects more than {_MAX_REDIRECTS} times")
 
 
-def check_host(host: str, port: int, networks: tuple[Network, ...]) -> str:
-    """Return the address to connect to; raises ForbiddenAddress unless all of them are allowed."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise FetchFailed(f"there is no host {host}") from error
-    # A scope such as %eth0 only link-local addresses have.
-    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-    for address in addresses:
-        if not is_allowed(address, networks):
-            raise ForbiddenAddress(
-                f"{host} is {address}, which is not on the public internet; "
-                "FOLIO_FETCH_NETWORKS names the networks that are allowed beside it"
-            )
-    return str(addresses[0])
-
-
-def is_allowed(address: Address, networks: tuple[Network, ...]) -> bool:
-    """Return whether an address, and the IPv4 address that it may stand for, can be reached."""
-    if any(address in network for network in networks):
-        return True
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-        if inner is not None:
-            return is_allowed(inner, networks)
-    return address.is_global and not address.is_multicast
-
-
-def read_sitemap(page: Page, *, networks: tuple[Network, ...], max_bytes: int) -> list[str] | None:
+def read_sitemap(
+    page: Page, *, networks: tuple[Network, ...], max_bytes: int, seconds: float = 30.0
+) -> list[str] | None:
     """Return the URLs of a sitemap and of those that it lists; None for any other page.
 
     Only those of the sitemap's own host, as the protocol has it (sitemaps.org).
@@ -135,7 +152,9 @@ def read_sitemap(page: Page, *, networks: tuple[Network, ...], max_bytes: int) -
                 seen.add(location)
                 if len(seen) > _MAX_SITEMAPS:
                     raise FetchFailed(f"{page.url} lists more than {_MAX_SITEMAPS} sitemaps")
-                waiting.append(fetch(location, networks=networks, max_bytes=max_bytes))
+                waiting.append(
+                    fetch(location, networks=networks, max_bytes=max_bytes, seconds=seconds)
+                )
         is_sitemap = is_sitemap or kind != ""
     return list(found) if is_sitemap else None
 
@@ -154,7 +173,7 @@ def _read_locations(data: bytes) -> tuple[str, list[str]]:
     try:
         root = fromstring(data)
     except (ParseError, DefusedXmlException, ValueError) as error:
-        raise FetchFailed(f"the sitemap is no well-formed XML ({type(error).__name__})") from error
+        raise FetchFailed(f"the sitemap is not well-formed XML ({type(error).__name__})") from error
     kind = str(root.tag).removeprefix(_SITEMAP)
     locations = [(node.text or "").strip() for node in root.iter(f"{_SITEMAP}loc")]
     return (kind, locations) if kind in {"urlset", "sitemapindex"} else ("", [])
@@ -167,45 +186,52 @@ def _same_host(url: str, other: str) -> bool:
         return False
 
 
+def _join(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise FetchFailed(f"{url} redirects to what is not a URL") from error
+
+
 def _parse(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise InvalidRequest(f"{url} is no URL: {error}") from error
+    except (httpx.InvalidURL, ValueError) as error:
+        raise InvalidRequest(f"{url} is not a URL: {error}") from error
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise InvalidRequest(f"{url}: only http and https are fetched")
+    if parsed.port is not None and not 0 < parsed.port < 2**16:
+        raise InvalidRequest(f"{url}: there is no port {parsed.port}")
     if parsed.userinfo:
         raise InvalidRequest("a URL with a password in it is not fetched")
     return parsed
 
 
-def _port(url: httpx.URL) -> int:
-    return url.port or (443 if url.scheme == "https" else 80)
-
-
 def _request(
-    http: httpx.Client, url: httpx.URL, address: str, max_bytes: int, deadline: float
+    pool: httpcore.ConnectionPool, url: httpx.URL, max_bytes: int
 ) -> tuple[Page | None, str]:
     """Return the page, or None and where it redirects to."""
-    with http.stream(
+    with pool.stream(
         "GET",
-        url.copy_with(host=address, fragment=None),
-        headers={"Host": url.netloc.decode()},
-        # The certificate is checked against the name, not the address.
-        extensions={"sni_hostname": url.host},
+        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        headers={
+            "Host": url.netloc.decode(),
+            "User-Agent": "folio",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        },
     ) as answer:
-        location = answer.headers.get("location", "")
-        if answer.is_redirect and location:
+        headers = httpx.Headers(answer.headers)
+        location = headers.get("location", "")
+        if answer.status in _REDIRECTS and location:
             return None, location
-        if not answer.is_success:
-            raise FetchFailed(f"{url} answers HTTP {answer.status_code}")
-        if answer.headers.get("content-encoding", "identity") != "identity":
+        if not 200 <= answer.status < 300:
+            raise FetchFailed(f"{url} answers HTTP {answer.status}")
+        if headers.get("content-encoding", "identity") != "identity":
             raise FetchFailed(f"{url} is packed, although that was not asked for")
-        data = b""
-        for piece in answer.iter_raw():
+        data = bytearray()
+        for piece in answer.iter_stream():
             data += piece
             if len(data) > max_bytes:
                 raise FetchFailed(f"{url} has more than {max_bytes} bytes")
-            if monotonic() > deadline:
-                raise FetchFailed(f"{url} took longer than {_SECONDS:g} s")
-        return Page(str(url), answer.headers.get("content-type", ""), data), ""
+        return Page(str(url), headers.get("content-type", ""), bytes(data)), ""

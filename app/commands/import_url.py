@@ -3,12 +3,14 @@
 The server never fetches anything, so a key to it is no way into the network that it stands in.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from email.message import Message
 from typing import Any
 
+from app.commands.addresses import Network, parse_networks
 from app.commands.client import Client, document_path
-from app.commands.fetch import Network, Page, fetch, make_id, parse_networks, read_sitemap
+from app.commands.fetch import Page, fetch, make_id, read_sitemap
 from app.commands.upload import Outcome, wait_for_job
 from app.config import Settings
 from app.errors import FolioError
@@ -37,16 +39,21 @@ def import_urls(
     Raises FolioError when a sitemap lists more than `limit` pages.
     """
     networks = parse_networks(settings.fetch_networks)
-    waiting, jobs = list(urls), []
+    waiting, jobs = deque(urls), []
     named = set(urls)
     seen: set[str] = set()
     while waiting:
-        url = waiting.pop(0)
+        url = waiting.popleft()
         if url in seen:
             continue
         seen.add(url)
         try:
-            page = fetch(url, networks=networks, max_bytes=settings.max_body_bytes)
+            page = fetch(
+                url,
+                networks=networks,
+                max_bytes=settings.max_body_bytes,
+                seconds=settings.fetch_seconds,
+            )
             listed = _find_listed(page, networks, settings) if url in named else None
             if listed is None:
                 jobs.append(_upload(client, collection, url, page))
@@ -61,7 +68,12 @@ def import_urls(
 
 
 def _find_listed(page: Page, networks: tuple[Network, ...], settings: Settings) -> list[str] | None:
-    return read_sitemap(page, networks=networks, max_bytes=settings.max_body_bytes)
+    return read_sitemap(
+        page,
+        networks=networks,
+        max_bytes=settings.max_body_bytes,
+        seconds=settings.fetch_seconds,
+    )
 
 
 def _upload(client: Client, collection: str, url: str, page: Page) -> dict[str, Any]:

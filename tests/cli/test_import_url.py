@@ -2,17 +2,21 @@
 
 import ipaddress
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
+from time import monotonic
+from typing import Any
 
 import pytest
 
-from app.commands import fetch as fetching
-from app.commands.fetch import FetchFailed, ForbiddenAddress, fetch, is_allowed, parse_networks
+from app.commands.addresses import ForbiddenAddress, UnknownHost, is_allowed, parse_networks
+from app.commands.fetch import FetchFailed, fetch
 from app.errors import FolioError, InvalidRequest
 from tests.api.service import Collection
 from tests.cli.command import Ran
 
+_PIECES = 50_000
 Ask = Callable[..., Ran]
 LOOPBACK = parse_networks("127.0.0.1")
 _SITEMAP = '<?xml version="1.0"?><{0} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{1}</{0}>'
@@ -52,6 +56,8 @@ class Handler(BaseHTTPRequestHandler):
             "/to-metadata": "http://169.254.169.254/latest",
             "/to-file": "file:///etc/passwd",
             "/for-ever": "/for-ever",
+            "/to-nonsense": "http://[bad",
+            "/to-wrong-port": "http://127.0.0.1:99999/",
         }
         if self.path in redirects:
             self.send_response(302)
@@ -60,6 +66,10 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path in pages:
             kind, text, encoding = pages[self.path]
             self._send(kind, text.encode(encoding))
+        elif self.path.startswith("/trickling"):
+            self._trickle(self.path)
+        elif self.path == "/in-pieces":
+            self._send_in_pieces()
         elif self.path == "/large":
             self._send("text/plain", b"x" * 5000)
         else:
@@ -71,17 +81,41 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def _trickle(self, path: str) -> None:
+        """Send something every tenth of a second, and never all of it."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        if path == "/trickling-body":
+            self.wfile.write(b"Content-Type: text/plain\r\nContent-Length: 3000\r\n\r\n")
+        with suppress(OSError):
+            while not self.server.stopping.wait(0.1):  # type: ignore[attr-defined]
+                self.wfile.write(b"X-Tea: hot\r\n")
+        self.close_connection = True
+
+    def _send_in_pieces(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        self.wfile.write(b"a\r\n0123456789\r\n" * _PIECES + b"0\r\n\r\n")
+        self.close_connection = True
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+class Site(ThreadingHTTPServer):
+    """The web server; `stopping` ends answers that never end by themselves."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.stopping = Event()
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """The URL of the web server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Site(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
+    server.stopping.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -121,6 +155,8 @@ def test_loopback_is_refused_unless_it_is_allowed(
         ("/to-metadata", ForbiddenAddress),
         ("/to-file", InvalidRequest),
         ("/for-ever", FetchFailed),
+        ("/to-nonsense", FetchFailed),
+        ("/to-wrong-port", InvalidRequest),
         ("/large", FetchFailed),
         ("/missing", FetchFailed),
     ],
@@ -137,10 +173,17 @@ def test_redirect_within_what_is_allowed_is_followed(site: str) -> None:
     assert page.url == f"{site}/a"
 
 
-def test_page_that_takes_too_long_is_given_up(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "_SECONDS", -1.0)
-    with pytest.raises(FetchFailed, match="took longer"):
-        fetch(f"{site}/a", networks=LOOPBACK, max_bytes=4000)
+@pytest.mark.parametrize("path", ["/trickling-headers", "/trickling-body"])
+def test_page_that_takes_too_long_is_given_up(site: str, path: str) -> None:
+    started = monotonic()
+    with pytest.raises(FetchFailed, match=r"took longer than 0\.5 s"):
+        fetch(site + path, networks=LOOPBACK, max_bytes=4000, seconds=0.5)
+    assert monotonic() - started < 5
+
+
+def test_page_in_many_small_pieces_takes_no_longer_than_its_bytes(site: str) -> None:
+    page = fetch(f"{site}/in-pieces", networks=LOOPBACK, max_bytes=10_000_000)
+    assert len(page.data) == _PIECES * 10
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a.example/", "//a", "http://u:p@a/"])
@@ -169,6 +212,23 @@ def test_other_schemes_and_passwords_are_no_url_to_fetch(url: str) -> None:
         "::ffff:127.0.0.1",
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
+        "2002:101:101::",
+        "2001:0:7f00:1::",
+        "64:ff9b:1::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "::ffff:0:7f00:1",
+        "::ffff:0:101:101",
+        "::127.0.0.1",
+        "fec0::1",
+        "5f00::1",
+        "3fff::1",
+        "100::1",
+        "2001:db8::1",
+        "192.0.0.192",
+        "192.88.99.1",
+        "198.18.0.1",
+        "203.0.113.1",
+        "240.0.0.1",
     ],
 )
 def test_address_that_is_not_global_is_refused_in_every_spelling(address: str) -> None:
@@ -177,10 +237,12 @@ def test_address_that_is_not_global_is_refused_in_every_spelling(address: str) -
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.0.0.1", "localhost"])
 def test_other_spellings_of_loopback_are_resolved_before_they_are_checked(host: str) -> None:
-    with pytest.raises((ForbiddenAddress, FetchFailed)):
+    with pytest.raises((ForbiddenAddress, UnknownHost)):
         fetch(f"http://{host}/", networks=(), max_bytes=10)
 
 
 def test_global_address_is_allowed() -> None:
     assert is_allowed(ipaddress.ip_address("1.1.1.1"), ())
     assert is_allowed(ipaddress.ip_address("2606:4700::1111"), ())
+    assert is_allowed(ipaddress.ip_address("64:ff9b::101:101"), ())
+    assert is_allowed(ipaddress.ip_address("::ffff:1.1.1.1"), ())
