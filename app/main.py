@@ -6,20 +6,17 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import (
-    AbstractContextManager,
     ExitStack,
     asynccontextmanager,
     contextmanager,
-    nullcontext,
 )
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -47,8 +44,10 @@ from app.api.v1 import (
 )
 from app.config import Settings
 from app.errors import FolioError, ModelUnavailable, StaleVectors
+from app.runtime.generations import EngineLoader
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import has_keys, install_admin_key
+from app.services.operations.scheduled_sync import run_scheduled_sync
 from app.services.quality.background import run_background
 from ingest.confinement import forbid_tracing
 from ingest.worker import run_worker
@@ -132,9 +131,9 @@ def serve(
     host: str,
     port: int,
     no_auth: bool,
-    beside: Callable[[Resources], AbstractContextManager[Any]] = nullcontext,
+    load: EngineLoader | None = None,
 ) -> None:
-    """Serve until a signal comes, with `beside` around it.
+    """Serve until a signal comes.
 
     Raises FolioError when it would not be safe to start.
     """
@@ -146,9 +145,9 @@ def serve(
         )
     forbid_tracing()
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    with open_resources(settings, holder=f"folio serve on {url}") as resources:
+    with open_resources(settings, holder=f"folio serve on {url}", load=load) as resources:
         try:
-            resources.check_fingerprint()
+            resources.generations.live().check_fingerprint()
         except StaleVectors:
             raise
         except ModelUnavailable as error:
@@ -164,13 +163,13 @@ def serve(
             if not on_loopback:
                 raise FolioError(f"{host} can be reached from outside, and {advice}")
             logger.warning("every request will be refused: %s (or try --no-auth)", advice)
-        resources.catch_up()
+        resources.generations.live().catch_up()
         favour_requests()
         app = create_app(resources, requires_keys=not no_auth)
         # uvicorn sends itself the signal once more when it has stopped. Left as it is, the process
         # would die before the data folder is closed, and deleted text would stay in the log.
         signal.signal(signal.SIGTERM, _exit)
-        with beside(resources):
+        with run_scheduled_sync(resources):
             Thread(target=_load_model, args=(resources,), name="folio-load", daemon=True).start()
             uvicorn.run(
                 app,
@@ -212,8 +211,9 @@ def _exit(signal_number: int, _frame: FrameType | None) -> None:
 
 def _load_model(resources: Resources) -> None:
     try:
-        engine = resources.engine
-        logger.info("%s answers, on %s", resources.checkpoint.name, engine.device)
+        generation = resources.generations.live()
+        device = generation.engine().device
+        logger.info("%s answers, on %s", generation.checkpoint().name, device)
     except ModelUnavailable as error:
         logger.error("the model cannot be loaded: %s", error)
 

@@ -41,6 +41,7 @@ from app.index.analysis import count_query_terms, list_terms
 from app.runtime.resources import Resources, open_resources
 from app.services.search.context import build_context
 from app.services.search.search import search_documents
+from bench.collection import request_of
 from bench.ingest import check_folder
 from bench.peers import cut_windows, standardize
 from bench.report import describe_machine, print_table
@@ -72,7 +73,7 @@ class System(Protocol):
 
 def quote_folio(resources: Resources, query: str, budget: int) -> list[Quote]:
     """Return the blocks that a context request answers with."""
-    context = build_context(resources, COLLECTION, query, max_tokens=budget)
+    context = build_context(resources, request_of(resources, query), max_tokens=budget)
     return [Quote(block.document_id, block.text, block.tokens) for block in context.blocks]
 
 
@@ -186,12 +187,12 @@ def _rows(
 def check_budgets(resources: Resources, queries: Sequence[Query], calls: int) -> str:
     """Ask for contexts of random budgets; raises SystemExit when one holds more than that."""
     random = Random(0)
-    engine = resources.engine
+    engine = resources.generations.live().engine()
     blocks = 0
     for _ in range(calls):
         budget = int(10 ** random.uniform(0, 4.3))
         query = random.choice(queries).text
-        context = build_context(resources, COLLECTION, query, max_tokens=budget)
+        context = build_context(resources, request_of(resources, query), max_tokens=budget)
         counted = sum(
             len(engine.token_starts(part))
             for block in context.blocks
@@ -210,9 +211,8 @@ def count_quotes(
     for mode in (Mode.HYBRID, Mode.DENSE):
         counts = Counter[int]()
         for query in labelled.queries:
-            hits = search_documents(
-                resources, COLLECTION, query.text, limit=100, mode=mode, passages=_QUOTES
-            ).results
+            request = request_of(resources, query.text, limit=100, mode=mode)
+            hits = search_documents(resources, request, passages=_QUOTES).results
             relevant = next((h for h in hits if h.document_id in labelled.grades[query.id]), None)
             quotes = [] if relevant is None else relevant.passages
             held = [holds_answer(quote.text, answers[query.id]) for quote in quotes]
@@ -234,7 +234,7 @@ def main() -> None:
     folder = arguments.data / arguments.set
     labelled = read_set(folder)
     with open_resources(Settings(data=arguments.kb), holder="bench") as resources:
-        engine = resources.engine
+        engine = resources.generations.live().engine()
         print(f"{arguments.set}: {len(labelled.queries):,} queries; {describe_machine()}")
         if arguments.calls is not None:
             print(check_budgets(resources, labelled.queries, arguments.calls))
@@ -248,7 +248,8 @@ def main() -> None:
         if arguments.cache is None:
             parser.error("--cache is needed for the vectors of chunks")
         arguments.cache.mkdir(parents=True, exist_ok=True)
-        name = f"{arguments.set}-{CHUNK_TOKENS}-{resources.checkpoint.fingerprint}.npy"
+        fingerprint = resources.generations.live().checkpoint().fingerprint
+        name = f"{arguments.set}-{CHUNK_TOKENS}-{fingerprint}.npy"
         systems: dict[str, System] = {
             "Folio's context": partial(quote_folio, resources),
             f"chunks of {CHUNK_TOKENS}": Chunks(labelled, engine, arguments.cache / name),

@@ -25,9 +25,11 @@ if not __package__:
 from app.config import Settings
 from app.domain import Mode
 from app.runtime.resources import open_resources
-from app.services.search.candidates import Question
+from app.services.search.candidates import Candidate
 from app.services.search.passages import rank_articles
-from app.services.search.search import embed_query, find_collections
+from app.services.search.pipeline import ask
+from app.services.search.snapshot import snapshots
+from bench.collection import collection_of
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, read_set
@@ -85,31 +87,23 @@ def score_stages(labelled: LabelledSet, kb: Path) -> tuple[str, list[tuple[Array
     check_folder(kb)
     scored = []
     with open_resources(Settings(data=kb), holder="bench") as resources:
-        collection_ids = find_collections(resources, ["default"])
-        indexes = resources.catch_up()
-        if indexes is None:
+        generation = resources.generations.live()
+        if generation.id is None:
             raise SystemExit(f"{kb} holds no vectors")
         for query in labelled.queries:
-            vector = embed_query(resources, query.text, Mode.HYBRID)
-            question = Question.of(query.text, Mode.HYBRID, vector)
-            with resources.database.read() as session:
-                ranking = rank_articles(
-                    session, indexes, question, collection_ids, limit=1, reads_all=True
-                )
+            question = ask(generation, query.text, Mode.HYBRID)
+            ranked: Sequence[Candidate] = ()
+            for attempt in snapshots(resources, generation):
+                with attempt as snapshot:
+                    collections = [collection_of(resources)]
+                    ranked = rank_articles(
+                        snapshot, question, collections, limit=1, reads_all=True
+                    ).candidates
             grades = labelled.grades[query.id]
-            ranked = ranking.candidates if ranking else ()
-            rows = [
-                [
-                    c.stages.unit or 0.0,
-                    c.stages.passage or 0.0,
-                    c.stages.lexical or 0.0,
-                    c.stages.match or 0.0,
-                ]
-                for c in ranked
-            ]
+            rows = [[c.stages.get(stage, 0.0) for stage in STAGES] for c in ranked]
             relevant = [grades.get(c.version.external_id, 0) for c in ranked]
             scored.append((np.array(rows).reshape(-1, len(STAGES)), np.array(relevant, float)))
-        return resources.checkpoint.fingerprint, scored
+        return resources.generations.live().checkpoint().fingerprint, scored
 
 
 def read_scored(name: str, labelled: LabelledSet, kb: Path, cache: Path) -> ScoredSet:
@@ -262,7 +256,8 @@ def fit_weights(name: str, sets: Sequence[ScoredSet], columns: Sequence[int]) ->
     bias, slope = fit_calibration(sets, columns, ranking)
     fitted = np.array([bias, *(slope * ranking)])
     named = zip(("bias", *(STAGES[c] for c in columns)), fitted, strict=True)
-    print(f"{name}: Weights({', '.join(f'{stage}={value:.2f}' for stage, value in named)})")
+    bias, *weights = [f'"{stage}": {value:.2f}' for stage, value in named]
+    print(f"{name}: Weights({bias.split()[1]}, {{{', '.join(weights)}}})")
     return fitted
 
 

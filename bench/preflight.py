@@ -28,7 +28,7 @@ from app.runtime.resources import Resources, open_resources
 from app.services.articles.documents import Upload, put_documents
 from app.services.quality.preflight import preflight
 from app.services.search.search import search_documents
-from bench.collection import collection_of
+from bench.collection import collection_of, request_of
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, read_set
@@ -70,7 +70,10 @@ def make_article(
 
 def first_hits(resources: Resources, asked: list[GoldenQuery]) -> dict[str, str | None]:
     """Return the first hit of each question."""
-    found = {query.text: search_documents(resources, COLLECTION, query.text) for query in asked}
+    found = {
+        query.text: search_documents(resources, request_of(resources, query.text))
+        for query in asked
+    }
     return {
         text: result.results[0].document_id if result.results else None
         for text, result in found.items()

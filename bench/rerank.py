@@ -14,26 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
-from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy.orm import Session
 
 if not __package__:
     # As a script this folder comes first, where `ingest` would be bench/ingest.py.
     sys.path[0] = str(Path(__file__).parents[1])
 
 from app.config import Settings
-from app.domain import Embedding, Hit, Item, Mode, Task
+from app.domain import Embedding, Hit, Item, Task
 from app.embedding.engine import Engine
 from app.embedding.loading import load_engine
-from app.runtime.resources import Indexes, Resources, open_resources
-from app.services.search.candidates import Question, read_current
-from app.services.search.passages import rank_articles
+from app.runtime.resources import Resources, open_resources
 from app.services.search.rerank import MAX_CANDIDATES, score_hits
 from app.services.search.scoring import log_odds
-from app.services.search.search import as_hit, embed_query, find_collections
+from app.services.search.search import search_documents
+from bench.collection import request_of
 from bench.fusion import gain
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
@@ -106,19 +103,18 @@ def _read_again(
 ) -> Iterator[tuple[Array, float]]:
     """Yield, by query, (log odds, reranker's score, grade) of articles, and its milliseconds."""
     check_folder(kb)
-    remembering = patch(
-        "app.runtime.resources.load_engine", lambda *_: RememberingEngine(load_engine(*_))
-    )
-    with remembering, open_resources(Settings(data=kb), holder="bench") as resources:
-        collection_ids = find_collections(resources, ["default"])
-        engine = resources.engine
+    with open_resources(
+        Settings(data=kb), load=lambda *_: RememberingEngine(load_engine(*_))
+    ) as resources:
+        generation = resources.generations.live()
+        engine = generation.engine()
         assert isinstance(engine, RememberingEngine)
         for number, query in enumerate(queries):
-            hits = _search(resources, query.text, collection_ids)
+            hits = _search(resources, query.text)
             if number < _TIMED:
                 engine.forget()
             started = perf_counter()
-            scores = score_hits(resources, query.text, hits)
+            scores = score_hits(resources, generation, query.text, hits)
             ms = 1000 * (perf_counter() - started)
             padded = [*scores, *([np.nan] * (len(hits) - len(scores)))]
             grades = labelled.grades[query.id]
@@ -179,20 +175,9 @@ class RememberingEngine:
         self._engine.warm_up()
 
 
-def _search(resources: Resources, query: str, collection_ids: Sequence[int]) -> list[Hit]:
+def _search(resources: Resources, query: str) -> Sequence[Hit]:
     """Return the hits that a search hands to the reranker."""
-    vector = embed_query(resources, query, Mode.HYBRID)
-    question = Question.of(query, Mode.HYBRID, vector)
-
-    def read(session: Session, indexes: Indexes) -> list[Hit] | None:
-        ranking = rank_articles(session, indexes, question, collection_ids, limit=_SEARCHED)
-        if ranking is None:
-            return None
-        shown = ranking.candidates[:_SEARCHED]
-        return [as_hit(article, 1) for article in ranking.read(session, indexes, question, shown)]
-
-    found = read_current(resources, read)
-    return found[0] if found else []
+    return search_documents(resources, request_of(resources, query, limit=_SEARCHED)).results
 
 
 def fit_weight(sets: Sequence[Sequence[Read]]) -> float:

@@ -36,10 +36,11 @@ from app.domain import Mode, Status, Vector
 from app.embedding.loading import open_checkpoint
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import get_collection
+from app.services.search.pipeline import ask
 from app.services.search.rerank import INTERACTION_WEIGHT
 from app.services.search.scoring import WEIGHTS
-from app.services.search.search import embed_query, find_collections, search_documents
-from bench.collection import collection_of
+from app.services.search.search import search_documents
+from bench.collection import collection_of, request_of
 from bench.compute import count_flops
 from bench.ingest import add_documents
 from bench.peers import (
@@ -106,7 +107,11 @@ def rank_with_folio(
 def folio_systems(labelled: LabelledSet, resources: Resources) -> dict[str, Callable[[], Ranked]]:
     """Return what ranks with one stage alone, with both in one score, and reranked."""
     vectors, passages, lengths = _read_sizes(resources)
-    gflop = count_flops(resources.checkpoint.folder, lengths) / 1e9 / len(labelled.documents)
+    gflop = (
+        count_flops(resources.generations.live().checkpoint().folder, lengths)
+        / 1e9
+        / len(labelled.documents)
+    )
 
     def run(find: Callable[[Query], list[str]], size: float, gflop: float = gflop) -> Ranked:
         return rank_with_folio(labelled, find, size, gflop)
@@ -115,10 +120,9 @@ def folio_systems(labelled: LabelledSet, resources: Resources) -> dict[str, Call
         return lambda query: [
             hit.document_id
             for hit in search_documents(
-                *(resources, COLLECTION, query.text),
-                limit=DEPTH,
+                resources,
+                request_of(resources, query.text, limit=DEPTH, mode=mode),
                 passages=0,
-                mode=mode,
                 rerank=rerank,
             ).results
         ]
@@ -148,9 +152,9 @@ def _read_sizes(resources: Resources) -> tuple[int, int, list[int]]:
 
 
 def _find_by_unit(resources: Resources) -> Callable[[Query], list[str]]:
-    indexes = resources.catch_up()
+    indexes = resources.generations.live().catch_up()
     assert indexes is not None
-    (collection_id,) = find_collections(resources, [COLLECTION])
+    collection_id = collection_of(resources).id
     names = _read_names(resources)
 
     def find(query: Query) -> list[str]:
@@ -163,7 +167,7 @@ def _find_by_unit(resources: Resources) -> Callable[[Query], list[str]]:
 
 def _find_by_passage(resources: Resources) -> Callable[[Query], list[str]]:
     """Return what compares a question with every passage: a document scores as its best one."""
-    indexes = resources.catch_up()
+    indexes = resources.generations.live().catch_up()
     assert indexes is not None
     names = _read_names(resources)
     with resources.database.read() as session:
@@ -188,13 +192,13 @@ def _find_by_passage(resources: Resources) -> Callable[[Query], list[str]]:
 
 
 def _embed(resources: Resources, query: Query) -> Vector:
-    vector = embed_query(resources, query.text, Mode.DENSE)
+    vector = ask(resources.generations.live(), query.text, Mode.DENSE).vector
     assert vector is not None
     return vector
 
 
 def _read_names(resources: Resources) -> dict[int, str]:
-    indexes = resources.catch_up()
+    indexes = resources.generations.live().catch_up()
     assert indexes is not None
     with resources.database.read() as session:
         versions = queries.find_live(session, sorted(indexes.terms.document_ids()))
@@ -314,7 +318,7 @@ def _open_set(documents: Path, count: int, kb: Path) -> Iterator[Resources]:
         counts = get_collection(resources, collection_of(resources)).documents
         if sum(counts.values()) != count or counts[Status.READY] != count:
             raise SystemExit(f"{kb} holds {dict(counts)}; the set has {count} documents")
-        _ = resources.engine
+        resources.generations.live().engine()
         yield resources
 
 

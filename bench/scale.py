@@ -257,7 +257,7 @@ class Stored:
 def examine(kb: Path) -> Stored:
     """Count what is stored, what is stored twice, and what only one of index and database has."""
     with open_resources(Settings(data=kb)) as resources:
-        indexes = resources.catch_up()
+        indexes = resources.generations.live().catch_up()
         with resources.database.read() as session:
             unit_ids = set(session.scalars(select(UnitRow.id)))
             tokens = session.execute(
@@ -375,13 +375,11 @@ def _as_mib(first: Block, last: Block, peak_bytes: int) -> str:
 
 def serve(kb: Path, port: int, *, standin: bool) -> None:
     """Be the server."""
-    import app.runtime.resources
     from app.main import serve as run_server
     from bench.standin import load_standin
 
-    if standin:
-        setattr(app.runtime.resources, "load_engine", load_standin)  # noqa: B010  # not exported from there
-    run_server(Settings(data=kb), host="127.0.0.1", port=port, no_auth=True)
+    load = load_standin if standin else None
+    run_server(Settings(data=kb), host="127.0.0.1", port=port, no_auth=True, load=load)
 
 
 def main() -> None:

@@ -15,11 +15,11 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 from sqlalchemy import select
@@ -38,13 +38,13 @@ from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection, get_collection
 from app.services.articles.documents import Upload, put_documents
 from app.services.search.search import search_documents
-from bench.collection import collection_of
+from bench.collection import collection_of, request_of
 from bench.ingest import fresh_folder
 from bench.report import describe_machine, print_table
 from bench.sets import read_queries
 from bench.span_vectors import StandInEngine
 from ingest.commit import store_article
-from ingest.pipeline import embed_article
+from ingest.parse_and_cut import embed_article
 
 COLLECTION = "default"
 DIMENSIONS = 384
@@ -85,7 +85,8 @@ def _store_batch(resources: Resources, batch: Sequence[dict[str, Any]], *, first
         for id_, line in texts.items()
     ]
     put_documents(resources, collection_of(resources), uploads)
-    engine = resources.engine
+    generation = resources.generations.live()
+    engine = generation.engine()
     with resources.database.write() as session:
         rows = session.execute(
             select(Document.external_id, Version)
@@ -102,7 +103,7 @@ def _store_batch(resources: Resources, batch: Sequence[dict[str, Any]], *, first
                 source_bytes=len(line["text"]),
             )
             terms = pack_terms(count_article_terms(article.title, article.text))
-            store_article(resources, session, version, article, article, embedded, terms)
+            store_article(generation, session, version, article, article, embedded, terms)
 
 
 def time_searches(resources: Resources, questions: Sequence[str]) -> None:
@@ -110,14 +111,15 @@ def time_searches(resources: Resources, questions: Sequence[str]) -> None:
     rows = []
     for mode in _MODES:
         for limit in _LIMITS:
-            for question in questions[:_WARM_UP]:
-                search_documents(resources, COLLECTION, question, mode=mode, limit=limit)
+            requests = [
+                request_of(resources, question, mode=mode, limit=limit) for question in questions
+            ]
+            for request in requests[:_WARM_UP]:
+                search_documents(resources, request)
             ms = [
-                search_documents(
-                    resources, COLLECTION, question, mode=mode, limit=limit
-                ).took_ms.search
+                search_documents(resources, request).took_ms.search
                 for _ in range(_ROUNDS)
-                for question in questions
+                for request in requests
             ]
             cells = (f"{value:.1f}" for value in np.percentile(ms, (50, 95, 99)))
             rows.append((mode.value, f"{limit}", f"{len(ms)}", *cells))
@@ -126,23 +128,17 @@ def time_searches(resources: Resources, questions: Sequence[str]) -> None:
 
 def check_filters(resources: Resources, questions: Sequence[str], *, limit: int = 10) -> str:
     """Compare filtered searches with all articles ranked and then filtered; raises SystemExit."""
-    indexes = resources.catch_up()
+    indexes = resources.generations.live().catch_up()
     assert indexes is not None
     count = len(indexes.terms)
     took = []
     for number, question in enumerate(questions):
         condition = Comparison("eq", SHARE_KEY, number)
         for mode in (Mode.HYBRID, Mode.DENSE):
-            found = search_documents(
-                *(resources, COLLECTION, question),
-                limit=limit,
-                filters=condition,
-                passages=0,
-                mode=mode,
-            )
-            every = search_documents(
-                *(resources, COLLECTION, question), limit=count, passages=0, mode=mode
-            )
+            whole = request_of(resources, question, limit=count, mode=mode)
+            some = replace(whole, limit=limit, filters=condition)
+            found = search_documents(resources, some, passages=0)
+            every = search_documents(resources, whole, passages=0)
             kept = [hit for hit in every.results if hit.attributes[SHARE_KEY] == number][:limit]
             if [hit.document_id for hit in found.results] != [hit.document_id for hit in kept]:
                 raise SystemExit(f"{mode}, question {number}: the filter changes what is found")
@@ -166,17 +162,16 @@ def main() -> None:
     with ExitStack() as stack:
         kb = arguments.kb or stack.enter_context(fresh_folder(None))
         is_made = (kb / "folio.db").exists()
-        stack.enter_context(
-            patch("app.runtime.resources.load_engine", lambda *_: StandInEngine(DIMENSIONS))
-        )
         settings = Settings(data=kb, model=BUNDLED_MODEL, dimensions=None)
-        resources = stack.enter_context(open_resources(settings, holder="bench"))
+        resources = stack.enter_context(
+            open_resources(settings, load=lambda *_: StandInEngine(DIMENSIONS))
+        )
         if not is_made:
             create_collection(resources, COLLECTION)
         started = perf_counter()
         store_articles(resources, folder / "docs.jsonl", arguments.limit)
         print(f"stored in {perf_counter() - started:,.0f} s")
-        indexes = resources.catch_up()
+        indexes = resources.generations.live().catch_up()
         assert indexes is not None
         print(
             f"{arguments.set}: {len(indexes.terms):,} articles, {len(indexes.vectors):,} units; "

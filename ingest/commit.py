@@ -1,6 +1,6 @@
 """What is stored of an article: writing it in one transaction, reading it back, checking it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from zlib import crc32
 
 from sqlalchemy import delete, select, update
@@ -10,39 +10,37 @@ from app.db import queries, queue
 from app.db.checksums import metadata_crc32, passages_crc32
 from app.db.models import Original, PassageRow, TermsRow, UnitRow, Version, utc_now
 from app.db.queue import Claim
-from app.domain import Article, Embedding, Heading, PageStart, Receipt, Status, Unit
+from app.domain import Article, Heading, PageStart, Status
 from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.bm25 import StoredTerms, pack_terms
+from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedArticle:
-    """An article cut into units, each with its embedding, and the receipt of all of it."""
-
-    units: tuple[Unit, ...]
-    embeddings: tuple[Embedding, ...]
-    receipt: Receipt
+from ingest.parse_and_cut import EmbeddedArticle
 
 
 def commit_article(
-    resources: Resources, claim: Claim, parsed: Article, article: Article, embedded: EmbeddedArticle
+    resources: Resources,
+    generation: ActiveGeneration,
+    claim: Claim,
+    parsed: Article,
+    article: Article,
+    embedded: EmbeddedArticle,
 ) -> bool:
     """Make a claimed version live with its vectors; False when the claim is not held any more."""
     terms = pack_terms(count_article_terms(article.title, article.text))
-    resources.precedence.give()
+    resources.signals.priority.yield_to_requests()
     with resources.database.write() as session:
         version = queue.find_claimed(session, claim)
         # Deleted, or taken over by another worker: nothing of it may come back.
         if version is None:
             return False
-        store_article(resources, session, version, parsed, article, embedded, terms)
-        _prune(resources, session, version)
+        store_article(generation, session, version, parsed, article, embedded, terms)
+        _prune(session, version, keep=resources.settings.keep_versions)
     return True
 
 
 def store_article(
-    resources: Resources,
+    generation: ActiveGeneration,
     session: Session,
     version: Version,
     parsed: Article,
@@ -51,16 +49,14 @@ def store_article(
     terms: StoredTerms,
 ) -> None:
     """Make a version live in place of the former one, in the caller's transaction."""
-    generation = resources.ensure_generation(session)
+    row = generation.ensure_row(session)
     former = queries.find_live_version(session, version.document_id)
     if former is not None:
         queries.remove_units(session, UnitRow.version_id == former.id)
         session.execute(delete(TermsRow).where(TermsRow.version_id == former.id))
     version.receipt = asdict(embedded.receipt)
     _make_live(session, version, former, parsed, article)
-    unit_ids = store_units(
-        session, embedded, version_id=version.id, generation_id=generation.vector_set
-    )
+    unit_ids = store_units(session, embedded, version_id=version.id, generation_id=row.vector_set)
     queries.store_terms(
         session, version.id, analysis=ANALYSIS, data=terms.data, data_crc32=terms.crc32
     )
@@ -89,7 +85,7 @@ def commit_metadata(resources: Resources, claim: Claim, parsed: Article, article
         )
         queries.move_terms(session, former.id, version.id)
         _make_live(session, version, former, parsed, article)
-        _prune(resources, session, version)
+        _prune(session, version, keep=resources.settings.keep_versions)
     return True
 
 
@@ -199,9 +195,9 @@ def _make_live(
     queries.replace_attributes(session, version.document_id, queries.looked_up(version))
 
 
-def _prune(resources: Resources, session: Session, live: Version) -> None:
+def _prune(session: Session, live: Version, *, keep: int) -> None:
     """Erase the versions that are superseded and past the number to keep."""
     session.flush()
-    uploads = queries.delete_old_versions(session, live, keep=resources.settings.keep_versions)
+    uploads = queries.delete_old_versions(session, live, keep=keep)
     if uploads:
         queries.delete_unused_originals(session, uploads)

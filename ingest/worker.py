@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 
 from app.db import queue
-from app.db.queue import Claim
 from app.domain import Stage
 from app.errors import FolioError, ParserUnavailable
-from app.runtime.resources import MAX_CUT_OFFS, Resources
+from app.runtime.generations import ActiveGeneration
+from app.runtime.resources import Resources
+from ingest.leases import Leases
 from ingest.pipeline import (
     NOT_THE_DOCUMENTS_FAULT,
     Prepared,
@@ -41,7 +42,7 @@ def run_worker(resources: Resources) -> Iterator[None]:
     One that takes too long for that goes back to the queue, and what comes of it later is void.
     """
     stopping = Event()
-    leases = Leases(resources)
+    leases = Leases(resources.database, resources.settings)
     # A daemon, so that a forward pass of minutes does not hold up the end of the process.
     thread = Thread(
         target=_work, args=(resources, leases, stopping), name="folio-worker", daemon=True
@@ -53,76 +54,11 @@ def run_worker(resources: Resources) -> Iterator[None]:
         yield
     finally:
         stopping.set()
-        resources.work_arrived.set()
+        resources.signals.work_arrived.set()
         thread.join(_STOP_SECONDS)
         heart.join(_STOP_SECONDS)
         if thread.is_alive():
             leases.give_back_all()
-
-
-class Leases:
-    """The claims of one worker, kept alive until they are let go; thread-safe."""
-
-    def __init__(self, resources: Resources) -> None:
-        self._resources = resources
-        self._held: dict[str, Claim] = {}
-        self._lock = Lock()
-
-    def take_next(self, *, only_new: bool) -> Claim | None:
-        """Claim the next document that is due."""
-        settings = self._resources.settings
-        with self._resources.database.write() as session:
-            queue.requeue_lapsed(
-                session, max_attempts=MAX_CUT_OFFS, pause_seconds=settings.retry_seconds
-            )
-            claim = queue.claim_next(
-                session, lease_seconds=settings.lease_seconds, only_new=only_new
-            )
-        if claim is not None:
-            with self._lock:
-                self._held[claim.token] = claim
-        return claim
-
-    def let_go(self, claim: Claim) -> None:
-        """Forget a claim whose document is done with."""
-        with self._lock:
-            self._held.pop(claim.token, None)
-
-    def renew(self, *, stage: Stage | None = None) -> None:
-        """Extend every lease that is still held."""
-        with self._lock:
-            claims = list(self._held.values())
-        if claims:
-            with self._resources.database.write() as session:
-                queue.renew_claims(
-                    session,
-                    claims,
-                    lease_seconds=self._resources.settings.lease_seconds,
-                    stage=stage,
-                )
-
-    def give_back_all(self) -> None:
-        """Return what is still held to the queue: what stopped the work was not the documents."""
-        with self._lock:
-            claims = list(self._held.values())
-            self._held.clear()
-        if not claims:
-            return
-        try:
-            with self._resources.database.write() as session:
-                queue.give_back(session, claims)
-        # A full or broken disk: their leases lapse, and the next start puts them back.
-        except Exception as error:  # noqa: BLE001
-            logger.error("%d claims could not be given back: %s", len(claims), type(error).__name__)
-
-    def beat(self, stopping: Event) -> None:
-        """Renew the leases three times in each period until `stopping` is set."""
-        while not stopping.wait(self._resources.settings.lease_seconds / 3):
-            try:
-                self.renew()
-            # The worker meets the same disk and says so.
-            except Exception as error:  # noqa: BLE001
-                logger.error("leases could not be renewed: %s", type(error).__name__)
 
 
 def _work(resources: Resources, leases: Leases, stopping: Event) -> None:
@@ -130,12 +66,12 @@ def _work(resources: Resources, leases: Leases, stopping: Event) -> None:
     try:
         _start_parser(resources, sandbox)
         while True:
-            resources.work_arrived.clear()
+            resources.signals.work_arrived.clear()
             # Asked after the clearing, which may have taken away the signal to stop.
             if stopping.is_set():
                 return
             pause = drain_queue(resources, sandbox, stopping, leases=leases)
-            resources.work_arrived.wait(timeout=pause)
+            resources.signals.work_arrived.wait(timeout=pause)
     finally:
         sandbox.close()
 
@@ -148,7 +84,7 @@ def _start_parser(resources: Resources, sandbox: Sandbox) -> None:
         # Met again by the first document, which waits then.
         logger.error("documents will wait: %s", error)
     if sandbox.confinement is not None:
-        resources.parser_confinement = sandbox.confinement.describe()
+        resources.signals.parser_confinement = sandbox.confinement.describe()
 
 
 def drain_queue(
@@ -165,12 +101,12 @@ def drain_queue(
     the seconds to pause: until the next document is due, or for a while when the work had to be
     given up. None when the queue is empty.
     """
-    leases = leases or Leases(resources)
+    leases = leases or Leases(resources.database, resources.settings)
     left = sys.maxsize if max_documents is None else max_documents
     running: _RunningBatch | None = None
     try:
         while True:
-            batch = _Batch(resources.pin())
+            batch = _Batch(resources, resources.generations.live())
             # A second attempt goes alone: what cut the first one off must not take others with it.
             if not (running and running.batch.is_retry) and not stopping.is_set():
                 most, only_new = min(left, _BATCH_DOCUMENTS), running is not None
@@ -205,7 +141,8 @@ class _Batch:
     """Documents that the model reads together."""
 
     resources: Resources
-    """Pinned: what one model embedded is committed to its own generation, or not at all."""
+    generation: ActiveGeneration
+    """What its model embedded is committed to this generation, or not at all."""
     documents: list[Prepared] = field(default_factory=list)
     taken: int = 0
     """How many were claimed for it; some need no model, or failed."""
@@ -266,7 +203,7 @@ class _RunningBatch:
                 attempt(resources, document.claim, Stage.EMBED, partial(self._embed, [document]))
 
     def _embed(self, documents: Sequence[Prepared]) -> bool:
-        engine, call_tokens = self.batch.resources.engine, self.batch.call_tokens
+        engine, call_tokens = self.batch.generation.engine(), self.batch.call_tokens
         embed_documents(engine, documents, call_tokens=call_tokens, is_stopping=self._is_stopping)
         return True
 
@@ -293,7 +230,7 @@ def _prepare(
     if most <= 0 or _seconds_until_due(resources) != 0.0:
         return
     # Before anything is claimed: a process that ends meanwhile costs no document an attempt.
-    _ = resources.engine
+    engine = batch.generation.engine()
     sandbox.start()
     tokens = 0
     while batch.taken < most and tokens < batch.call_tokens and not stopping.is_set():
@@ -301,10 +238,10 @@ def _prepare(
         if claim is None:
             break
         batch.taken += 1
-        prepared = prepare_document(resources, sandbox, claim)
+        prepared = prepare_document(resources, engine, sandbox, claim)
         if prepared is None:
             leases.let_go(claim)
-            resources.settle()
+            batch.generation.settle()
         else:
             batch.documents.append(prepared)
             tokens += sum(prepared.cut.tokens)
@@ -317,6 +254,6 @@ def _commit(batch: _Batch, leases: Leases) -> None:
     """Store what the model has read; the claims of what it has not are given back later."""
     for document in batch.documents:
         if document.is_embedded:
-            commit_document(batch.resources, document)
+            commit_document(batch.resources, batch.generation, document)
             leases.let_go(document.claim)
-    batch.resources.settle()
+    batch.generation.settle()

@@ -1,6 +1,7 @@
 """Use cases with collections by their names: what tests and benchmarks may do everywhere."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from app.domain import Scope, Status
 from app.evaluation.golden import GoldenQuery
@@ -13,6 +14,10 @@ from app.services.articles.documents import AcceptedUploads, DocumentInfo, Erase
 from app.services.quality import feedback
 from app.services.quality.preflight import Preflight
 from app.services.quality.preflight import preflight as preflight_article
+from app.services.search import context
+from app.services.search import search as searching
+from app.services.search.context import Context
+from app.services.search.pipeline import SearchRequest
 from app.services.search.search import SearchResult
 from ingest.sandbox import Sandbox
 
@@ -89,3 +94,22 @@ def preflight(
 
 def record_query(resources: Resources, name: str, result: SearchResult) -> str | None:
     return feedback.record_query(resources, ref_of(resources, name), result)
+
+
+def search_documents(
+    resources: Resources,
+    name: str,
+    query: str,
+    *,
+    passages: int = 1,
+    rerank: bool = False,
+    **options: Any,
+) -> SearchResult:
+    """Search one collection; `options` are those of a SearchRequest."""
+    request = SearchRequest(query, [ref_of(resources, name)], **options)
+    return searching.search_documents(resources, request, passages=passages, rerank=rerank)
+
+
+def build_context(resources: Resources, name: str, query: str, *, max_tokens: int) -> Context:
+    request = SearchRequest(query, [ref_of(resources, name)])
+    return context.build_context(resources, request, max_tokens=max_tokens)

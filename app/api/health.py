@@ -51,15 +51,18 @@ def check_health() -> Health:
 @router.get("/readyz", responses=problem_responses(503))
 def check_readiness(resources: Opened) -> Readiness:
     """Answer 200 once questions can be answered, 503 with the reason until then."""
-    if resources.loaded_engine is None:
-        raise ModelUnavailable(resources.model_problem or "the model is loading", code="not_ready")
+    generation = resources.generations.live()
+    if generation.loaded_engine is None:
+        reason = generation.model_problem or "the model is loading"
+        raise ModelUnavailable(reason, code="not_ready")
+    last_sync = resources.signals.last_sync
     with resources.database.read() as session:
         counts = queries.count_by_status(session)
     return Readiness(
-        model=resources.checkpoint.name,
+        model=generation.checkpoint().name,
         documents=sum(counts.values()),
-        parser_confinement=resources.parser_confinement,
-        sync=None if resources.last_sync is None else Sync(**asdict(resources.last_sync)),
+        parser_confinement=resources.signals.parser_confinement,
+        sync=None if last_sync is None else Sync(**asdict(last_sync)),
     )
 
 
@@ -69,6 +72,6 @@ def show_metrics(request: Request, resources: Opened) -> Response:
     metrics: Metrics = request.app.state.metrics
     with resources.database.read() as session:
         counts = queries.count_by_status(session)
-    engine = resources.loaded_engine
+    engine = resources.generations.live().loaded_engine
     content, media_type = metrics.render(counts, engine.metrics.registry if engine else None)
     return Response(content, media_type=media_type)

@@ -105,7 +105,7 @@ def connect(
             resources = stack.enter_context(open_resources(settings, holder=command))
             if embeds:
                 # Here rather than in the first request, whose timing would include it.
-                _ = resources.engine
+                resources.generations.live().engine()
             path = stack.enter_context(serve_on_socket(resources, works=works))
             http = open_socket(path)
         yield Client(stack.enter_context(http))

@@ -6,7 +6,7 @@ from typing import Any
 _STAGES = {
     "unit": "by its whole vector",
     "passage": "by its best passage",
-    "words": "by words",
+    "lexical": "by words",
     "match": "by one passage",
     "fused": "all together",
 }
@@ -58,6 +58,6 @@ def _describe_reading(reading: dict[str, Any]) -> Iterator[str]:
         adapter = reading["adapter"] or "none"
         yield f"  the model read {reading['model_tokens']} tokens, adapter {adapter}:"
         yield f"    {'|'.join(reading['tokens'])}"
-    if reading["words"]:
-        words = ", ".join(f"{word['term']} ×{word['count']}" for word in reading["words"])
+    if reading["terms"]:
+        words = ", ".join(f"{word['term']} ×{word['count']}" for word in reading["terms"])
         yield f"  words in the article: {words}"

@@ -37,16 +37,13 @@ def serve(
 ) -> None:
     """Serve the REST interface."""
     # The service's imports take seconds, and most commands do without.
-    from app.commands.scheduled_sync import run_scheduled_sync
     from app.main import serve as run_server
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     # httpx and others would log every request of ours and of the model hub.
     for name in ("httpx", "httpcore", "transformers", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    run_server(
-        read_settings(data), host=host, port=port, no_auth=no_auth, beside=run_scheduled_sync
-    )
+    run_server(read_settings(data), host=host, port=port, no_auth=no_auth)
 
 
 @reports_errors

@@ -74,18 +74,19 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Make a collection hold what a folder holds, and nothing else; heeds .gitignore."""
-    from app.commands import sync as mirror
+    from app.commands.sync import apply_plan, plan_sync
+    from ingest.folders import require_folder
 
     outcome = Outcome()
     # Before anything is opened, so that a wrong path is said at once.
-    mirror.require_folder(folder)
+    require_folder(folder)
     with open_client(
         data, server, key, "folio sync", embeds=not dry_run, works=not dry_run
     ) as client:
-        plan = mirror.plan_sync(client, folder, collection, outcome, force=force or dry_run)
+        plan = plan_sync(client, folder, collection, outcome, force=force or dry_run)
         if not dry_run:
             with _progress(quiet=as_json) as show:
-                mirror.apply_plan(client, collection, plan, outcome, show)
+                apply_plan(client, collection, plan, outcome, show)
     changes = plan.describe()
     if as_json:
         print_json(

@@ -1,27 +1,26 @@
-"""Who goes first: requests, before work in the background."""
+"""Who goes first: requests, before background work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
 
-_LONGEST_SECONDS = 0.05
-"""How long work in the background stands aside at a time, so that it goes on under any load."""
 
-
-class Precedence:
-    """Lets requests pass work in the background; thread-safe.
+class Priority:
+    """Lets requests overtake background work; thread-safe.
 
     All threads share one interpreter, which divides its time evenly among them. So what computes in
-    the background asks here between its steps, and waits for requests that are being answered.
+    the background asks here between its steps, and waits for requests that are being answered: at
+    most `max_wait_s` at a time, so that it goes on under any load.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_wait_s: float | None = 0.05) -> None:
+        self._max_wait_s = max_wait_s
         self._answering = 0
         self._changed = Condition()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Have precedence while the block runs."""
+    def take(self) -> Iterator[None]:
+        """Go first while the block runs."""
         with self._changed:
             self._answering += 1
         try:
@@ -32,7 +31,7 @@ class Precedence:
                 if not self._answering:
                     self._changed.notify_all()
 
-    def give(self) -> None:
-        """Return when no request is being answered, or after a twentieth of a second."""
+    def yield_to_requests(self) -> bool:
+        """Wait until no request is being answered, or for `max_wait_s`; says whether none is."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._answering, _LONGEST_SECONDS)
+            return self._changed.wait_for(lambda: not self._answering, self._max_wait_s)

@@ -147,7 +147,7 @@ def open_service(
     """Open the data folder and serve it; `loads` has the model ready before the first request."""
     with open_resources(settings, holder="the tests") as resources:
         if loads:
-            _ = resources.engine
+            resources.generations.live().engine()
         app = create_app(resources, requires_keys=requires_keys, works=works)
         with serve_app(app) as url, httpx.Client(base_url=url, timeout=60.0) as http:
             yield Service(resources, app, url, http)

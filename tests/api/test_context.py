@@ -35,7 +35,9 @@ def context(collection: Collection, query: str = "tea", **body: object) -> Json:
 
 def count_tokens(service: Service, block: Json) -> int:
     parts = (block["title"], block["heading"], block["text"])
-    return sum(len(service.resources.engine.token_starts(part)) for part in parts)
+    return sum(
+        len(service.resources.generations.live().engine().token_starts(part)) for part in parts
+    )
 
 
 def test_article_that_fits_comes_whole_with_its_provenance(
@@ -165,7 +167,7 @@ def test_no_answer_is_a_probability_only_where_scores_are(
     collection.add({"id": "a", "text": "Tea."})
     answer = context(collection, max_tokens=100)
     assert (answer["calibrated"], answer["no_answer"]) == (False, None)
-    fingerprint = service.resources.checkpoint.fingerprint
+    fingerprint = service.resources.generations.live().checkpoint().fingerprint
     monkeypatch.setattr(fusion, "CALIBRATED_FINGERPRINTS", frozenset({fingerprint}))
     answer = context(collection, max_tokens=100)
     assert answer["calibrated"] is True

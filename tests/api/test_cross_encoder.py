@@ -1,6 +1,7 @@
 """A cross-encoder as the reranker: a random BERT with one class, computed here as well."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import exp, log
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def test_out_of_time_the_order_stays(
 ) -> None:
     hasty = service.resources.settings.model_copy(update={"rerank_seconds": 1e-9})
     plain = shelf.search(QUERY)["results"]
-    monkeypatch.setattr(service.resources, "settings", hasty)
+    monkeypatch.setattr(service.app.state, "resources", replace(service.resources, settings=hasty))
     assert shelf.search(QUERY, rerank=True)["results"] == plain
 
 

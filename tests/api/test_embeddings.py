@@ -38,7 +38,9 @@ def model(client: openai.OpenAI) -> str:
 
 def embed_directly(service: Service, texts: list[str], task: Task, **options: Any) -> Matrix:
     items = [Item(text, task) for text in texts]
-    return np.stack([e.vector for e in service.resources.engine.embed(items, **options)])
+    return np.stack(
+        [e.vector for e in service.resources.generations.live().engine().embed(items, **options)]
+    )
 
 
 def ask(service: Service, **body: object) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def test_openai_client_reads_the_vectors_in_every_encoding(
 def test_usage_counts_what_the_model_read(
     service: Service, client: openai.OpenAI, model: str
 ) -> None:
-    count = service.resources.engine.count_tokens
+    count = service.resources.generations.live().engine().count_tokens
     usage = client.embeddings.create(input=TEXTS, model=model).usage
     expected = sum(count(Item(text, Task.PASSAGE)) for text in TEXTS)
     assert (usage.prompt_tokens, usage.total_tokens) == (expected, expected)
@@ -90,7 +92,10 @@ def test_one_string_is_one_input(service: Service, client: openai.OpenAI, model:
 def test_models_say_what_runs(service: Service, client: openai.OpenAI, model: str) -> None:
     assert client.models.retrieve(model).id == model
     (shown,) = service.http.get("/v1/models").json()["data"]
-    engine, checkpoint = service.resources.engine, service.resources.checkpoint
+    engine, checkpoint = (
+        service.resources.generations.live().engine(),
+        service.resources.generations.live().checkpoint(),
+    )
     assert shown == {
         "id": checkpoint.name,
         "object": "model",
@@ -127,7 +132,7 @@ def test_text_past_the_window_is_refused_with_limit_and_count(
     service: Service, client: openai.OpenAI, model: str
 ) -> None:
     long = "tea " * 9000
-    tokens = service.resources.engine.count_tokens(Item(long, Task.PASSAGE))
+    tokens = service.resources.generations.live().engine().count_tokens(Item(long, Task.PASSAGE))
     with pytest.raises(openai.BadRequestError) as caught:
         client.embeddings.create(input=["tea", long], model=model)
     assert caught.value.code == "text_too_long"
@@ -187,7 +192,7 @@ def test_dimensions_cut_the_vector_to_unit_length(service: Service, dimensions: 
 def test_vectors_that_are_not_normalized_have_the_length_that_the_model_gave(
     service: Service,
 ) -> None:
-    engine = service.resources.engine
+    engine = service.resources.generations.live().engine()
     vectors = vectors_of(ask(service, normalized=False))
     embedded = engine.embed([Item(text, Task.PASSAGE) for text in TEXTS])
     lengths = np.linalg.norm(vectors, axis=1)
@@ -209,7 +214,7 @@ def test_late_chunking_pools_every_input_from_one_pass(service: Service) -> None
     answer = ask(service, input=pieces, late_chunking=True)
     text = "Tea is hot. Milk is cold. Sugar is not."
     spans = (Span(0, 12), Span(12, 25), Span(26, 39))
-    engine = service.resources.engine
+    engine = service.resources.generations.live().engine()
     (expected,) = engine.embed([Item(text, Task.PASSAGE, spans=spans)])
     assert_same(vectors_of(answer), expected.passages)
     assert answer["usage"]["total_tokens"] == expected.tokens
@@ -218,7 +223,7 @@ def test_late_chunking_pools_every_input_from_one_pass(service: Service) -> None
 
 
 def test_only_truncate_cuts_and_the_answer_says_so(service: Service) -> None:
-    engine = service.resources.engine
+    engine = service.resources.generations.live().engine()
     long = "hot tea " * 5000
     answer = ask(service, input=["tea", long], truncate=True)
     short, cut = answer["data"]
@@ -238,7 +243,7 @@ def test_only_truncate_cuts_and_the_answer_says_so(service: Service) -> None:
 @contextmanager
 def busy_model(service: Service) -> Iterator[TorchEngine]:
     """Keep the model at work on something else until the block ends."""
-    engine = service.resources.engine
+    engine = service.resources.generations.live().engine()
     assert isinstance(engine, TorchEngine)
     began, go = Event(), Event()
 

@@ -49,16 +49,16 @@ def test_explanation_has_the_documented_shape_and_nothing_else(collection: Colle
     assert [(v["version"], v["live"]) for v in answer["versions"]] == [(1, True)]
     ranking = answer["ranking"]
     assert list(ranking) == ["stages", "reading", "passages", "took_ms"]
-    assert set(ranking["stages"]) == {"unit", "words", "passage", "match", "fused"}
+    assert set(ranking["stages"]) == {"unit", "lexical", "passage", "match", "fused"}
     took = ranking["took_ms"]
-    assert list(took) == ["embed", "unit", "words", "fuse", "passages", "total"]
+    assert list(took) == ["embed", "unit", "lexical", "fuse", "passages", "total"]
     assert took["total"] == pytest.approx(sum(took.values()) - took["total"], abs=0.01)
     reading = ranking["reading"]
     assert "".join(reading["tokens"]).strip() == "What is hot tea with MilkShake?"
     assert reading["model_tokens"] > len(reading["tokens"])
     assert reading["adapter"] == "retrieval_query"
     assert reading["prompt"]
-    counts = {word["term"]: word["count"] for word in reading["words"]}
+    counts = {word["term"]: word["count"] for word in reading["terms"]}
     assert counts == {"hot": 1, "tea": 1, "milk": 2, "shake": 0, "milkshake": 0}
     (passage,) = ranking["passages"]
     assert passage["text"] == "Tea with milk with milk hot 7."
@@ -84,7 +84,7 @@ def test_stages_rank_all_articles_each_by_its_own_score(collection: Collection) 
     fill(collection)
     ids = [hit["document_id"] for hit in collection.search(limit=15, passages=0)["results"]]
     stages = [explain(collection, i)["ranking"]["stages"] for i in ids]
-    for name in ("unit", "passage", "words", "match", "fused"):
+    for name in ("unit", "passage", "lexical", "match", "fused"):
         ranked = sorted((stage[name]["rank"], -stage[name]["score"]) for stage in stages)
         assert [rank for rank, _ in ranked] == list(range(1, 16))
         assert [score for _, score in ranked] == sorted(score for _, score in ranked)
@@ -95,9 +95,9 @@ def test_mode_leaves_out_the_stages_that_do_not_look(collection: Collection) -> 
     fill(collection)
     dense = explain(collection, "01", mode="dense")["ranking"]
     assert set(dense["stages"]) == {"unit", "passage", "fused"}
-    assert dense["reading"]["words"] == []
+    assert dense["reading"]["terms"] == []
     lexical = explain(collection, "01", mode="lexical")["ranking"]
-    assert set(lexical["stages"]) == {"words", "fused"}
+    assert set(lexical["stages"]) == {"lexical", "fused"}
     assert (lexical["reading"]["tokens"], lexical["reading"]["adapter"]) == ([], None)
 
 
@@ -183,7 +183,7 @@ def test_article_without_a_word_of_the_question_is_not_proposed(collection: Coll
     assert answer["state"] == "not_proposed"
     assert answer["ranking"]["stages"]["fused"]["rank"] is None
     assert answer["ranking"]["stages"]["fused"]["of"] == 1
-    assert answer["ranking"]["reading"]["words"] == [{"term": "tea", "count": 0}]
+    assert answer["ranking"]["reading"]["terms"] == [{"term": "tea", "count": 0}]
 
 
 def make_key(service: Service, **body: object) -> Json:
@@ -295,7 +295,7 @@ def test_article_that_many_others_beat_in_every_stage_is_not_proposed(
     assert left_out
     for answer in left_out:
         stages = answer["ranking"]["stages"]
-        assert min(stages["unit"]["rank"], stages["words"]["rank"]) > 3
+        assert min(stages["unit"]["rank"], stages["lexical"]["rank"]) > 3
         assert answer["reason"] == "it is among the best of no stage"
 
 

@@ -20,7 +20,8 @@ from app.config import Settings
 from app.db import models
 from app.domain import GenerationState, Progress
 from app.errors import FolioError
-from app.runtime.resources import describe_generation, open_resources
+from app.runtime.generations import describe_generation
+from app.runtime.resources import open_resources
 from app.services.access.keys import install_admin_key
 from tests.api.service import (
     FOLIO,
@@ -161,7 +162,10 @@ class Guarded:
         resources = self.service.resources
         with resources.database.write() as session:
             row = describe_generation(
-                resources.checkpoint, resources.settings, engine="", is_live=False
+                resources.generations.live().checkpoint(),
+                resources.settings,
+                engine="",
+                is_live=False,
             )
             row.state = GenerationState.FAILED
             session.add(row)

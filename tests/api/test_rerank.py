@@ -41,7 +41,7 @@ def test_texts_are_ranked_by_late_interaction(service: Service) -> None:
     assert list(answer) == ["model", "usage", "results"]
     assert all(list(result) == ["index", "relevance_score"] for result in answer["results"])
     scores = {r["index"]: r["relevance_score"] for r in answer["results"]}
-    engine = service.resources.engine
+    engine = service.resources.generations.live().engine()
     for index, text in enumerate(TEXTS):
         assert scores[index] == pytest.approx((1 + max_sim(engine, query, text)) / 2, abs=1e-4)
     ranked = [r["relevance_score"] for r in answer["results"]]
@@ -65,7 +65,7 @@ def test_long_text_is_read_to_its_end(tmp_path: Path, short_jina_v3: Path) -> No
     filler = "milk and sugar and cold coffee with nothing else. " * 12
     settings = Settings(data=tmp_path / "data", model=str(short_jina_v3))
     with open_service(settings, works=False) as service:
-        engine = service.resources.engine
+        engine = service.resources.generations.live().engine()
         assert engine.count_tokens(Item(filler, Task.PASSAGE)) > engine.max_tokens == 64
         ends = ("ERR_CONN_RESET", "burrs", "hot tea", "the machine", "42")
         documents = [filler, *(filler + end for end in ends)]
@@ -121,7 +121,7 @@ def test_reranked_search_orders_by_score_and_interaction(
     assert answer["took_ms"]["rerank"] > 0
     after = {hit["document_id"]: hit["score"] for hit in answer["results"]}
     assert list(after.values()) == sorted(after.values(), reverse=True)
-    engine = service.resources.engine
+    engine = service.resources.generations.live().engine()
     read = [interaction(engine, query, hit) for hit in before]
     for hit, scored in zip(before, read, strict=True):
         odds = np.log(hit["score"] / (1 - hit["score"])) + reranking.INTERACTION_WEIGHT * (

@@ -362,7 +362,7 @@ def test_service_that_cannot_read_ends_the_waiting_with_its_reason(
     settings = Settings(data=tmp_path / "data", model=str(tmp_path / "no-model"))
     with open_service(settings, loads=False) as service:
         with pytest.raises(ModelUnavailable):
-            _ = service.resources.engine
+            service.resources.generations.live().engine()
         ran = folio("add", write(files / "a.md"), "--server", service.url)
         assert ran.code == 1
         (error,) = (line for line in ran.stderr.splitlines() if line.startswith("error: "))

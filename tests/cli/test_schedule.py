@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from app.commands.scheduled_sync import run_scheduled_sync
 from app.config import Settings
 from app.main import create_app
 from app.runtime.resources import open_resources
 from app.services.operations.doctor import examine, examine_server
+from app.services.operations.scheduled_sync import run_scheduled_sync
 from tests.api.service import Collection, Service, poll, serve_app
 
 
@@ -36,7 +36,7 @@ def synced(settings: Settings, folder: Path) -> Iterator[Service]:
             httpx.Client(base_url=url, timeout=60.0) as http,
         ):
             poll(lambda: http.get("/healthz").is_success, bool)
-            _ = resources.engine
+            resources.generations.live().engine()
             yield Service(resources, app, url, http)
 
 

@@ -84,7 +84,7 @@ def test_restored_article_answers_as_before_and_says_so_without_embedding(
     with open_resources(Settings(data=folder)) as other:
         document = get_document(other, "help", "a", with_text=True)
         assert (document.status, document.text) == ("ready", "Steep the tea.")
-        indexes = other.catch_up()
+        indexes = other.generations.live().catch_up()
         assert indexes is not None
         assert len(indexes.vectors) == 1
 

@@ -24,14 +24,13 @@ from app.db.backup import restore_backup, write_backup
 from app.db.models import UnitRow
 from app.domain import Mode, Status
 from app.runtime.resources import Resources, open_resources
-from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.api.service import poll
 from tests.checkpoints import make_jina_v3
 from tests.durability.serving import run_forked
 from tests.durability.table import Row, finish
-from tests.named import list_documents
+from tests.named import list_documents, search_documents
 
 _PATH = "/v1/collections/help"
 _ARTICLES_APART = 5
@@ -123,7 +122,7 @@ def _check(
     drain_queue(resources, sandbox, Event())
     documents, _ = list_documents(resources, "help", limit=100_000)
     counts["stuck"] += sum(document.status is not Status.READY for document in documents)
-    indexes = resources.catch_up()
+    indexes = resources.generations.live().catch_up()
     with resources.database.read() as session:
         stored = set(session.scalars(select(UnitRow.id)))
     counts["drift"] += len((indexes.vectors.unit_ids() if indexes else set()) ^ stored)

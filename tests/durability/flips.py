@@ -22,12 +22,11 @@ from app.errors import FolioError, NotFound
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.articles.documents import Upload
-from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.checkpoints import make_jina_v3
 from tests.durability.table import Row, finish
-from tests.named import get_document, put_documents
+from tests.named import get_document, put_documents, search_documents
 
 _DOCUMENTS = 30
 _NAMES = ("flips", "refused", "harmless", "wrong", "lost", "uncoded")

@@ -174,7 +174,7 @@ def _check_answers(http: httpx.Client, ledger: Ledger) -> None:
 def _check_vectors(settings: Settings, ledger: Ledger) -> None:
     """Count units that only one of index and database has, and articles that have them twice."""
     with open_resources(settings) as resources:
-        indexes = resources.catch_up()
+        indexes = resources.generations.live().catch_up()
         with resources.database.read() as session:
             stored = set(session.scalars(select(UnitRow.id)))
             units = session.execute(

@@ -19,13 +19,11 @@ from app.domain import Mode
 from app.embedding.engine import Engine
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.documents import Upload
-from app.services.search.context import build_context
-from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.ingest.bad_files import make_docx, word_paragraph
 from tests.ingest.pdf_files import make_pdf
-from tests.named import get_document, put_documents
+from tests.named import build_context, get_document, put_documents, search_documents
 
 PLACES = (100, 5_000, 8_100, 9_000, 30_000)
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -72,7 +70,9 @@ def add_documents(resources: Resources, collection: str) -> None:
     sandbox = Sandbox(resources.settings)
     try:
         for name in FORMATS:
-            data, media_type = FORMATS[name](write_lines(resources.engine, f"zq{name}"))
+            data, media_type = FORMATS[name](
+                write_lines(resources.generations.live().engine(), f"zq{name}")
+            )
             put_documents(resources, collection, [Upload(f"zq{name}", data, media_type)])
         if drain_queue(resources, sandbox, Event()) is not None:
             raise SystemExit("the queue was given up")

@@ -22,14 +22,19 @@ from app.embedding.engine import Engine
 from app.runtime.resources import MAX_CUT_OFFS, Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.articles.documents import DocumentInfo, Upload
-from app.services.search.search import search_documents
 from ingest.pipeline import Prepared, embed_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.checkpoints import make_jina_v3
 from tests.conftest import Ingest, article, markdown
 from tests.ingest.pdf_files import make_pdf
-from tests.named import delete_document, get_document, list_collections, put_documents
+from tests.named import (
+    delete_document,
+    get_document,
+    list_collections,
+    put_documents,
+    search_documents,
+)
 
 LONG = "\n\n".join(
     f"## Step {number}\n\nPour the milk into cup {number}. Then wait for the tea."
@@ -117,7 +122,7 @@ def test_receipt_of_a_document_in_one_unit_adds_up(resources: Resources, ingest:
     ingest(markdown("a", text))
     document = get(resources)
     (unit,) = read_units(resources)
-    engine = resources.engine
+    engine = resources.generations.live().engine()
     assert document.status is Status.READY
     assert document.receipt is not None
     assert document.text is not None
@@ -151,14 +156,18 @@ def test_receipt_of_a_document_in_several_units_adds_up(
         document, units = get(resources), read_units(resources)
         assert document.receipt is not None
         receipt = document.receipt
-        overhead = resources.engine.overhead("Tea", Task.PASSAGE)
+        overhead = resources.generations.live().engine().overhead("Tea", Task.PASSAGE)
         assert document.status is Status.READY
         assert len(units) == receipt["units"] > 5
         assert receipt["passages"] == count_rows(resources, PassageRow) >= 20
         assert receipt["tokens_embedded"] == receipt["tokens_counted"]
         assert receipt["tokens_processed"] == sum(unit.tokens for unit in units)
         assert receipt["tokens_processed"] - receipt["tokens_embedded"] == overhead * len(units)
-        assert max(unit.tokens for unit in units) <= resources.engine.max_tokens == 64
+        assert (
+            max(unit.tokens for unit in units)
+            <= resources.generations.live().engine().max_tokens
+            == 64
+        )
 
 
 def test_units_tile_the_stored_text_and_hold_their_passages(
@@ -188,7 +197,9 @@ def test_stored_vectors_are_those_of_the_model_with_the_title_before_the_text(
 ) -> None:
     ingest(article("a", "Pour the milk.", title="Tea"))
     (unit,) = read_units(resources)
-    (expected,) = resources.engine.embed([Item("Pour the milk.", Task.PASSAGE, "Tea")])
+    (expected,) = (
+        resources.generations.live().engine().embed([Item("Pour the milk.", Task.PASSAGE, "Tea")])
+    )
     assert np.allclose(np.frombuffer(unit.vector, "<f4"), expected.vector, atol=1e-6)
     assert unit.vector_crc32 == crc32(unit.vector)
     assert unit.passage_vectors_crc32 == crc32(unit.passage_vectors)

@@ -6,11 +6,10 @@ import pytest
 
 from app.domain import Mode
 from app.services.articles.documents import Upload
-from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from tests.conftest import article
 from tests.ingest.sentinels import FORMATS, PLACES, write_lines
-from tests.named import get_document, put_documents
+from tests.named import get_document, put_documents, search_documents
 from tests.services.knowledge import open_with, work
 
 
@@ -21,7 +20,7 @@ def test_sentinels_at_all_depths_of_a_long_document_are_found(
     others = [article(f"other-{n}", f"The password of cellar zq{n} is honey.") for n in range(20)]
     # Passages of several lines: a token of this model is hardly more than a letter.
     with open_with(tmp_path, jina_v3, passage_tokens=256) as resources:
-        data, media_type = FORMATS[name](write_lines(resources.engine))
+        data, media_type = FORMATS[name](write_lines(resources.generations.live().engine()))
         put_documents(resources, "help", [Upload("long", data, media_type), *others])
         assert work(resources, sandbox) is None
         receipt = get_document(resources, "help", "long").receipt

@@ -18,9 +18,9 @@ from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
 from app.embedding.loading import load_engine
 from app.errors import InvalidRequest, NotFound, QueueFull
-from app.runtime.resources import MAX_ATTEMPTS, MAX_CUT_OFFS, Resources, open_resources
+from app.runtime.resources import MAX_CUT_OFFS, Resources, open_resources
 from app.services.articles.collections import create_collection
-from ingest.pipeline import commit_document, embed_documents, prepare_document
+from ingest.pipeline import MAX_ATTEMPTS, commit_document, embed_documents, prepare_document
 from ingest.sandbox import Sandbox
 from ingest.worker import run_worker
 from tests.conftest import Ingest, article
@@ -251,17 +251,18 @@ def test_worker_whose_lease_lapsed_commits_nothing(
     """It was only slow: another worker has the document, and this one's result is void."""
     put_documents(resources, "help", [article("a", "Tea.")])
     stale = claim(resources, lease_seconds=-1)
-    prepared = prepare_document(resources, sandbox, stale)
+    generation = resources.generations.live()
+    prepared = prepare_document(resources, generation.engine(), sandbox, stale)
     assert prepared is not None
-    embed_documents(resources.engine, [prepared], call_tokens=1024)
+    embed_documents(generation.engine(), [prepared], call_tokens=1024)
     fresh = claim(resources)
     assert (fresh.version_id, fresh.attempt) == (stale.version_id, 2)
-    commit_document(resources, prepared)
+    commit_document(resources, generation, prepared)
     assert status(resources) == (Status.PROCESSING, None)
     assert search(resources) == {}
     prepared.claim = fresh
-    commit_document(resources, prepared)
-    commit_document(resources, prepared)
+    commit_document(resources, generation, prepared)
+    commit_document(resources, generation, prepared)
     assert status(resources) == (Status.READY, None)
     assert search(resources) == {"a": "Tea."}
 
@@ -313,13 +314,13 @@ def test_forward_passes_are_shared_by_documents(
 ) -> None:
     """Each with what it would have got alone."""
     calls = []
-    embed = resources.engine.embed
+    embed = resources.generations.live().engine().embed
 
     def count(items: Sequence[Item], *, dimensions: int | None = None) -> list[Embedding]:
         calls.append(len(items))
         return embed(items, dimensions=dimensions)
 
-    monkeypatch.setattr(resources.engine, "embed", count)
+    monkeypatch.setattr(resources.generations.live().engine(), "embed", count)
     put_documents(resources, "help", [article(f"{n}", f"Tea {n}. " * n) for n in range(1, 21)])
     assert work(resources, sandbox) is None
     assert calls == [20]
@@ -406,7 +407,7 @@ class ClearedTooLate(Event):
 
 def test_worker_that_is_stopped_as_it_turns_to_the_queue_does_stop(resources: Resources) -> None:
     arrived = ClearedTooLate()
-    resources.work_arrived = arrived
+    resources.signals.work_arrived = arrived
     worker = StoppableWorker(resources)
     assert arrived.clearing.wait(30)
     worker.tell()

@@ -38,6 +38,5 @@ def watch(monkeypatch: pytest.MonkeyPatch, loaded_engines: dict[str, Engine]) ->
             loaded_engines[checkpoint.fingerprint] = load_engine(checkpoint, settings)
         return WatchedEngine(loaded_engines[checkpoint.fingerprint], watch)
 
-    for module in ("app.runtime.resources", "app.services.quality.reembedding"):
-        monkeypatch.setattr(f"{module}.load_engine", load)
+    monkeypatch.setattr("app.runtime.resources.load_engine", load)
     return watch

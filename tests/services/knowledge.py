@@ -18,10 +18,9 @@ from app.domain import Embedding, Item, Task
 from app.embedding.engine import Engine
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
-from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
-from tests.named import list_collections
+from tests.named import list_collections, search_documents
 
 
 @dataclass(slots=True)
@@ -33,6 +32,8 @@ class Watch:
     """Texts of the units that were embedded, in order."""
     before_embedding: Callable[[str], None] = lambda text: None
     """Called with the text of each unit before it is embedded."""
+    before_asking: Callable[[], object] = lambda: None
+    """Called before a question is embedded."""
 
 
 class WatchedEngine:
@@ -57,6 +58,8 @@ class WatchedEngine:
         refuses: bool = False,
     ) -> list[Embedding]:
         for item in items:
+            if item.task is Task.QUERY:
+                self._watch.before_asking()
             if item.task is Task.PASSAGE:
                 self._watch.before_embedding(item.text)
                 self._watch.texts.append(item.text)

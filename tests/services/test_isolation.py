@@ -21,7 +21,6 @@ from app.domain import Comparison, Hit, Status
 from app.errors import Conflict, NotFound
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
-from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.conftest import article
@@ -34,6 +33,7 @@ from tests.named import (
     list_collections,
     list_documents,
     put_documents,
+    search_documents,
 )
 
 # Few of each, so that ids and contents meet across collections; blank text fails.

@@ -175,7 +175,7 @@ def _answer(resources: Resources, body: EmbeddingsIn, cancelled: Event) -> Embed
     tokens = sum(embedding.tokens for embedding in embeddings)
     kind = body.embedding_type or body.encoding_format
     return EmbeddingsOut(
-        model=resources.checkpoint.name,
+        model=resources.generations.live().checkpoint().name,
         data=[
             EmbeddingOut(
                 index=index,
@@ -208,14 +208,15 @@ def _encode(vector: Vector, kind: str) -> list[Any] | str:
 
 
 def _check_model(resources: Resources, asked: str) -> None:
-    served = resources.checkpoint.name
+    served = resources.generations.live().checkpoint().name
     if asked not in {"", served}:
         # Another model's vectors under its name would be stored beside real ones.
         raise NotFound(f"this service runs {served} and no other model", code="model_not_found")
 
 
 def _describe_model(resources: Resources) -> ModelOut:
-    checkpoint, engine = resources.checkpoint, resources.loaded_engine
+    generation = resources.generations.live()
+    checkpoint, engine = generation.checkpoint(), generation.loaded_engine
     return ModelOut(
         id=checkpoint.name,
         dimensions=checkpoint.dimensions,

@@ -9,8 +9,8 @@ from app.api.access import GuardedRoute, Opened, Reader
 from app.api.bodies import json_body, takes
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, QueryText
+from app.services.search.pipeline import check_query
 from app.services.search.rerank import rerank_texts
-from app.services.search.search import check_query
 
 router = APIRouter(
     prefix="/v1",

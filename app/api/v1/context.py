@@ -17,6 +17,7 @@ from app.api.v1.filters import Filters
 from app.api.v1.search import TookMs
 from app.domain import Scope
 from app.services.search.context import MAX_CONTEXT_TOKENS, build_context
+from app.services.search.pipeline import SearchRequest
 
 router = APIRouter(
     prefix="/v1",
@@ -92,14 +93,13 @@ def get_context(
 ) -> ContextOut:
     """Give what answers a question, for a prompt: whole articles where they fit, else passages."""
     also_in = caller.collections(body.also_in, Scope.READ)
-    context = build_context(
-        resources,
-        collection.name,
+    request = SearchRequest(
         body.query,
-        max_tokens=body.max_tokens,
+        (collection, *also_in),
         filters=body.filters.to_filter() if body.filters else None,
         min_score=body.min_score,
-        also_in=[ref.name for ref in also_in],
-        tokenizer=body.tokenizer,
+    )
+    context = build_context(
+        resources, request, max_tokens=body.max_tokens, tokenizer=body.tokenizer
     )
     return ContextOut.model_validate(context)

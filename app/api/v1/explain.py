@@ -18,6 +18,7 @@ from app.api.v1.filters import Filters
 from app.api.v1.search import PassageOut
 from app.domain import Mode, Scope
 from app.services.search.explain import Inquiry, State, explain_document
+from app.services.search.pipeline import SearchRequest
 from app.services.search.search import MAX_LIMIT
 
 router = APIRouter(
@@ -58,7 +59,7 @@ class StandingOut(Answer):
     gap: float | None
 
 
-class WordMatchOut(Answer):
+class TermMatchOut(Answer):
     """`count`: how often the article holds it; each place in its title counts three times."""
 
     term: str
@@ -70,12 +71,12 @@ class ReadingOut(Answer):
     model_tokens: int | None
     prompt: str | None
     adapter: str | None
-    words: list[WordMatchOut]
+    terms: list[TermMatchOut]
 
 
 class RankingOut(Answer):
     stages: dict[str, StandingOut]
-    """`unit`, `passage`, `words` and `match`, those that the mode looks at, and `fused`."""
+    """`unit`, `passage`, `lexical` and `match`, those that the mode looks at, and `fused`."""
     reading: ReadingOut
     passages: list[PassageOut]
     took_ms: dict[str, float]
@@ -110,17 +111,20 @@ def explain(
     """Say where a document stands for a question, and why."""
     if body.key_id is not None:
         caller.principal.require_everywhere(Scope.ADMIN)
-    inquiry = Inquiry(
-        collection=collection.name,
-        query=body.query,
-        document_id=body.document_id,
-        version=body.version,
-        mode=body.mode,
+    request = SearchRequest(
+        body.query,
+        [collection],
+        body.mode,
         limit=body.limit,
         filters=body.filters.to_filter() if body.filters else None,
         min_score=body.min_score,
-        passages=body.passages,
         dimensions=body.dimensions,
+    )
+    inquiry = Inquiry(
+        request,
+        body.document_id,
+        version=body.version,
+        passages=body.passages,
         key_id=body.key_id,
     )
     return ExplanationOut.model_validate(explain_document(resources, inquiry))

@@ -16,8 +16,8 @@ from app.api.v1.fields import (
 from app.api.v1.filters import Filters
 from app.domain import Mode, Scope
 from app.services.quality import feedback
-from app.services.search import search
-from app.services.search.search import MAX_LIMIT
+from app.services.search.pipeline import SearchRequest
+from app.services.search.search import MAX_LIMIT, search_documents
 
 router = APIRouter(
     prefix="/v1",
@@ -111,19 +111,17 @@ def search_collection(
     if body.generation is not None:
         # It can make the service load another model.
         caller.principal.require_scope(Scope.ADMIN)
-    result = search.search_documents(
-        resources.pin(body.generation),
-        collection.name,
+    request = SearchRequest(
         body.query,
+        (collection, *also_in),
+        body.mode,
         limit=body.limit,
         filters=body.filters.to_filter() if body.filters else None,
         min_score=body.min_score,
-        passages=body.passages,
-        mode=body.mode,
         dimensions=body.dimensions,
-        also_in=[ref.name for ref in also_in],
-        rerank=body.rerank,
+        generation=body.generation,
     )
+    result = search_documents(resources, request, passages=body.passages, rerank=body.rerank)
     answer = SearchOut.model_validate(result)
     return answer.model_copy(
         update={"query_id": feedback.record_query(resources, collection, result)}

@@ -73,7 +73,7 @@ def delete_collection(resources: Resources, ref: CollectionRef) -> int:
         session.flush()
         queries.delete_unused_originals(session)
     resources.erase_deleted()
-    resources.catch_up()
+    resources.generations.live().catch_up()
     return count
 
 

@@ -28,6 +28,7 @@ from app.db.models import (
 )
 from app.domain import Attributes, Stage, Status
 from app.errors import CorruptData, InvalidRequest, NotFound, QueueFull
+from app.runtime.index_follower import quarantine
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from ingest.commit import is_intact
@@ -224,7 +225,7 @@ def put_documents(
             )
             for document_id, (version, change) in zip(ids, put, strict=True)
         ]
-    resources.work_arrived.set()
+    resources.signals.work_arrived.set()
     return AcceptedUploads(job.id, tuple(accepted))
 
 
@@ -248,7 +249,7 @@ def get_document(
     except CorruptData as damage:
         if damage.version_id is None:
             raise
-        resources.quarantine(damage.version_id, str(damage))
+        quarantine(resources.database, damage.version_id, str(damage))
         return _read_document(
             resources, ref, document_id, with_text=False, with_versions=with_versions
         )
@@ -312,7 +313,7 @@ def delete_document(resources: Resources, ref: CollectionRef, document_id: str) 
         session.flush()
         size += queries.delete_unused_originals(session, uploads)
     complete = resources.erase_deleted()
-    resources.settle()
+    resources.generations.live().settle()
     return Erased(document.external_id, len(uploads), unit_count, passages or 0, size, complete)
 
 

@@ -135,7 +135,8 @@ def _examine_resources(resources: Resources) -> Iterator[Finding]:
 
 def _examine_model(resources: Resources) -> Iterator[Finding]:
     try:
-        checkpoint = resources.checkpoint
+        generation = resources.generations.live()
+        checkpoint = generation.checkpoint()
     except ModelUnavailable as error:
         yield Finding("problem", "model", str(error))
         return
@@ -155,8 +156,7 @@ def _examine_model(resources: Resources) -> Iterator[Finding]:
             "other languages set FOLIO_MODEL to jina-embeddings-v3",
         )
     try:
-        resources.check_fingerprint()
-        engine = resources.engine
+        engine = generation.engine()
     except ModelUnavailable as error:
         yield Finding("problem", "model", str(error))
         return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.domain import Item, Span, Task, Vector
 from app.embedding.engine import Engine
 from app.errors import InvalidRequest, TextTooLong
+from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 
 MAX_TEXTS = 2048
@@ -44,10 +45,10 @@ def embed_texts(
         empty = next(index for index, text in enumerate(texts) if not text)
         raise InvalidRequest(f"input {empty} is empty", code="empty_input")
     # The engine and what its checkpoint allows must be of one generation.
-    resources = resources.pin()
-    engine = resources.engine
+    generation = resources.generations.live()
+    engine = generation.engine()
     if dimensions is not None:
-        dimensions = _check_dimensions(engine, resources, dimensions)
+        dimensions = _check_dimensions(generation, dimensions)
     if late_chunking:
         return _embed_chunks(engine, texts, task, dimensions, is_cancelled)
     whole: dict[int, int] = {}
@@ -72,14 +73,15 @@ def embed_texts(
     ]
 
 
-def _check_dimensions(engine: Engine, resources: Resources, dimensions: int) -> int:
+def _check_dimensions(generation: ActiveGeneration, dimensions: int) -> int:
+    engine = generation.engine()
     if dimensions > engine.dimensions:
         raise InvalidRequest(
             f"this service gives vectors of {engine.dimensions} dimensions; {dimensions} were "
             "asked for",
             code="unsupported_dimensions",
         )
-    return resources.checkpoint.check_dimensions(dimensions)
+    return generation.checkpoint().check_dimensions(dimensions)
 
 
 def _embed_chunks(

@@ -31,13 +31,13 @@ def run_background(resources: Resources) -> Iterator[None]:
         yield
     finally:
         stopping.set()
-        resources.tasks_arrived.set()
+        resources.signals.tasks_arrived.set()
         thread.join(_STOP_SECONDS)
 
 
 def _work(resources: Resources, stopping: Event) -> None:
     while True:
-        resources.tasks_arrived.clear()
+        resources.signals.tasks_arrived.clear()
         # Asked after the clearing, which may have taken away the signal to stop.
         if stopping.is_set():
             store_queries(resources)
@@ -58,4 +58,4 @@ def _work(resources: Resources, stopping: Event) -> None:
         # A full or failing disk: the thread goes on when it is well again.
         except Exception as error:  # noqa: BLE001
             logger.error("background work waits after %s", type(error).__name__)
-        resources.tasks_arrived.wait(timeout=pause)
+        resources.signals.tasks_arrived.wait(timeout=pause)

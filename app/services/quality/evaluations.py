@@ -17,6 +17,7 @@ from app.evaluation.measures import DEPTH
 from app.evaluation.runner import Configuration, Evaluation, describe, evaluate
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, recall_collection, require_row
+from app.services.search.pipeline import SearchRequest
 from app.services.search.search import search_documents
 
 logger = logging.getLogger("folio")
@@ -44,7 +45,7 @@ def start_evaluation(
     """Store what is to be asked; the background thread asks it. Raises NotFound."""
     for configuration in configurations:
         if configuration.generation is not None:
-            resources.pin(configuration.generation)
+            resources.generations.get(configuration.generation)
     with resources.database.write() as session:
         collection = require_row(session, ref)
         row = EvaluationRow(
@@ -62,7 +63,7 @@ def start_evaluation(
         session.add(row)
         session.flush()
         info = _describe(row, collection.name)
-    resources.tasks_arrived.set()
+    resources.signals.tasks_arrived.set()
     return info
 
 
@@ -126,24 +127,24 @@ def ask_golden(
     configurations: Sequence[Configuration],
 ) -> Evaluation:
     """Ask a golden set through the search that answers everybody else."""
-    # Pinned once: what is live may change while the set is asked.
-    pinned = {c: resources.pin(c.generation) for c in configurations}
+    # Named once: what is live may change while the set is asked.
+    asked = {c: resources.generations.get(c.generation) for c in configurations}
     # Loaded, so that the first search does not pay for it; what is wrong with it ends this here.
-    for configuration, asked in pinned.items():
-        asked.catch_up()
+    for configuration, generation in asked.items():
+        generation.catch_up()
         if configuration.mode is not Mode.LEXICAL:
-            _ = asked.engine
+            generation.engine()
 
     def ask(query: str, configuration: Configuration) -> list[str]:
-        result = search_documents(
-            pinned[configuration],
-            collection.name,
+        request = SearchRequest(
             query,
+            [collection],
+            configuration.mode,
             limit=DEPTH,
-            passages=0,
-            mode=configuration.mode,
             dimensions=configuration.dimensions,
+            generation=asked[configuration].id,
         )
+        result = search_documents(resources, request, passages=0)
         return [hit.document_id for hit in result.results]
 
     return evaluate(

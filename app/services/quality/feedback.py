@@ -58,7 +58,7 @@ def record_query(resources: Resources, ref: CollectionRef, result: SearchResult)
         return None
     query_id = uuid.uuid4().hex
     hits = result.results[:_FOUND]
-    resources.asked_queries.put(
+    resources.signals.asked_queries.put(
         LoggedQuery(
             id=query_id,
             collection_id=ref.id,
@@ -77,7 +77,7 @@ def store_queries(resources: Resources) -> None:
     noted: list[LoggedQuery] = []
     while True:
         try:
-            noted.append(resources.asked_queries.get_nowait())
+            noted.append(resources.signals.asked_queries.get_nowait())
         except Empty:
             break
     oldest = utc_now() - timedelta(days=resources.settings.query_log_days)
@@ -206,7 +206,7 @@ def _group(resources: Resources, bad: Sequence[tuple[str, list[str]]]) -> list[G
 
 def _embed(resources: Resources, texts: Sequence[str]) -> list[Any]:
     vectors = []
-    engine = resources.pin().engine if texts else None
+    engine = resources.generations.live().engine() if texts else None
     for text in texts:
         assert engine is not None
         try:

@@ -11,7 +11,8 @@ from app.db.models import AdapterRow, Generation
 from app.domain import GenerationState, Mode
 from app.errors import Conflict, FolioError, InvalidRequest
 from app.evaluation.golden import GoldenQuery
-from app.runtime.resources import Resources, TrainingProgress
+from app.runtime.resources import Resources
+from app.runtime.signals import TrainingProgress
 from app.services.access.collections import CollectionRef, recall_named
 from app.services.quality.evaluations import load_golden
 from app.services.quality.feedback import learn_golden, same_text
@@ -108,22 +109,22 @@ def train_generation(
         load_golden(gate.get("queries", [])),
         with_feedback=asked["feedback"],
     )
-    teaching = resources.pin(asked["start"])
-    progress = TrainingProgress(resources.training, generation_id)
+    teaching = resources.generations.get(asked["start"])
+    progress = TrainingProgress(resources.signals.training, generation_id)
     with progress:
-        lessons, pool = mine_lessons(teaching, collection, taught.queries)
+        lessons, pool = mine_lessons(resources, teaching, collection, taught.queries)
         if len(lessons) < MIN_PAIRS:
             raise TooFewPairs(len(lessons), "were found among the first hundred hits")
-        weights = WEIGHTS[Mode.HYBRID]
+        weights = WEIGHTS[Mode.HYBRID].by_stage
         fit = fit_query_adapter(
-            teaching.checkpoint,
+            teaching.checkpoint(),
             lessons,
             pool,
             RankingWeights(
                 # What one passage holds of a question's words is not known here: half is usual.
-                weights.unit,
-                weights.passage + weights.match / 2,
-                weights.lexical,
+                weights["unit"],
+                weights["passage"] + weights["match"] / 2,
+                weights["lexical"],
             ),
             on_progress=progress.report,
             is_stopping=is_stopping,
@@ -148,7 +149,7 @@ def train_generation(
             f"nothing was learned from {fit.pairs} questions: {fit.held_out} others rank no better"
         )
     logger.info("generation %d was trained on %d questions", generation_id, fit.pairs)
-    identity = teaching.checkpoint.with_query_adapter(fit.adapter)
+    identity = teaching.checkpoint().with_query_adapter(fit.adapter)
     with resources.database.write() as session:
         stored = session.get(Generation, generation_id)
         if stored is None or stored.state != GenerationState.BUILDING:

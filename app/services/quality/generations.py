@@ -25,7 +25,9 @@ from app.errors import (
 )
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.runner import Configuration, find_main, summarize
-from app.runtime.resources import Resources, TrainingProgress, TrainingStep, describe_generation
+from app.runtime.generations import describe_generation
+from app.runtime.resources import Resources
+from app.runtime.signals import TrainingProgress, TrainingStep
 from app.services.access.collections import CollectionRef, recall_named
 from app.services.quality.evaluations import ask_golden, dump_golden, load_golden
 from app.services.quality.fine_tuning import describe_training, train_generation
@@ -126,7 +128,7 @@ def request_generation(
             same = made
         same.state, same.gate, same.message = made.state, made.gate, None
         info = describe_row(session, same)
-    resources.tasks_arrived.set()
+    resources.signals.tasks_arrived.set()
     return info
 
 
@@ -156,14 +158,14 @@ def list_generations(resources: Resources) -> list[GenerationInfo]:
     """Return all generations, the oldest first."""
     with resources.database.read() as session:
         rows = session.scalars(select(Generation).order_by(Generation.id))
-        return [describe_row(session, row, resources.training.get(row.id)) for row in rows]
+        return [describe_row(session, row, resources.signals.training.get(row.id)) for row in rows]
 
 
 def get_generation(resources: Resources, generation_id: int) -> GenerationInfo:
     """Return one generation; raises NotFound."""
     with resources.database.read() as session:
         row = _require(session, generation_id)
-        return describe_row(session, row, resources.training.get(row.id))
+        return describe_row(session, row, resources.signals.training.get(row.id))
 
 
 def roll_back(resources: Resources, generation_id: int) -> GenerationInfo:
@@ -200,7 +202,7 @@ def remove_generation(resources: Resources, generation_id: int) -> None:
                 code="generation_in_use",
             )
         session.delete(generation)
-    resources.forget(generation_id, whole=True)
+    resources.generations.forget(generation_id, model=True)
     resources.erase_deleted()
 
 
@@ -292,12 +294,12 @@ def _go_live(
 
     An article that came since it was built is embedded first: none is out of reach for a moment.
     """
-    pinned = resources.pin(generation_id)
+    upcoming = resources.generations.get(generation_id)
     # Warm before the first search needs them.
-    _ = pinned.engine
+    engine = upcoming.engine()
     while not is_stopping():
         _embed_missing(resources, generation_id, is_stopping)
-        pinned.catch_up()
+        upcoming.catch_up()
         with resources.database.read() as session:
             former = queries.find_live_generation(session)
             former_id = None if former is None else former.id
@@ -308,20 +310,21 @@ def _go_live(
         receipts = {
             version_id: receipt
             for version_id in version_ids
-            if (receipt := count_receipt(resources, pinned.engine, version_id, vector_set))
+            if (receipt := count_receipt(resources, engine, version_id, vector_set))
         }
         with resources.database.write() as session:
             generation = _require(session, generation_id)
             if _find_missing(session, generation.vector_set, 1):
                 continue
-            configured = resources.configured_checkpoint.fingerprint
+            configured = resources.generations.configured_checkpoint().fingerprint
             generation.replaced = None if configured == generation.fingerprint else configured
             generation.state, generation.message = GenerationState.READY, message
             if report is not None:
                 generation.gate = {**(generation.gate or {}), "report": report}
             set_live(session, generation_id, receipts)
+        resources.generations.refresh()
         if former_id is not None:
-            resources.forget(former_id, whole=False)
+            resources.generations.forget(former_id, model=False)
         return
 
 
@@ -340,7 +343,7 @@ def _embed_missing(
         if not missing:
             break
         # A tuned generation reads articles as the one does whose vectors it shares.
-        engine = resources.pin(vector_set).engine
+        engine = resources.generations.get(vector_set).engine()
         for version_id, external_id in missing:
             if is_stopping():
                 return

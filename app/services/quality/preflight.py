@@ -14,17 +14,21 @@ from sqlalchemy.orm import Session
 from app.db import queries
 from app.db.models import Generation
 from app.domain import Article, Item, Mode, Span, Task, Vector
+from app.embedding.engine import Engine
 from app.evaluation.golden import GoldenQuery
 from app.index.analysis import TermCounts, count_article_terms
 from app.index.bm25 import pack_terms
-from app.runtime.resources import Indexes, Resources, read_indexes
+from app.runtime.generations import ActiveGeneration
+from app.runtime.index_follower import read_indexes
+from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from app.services.articles.documents import Upload, normalize_id, put_version
 from app.services.search.candidates import Question
 from app.services.search.passages import rank_articles
-from app.services.search.search import check_query
-from ingest.commit import EmbeddedArticle, store_article
-from ingest.pipeline import apply_declared, embed_article
+from app.services.search.pipeline import check_query
+from app.services.search.snapshot import Snapshot
+from ingest.commit import store_article
+from ingest.parse_and_cut import EmbeddedArticle, embed_cut, parse_and_cut
 from ingest.sandbox import Sandbox
 
 NEAR_DUPLICATE = 0.7
@@ -111,22 +115,25 @@ def preflight(
     Golden queries are asked, and the titles of the nearest articles. Raises what an upload raises
     and, at once, what would make the document fail.
     """
-    resources = resources.pin()
+    generation = resources.generations.live()
     for query in golden:
         check_query(query.text)
-    prepared = _prepare(resources, sandbox, replace(upload, id=normalize_id(upload.id)))
+    upload = replace(upload, id=normalize_id(upload.id))
+    prepared = _prepare(generation, sandbox, upload, resources.settings.passage_tokens)
     terms = count_article_terms(prepared.article.title, prepared.article.text)
     with resources.database.read() as session:
         collection_id = require_row(session, ref).id
         replaces = queries.find_document(session, collection_id, prepared.upload.id) is not None
-        neighbours = _find_neighbours(resources, session, collection_id, prepared)
+        neighbours = _find_neighbours(generation, session, collection_id, prepared)
     twins = tuple(
         Twin(document_id, round(similarity, 3))
         for document_id, _, others in neighbours
         if (similarity := _similarity(terms, others)) >= NEAR_DUPLICATE
     )
-    probes = _make_probes(resources, golden, [title for _, title, _ in neighbours if title])
-    before, after = _rank_both(resources, ref, prepared, probes, terms)
+    probes = _make_probes(
+        generation.engine(), golden, [title for _, title, _ in neighbours if title]
+    )
+    before, after = _rank_both(resources, generation, ref, prepared, probes, terms)
     changes = [
         _compare(prepared.upload.id, probe, *ranked)
         for probe, *ranked in zip(probes, before, after, strict=True)
@@ -163,23 +170,27 @@ def find_uncovered(article: Article, embedded: EmbeddedArticle) -> tuple[Uncover
     return tuple(found)
 
 
-def _prepare(resources: Resources, sandbox: Sandbox, upload: Upload) -> _Prepared:
-    parsed = sandbox.parse(upload.media_type, upload.data)
-    article = apply_declared(parsed, upload.declared())
-    embedded = embed_article(
-        resources.engine,
-        article,
-        passage_tokens=resources.settings.passage_tokens,
-        source_bytes=len(upload.data),
+def _prepare(
+    generation: ActiveGeneration, sandbox: Sandbox, upload: Upload, passage_tokens: int
+) -> _Prepared:
+    engine = generation.engine()
+    parsed, cut = parse_and_cut(
+        sandbox,
+        engine,
+        upload.media_type,
+        upload.data,
+        upload.declared(),
+        passage_tokens=passage_tokens,
     )
-    return _Prepared(upload, parsed, article, embedded)
+    embedded = embed_cut(engine, cut, source_bytes=len(upload.data))
+    return _Prepared(upload, parsed, cut.article, embedded)
 
 
 def _find_neighbours(
-    resources: Resources, session: Session, collection_id: int, prepared: _Prepared
+    generation: ActiveGeneration, session: Session, collection_id: int, prepared: _Prepared
 ) -> list[tuple[str, str, TermCounts]]:
     """Return (id, title, terms) of the articles nearest to any unit, but for the one replaced."""
-    indexes = resources.catch_up()
+    indexes = generation.catch_up()
     if indexes is None:
         return []
     near: dict[int, None] = {}
@@ -192,7 +203,7 @@ def _find_neighbours(
         (
             version.external_id,
             version.title,
-            count_article_terms(version.title, texts[version.version_id][0] or ""),
+            count_article_terms(version.title, texts[version.version_id].text or ""),
         )
         for version in versions.values()
         if version.external_id != prepared.upload.id
@@ -208,18 +219,19 @@ def _similarity(ours: TermCounts, theirs: TermCounts) -> float:
 
 
 def _make_probes(
-    resources: Resources, golden: Sequence[GoldenQuery], titles: Sequence[str]
+    engine: Engine, golden: Sequence[GoldenQuery], titles: Sequence[str]
 ) -> list[_Probe]:
     queries_asked = [(query, True) for query in golden]
     queries_asked += [(GoldenQuery(title, title, {}), False) for title in dict.fromkeys(titles)]
     return [
-        _Probe(query, is_golden, resources.engine.embed([Item(query.text, Task.QUERY)])[0].vector)
+        _Probe(query, is_golden, engine.embed([Item(query.text, Task.QUERY)])[0].vector)
         for query, is_golden in queries_asked
     ]
 
 
 def _rank_both(
     resources: Resources,
+    generation: ActiveGeneration,
     ref: CollectionRef,
     prepared: _Prepared,
     probes: Sequence[_Probe],
@@ -231,13 +243,13 @@ def _rank_both(
     with resources.database.write() as session:
         collection = require_row(session, ref)
         live = queries.find_live_generation(session)
-        before = _rank(session, live, probes, collection.id)
+        before = _rank(session, live, probes, ref)
         version, change = put_version(session, collection, prepared.upload.id, prepared.upload)
         if change != "content":
             after = before
         else:
             store_article(
-                resources,
+                generation,
                 session,
                 version,
                 prepared.parsed,
@@ -247,7 +259,7 @@ def _rank_both(
             )
             session.flush()
             live = queries.find_live_generation(session)
-            after = _rank(session, live, probes, collection.id)
+            after = _rank(session, live, probes, ref)
         session.rollback()
     # What SQLite spilled into its log of an article that may never be published.
     resources.erase_deleted()
@@ -255,17 +267,17 @@ def _rank_both(
 
 
 def _rank(
-    session: Session, live: Generation | None, probes: Sequence[_Probe], collection_id: int
+    session: Session, live: Generation | None, probes: Sequence[_Probe], collection: CollectionRef
 ) -> list[list[str]]:
     if live is None:
         return [[] for _ in probes]
-    indexes: Indexes = read_indexes(session, live, {})
+    snapshot = Snapshot(session, read_indexes(session, live, {}))
     rankings = []
     for probe in probes:
         question = Question.of(probe.query.text, Mode.HYBRID, probe.vector)
-        ranking = rank_articles(session, indexes, question, (collection_id,), limit=_RANKED)
-        ranked = ranking.candidates[:_RANKED] if ranking else []
-        rankings.append([candidate.version.external_id for candidate in ranked])
+        ranked = rank_articles(snapshot, question, [collection], limit=_RANKED)
+        first = ranked.candidates[:_RANKED]
+        rankings.append([candidate.version.external_id for candidate in first])
     return rankings
 
 

@@ -10,12 +10,11 @@ from sqlalchemy.orm import Session
 from app.db import queries
 from app.db.models import Document, Generation, PassageRow, UnitRow, Version
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine
 from app.errors import CorruptData, FolioError, UnreadableDocument
 from app.runtime.resources import Resources
 from app.services.articles.documents import read_text
 from ingest.commit import read_article, store_units
-from ingest.pipeline import count_text_tokens, embed_article
+from ingest.parse_and_cut import count_text_tokens, embed_article
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +48,12 @@ def reembed(
     Resumable: an interrupted run goes on where it stopped. The switch and the removal of the old
     vectors are one transaction. Raises ReembedRefused when an article does not fit the new model.
     """
+    fingerprint = resources.generations.live().checkpoint().fingerprint
     with resources.database.read() as session:
         live = queries.find_live_generation(session)
-        if live is not None and live.fingerprint == resources.checkpoint.fingerprint:
+        if live is not None and live.fingerprint == fingerprint:
             return Reembedded(live.id, live.fingerprint, 0)
-    engine = load_engine(resources.checkpoint, resources.settings)
+    engine = resources.generations.load_configured()
     generation_id = _open_generation(resources, engine)
     with resources.database.read() as session:
         embedded = set(
@@ -80,13 +80,15 @@ def reembed(
     if failed:
         raise ReembedRefused(failed)
     _switch(resources, generation_id, receipts)
-    resources.catch_up()
-    return Reembedded(generation_id, resources.checkpoint.fingerprint, len(versions))
+    resources.generations.refresh()
+    resources.generations.live().catch_up()
+    return Reembedded(generation_id, fingerprint, len(versions))
 
 
 def _open_generation(resources: Resources, engine: Engine) -> int:
     """Return the generation that an earlier run began for this model, or a new one."""
-    checkpoint = resources.checkpoint
+    active = resources.generations.live()
+    checkpoint = active.checkpoint()
     with resources.database.write() as session:
         # Tuned ones first, and without the one whose vectors a tuned one answers from.
         others = session.scalars(
@@ -101,7 +103,7 @@ def _open_generation(resources: Resources, engine: Engine) -> int:
             if live is None or live.vectors_of != generation.id:
                 session.delete(generation)
                 session.flush()
-        generation = resources.make_generation(engine, is_live=False)
+        generation = active.describe(engine, is_live=False)
         session.add(generation)
         session.flush()
         return generation.id

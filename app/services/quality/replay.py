@@ -1,7 +1,7 @@
 """Logged questions asked again of two generations: without judgements, but as people ask."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -12,8 +12,9 @@ from app.db.models import Collection, LoggedQuery
 from app.domain import Mode
 from app.errors import FolioError
 from app.runtime.resources import Resources
-from app.services.access.collections import CollectionRef, recall_collection
+from app.services.access.collections import recall_collection
 from app.services.quality.feedback import same_text, store_queries
+from app.services.search.pipeline import SearchRequest
 from app.services.search.search import search_documents
 
 MAX_REPLAYED = 200
@@ -57,10 +58,9 @@ def replay_log(resources: Resources, live_id: int, generation_id: int) -> Replay
 
     Searches by words are left out: they are the same for every generation.
     """
-    before, after = resources.pin(live_id), resources.pin(generation_id)
     pairs = [
-        (_ask(before, collection, text, mode), _ask(after, collection, text, mode))
-        for collection, text, mode in _read_log(resources)
+        (_ask(resources, request, live_id), _ask(resources, request, generation_id))
+        for request in _read_log(resources)
     ]
     # What fails on the live one as well says nothing of the new one.
     pairs = [(ours, theirs) for ours, theirs in pairs if ours.found is not None]
@@ -77,9 +77,9 @@ def replay_log(resources: Resources, live_id: int, generation_id: int) -> Replay
     )
 
 
-def _read_log(resources: Resources) -> list[tuple[CollectionRef, str, Mode]]:
+def _read_log(resources: Resources) -> list[SearchRequest]:
     store_queries(resources)
-    distinct: dict[tuple[int, str], tuple[CollectionRef, str, Mode]] = {}
+    distinct: dict[tuple[int, str], SearchRequest] = {}
     with resources.database.read() as session:
         rows = session.execute(
             select(Collection.id, LoggedQuery.text, LoggedQuery.mode)
@@ -90,19 +90,18 @@ def _read_log(resources: Resources) -> list[tuple[CollectionRef, str, Mode]]:
         )
         for collection_id, text, mode in rows:
             collection = recall_collection(session, collection_id)
-            distinct.setdefault((collection.id, same_text(text)), (collection, text, Mode(mode)))
+            request = SearchRequest(text, [collection], Mode(mode), limit=_DEPTH)
+            distinct.setdefault((collection_id, same_text(text)), request)
             if len(distinct) == MAX_REPLAYED:
                 break
     return list(distinct.values())
 
 
-def _ask(resources: Resources, collection: CollectionRef, text: str, mode: Mode) -> _Asked:
+def _ask(resources: Resources, request: SearchRequest, generation_id: int) -> _Asked:
     started = perf_counter()
     found: tuple[str, ...] | None = None
     try:
-        result = search_documents(
-            resources, collection.name, text, limit=_DEPTH, passages=1, mode=mode
-        )
+        result = search_documents(resources, replace(request, generation=generation_id))
         found = tuple(hit.document_id for hit in result.results)
     except FolioError:
         # Counted by the caller; which question it was stays out of the log.

@@ -14,17 +14,14 @@ from app.embedding.adapter_tuning import Lesson, Pool
 from app.errors import CorruptData
 from app.evaluation.golden import GoldenQuery
 from app.index.analysis import TermCounts, count_query_terms
-from app.runtime.resources import Indexes, Resources
-from app.services.access.collections import CollectionRef, require_row
-from app.services.search.candidates import (
-    CANDIDATES,
-    Candidate,
-    Question,
-    rank_candidates,
-    read_current,
-)
+from app.runtime.generations import ActiveGeneration
+from app.runtime.index_follower import Indexes
+from app.runtime.resources import Resources
+from app.services.access.collections import CollectionRef
+from app.services.search.candidates import CANDIDATES, Candidate, rank_candidates
+from app.services.search.pipeline import ask
 from app.services.search.scoring import log_odds
-from app.services.search.search import embed_query
+from app.services.search.snapshot import snapshots
 
 HARD_NEGATIVES = 8
 FALSE_NEGATIVE_MARGIN = 1.0
@@ -43,44 +40,49 @@ class _Draft:
 
 
 def mine_lessons(
-    resources: Resources, ref: CollectionRef, golden: Sequence[GoldenQuery]
+    resources: Resources,
+    generation: ActiveGeneration,
+    collection: CollectionRef,
+    golden: Sequence[GoldenQuery],
 ) -> tuple[list[Lesson], Pool]:
-    """Return what the questions are taught with, by the ranking of the generation that is asked.
+    """Return training examples for the questions, by the ranking of a generation.
 
     A question none of whose documents is among the first hundred of the ranking is left out: it is
-    too far off to be taught by a small step. Raises NotFound for a collection that is none.
+    too far off for a small step.
     """
-    resources = resources.pin()
-    with resources.database.read() as session:
-        collection_id = require_row(session, ref).id
     drafts = []
     for query in golden:
-        draft = _draft(resources, collection_id, query)
+        draft = _draft(resources, generation, collection, query)
         if draft is not None:
             drafts.append(draft)
+    lessons: list[Lesson] = []
+    pool = Pool.empty()
+    for attempt in snapshots(resources, generation):
+        with attempt as snapshot:
+            session, indexes = snapshot.session, snapshot.indexes
+            wanted = sorted({i for draft in drafts for i in (*draft.right, *draft.negatives)})
+            if not wanted:
+                break
+            versions = queries.find_live_versions(session, wanted)
+            ids = [i for i in wanted if i in versions]
+            pool, kept = _read_pool(session, indexes, {i: versions[i].id for i in ids})
+            places = {document_id: row for row, document_id in enumerate(kept)}
+            placed = [_place(indexes, collection.id, draft, places) for draft in drafts]
+            lessons = [lesson for lesson in placed if lesson.right]
+    return lessons, pool
 
-    def read(session: Session, indexes: Indexes) -> tuple[list[Lesson], Pool] | None:
-        wanted = sorted({i for draft in drafts for i in (*draft.right, *draft.negatives)})
-        versions = queries.find_live_versions(session, wanted)
-        ids = [i for i in wanted if i in versions]
-        pool, kept = _read_pool(session, indexes, {i: versions[i].id for i in ids})
-        places = {document_id: row for row, document_id in enumerate(kept)}
-        lessons = [_place(indexes, collection_id, draft, places) for draft in drafts]
-        return [lesson for lesson in lessons if lesson.right], pool
 
-    found = read_current(resources, read) if drafts else None
-    return ([], Pool.empty()) if found is None else found[0]
-
-
-def _draft(resources: Resources, collection_id: int, query: GoldenQuery) -> _Draft | None:
-    vector = embed_query(resources, query.text, Mode.HYBRID)
-    question = Question.of(query.text, Mode.HYBRID, vector)
-
-    def read(session: Session, indexes: Indexes) -> list[Candidate] | None:
-        return rank_candidates(session, indexes, question, (collection_id,), limit=CANDIDATES)
-
-    found = read_current(resources, read)
-    ranked = [] if found is None else found[0]
+def _draft(
+    resources: Resources,
+    generation: ActiveGeneration,
+    collection: CollectionRef,
+    query: GoldenQuery,
+) -> _Draft | None:
+    question = ask(generation, query.text, Mode.HYBRID)
+    ranked: list[Candidate] = []
+    for attempt in snapshots(resources, generation):
+        with attempt as snapshot:
+            ranked = rank_candidates(snapshot, question, [collection], limit=CANDIDATES)
     right = [c for c in ranked if c.version.external_id in query.relevant]
     if not right:
         return None

@@ -58,15 +58,15 @@ def request_tuning(
         with_feedback=request.feedback,
     )
     check_gate(gate)
-    live = resources.pin()
-    if live.generation_id is None:
+    live = resources.generations.live()
+    if live.id is None:
         raise Conflict("nothing was embedded yet", code="nothing_embedded")
     live.check_fingerprint()
-    _require_adapters(live.checkpoint, is_remote=bool(resources.settings.model_url))
+    _require_adapters(live.checkpoint(), is_remote=bool(resources.settings.model_url))
     with resources.database.write() as session:
         require_none_building(session)
         parent = queries.find_live_generation(session)
-        if parent is None or parent.id != live.generation_id:
+        if parent is None or parent.id != live.id:
             raise Conflict("another generation went live meanwhile", code="generation_is_live")
         settings = resources.settings
         # Nothing is made with it before it is trained; then it gets the fingerprint of its adapter.
@@ -97,7 +97,7 @@ def request_tuning(
         session.add(made)
         session.flush()
         info = describe_row(session, made)
-    resources.tasks_arrived.set()
+    resources.signals.tasks_arrived.set()
     return info
 
 

@@ -1,9 +1,9 @@
 """From a question to ranked candidates: what each stage finds, and one score of all of it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TypeVar
+from typing import Protocol
 from zlib import crc32
 
 import numpy as np
@@ -12,17 +12,18 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.domain import Filter, Mode, Vector
-from app.errors import CorruptData
 from app.index.analysis import TermCounts, count_query_terms, name_query_terms
-from app.index.flat import Ids
-from app.runtime.resources import Indexes, Resources
-from app.services.search.scoring import StageScores, match, score
-
-T = TypeVar("T")
+from app.index.bm25 import LexicalIndex, LexicalScores
+from app.index.flat import FlatIndex, Ids
+from app.runtime.index_follower import Indexes
+from app.services.access.collections import CollectionRef
+from app.services.search.scoring import Stages, match, score
+from app.services.search.snapshot import OutOfDate, Snapshot
 
 # Documents that each stage proposes; the passages of all of them are scored.
 CANDIDATES = 100
-# So few that a filter keeps are all proposed: no stage could leave out one that the others lift.
+# A filter that keeps no more than this has all of them proposed: no stage could leave out one that
+# the others lift.
 _ALL_PROPOSED = 400
 
 
@@ -68,96 +69,128 @@ class Candidate:
 
     version: queries.FoundVersion
     score: float
-    stages: StageScores
+    stages: Stages
     passages: PassageScores
     is_damaged: bool
     """Whether its passage vectors fail their checksum; it ranks without them."""
-    held: float
-    """The share of the query's word weight that it holds anywhere; 0 where words do not count."""
+    coverage: float
+    """The share of the query's term weight that it holds anywhere; 0 where words do not count."""
+
+
+class Retriever(Protocol):
+    """What proposes documents of a collection for one question, and scores what others propose."""
+
+    stage: str
+    """The name of its scores."""
+    unit_ids: set[int]
+    """Units that it found: a snapshot that lacks one of them is out of date."""
+    coverage: dict[int, float]
+    """The share of the query's term weight that documents hold anywhere, where it counts terms."""
+
+    def propose(
+        self, collection_id: int, *, limit: int, allowed: Ids | None
+    ) -> Mapping[int, float]:
+        """Return up to `limit` documents with their scores, best first."""
+
+    def score(self, collection_id: int, document_ids: Sequence[int]) -> Mapping[int, float]:
+        """Return the scores of those of these documents that the collection holds."""
 
 
 @dataclass(slots=True)
-class _Found:
-    """What the indexes say of the documents they propose, by document id."""
+class UnitRetriever:
+    """By the inner product of the query with a document's best unit."""
 
-    units: dict[int, tuple[int, float]]
-    """Best unit and its score."""
-    lexical: dict[int, float]
-    held: dict[int, float]
-    """The share of the query's word weight that a document holds anywhere."""
+    index: FlatIndex
+    query: Vector
+    stage: str = "unit"
+    unit_ids: set[int] = field(default_factory=set)
+    coverage: dict[int, float] = field(default_factory=dict)
 
-    @property
-    def document_ids(self) -> list[int]:
-        return list(self.units | self.lexical)
+    def propose(self, collection_id: int, *, limit: int, allowed: Ids | None) -> dict[int, float]:
+        hits = self.index.search(self.query, collection_id, limit=limit, allowed=allowed)
+        self.unit_ids.update(hit.unit_id for hit in hits)
+        return {hit.document_id: hit.score for hit in hits}
+
+    def score(self, collection_id: int, document_ids: Sequence[int]) -> dict[int, float]:
+        if not document_ids:
+            return {}
+        hits = self.index.score(self.query, collection_id, np.array(document_ids, dtype=np.int64))
+        self.unit_ids.update(hit.unit_id for hit in hits)
+        return {hit.document_id: hit.score for hit in hits}
 
 
-def read_current(
-    resources: Resources, read: Callable[[Session, Indexes], T | None]
-) -> tuple[T, Indexes] | None:
-    """Return what `read` makes of the indexes at the last commit, and these indexes.
+@dataclass(slots=True)
+class LexicalRetriever:
+    """By BM25 over the terms of the query."""
 
-    It is called again when it returns None, which says that a document was deleted or replaced
-    since the indexes looked, and when it met a damaged document, which then is out of every answer.
-    None while nothing was ever embedded.
-    """
-    while True:
-        indexes = resources.catch_up()
-        if indexes is None:
-            return None
-        try:
-            with resources.precedence.taken(), resources.database.read() as session:
-                answer = read(session, indexes)
-        except CorruptData as damage:
-            if damage.version_id is None:
-                raise
-            resources.quarantine(damage.version_id, str(damage))
-        else:
-            if answer is not None:
-                return answer, indexes
+    index: LexicalIndex
+    terms: TermCounts
+    stage: str = "lexical"
+    unit_ids: set[int] = field(default_factory=set)
+    coverage: dict[int, float] = field(default_factory=dict)
+    _scored: dict[int, LexicalScores] = field(default_factory=dict)
+
+    def propose(self, collection_id: int, *, limit: int, allowed: Ids | None) -> dict[int, float]:
+        lexical = self._score_all(collection_id)
+        best = dict(lexical.best(limit, allowed))
+        self.coverage |= lexical.held_shares(list(best))
+        return best
+
+    def score(self, collection_id: int, document_ids: Sequence[int]) -> dict[int, float]:
+        lexical = self._score_all(collection_id)
+        self.coverage |= lexical.held_shares(document_ids)
+        return lexical.of(document_ids)
+
+    def _score_all(self, collection_id: int) -> LexicalScores:
+        if collection_id not in self._scored:
+            self._scored[collection_id] = self.index.score(self.terms, collection_id)
+        return self._scored[collection_id]
+
+
+def make_retrievers(indexes: Indexes, question: Question) -> list[Retriever]:
+    """Return what proposes documents for a question, by its mode."""
+    made: list[Retriever] = []
+    if question.vector is not None:
+        made.append(UnitRetriever(indexes.vectors, question.vector))
+    if question.mode is not Mode.DENSE:
+        made.append(LexicalRetriever(indexes.terms, question.terms))
+    return made
 
 
 def rank_candidates(
-    session: Session,
-    indexes: Indexes,
+    snapshot: Snapshot,
     question: Question,
-    collection_ids: Sequence[int],
+    collections: Sequence[CollectionRef],
     *,
     limit: int,
     filters: Filter | None = None,
-) -> list[Candidate] | None:
+) -> list[Candidate]:
     """Return at least `limit` candidates, best first, if as many are allowed and found.
 
-    Those of a hybrid search have the greatest score that they can have once they are read.
-
-    None means that a document changed since the indexes looked: look again.
+    Those of a hybrid search have the greatest score that they can have once they are read. Raises
+    OutOfDate when a document changed since the indexes looked.
     """
-    found = _Found({}, {}, {})
-    for collection_id in collection_ids:
-        allowed = None
-        proposed = max(limit, CANDIDATES)
-        if filters is not None:
-            allowed = queries.filter_documents(session, collection_id, filters)
-            if len(allowed) <= _ALL_PROPOSED:
-                proposed = max(limit, len(allowed))
-        some = _propose(indexes, question, collection_id, proposed, allowed)
-        found.units |= some.units
-        found.lexical |= some.lexical
-        found.held |= some.held
-    versions = queries.find_live(session, found.document_ids)
-    if len(versions) < len(found.document_ids):
-        return None
-    passages = _score_passages(session, indexes, question, versions, found)
-    if passages is None:
-        return None
+    session, indexes = snapshot.session, snapshot.indexes
+    retrievers = make_retrievers(indexes, question)
+    found: dict[int, dict[str, float]] = {}
+    for collection in collections:
+        found |= _propose(session, retrievers, collection.id, limit, filters)
+    versions = queries.find_live(session, list(found))
+    if len(versions) < len(found):
+        raise OutOfDate
+    unit_ids = {unit_id for retriever in retrievers for unit_id in retriever.unit_ids}
+    passages = _score_passages(session, indexes, question, versions, unit_ids)
+    covered = {i: share for retriever in retrievers for i, share in retriever.coverage.items()}
     candidates = []
     for document_id, version in versions.items():
-        _, unit_score = found.units.get(document_id, (None, None))
+        stages = found[document_id]
         # Without its passages a document ranks as if its unit were its best one.
-        passage_score = passages.best.get(document_id, unit_score)
-        stages = StageScores(unit_score, passage_score, found.lexical.get(document_id))
+        best = passages.best.get(document_id, stages.get("unit"))
+        coverage = covered.get(document_id, 0.0)
+        if best is not None:
+            stages["passage"] = best
         if question.mode is Mode.HYBRID:
-            most = match(passage_score or 0.0, found.held.get(document_id, 0.0))
-            stages = replace(stages, match=most)
+            stages["match"] = match(best or 0.0, coverage)
         candidates.append(
             Candidate(
                 version,
@@ -165,39 +198,42 @@ def rank_candidates(
                 stages,
                 passages.of.get(document_id, _NO_PASSAGES),
                 document_id in passages.damaged,
-                found.held.get(document_id, 0.0),
+                coverage,
             )
         )
     return sorted(candidates, key=lambda c: (-c.score, c.version.document_id))
 
 
 def _propose(
-    indexes: Indexes,
-    question: Question,
+    session: Session,
+    retrievers: Sequence[Retriever],
     collection_id: int,
     limit: int,
-    allowed: Ids | None,
-) -> _Found:
-    """Return the documents that either stage puts first, each scored by both."""
-    wanted: dict[int, None] = {}
-    found = _Found({}, {}, {})
-    if question.vector is not None:
-        for hit in indexes.vectors.search(
-            question.vector, collection_id, limit=limit, allowed=allowed
-        ):
-            found.units[hit.document_id] = hit.unit_id, hit.score
-            wanted[hit.document_id] = None
-    if question.mode is not Mode.DENSE:
-        lexical = indexes.terms.score(question.terms, collection_id)
-        wanted |= dict.fromkeys(document_id for document_id, _ in lexical.best(limit, allowed))
-        found.lexical = lexical.of(list(wanted))
-        found.held = lexical.held_shares(list(wanted))
-    if question.vector is not None:
-        missing = np.array([i for i in wanted if i not in found.units], dtype=np.int64)
-        if len(missing):
-            for hit in indexes.vectors.score(question.vector, collection_id, missing):
-                found.units[hit.document_id] = hit.unit_id, hit.score
-    return found
+    filters: Filter | None,
+) -> dict[int, dict[str, float]]:
+    """Return the documents that any retriever puts first, each scored by all of them."""
+    allowed, proposed = None, max(limit, CANDIDATES)
+    if filters is not None:
+        allowed = queries.filter_documents(session, collection_id, filters)
+        if len(allowed) <= _ALL_PROPOSED:
+            proposed = max(limit, len(allowed))
+    by_stage = {
+        retriever.stage: dict(retriever.propose(collection_id, limit=proposed, allowed=allowed))
+        for retriever in retrievers
+    }
+    wanted = list({document_id: None for scores in by_stage.values() for document_id in scores})
+    for retriever in retrievers:
+        scores = by_stage[retriever.stage]
+        missing = [document_id for document_id in wanted if document_id not in scores]
+        scores |= retriever.score(collection_id, missing)
+    return {
+        document_id: {
+            stage: scores[document_id]
+            for stage, scores in by_stage.items()
+            if document_id in scores
+        }
+        for document_id in wanted
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,15 +252,15 @@ def _score_passages(
     indexes: Indexes,
     question: Question,
     versions: dict[int, queries.FoundVersion],
-    found: _Found,
-) -> _Passages | None:
-    """Score all passages of these documents; None when a unit that was found is not there."""
+    unit_ids: set[int],
+) -> _Passages:
+    """Score all passages of these documents; raises OutOfDate unless all `unit_ids` are there."""
     if question.vector is None:
         return _Passages({}, {}, set())
     of_version = {version.version_id: version.document_id for version in versions.values()}
     rows = queries.list_units(session, list(of_version), indexes.vector_set)
-    if not {unit_id for unit_id, _ in found.units.values()} <= {row[0] for row in rows}:
-        return None
+    if not unit_ids <= {row[0] for row in rows}:
+        raise OutOfDate
     damaged = {of_version[row[1]] for row in rows if crc32(row[2]) != row[3]}
     # A document's rows come one after another, in the order of its text.
     kept = [row for row in rows if row[2] and of_version[row[1]] not in damaged]
@@ -235,7 +271,7 @@ def _score_passages(
     scores = _compare(stored.reshape(-1, indexes.vectors.dimensions), question.vector)
     counts = np.array([len(row[2]) for row in kept]) // (2 * indexes.vectors.dimensions)
     ends = np.cumsum(counts)
-    unit_ids = np.repeat(np.array([row[0] for row in kept], dtype=np.int64), counts)
+    rows_of = np.repeat(np.array([row[0] for row in kept], dtype=np.int64), counts)
     ordinals = np.arange(len(scores)) - np.repeat(ends - counts, counts)
     document_ids = np.array([of_version[row[1]] for row in kept])
     firsts = np.flatnonzero(np.diff(document_ids, prepend=-1))
@@ -244,7 +280,7 @@ def _score_passages(
     ids = document_ids[firsts].tolist()
     return _Passages(
         {
-            document_id: PassageScores(scores[part], unit_ids[part], ordinals[part])
+            document_id: PassageScores(scores[part], rows_of[part], ordinals[part])
             for document_id, part in zip(ids, parts, strict=True)
         },
         dict(zip(ids, np.maximum.reduceat(scores, starts).tolist(), strict=True)),

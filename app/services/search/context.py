@@ -1,21 +1,17 @@
 """From a question to what a chatbot puts into its prompt: never more tokens than it asked for."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from heapq import heapify, heappop, heappush
-from time import perf_counter
 
-from sqlalchemy.orm import Session
-
-from app.db import queries
-from app.domain import Filter, Mode, Passage, Span
+from app.domain import Mode, Passage, Span
 from app.index.analysis import TermCounts, count_terms
-from app.runtime.resources import Indexes, Resources
-from app.services.search.candidates import Question, read_current
-from app.services.search.passages import Article, rank_articles
+from app.runtime.resources import Resources
+from app.services.search.passages import Article
+from app.services.search.pipeline import Clock, SearchRequest, retrieve
 from app.services.search.scoring import is_calibrated, no_answer
-from app.services.search.search import Timing, check_query, embed_query, find_collections
+from app.services.search.search import Timing
 from app.services.search.token_counters import find_counter
 
 MAX_CONTEXT_TOKENS = 1_000_000
@@ -23,7 +19,7 @@ MAX_CONTEXT_TOKENS = 1_000_000
 # The best ones; what ranks lower would only fill the prompt.
 _ARTICLES = 10
 # What answers so much less surely than the first article costs more tokens than it finds answers.
-_LEAST_SHARE = 0.25
+_MIN_SHARE = 0.25
 # A passage whose terms are so far those of one chosen before says nothing new.
 _SAME_TERMS = 0.8
 
@@ -68,82 +64,55 @@ class Context:
 
 def build_context(
     resources: Resources,
-    collection_name: str,
-    query: str,
+    request: SearchRequest,
     *,
     max_tokens: int,
-    filters: Filter | None = None,
-    min_score: float | None = None,
-    also_in: Sequence[str] = (),
     tokenizer: str | None = None,
 ) -> Context:
-    """Return the articles that answer `query` whole where they fit, else their best passages.
+    """Return the articles that answer a question whole where they fit, else their best passages.
 
+    It is a hybrid search for the ten best articles, whatever mode and limit the request has.
     `tokenizer` names what `max_tokens` are counted with, None the model's own. Raises what
-    search_documents and find_counter raise.
+    `retrieve` and `find_counter` raise.
     """
-    check_query(query)
-    # Query, indexes and tokenizer must be of one generation, also while another one goes live.
-    resources = resources.pin()
-    started = perf_counter()
-    collection_ids = find_collections(resources, (collection_name, *also_in))
-    vector = embed_query(resources, query, Mode.HYBRID)
-    question = Question.of(query, Mode.HYBRID, vector)
-    embedded = perf_counter()
-
+    clock = Clock()
+    asked = replace(request, mode=Mode.HYBRID, limit=_ARTICLES)
+    found = retrieve(resources, asked, clock)
     count_tokens = (
-        (lambda text: len(resources.engine.token_starts(text)))
+        (lambda text: len(found.generation.engine().token_starts(text)))
         if tokenizer is None
         else find_counter(resources.settings.tokenizers, tokenizer)
     )
-
-    def read(session: Session, indexes: Indexes) -> tuple[float, list[Block]] | None:
-        ranking = rank_articles(
-            session, indexes, question, collection_ids, limit=_ARTICLES, filters=filters
-        )
-        if ranking is None:
-            return None
-        ranked = ranking.candidates
-        kept = [c for c in ranked if min_score is None or c.score >= min_score][:_ARTICLES]
-        articles = ranking.read(session, indexes, question, kept)
-        at_least: Mapping[int, int] = {}
-        if tokenizer is None:
-            version_ids = [candidate.version.version_id for candidate in kept]
-            at_least = queries.find_token_counts(session, version_ids)
-        best_score = ranked[0].score if ranked else 0.0
-        return best_score, choose_blocks(articles, at_least, max_tokens, count_tokens)
-
-    found = read_current(resources, read)
-    (best_score, blocks), indexes = found or ((0.0, []), None)
-    ended = perf_counter()
+    blocks = choose_blocks(
+        found.articles, max_tokens, count_tokens, trusts_receipts=tokenizer is None
+    )
+    clock.mark("choose")
+    fingerprint = found.generation.loaded_fingerprint
     return Context(
-        query,
+        request.query,
         tuple(blocks),
         sum(block.tokens for block in blocks),
         max_tokens,
-        is_calibrated(resources.model_fingerprint),
-        no_answer(best_score, resources.model_fingerprint),
-        None if indexes is None else indexes.generation_id,
-        Timing(
-            embed=round(1000 * (embedded - started), 3),
-            search=round(1000 * (ended - embedded), 3),
-            total=round(1000 * (ended - started), 3),
-        ),
+        is_calibrated(fingerprint),
+        no_answer(found.best_score, fingerprint),
+        found.generation.id if found.has_index else None,
+        Timing.of(clock),
     )
 
 
 def choose_blocks(
     articles: Sequence[Article],
-    at_least: Mapping[int, int],
     max_tokens: int,
     count_tokens: Callable[[str], int],
+    *,
+    trusts_receipts: bool,
 ) -> list[Block]:
     """Return what of these articles, best first, goes into `max_tokens`.
 
     By descending score: an article whole if it fits into what is left, else passage by passage,
     each in the turn of its own score, but for those that repeat what is there. It ends where
-    nothing scores a quarter of the best article. `at_least` has how many tokens a text has, by
-    version id, where that is known: it saves the counting of one that is far too long.
+    nothing scores a quarter of the best article. `trusts_receipts` says that `count_tokens` counts
+    as the model does that read the articles: it saves the counting of a text that is far too long.
     """
     left = max_tokens
     # Titles and headings come again and again.
@@ -158,10 +127,10 @@ def choose_blocks(
     heapify(waiting)
     while waiting and left:
         key, rank, block = heappop(waiting)
-        if -key < _LEAST_SHARE * articles[0].candidate.score:
+        if -key < _MIN_SHARE * articles[0].candidate.score:
             break
         if block is None:
-            known = at_least.get(articles[rank].candidate.version.version_id, 0)
+            known = articles[rank].tokens if trusts_receipts else 0
             whole = None if known > left else _fit_whole(articles[rank], left, count_tokens)
             if whole is not None:
                 chosen.append((rank, whole))

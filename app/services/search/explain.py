@@ -1,24 +1,32 @@
 """Where a document stands for a question, and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from time import perf_counter
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.domain import Comparison, Filter, Item, Mode, PassageHit, Status, Task
-from app.index.analysis import count_article_terms, name_query_terms
-from app.runtime.resources import Indexes, Resources
+from app.index.analysis import count_article_terms
+from app.runtime.generations import ActiveGeneration
+from app.runtime.resources import Resources
+from app.services.access.collections import CollectionRef
 from app.services.access.keys import find_refusal
-from app.services.articles.collections import require_collection
 from app.services.articles.documents import VersionInfo, describe_version, normalize_id, read_text
-from app.services.search.candidates import Question, read_current
+from app.services.search.candidates import Question, make_retrievers
 from app.services.search.passages import quote_passages, rank_articles
-from app.services.search.search import check_query, embed_query
+from app.services.search.pipeline import Clock, SearchRequest, ask, check_query
+from app.services.search.snapshot import Snapshot, snapshots
+
+_STAGES_OF_PASSAGES: Mapping[Mode, tuple[str, ...]] = {
+    Mode.DENSE: ("passage",),
+    Mode.LEXICAL: (),
+    Mode.HYBRID: ("passage", "match"),
+}
+"""The stages that only reading the candidates gives, by mode."""
 
 
 class State(StrEnum):
@@ -54,7 +62,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class WordMatch:
+class TermMatch:
     """A term of the query, and how often the article holds it; its title counts three times."""
 
     term: str
@@ -66,13 +74,13 @@ class Reading:
     """How the query was read."""
 
     tokens: tuple[str, ...]
-    """Its text, cut where the model's tokenizer cuts it; empty in a search by words."""
+    """Its text, cut where the model's tokenizer cuts it; empty in a lexical search."""
     model_tokens: int | None
     """Those of prompt and special tokens included."""
     prompt: str | None
     adapter: str | None
-    """None for a model without adapters and in a search by words."""
-    words: tuple[WordMatch, ...]
+    """None for a model without adapters and in a lexical search."""
+    terms: tuple[TermMatch, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ class Ranking:
     state: State
     reason: str
     stages: Mapping[str, Standing]
-    """`unit`, `passage` and `words`, those that the mode looks at, and their `fused` score."""
+    """By name the stages that the mode looks at, and their `fused` score."""
     reading: Reading
     passages: tuple[PassageHit, ...]
     took_ms: Mapping[str, float]
@@ -106,65 +114,49 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What is asked: a search, and a document of the collection."""
+    """What is asked: a search of one collection, and a document of it."""
 
-    collection: str
-    query: str
+    search: SearchRequest
     document_id: str
     version: int | None = None
     """Ask for this one; None for the document, whichever version answers."""
-    mode: Mode = Mode.HYBRID
-    limit: int = 10
-    filters: Filter | None = None
-    min_score: float | None = None
     passages: int = 3
-    dimensions: int | None = None
     key_id: str | None = None
     """Whether this key would see it; None asks for the caller."""
 
-
-@dataclass(slots=True)
-class _Clock:
-    """Milliseconds by stage, each since the one before."""
-
-    took_ms: dict[str, float] = field(default_factory=dict)
-    _last: float = field(default_factory=perf_counter)
-
-    def mark(self, stage: str) -> None:
-        now = perf_counter()
-        self.took_ms[stage] = round(1000 * (now - self._last), 3)
-        self._last = now
+    @property
+    def collection(self) -> CollectionRef:
+        """The collection of the document."""
+        return self.search.collections[0]
 
 
 def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
     """Say where a document stands for a search, and why.
 
-    Raises what search_documents raises, and NotFound for a key that there is not.
+    Raises what `retrieve` raises, and NotFound for a key that does not exist.
     """
-    check_query(inquiry.query)
-    # Query and indexes must be of one generation, also while another one goes live.
-    resources = resources.pin()
+    search = inquiry.search
+    check_query(search.query)
+    generation = resources.generations.get(search.generation)
     with resources.database.read() as session:
         obstacle = _find_obstacle(session, inquiry)
     if obstacle.state is not None:
         return _explain(inquiry, obstacle)
-    clock = _Clock()
-    vector = embed_query(resources, inquiry.query, inquiry.mode, inquiry.dimensions)
-    question = Question.of(inquiry.query, inquiry.mode, vector)
+    clock = Clock()
+    question = ask(generation, search.query, search.mode, search.dimensions)
     clock.mark("embed")
-
-    def read(session: Session, indexes: Indexes) -> Explanation | None:
-        # Again: it may have gone or come while the query was embedded.
-        obstacle = _find_obstacle(session, inquiry)
-        if obstacle.state is not None:
-            return _explain(inquiry, obstacle)
-        ranking = _rank(resources, session, indexes, question, inquiry, obstacle, clock)
-        return None if ranking is None else _explain(inquiry, obstacle, ranking)
-
-    found = read_current(resources, read)
+    explanation: Explanation | None = None
+    for attempt in snapshots(resources, generation):
+        with attempt as snapshot:
+            # Again: it may have gone or come while the query was embedded.
+            obstacle = _find_obstacle(snapshot.session, inquiry)
+            ranking = None
+            if obstacle.state is None:
+                ranking = _rank(generation, snapshot, question, inquiry, obstacle, clock)
+            explanation = _explain(inquiry, obstacle, ranking)
     # A document that is live has vectors, and so there is an index.
-    assert found is not None
-    return found[0]
+    assert explanation is not None
+    return explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +166,6 @@ class _Obstacle:
     state: State | None
     reason: str
     versions: tuple[VersionInfo, ...] = ()
-    collection_id: int = 0
     row_id: int = 0
 
 
@@ -183,11 +174,11 @@ def _explain(inquiry: Inquiry, obstacle: _Obstacle, ranking: Ranking | None = No
     assert state is not None
     reasons = (ranking.reason if ranking else "", obstacle.reason)
     return Explanation(
-        query=inquiry.query,
-        collection=inquiry.collection,
+        query=inquiry.search.query,
+        collection=inquiry.collection.name,
         document_id=inquiry.document_id,
-        mode=inquiry.mode,
-        limit=inquiry.limit,
+        mode=inquiry.search.mode,
+        limit=inquiry.search.limit,
         state=state,
         reason="; ".join(reason for reason in reasons if reason),
         versions=obstacle.versions,
@@ -196,23 +187,22 @@ def _explain(inquiry: Inquiry, obstacle: _Obstacle, ranking: Ranking | None = No
 
 
 def _find_obstacle(session: Session, inquiry: Inquiry) -> _Obstacle:
-    collection = require_collection(session, inquiry.collection)
+    collection = inquiry.collection
     if inquiry.key_id is not None:
-        refusal = find_refusal(session, inquiry.key_id, inquiry.collection)
+        refusal = find_refusal(session, inquiry.key_id, collection.name)
         if refusal is not None:
             return _Obstacle(State.NOT_ALLOWED, refusal)
     document = queries.find_document(session, collection.id, normalize_id(inquiry.document_id))
     if document is None:
-        return _Obstacle(
-            State.NOT_THERE, f"there is no document of this id in {inquiry.collection}"
-        )
+        return _Obstacle(State.NOT_THERE, f"there is no document with this id in {collection.name}")
     versions = tuple(describe_version(v) for v in queries.list_versions(session, document.id))
     state, reason = _judge_versions(versions, inquiry.version)
-    if state is None and inquiry.filters is not None:
-        unmet = _unmet_conditions(session, collection.id, document.id, inquiry.filters)
+    filters = inquiry.search.filters
+    if state is None and filters is not None:
+        unmet = _unmet_conditions(session, collection.id, document.id, filters)
         if unmet:
             state, reason = State.FILTERED, f"it does not meet the filter on {', '.join(unmet)}"
-    return _Obstacle(state, reason, versions, collection.id, document.id)
+    return _Obstacle(state, reason, versions, document.id)
 
 
 def _judge_versions(
@@ -258,77 +248,63 @@ def _unmet_conditions(
 
 
 def _rank(
-    resources: Resources,
-    session: Session,
-    indexes: Indexes,
+    generation: ActiveGeneration,
+    snapshot: Snapshot,
     question: Question,
     inquiry: Inquiry,
     document: _Obstacle,
-    clock: _Clock,
-) -> Ranking | None:
-    """Return what the stages make of a document; None when the indexes have to look again."""
-    stages = _rank_in_indexes(session, indexes, question, inquiry, document, clock)
-    ranking = rank_articles(
-        session,
-        indexes,
+    clock: Clock,
+) -> Ranking:
+    """Return what the stages make of a document; raises OutOfDate."""
+    search = inquiry.search
+    stages = _rank_in_indexes(snapshot, question, inquiry, document, clock)
+    ranked = rank_articles(
+        snapshot,
         question,
-        [document.collection_id],
-        limit=inquiry.limit,
-        filters=inquiry.filters,
+        [inquiry.collection],
+        limit=search.limit,
+        filters=search.filters,
         reads_all=True,
     )
-    if ranking is None:
-        return None
-    ranked = ranking.candidates
-    own = next((c for c in ranked if c.version.document_id == document.row_id), None)
-    if question.vector is not None:
-        best = {c.version.document_id: c.stages.passage or 0.0 for c in ranked}
-        order = sorted(best.items(), key=lambda scored: (-scored[1], scored[0]))
-        stages["passage"] = _stand(order, document.row_id, inquiry.limit)
-    if question.mode is Mode.HYBRID:
-        matches = [(c.version.document_id, c.stages.match or 0.0) for c in ranked]
-        matches.sort(key=lambda scored: (-scored[1], scored[0]))
-        stages["match"] = _stand(matches, document.row_id, inquiry.limit)
-    fused = [(c.version.document_id, c.score) for c in ranked]
-    stages["fused"] = _stand(fused, document.row_id, inquiry.limit)
+    candidates = ranked.candidates
+    for stage in _STAGES_OF_PASSAGES[question.mode]:
+        scored = [(c.version.document_id, c.stages.get(stage, 0.0)) for c in candidates]
+        scored.sort(key=lambda one: (-one[1], one[0]))
+        stages[stage] = _stand(scored, document.row_id, search.limit)
+    fused = [(c.version.document_id, c.score) for c in candidates]
+    stages["fused"] = _stand(fused, document.row_id, search.limit)
     clock.mark("fuse")
     passages: tuple[PassageHit, ...] = ()
+    own = next((c for c in candidates if c.version.document_id == document.row_id), None)
     if own is not None:
-        (article,) = ranking.read(session, indexes, question, [own])
+        (article,) = ranked.read(snapshot, question, [own])
         passages = quote_passages(article, inquiry.passages)
-    reading = _read_query(resources, session, question, inquiry, document.row_id)
+    reading = _read_query(generation, snapshot.session, question, search.query, document.row_id)
     clock.mark("passages")
-    state, reason = _judge_rank(stages["fused"], inquiry)
-    clock.took_ms["total"] = round(sum(clock.took_ms.values()), 3)
-    return Ranking(state, reason, stages, reading, passages, clock.took_ms)
+    state, reason = _judge_rank(stages["fused"], search)
+    return Ranking(
+        state, reason, stages, reading, passages, {**clock.took_ms, "total": clock.total}
+    )
 
 
 def _rank_in_indexes(
-    session: Session,
-    indexes: Indexes,
+    snapshot: Snapshot,
     question: Question,
     inquiry: Inquiry,
     document: _Obstacle,
-    clock: _Clock,
+    clock: Clock,
 ) -> dict[str, Standing]:
     """Return where each index by itself puts a document among all that it finds."""
-    collection_id = document.collection_id
+    collection_id, filters = inquiry.collection.id, inquiry.search.filters
+    indexes, limit = snapshot.indexes, inquiry.search.limit
     allowed = None
-    if inquiry.filters is not None:
-        allowed = queries.filter_documents(session, collection_id, inquiry.filters)
+    if filters is not None:
+        allowed = queries.filter_documents(snapshot.session, collection_id, filters)
     stages = {}
-    if question.vector is not None:
-        hits = indexes.vectors.search(
-            question.vector, collection_id, limit=len(indexes.vectors), allowed=allowed
-        )
-        scores = [(hit.document_id, hit.score) for hit in hits]
-        stages["unit"] = _stand(scores, document.row_id, inquiry.limit)
-        clock.mark("unit")
-    if question.mode is not Mode.DENSE:
-        lexical = indexes.terms.score(question.terms, collection_id)
-        best = lexical.best(len(lexical.document_ids), allowed)
-        stages["words"] = _stand(best, document.row_id, inquiry.limit)
-        clock.mark("words")
+    for retriever in make_retrievers(indexes, question):
+        found = retriever.propose(collection_id, limit=len(indexes.vectors), allowed=allowed)
+        stages[retriever.stage] = _stand(list(found.items()), document.row_id, limit)
+        clock.mark(retriever.stage)
     return stages
 
 
@@ -343,43 +319,40 @@ def _stand(ranked: Sequence[tuple[int, float]], row_id: int, limit: int) -> Stan
     return Standing(place + 1, len(ranked), own, last, gap)
 
 
-def _judge_rank(fused: Standing, inquiry: Inquiry) -> tuple[State, str]:
+def _judge_rank(fused: Standing, search: SearchRequest) -> tuple[State, str]:
     if fused.rank is None or fused.score is None:
         return State.NOT_PROPOSED, "it is among the best of no stage"
-    if inquiry.min_score is not None and fused.score < inquiry.min_score:
+    if search.min_score is not None and fused.score < search.min_score:
         return (
             State.BELOW_MIN_SCORE,
-            f"its score {fused.score:.4f} is below min_score {inquiry.min_score:g}",
+            f"its score {fused.score:.4f} is below min_score {search.min_score:g}",
         )
-    if fused.rank > inquiry.limit:
-        return State.BELOW_LIMIT, f"it ranks {fused.rank}, and {inquiry.limit} are shown"
+    if fused.rank > search.limit:
+        return State.BELOW_LIMIT, f"it ranks {fused.rank}, and {search.limit} are shown"
     return State.SHOWN, f"it ranks {fused.rank} of {fused.of}"
 
 
 def _read_query(
-    resources: Resources,
+    generation: ActiveGeneration,
     session: Session,
     question: Question,
-    inquiry: Inquiry,
+    query: str,
     row_id: int,
 ) -> Reading:
-    words: tuple[WordMatch, ...] = ()
+    terms: tuple[TermMatch, ...] = ()
     if question.mode is not Mode.DENSE:
         live = queries.find_live(session, [row_id])[row_id]
         text = read_text(session, live.version_id, live.external_id)
         counts = count_article_terms(live.title, text)
-        words = tuple(
-            WordMatch(word, counts[term]) for word, term in name_query_terms(inquiry.query).items()
-        )
+        terms = tuple(TermMatch(word, counts[term]) for word, term in question.words.items())
     if question.vector is None:
-        return Reading((), None, None, None, words)
-    engine, checkpoint = resources.engine, resources.checkpoint
-    starts = np.append(engine.token_starts(inquiry.query), len(inquiry.query)).tolist()
-    tokens = tuple(inquiry.query[first:last] for first, last in pairwise(starts))
+        return Reading((), None, None, None, terms)
+    engine, checkpoint = generation.engine(), generation.checkpoint()
+    starts = np.append(engine.token_starts(query), len(query)).tolist()
     return Reading(
-        tokens=tokens,
-        model_tokens=engine.count_tokens(Item(inquiry.query, Task.QUERY)),
+        tokens=tuple(query[first:last] for first, last in pairwise(starts)),
+        model_tokens=engine.count_tokens(Item(query, Task.QUERY)),
         prompt=checkpoint.prompt(Task.QUERY),
         adapter=checkpoint.adapters.get(Task.QUERY),
-        words=words,
+        terms=terms,
     )

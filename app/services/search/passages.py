@@ -18,10 +18,11 @@ from app.db import queries
 from app.domain import Filter, Mode, Passage, PassageHit
 from app.errors import CorruptData
 from app.index.analysis import TermMatcher
-from app.runtime.resources import Indexes
+from app.services.access.collections import CollectionRef
 from app.services.articles.documents import require_intact
 from app.services.search.candidates import Candidate, Question, rank_candidates
-from app.services.search.scoring import StageScores, match, score
+from app.services.search.scoring import match, score
+from app.services.search.snapshot import Snapshot
 
 _READ_AT_ONCE = 16
 
@@ -50,6 +51,8 @@ class Article:
     nearness: Sequence[float]
     """The inner product of each passage with the query; 0 where vectors are not compared."""
     matcher: TermMatcher
+    tokens: int
+    """Of the text, for the model that embedded it; 0 where that is not known."""
     _titled: Set[int] = field(init=False)
     """The query's terms that the title holds, and with it each passage."""
     _bounds: dict[int, float] = field(init=False, default_factory=dict)
@@ -63,16 +66,16 @@ class Article:
         return self.text[passage.span.start : passage.span.end]
 
     def match(self) -> float:
-        """Return the stage of that name: see StageScores."""
+        """Return the stage of that name: see scoring.Stages."""
         return self._greatest(self._match)
 
     def rank_passages(self) -> Iterator[ScoredPassage]:
         """Yield all passages, best first; of equal ones the earlier."""
         is_lexical = self.question.mode is Mode.LEXICAL
         most = self._greatest(lambda _, share: share) if is_lexical else 1.0
-        held = self.candidate.held
+        coverage = self.candidate.coverage
         closer_looks = (self._bound, self._share)
-        waiting = [(-self._score(i, held, most), i, 0) for i in range(len(self.passages))]
+        waiting = [(-self._score(i, coverage, most), i, 0) for i in range(len(self.passages))]
         heapify(waiting)
         while waiting:
             negative, i, looks = heappop(waiting)
@@ -86,10 +89,11 @@ class Article:
         """Return the score of the article by a passage alone that holds `share` of the words."""
         stages, mode = self.candidate.stages, self.question.mode
         if mode is Mode.LEXICAL:
-            own = StageScores(lexical=(stages.lexical or 0.0) * sqrt(share / (most or 1.0)))
+            own = {"lexical": stages.get("lexical", 0.0) * sqrt(share / (most or 1.0))}
         else:
-            match = self._match(i, share) if mode is Mode.HYBRID else None
-            own = StageScores(stages.unit, self.nearness[i], stages.lexical, match)
+            own = {**stages, "passage": self.nearness[i]}
+            if mode is Mode.HYBRID:
+                own["match"] = self._match(i, share)
         return min(score(own, mode), self.candidate.score)
 
     def _match(self, i: int, share: float) -> float:
@@ -98,7 +102,7 @@ class Article:
     def _greatest(self, value: Callable[[int, float], float]) -> float:
         """Return the greatest of the passages' values, which grow with the share of the words."""
         greatest = 0.0
-        at_most = [value(i, self.candidate.held) for i in range(len(self.passages))]
+        at_most = [value(i, self.candidate.coverage) for i in range(len(self.passages))]
         for i in sorted(range(len(at_most)), key=at_most.__getitem__, reverse=True):
             if at_most[i] <= greatest:
                 break
@@ -122,7 +126,7 @@ class Article:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
+class RankedArticles:
     """All candidates of a search, best first, and those of them that were read.
 
     Past the limit of the search, those that were not read follow the others.
@@ -132,45 +136,35 @@ class Ranking:
     _articles: Mapping[int, Article]
 
     def read(
-        self,
-        session: Session,
-        indexes: Indexes,
-        question: Question,
-        candidates: Sequence[Candidate],
+        self, snapshot: Snapshot, question: Question, candidates: Sequence[Candidate]
     ) -> list[Article]:
         """Return these of the candidates as articles, in their order.
 
         Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
         """
         unread = [c for c in candidates if c.version.document_id not in self._articles]
-        read = _read_articles(session, indexes, question, unread) if unread else []
+        read = _read_articles(snapshot, question, unread) if unread else []
         articles = {**self._articles, **{a.candidate.version.document_id: a for a in read}}
         return [articles[candidate.version.document_id] for candidate in candidates]
 
 
 def rank_articles(
-    session: Session,
-    indexes: Indexes,
+    snapshot: Snapshot,
     question: Question,
-    collection_ids: Sequence[int],
+    collections: Sequence[CollectionRef],
     *,
     limit: int,
     filters: Filter | None = None,
     reads_all: bool = False,
-) -> Ranking | None:
+) -> RankedArticles:
     """Rank as rank_candidates does, those of a hybrid search by what they say.
 
-    The first `limit` are those of reading every candidate, which is done only if `reads_all`. None
-    means that a document changed since the indexes looked: look again. Raises CorruptData as
-    Ranking.read does.
+    The first `limit` are those of reading every candidate, which is done only if `reads_all`.
+    Raises OutOfDate as rank_candidates does, and CorruptData as RankedArticles.read does.
     """
-    ranked = rank_candidates(
-        session, indexes, question, collection_ids, limit=limit, filters=filters
-    )
-    if ranked is None:
-        return None
+    ranked = rank_candidates(snapshot, question, collections, limit=limit, filters=filters)
     if question.mode is not Mode.HYBRID:
-        return Ranking(ranked, {})
+        return RankedArticles(ranked, {})
     needed = len(ranked) if reads_all else limit
     read: list[Article] = []
     for first in range(0, len(ranked), _READ_AT_ONCE):
@@ -178,13 +172,13 @@ def rank_articles(
         if first >= needed and ranked[first].score <= read[needed - 1].candidate.score:
             break
         some = ranked[first : first + _READ_AT_ONCE]
-        for article in _read_articles(session, indexes, question, some):
-            stages = replace(article.candidate.stages, match=article.match())
+        for article in _read_articles(snapshot, question, some):
+            stages = {**article.candidate.stages, "match": article.match()}
             own = score(stages, question.mode)
             article.candidate = replace(article.candidate, stages=stages, score=own)
             read.append(article)
         read.sort(key=lambda one: (-one.candidate.score, one.candidate.version.document_id))
-    return Ranking(
+    return RankedArticles(
         [*(article.candidate for article in read), *ranked[len(read) :]],
         {article.candidate.version.document_id: article for article in read},
     )
@@ -206,10 +200,11 @@ def quote_passages(article: Article, count: int) -> tuple[PassageHit, ...]:
 
 
 def _read_articles(
-    session: Session, indexes: Indexes, question: Question, candidates: Sequence[Candidate]
+    snapshot: Snapshot, question: Question, candidates: Sequence[Candidate]
 ) -> list[Article]:
+    session, indexes = snapshot.session, snapshot.indexes
     texts = _read_texts(session, candidates)
-    stored = queries.list_passages(session, list(texts), indexes.vector_set)
+    passages_of = queries.list_passages(session, list(texts), indexes.vector_set)
     matchers = {
         collection_id: TermMatcher(
             question.words, indexes.terms.weigh(question.terms, collection_id)
@@ -219,23 +214,28 @@ def _read_articles(
     articles = []
     for candidate in candidates:
         version = candidate.version
-        passages = stored.get(version.version_id, {})
+        stored = texts[version.version_id]
+        text = require_intact(
+            stored.text, stored.crc32, version.external_id, version_id=version.version_id
+        )
+        passages = passages_of.get(version.version_id, {})
         near = candidate.passages.by_place()
         articles.append(
             Article(
                 candidate,
                 question,
-                texts[version.version_id],
+                text,
                 list(passages.values()),
                 [near.get(place, 0.0) for place in passages],
                 matchers[version.collection_id],
+                stored.tokens or 0,
             )
         )
     return articles
 
 
-def _read_texts(session: Session, candidates: Sequence[Candidate]) -> dict[int, str]:
-    """Return the texts of candidates by version id."""
+def _read_texts(session: Session, candidates: Sequence[Candidate]) -> dict[int, queries.StoredText]:
+    """Return the texts of candidates by version id, not yet checked."""
     for candidate in candidates:
         if candidate.is_damaged:
             raise CorruptData(
@@ -243,12 +243,4 @@ def _read_texts(session: Session, candidates: Sequence[Candidate]) -> dict[int, 
                 "upload the document again",
                 version_id=candidate.version.version_id,
             )
-    stored = queries.find_texts(session, [c.version.version_id for c in candidates])
-    return {
-        candidate.version.version_id: require_intact(
-            *stored[candidate.version.version_id],
-            candidate.version.external_id,
-            version_id=candidate.version.version_id,
-        )
-        for candidate in candidates
-    }
+    return queries.find_texts(session, [c.version.version_id for c in candidates])

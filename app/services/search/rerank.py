@@ -16,6 +16,7 @@ import numpy as np
 from app.domain import Hit, Item, Matrix, Span, Task
 from app.embedding.engine import Engine
 from app.errors import TooLarge
+from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.search.scoring import log_odds, logistic
 
@@ -59,46 +60,51 @@ def rerank_texts(resources: Resources, query: str, texts: Sequence[str]) -> Rera
     Raises TooLarge for more than MAX_REQUEST_TOKENS tokens, and TextTooLong for a query that the
     model cannot read at once.
     """
-    # The name in the answer must be that of the model that read.
-    resources = resources.pin()
-    cross_encoder = resources.cross_encoder
+    cross_encoder = resources.load_cross_encoder()
     if cross_encoder is not None:
         tokens = sum(cross_encoder.count_tokens(query, text) for text in texts)
         _check_tokens(tokens)
         logits = cross_encoder.score(query, texts, seconds=float("inf"))
         return _rank(cross_encoder.name, [logistic(logit) for logit in logits], tokens)
-    engine = resources.engine
+    # The name in the answer must be that of the model that read.
+    generation = resources.generations.live()
+    engine = generation.engine()
     windows = [list(_cut(engine, text)) for text in texts]
     tokens = sum(engine.count_tokens(item) for items in windows for item in items)
     _check_tokens(tokens)
     # From -1…1, in the same order.
     scores = [(1 + score) / 2 for score in interact(engine, query, windows)]
-    return _rank(resources.checkpoint.name, scores, tokens)
+    return _rank(generation.checkpoint().name, scores, tokens)
 
 
-def rerank_hits(resources: Resources, query: str, hits: Sequence[Hit]) -> list[Hit]:
+def rerank_hits(
+    resources: Resources, generation: ActiveGeneration, query: str, hits: Sequence[Hit]
+) -> list[Hit]:
     """Rank hits again by their best passage, as many from the top as score_hits reads.
 
     The others keep their scores: as if theirs were an average passage.
     """
-    weight = INTERACTION_WEIGHT if resources.cross_encoder is None else CROSS_ENCODER_WEIGHT
-    return _move(hits, score_hits(resources, query, hits), weight)
+    interacts = resources.load_cross_encoder() is None
+    weight = INTERACTION_WEIGHT if interacts else CROSS_ENCODER_WEIGHT
+    return _move(hits, score_hits(resources, generation, query, hits), weight)
 
 
-def score_hits(resources: Resources, query: str, hits: Sequence[Hit]) -> list[float]:
+def score_hits(
+    resources: Resources, generation: ActiveGeneration, query: str, hits: Sequence[Hit]
+) -> list[float]:
     """Return how well the best passages of the first hits answer, by the model that reranks.
 
     Those are at most MAX_CANDIDATES, and as many as RERANK_TOKENS and the time allow.
     """
     hits = hits[:MAX_CANDIDATES]
-    cross_encoder = resources.cross_encoder
+    cross_encoder = resources.load_cross_encoder()
     if cross_encoder is not None:
         return cross_encoder.score(
             query,
             list(_pairs_within_budget(cross_encoder, query, hits)),
             seconds=resources.settings.rerank_seconds,
         )
-    engine = resources.engine
+    engine = generation.engine()
     items = list(_within_budget(engine, hits))
     return interact(engine, query, [[item] for item in items]) if items else []
 

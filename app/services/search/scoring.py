@@ -5,55 +5,46 @@ scores. Each mode has weights of its own, so that a score, and `min_score`, mean
 The reasons: docs/decisions/0017-one-calibrated-score.md.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp, log
+from typing import TypeAlias
 
 from app.domain import Mode
 
-_LEAST_PROBABILITY = 1e-9
+_MIN_PROBABILITY = 1e-9
 # What is added to nearness: .2 to .5 rank equally well, 0 would let words count for nothing.
 _FAR = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class StageScores:
-    """What each stage gives a document for a query; None where a stage did not look."""
+Stages: TypeAlias = Mapping[str, float]
+"""What each stage gives a document for a query, by the stage's name.
 
-    unit: float | None = None
-    """Inner product of the query and the best unit."""
-    passage: float | None = None
-    """Inner product of the query and the best passage."""
-    lexical: float | None = None
-    """Square root of BM25 over the most that any document could reach for the query: 0 to 1."""
-    match: float | None = None
-    """The greatest `match` of its passages; until a candidate is read, the most that it can be."""
+`unit` and `passage` are inner products of the query with the best unit and the best passage,
+`lexical` the square root of BM25 over the maximum that any document could reach for the query (0 to
+1), and `match` the greatest `match` of its passages; until a candidate is read, the most that it
+can be. A stage that did not look is missing.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A logistic function of stage scores."""
+    """A logistic function of stage scores: a bias, and a weight for each stage by its name."""
 
     bias: float
-    unit: float = 0.0
-    passage: float = 0.0
-    lexical: float = 0.0
-    match: float = 0.0
+    by_stage: Mapping[str, float]
 
-    def logit(self, stages: StageScores) -> float:
-        return (
-            self.bias
-            + self.unit * (stages.unit or 0.0)
-            + self.passage * (stages.passage or 0.0)
-            + self.lexical * (stages.lexical or 0.0)
-            + self.match * (stages.match or 0.0)
+    def logit(self, stages: Stages) -> float:
+        return self.bias + sum(
+            weight * stages.get(stage, 0.0) for stage, weight in self.by_stage.items()
         )
 
 
 # Fitted by bench/fusion.py to folio-mini on half of the questions of three sets.
 WEIGHTS = {
-    Mode.DENSE: Weights(bias=-7.21, unit=1.20, passage=6.82),
-    Mode.LEXICAL: Weights(bias=-6.47, lexical=5.68),
-    Mode.HYBRID: Weights(bias=-6.09, unit=0.84, passage=1.57, lexical=1.36, match=2.57),
+    Mode.DENSE: Weights(-7.21, {"unit": 1.20, "passage": 6.82}),
+    Mode.LEXICAL: Weights(-6.47, {"lexical": 5.68}),
+    Mode.HYBRID: Weights(-6.09, {"unit": 0.84, "passage": 1.57, "lexical": 1.36, "match": 2.57}),
 }
 # A function of the logit of the best hybrid score, fitted likewise: half of its cases are questions
 # whose answers were taken out.
@@ -72,7 +63,7 @@ def match(nearness: float, share: float) -> float:
     return max(nearness + _FAR, 0.0) * share
 
 
-def score(stages: StageScores, mode: Mode) -> float:
+def score(stages: Stages, mode: Mode) -> float:
     """Return the probability that a document answers: 0 to 1."""
     return logistic(WEIGHTS[mode].logit(stages))
 
@@ -96,5 +87,5 @@ def logistic(x: float) -> float:
 
 def log_odds(probability: float) -> float:
     """Return the inverse of `logistic`, finite for certainties too."""
-    kept = min(max(probability, _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
+    kept = min(max(probability, _MIN_PROBABILITY), 1 - _MIN_PROBABILITY)
     return log(kept / (1 - kept))

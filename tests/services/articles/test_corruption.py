@@ -159,7 +159,7 @@ def test_one_damaged_unit_of_several_takes_its_document_out(
             units[2].vector = flip(units[2].vector, 0)
     with open_with(tmp_path, short_jina_v3) as resources:
         assert set(search(resources)) == {"a"}
-        indexes = resources.catch_up()
+        indexes = resources.generations.live().catch_up()
         assert indexes is not None
         assert len(indexes.vectors) == 1
         assert_quarantined(resources, "steps")

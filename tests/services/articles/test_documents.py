@@ -14,7 +14,6 @@ from app.errors import NotFound
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.articles.documents import Accepted, Upload
-from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
 from tests.conftest import Ingest, article, markdown
 from tests.named import (
@@ -24,6 +23,7 @@ from tests.named import (
     get_job,
     list_documents,
     put_documents,
+    search_documents,
 )
 from tests.services.knowledge import Watch, read_live, search, work
 
@@ -360,7 +360,7 @@ def test_small_changes_leave_few_parts_of_the_word_index(
     resources: Resources, ingest: Ingest
 ) -> None:
     def sizes() -> list[int]:
-        indexes = resources.catch_up()
+        indexes = resources.generations.live().catch_up()
         assert indexes is not None
         return [len(part) for shard in indexes.terms._shards.values() for part in shard.segments]
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 
 import pytest
 import torch
@@ -33,14 +32,14 @@ from app.services.quality.generations import (
     request_generation,
     roll_back,
 )
-from app.services.search import context, explain
-from app.services.search.search import embed_query, search_documents
+from app.services.search.explain import Inquiry, explain_document
+from app.services.search.pipeline import SearchRequest
 from ingest.sandbox import Sandbox
 from tests.api.service import poll
 from tests.checkpoints import make_jina_v3, make_plain
 from tests.conftest import article
-from tests.named import delete_document, put_documents, ref_of
-from tests.services.knowledge import open_with, read_live, search, work
+from tests.named import build_context, delete_document, put_documents, ref_of, search_documents
+from tests.services.knowledge import Watch, open_with, read_live, search, work
 
 FORCE = GateRequest(force=True)
 ARTICLES = [
@@ -138,11 +137,11 @@ def assert_consistent(resources: Resources) -> None:
         assert held == set(session.scalars(select(Version.id).where(Version.is_live)))
         # Read again below, after the session.
         session.expunge(live)
-    indexes = resources.catch_up()
+    indexes = resources.generations.live().catch_up()
     assert indexes is not None
     assert indexes.generation_id == live.id
     assert indexes.vectors.dimensions == live.dimensions
-    assert resources.pin().checkpoint.fingerprint == live.fingerprint
+    assert resources.generations.live().checkpoint().fingerprint == live.fingerprint
     hits = search_documents(resources, "help", "tea", limit=100, mode=Mode.DENSE).results
     with resources.database.read() as session:
         assert len(hits) == len(session.scalars(select(Version.id).where(Version.is_live)).all())
@@ -151,14 +150,14 @@ def assert_consistent(resources: Resources) -> None:
 def test_forced_generation_goes_live_and_says_so_in_the_log(
     filled: Resources, other_model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = filled.pin().checkpoint.fingerprint
+    before = filled.generations.live().checkpoint().fingerprint
     wanted = ask_for(filled, other_model)
     assert get_generation(filled, wanted).state is GenerationState.BUILDING
     with caplog.at_level(logging.WARNING):
         info = settle(filled, wanted)
     assert (info.is_live, info.state) == (True, GenerationState.READY)
     assert "by force" in caplog.text
-    assert filled.pin().checkpoint.fingerprint not in {before}
+    assert filled.generations.live().checkpoint().fingerprint not in {before}
     assert_consistent(filled)
 
 
@@ -194,7 +193,9 @@ def test_new_changed_and_deleted_articles_come_to_both_while_both_exist(
     keep_generations(filled, lambda: False)
     assert [(info.documents, info.total) for info in list_generations(filled)] == [(3, 3)] * 2
     for generation_id in (first, second):
-        found = search_documents(filled.pin(generation_id), "help", "tea", mode=Mode.DENSE).results
+        found = search_documents(
+            filled, "help", "tea", mode=Mode.DENSE, generation=generation_id
+        ).results
         assert {hit.document_id for hit in found} == {"new", "dog", "reset"}
     roll_back(filled, first)
     assert search(filled)["dog"] == "Milk."
@@ -217,10 +218,10 @@ def test_article_embedded_by_one_model_is_never_stored_beside_vectors_of_another
     filled: Resources, other_model: Path
 ) -> None:
     """The worker holds what the former model made when the flip comes."""
-    held = filled.pin()
+    held = filled.generations.live()
     settle(filled, ask_for(filled, other_model))
     with pytest.raises(StaleVectors), filled.database.write() as session:
-        held.ensure_generation(session)
+        held.ensure_row(session)
 
 
 def test_restart_goes_on_with_the_model_that_went_live_and_refuses_a_third(
@@ -297,26 +298,22 @@ def test_kill_at_every_write_of_build_and_flip_leaves_one_consistent_generation(
 
 
 def test_context_and_explanation_are_of_one_generation_when_another_goes_live_amid_them(
-    filled: Resources, other_model: Path, monkeypatch: pytest.MonkeyPatch
+    filled: Resources, other_model: Path, watch: Watch
 ) -> None:
     first = list_generations(filled)[0].id
     second = ask_for(filled, other_model)
     settle(filled, second)
-    inquiry = explain.Inquiry("help", "tea with milk", "milk")
-    undisturbed = explain.explain_document(filled, inquiry).ranking
+    request = SearchRequest("tea with milk", [ref_of(filled, "help")])
+    inquiry = Inquiry(request, "milk")
+    undisturbed = explain_document(filled, inquiry).ranking
     assert undisturbed is not None
-
-    def flip_after(*args: Any) -> Any:
-        vector = embed_query(*args)
-        roll_back(filled, first)
-        return vector
-
-    monkeypatch.setattr(context, "embed_query", flip_after)
-    assert context.build_context(filled, "help", "tea", max_tokens=100).generation == second
+    watch.before_asking = lambda: roll_back(filled, first)
+    assert build_context(filled, "help", "tea", max_tokens=100).generation == second
     assert list_generations(filled)[0].is_live
+    watch.before_asking = lambda: None
     roll_back(filled, second)
-    monkeypatch.setattr(explain, "embed_query", flip_after)
-    ranking = explain.explain_document(filled, inquiry).ranking
+    watch.before_asking = lambda: roll_back(filled, first)
+    ranking = explain_document(filled, inquiry).ranking
     assert ranking is not None
     assert ranking.stages == undisturbed.stages
     assert list_generations(filled)[0].is_live
@@ -336,7 +333,7 @@ def test_no_search_fails_during_build_flip_and_rollback(
         return result.generation
 
     def read_context() -> int | None:
-        result = context.build_context(filled, "help", "tea with milk", max_tokens=100_000)
+        result = build_context(filled, "help", "tea with milk", max_tokens=100_000)
         assert result.blocks
         return result.generation
 

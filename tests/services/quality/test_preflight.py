@@ -11,11 +11,10 @@ from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
 from app.services.articles.documents import Upload
 from app.services.quality.preflight import find_uncovered
-from app.services.search.search import search_documents
-from ingest.commit import EmbeddedArticle
+from ingest.parse_and_cut import EmbeddedArticle
 from ingest.sandbox import Sandbox
 from tests.conftest import Ingest, article, markdown
-from tests.named import delete_document, preflight, put_documents
+from tests.named import delete_document, preflight, put_documents, search_documents
 from tests.services.knowledge import read_live, work
 
 WORDS = re.findall(

@@ -21,13 +21,12 @@ from app.main import serve
 from app.runtime.resources import Resources
 from app.services.articles.documents import Upload
 from app.services.quality.reembedding import ReembedRefused, reembed
-from app.services.search.scoring import StageScores, score
-from app.services.search.search import search_documents
+from app.services.search.scoring import score
 from ingest.sandbox import Sandbox
 from tests.checkpoints import PROMPTS, make_jina_v3, make_plain
 from tests.conftest import article, markdown
 from tests.ingest.pdf_files import make_pdf
-from tests.named import delete_document, get_document, put_documents
+from tests.named import delete_document, get_document, put_documents, search_documents
 from tests.services.knowledge import (
     StoredDocument,
     Watch,
@@ -262,7 +261,7 @@ def test_setting_that_changes_speed_or_passages_is_no_other_model(
 def test_device_that_is_not_there_is_no_other_model(ingested: Ingested, jina_v3: Path) -> None:
     folder = ingested(jina_v3, article("a", "Tea."))
     with open_with(folder, jina_v3, device="cuda:99") as resources:
-        resources.check_fingerprint()
+        resources.generations.live().check_fingerprint()
 
 
 def test_tuned_query_encoder_goes_with_the_stored_vectors(
@@ -300,7 +299,7 @@ def test_reembedding_gives_what_a_fresh_ingestion_gives(
         assert rank(resources) == ranking
         assert count_units(resources) == sum(len(d.units) for d in expected.values())
         assert list_generations(resources) == [(done.generation_id, True)]
-        assert done.fingerprint == resources.checkpoint.fingerprint
+        assert done.fingerprint == resources.generations.live().checkpoint().fingerprint
     assert done.documents == len(ARTICLES)
     assert progress == [(n, len(ARTICLES)) for n in range(1, len(ARTICLES) + 1)]
     assert read(folder, model, **settings) == expected
@@ -324,31 +323,31 @@ def test_index_answers_with_the_former_vectors_until_the_switch_and_then_with_th
 ) -> None:
     folder = ingested(jina_v3)
     with open_with(folder, other_model) as resources:
-        former = resources.catch_up()
+        former = resources.generations.live().catch_up()
         assert former is not None
         former_id, former_units = former.generation_id, former.vectors.unit_ids()
 
         def look(_done: int, _total: int) -> None:
-            indexes = resources.catch_up()
+            indexes = resources.generations.live().catch_up()
             assert indexes is not None
             seen = indexes.generation_id, indexes.vectors.unit_ids()
             assert seen == (former_id, former_units)
 
         done = reembed(resources, on_progress=look)
-        indexes = resources.catch_up()
+        indexes = resources.generations.live().catch_up()
         assert indexes is not None
         assert indexes.generation_id == done.generation_id != former_id
         assert indexes.vectors.unit_ids().isdisjoint(former_units)
         (hit,) = search_documents(resources, "help", "tea", limit=1, mode=Mode.DENSE).results
         best = read_live(resources)[hit.document_id]
-        (query,) = resources.engine.embed([Item("tea", Task.QUERY)])
+        (query,) = resources.generations.live().engine().embed([Item("tea", Task.QUERY)])
         units = best.units
         of_unit = max(np.frombuffer(unit.vector, "<f4") @ query.vector for unit in units)
         of_passage = max(
             (np.frombuffer(unit.passage_vectors, "<f2").reshape(-1, 32) @ query.vector).max()
             for unit in units
         )
-        stages = StageScores(float(of_unit), float(of_passage))
+        stages = {"unit": float(of_unit), "passage": float(of_passage)}
         assert hit.score == pytest.approx(score(stages, Mode.DENSE), abs=5e-3)
 
 
@@ -363,7 +362,9 @@ def test_reader_that_began_before_the_switch_sees_the_former_vectors_to_its_end(
         before = reader.execute(statement).all()
         reembed(resources)
         assert reader.execute(statement).all() == before
-        assert {row.fingerprint for row in before} != {resources.checkpoint.fingerprint}
+        assert {row.fingerprint for row in before} != {
+            resources.generations.live().checkpoint().fingerprint
+        }
 
 
 def test_switch_that_fails_leaves_the_former_vectors_live(
@@ -595,7 +596,10 @@ def test_reembedding_with_the_model_of_the_stored_vectors_does_nothing(
             last = queries.last_change(session)
         watch.loads = 0
         done = reembed(resources, on_progress=lambda *_: pytest.fail("nothing is to be done"))
-        assert (done.documents, done.fingerprint) == (0, resources.checkpoint.fingerprint)
+        assert (done.documents, done.fingerprint) == (
+            0,
+            resources.generations.live().checkpoint().fingerprint,
+        )
         assert watch.loads == 0
         assert (read_live(resources), list_generations(resources)) == (before, generations)
         with resources.database.read() as session:

@@ -27,11 +27,13 @@ from app.services.quality.generations import (
     roll_back,
 )
 from app.services.quality.tuning import TuningRequest, hold_out, request_tuning
-from app.services.search.search import search_documents
+from app.services.search.pipeline import SearchRequest
+from app.services.search.search import SearchResult
+from app.services.search.search import search_documents as search_request
 from ingest.sandbox import Sandbox
 from tests.checkpoints import make_plain
 from tests.conftest import article
-from tests.named import put_documents, record_query, ref_of
+from tests.named import put_documents, record_query, ref_of, search_documents
 from tests.services.knowledge import open_with, read_live, search, work
 from tests.services.quality.test_generation_gate import assert_consistent, settle
 
@@ -218,12 +220,10 @@ def test_gate_asks_logged_questions_again_and_refuses_one_that_fails_on_them(
     assert 0 < replayed["overlap"] <= 1
     assert "of 5 logged questions 0 fail" in (accepted.message or "")
 
-    ask_again = search_documents
-
-    def fails_on_the_new_one(resources: Resources, *args: object, **options: object) -> object:
-        if resources.pin().generation_id == refused:
+    def fails_on_the_new_one(resources: Resources, request: SearchRequest) -> SearchResult:
+        if request.generation == refused:
             raise InvalidRequest("out of order")
-        return ask_again(resources, *args, **options)  # type: ignore[arg-type]
+        return search_request(resources, request)
 
     refused = ask_for(filled, force=False, margin=1.0)
     monkeypatch.setattr(replay, "search_documents", fails_on_the_new_one)

@@ -8,9 +8,8 @@ import pytest
 from app.domain import Comparison, Mode
 from app.runtime.resources import Resources
 from app.services.articles.documents import Upload
-from app.services.search.search import search_documents
 from ingest.sandbox import Sandbox
-from tests.named import put_documents
+from tests.named import put_documents, search_documents
 from tests.services.knowledge import open_with, work
 
 ARTICLES = 500

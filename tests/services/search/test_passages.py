@@ -9,13 +9,13 @@ from app.config import Settings
 from app.domain import Mode
 from app.index.analysis import count_query_terms, count_terms
 from app.runtime.resources import Resources
-from app.services.search.candidates import Question
 from app.services.search.passages import Article, rank_articles
-from app.services.search.scoring import StageScores, match, score
-from app.services.search.search import embed_query, search_documents
+from app.services.search.pipeline import ask
+from app.services.search.scoring import match, score
+from app.services.search.snapshot import snapshots
 from ingest.sandbox import Sandbox
 from tests.conftest import article
-from tests.named import put_documents
+from tests.named import put_documents, ref_of, search_documents
 from tests.services.knowledge import open_with, work
 
 QUERIES = ("reset the tea machine", "ERR_42 in put_object", "crème for the milk", "who are they")
@@ -42,14 +42,15 @@ def read_first(
     resources: Resources, query: str, mode: Mode
 ) -> tuple[Sequence[Article], dict[int, float]]:
     """Return the first articles, and what each term of the query counts for."""
-    question = Question.of(query, mode, embed_query(resources, query, mode))
-    indexes = resources.catch_up()
-    assert indexes is not None
-    with resources.database.read() as session:
-        ranking = rank_articles(session, indexes, question, [1], limit=20)
-        assert ranking is not None
-        articles = ranking.read(session, indexes, question, ranking.candidates[:20])
-        return articles, indexes.terms.weigh(count_query_terms(query), 1)
+    generation = resources.generations.live()
+    question = ask(generation, query, mode)
+    attempt = next(snapshots(resources, generation))
+    with attempt as snapshot:
+        collection = ref_of(resources, "help")
+        ranked = rank_articles(snapshot, question, [collection], limit=20)
+        articles = ranked.read(snapshot, question, ranked.candidates[:20])
+        weights = snapshot.indexes.terms.weigh(count_query_terms(query), collection.id)
+    return articles, weights
 
 
 def share(article: Article, n: int, weights: dict[int, float]) -> float:
@@ -67,7 +68,7 @@ def test_match_is_the_best_passage_near_in_meaning_and_in_words(
     assert len(articles) == 20
     for one in articles:
         products = [match(near, share(one, n, weights)) for n, near in enumerate(one.nearness)]
-        assert one.candidate.stages.match == pytest.approx(max(products))
+        assert one.candidate.stages["match"] == pytest.approx(max(products))
     scores = [one.candidate.score for one in articles]
     assert scores == sorted(scores, reverse=True)
 
@@ -85,11 +86,11 @@ def test_passages_come_in_the_order_of_looking_at_each(
         expected = [
             score(
                 {
-                    Mode.DENSE: StageScores(stages.unit, near),
-                    Mode.LEXICAL: StageScores(
-                        lexical=(stages.lexical or 0) * (held / (max(shares) or 1)) ** 0.5
-                    ),
-                    Mode.HYBRID: StageScores(stages.unit, near, stages.lexical, match(near, held)),
+                    Mode.DENSE: {**stages, "passage": near},
+                    Mode.LEXICAL: {
+                        "lexical": stages.get("lexical", 0) * (held / (max(shares) or 1)) ** 0.5
+                    },
+                    Mode.HYBRID: {**stages, "passage": near, "match": match(near, held)},
                 }[mode],
                 mode,
             )
@@ -120,15 +121,13 @@ def test_words_of_a_question_in_one_passage_beat_the_same_words_far_apart(
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_reading_those_that_can_be_shown_is_reading_all(shelf: Resources, query: str) -> None:
-    question = Question.of(query, Mode.HYBRID, embed_query(shelf, query, Mode.HYBRID))
-    indexes = shelf.catch_up()
-    assert indexes is not None
-    with shelf.database.read() as session:
-        every = rank_articles(session, indexes, question, [1], limit=1, reads_all=True)
-        assert every is not None
+    generation, collections = shelf.generations.live(), [ref_of(shelf, "help")]
+    question = ask(generation, query, Mode.HYBRID)
+    attempt = next(snapshots(shelf, generation))
+    with attempt as snapshot:
+        every = rank_articles(snapshot, question, collections, limit=1, reads_all=True)
         for limit in (1, 3, 17):
-            some = rank_articles(session, indexes, question, [1], limit=limit)
-            assert some is not None
+            some = rank_articles(snapshot, question, collections, limit=limit)
             assert [(c.version.external_id, c.score) for c in some.candidates[:limit]] == [
                 (c.version.external_id, c.score) for c in every.candidates[:limit]
             ]

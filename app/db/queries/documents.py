@@ -1,0 +1,286 @@
+"""Statements over collections, documents, versions and jobs."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import (
+    LargeBinary,
+    and_,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.orm import Session, aliased, load_only
+
+from app.db.models import (
+    Attribute,
+    Collection,
+    Document,
+    Job,
+    JobItem,
+    Original,
+    UnitRow,
+    Version,
+)
+from app.db.queries.filters import as_columns
+from app.db.queries.vectors import remove_units
+from app.domain import (
+    LANGUAGE_KEY,
+    Attributes,
+    Status,
+)
+
+# In the very words of the partial index, as SQLite compares them.
+_UNREADY = text("versions.status IN ('queued', 'processing', 'failed')")
+
+
+# Made once: every new alias makes its attributes anew, which takes longer than the query.
+_Twin, _TwinDocument = aliased(Version), aliased(Document)
+
+
+def find_collection(session: Session, name: str) -> Collection | None:
+    return session.scalar(select(Collection).where(Collection.name == name))
+
+
+def list_collections(session: Session) -> Sequence[Collection]:
+    return session.scalars(select(Collection).order_by(Collection.name)).all()
+
+
+def find_document(session: Session, collection_id: int, external_id: str) -> Document | None:
+    return session.scalar(
+        select(Document).where(
+            Document.collection_id == collection_id, Document.external_id == external_id
+        )
+    )
+
+
+_LIGHT = (
+    Version.id,
+    Version.document_id,
+    Version.number,
+    Version.status,
+    Version.is_live,
+    Version.title,
+    Version.url,
+    Version.attributes,
+    Version.receipt,
+    Version.stage,
+    Version.error_code,
+    Version.error_message,
+    Version.created_at,
+    Version.ready_at,
+    Version.media_type,
+    Version.filename,
+)
+
+
+def list_documents(
+    session: Session, collection_id: int, *, status: Status | None, after: str, limit: int
+) -> Sequence[tuple[Document, Version]]:
+    """Return documents with their latest version (without its text), in the order of their ids."""
+    statement = (
+        select(Document, Version)
+        .join(
+            Version,
+            and_(Version.document_id == Document.id, Version.number == Document.latest_number),
+        )
+        .options(load_only(*_LIGHT))
+        .where(Document.collection_id == collection_id, Document.external_id > after)
+        .order_by(Document.external_id)
+        .limit(limit)
+    )
+    if status is not None:
+        statement = statement.where(Version.status == status)
+    return [(document, version) for document, version in session.execute(statement)]
+
+
+def list_versions(session: Session, document_id: int) -> Sequence[Version]:
+    """Return the versions of a document without their text, newest first."""
+    return session.scalars(
+        select(Version)
+        .options(load_only(*_LIGHT))
+        .where(Version.document_id == document_id)
+        .order_by(Version.number.desc())
+    ).all()
+
+
+def find_live_versions(session: Session, document_ids: Sequence[int]) -> dict[int, Version]:
+    """Return the live version of each document that has one, without its text."""
+    versions = session.scalars(
+        select(Version)
+        .options(load_only(*_LIGHT))
+        .where(Version.document_id.in_(document_ids), Version.is_live)
+    )
+    return {version.document_id: version for version in versions}
+
+
+def find_live_version(session: Session, document_id: int) -> Version | None:
+    """Return the version of a document that answers, whole."""
+    return session.scalar(
+        select(Version).where(Version.document_id == document_id, Version.is_live)
+    )
+
+
+def find_latest_version(session: Session, document: Document) -> Version | None:
+    return session.scalar(
+        select(Version).where(
+            Version.document_id == document.id, Version.number == document.latest_number
+        )
+    )
+
+
+def count_by_status(session: Session, collection_id: int | None = None) -> dict[Status, int]:
+    """Return how many documents are at each status, by their latest version.
+
+    Most are ready: those are what the others leave, so that only the others are read.
+    """
+    documents = select(func.count()).select_from(Document)
+    is_latest = exists().where(
+        Document.id == Version.document_id, Document.latest_number == Version.number
+    )
+    if collection_id is not None:
+        documents = documents.where(Document.collection_id == collection_id)
+        is_latest = is_latest.where(Document.collection_id == collection_id)
+    unready = (
+        select(Version.status, func.count()).where(_UNREADY, is_latest).group_by(Version.status)
+    )
+    counts = dict.fromkeys(Status, 0)
+    counts.update({Status(status): count for status, count in session.execute(unready)})
+    counts[Status.READY] = (session.scalar(documents) or 0) - sum(counts.values())
+    return counts
+
+
+def store_original(session: Session, sha256: str, data: bytes) -> None:
+    # Also over bytes that are there already and went bad on the disk.
+    session.merge(Original(sha256=sha256, data=data))
+
+
+def delete_unused_originals(session: Session, among: Sequence[str] | None = None) -> int:
+    """Delete the uploads that no version needs any more; returns their bytes.
+
+    `among` names those that it can be, so that not all have to be looked at.
+    """
+    unused = ~exists().where(Version.original_sha256 == Original.sha256)
+    if among is not None:
+        unused &= Original.sha256.in_(among)
+    size = session.scalar(select(func.sum(func.length(Original.data))).where(unused))
+    session.execute(delete(Original).where(unused))
+    return size or 0
+
+
+def count_bytes(session: Session, document_id: int) -> int:
+    """Return the bytes of the texts and vectors of all versions of a document."""
+    texts = session.scalar(
+        select(func.sum(func.length(cast(Version.text, LargeBinary)))).where(
+            Version.document_id == document_id
+        )
+    )
+    vectors = session.scalar(
+        select(func.sum(func.length(UnitRow.vector) + func.length(UnitRow.passage_vectors)))
+        .join(Version, Version.id == UnitRow.version_id)
+        .where(Version.document_id == document_id)
+    )
+    return (texts or 0) + (vectors or 0)
+
+
+def quarantine_version(session: Session, version_id: int, message: str) -> None:
+    """Take a damaged version out of every answer; its document then says why it is not there."""
+    version = session.get(Version, version_id)
+    if version is None or not version.is_live:
+        return
+    version.is_live = False
+    version.status = Status.FAILED
+    version.error_code = "corrupt_data"
+    version.error_message = message
+    remove_units(session, UnitRow.version_id == version.id)
+    replace_attributes(session, version.document_id, {})
+
+
+def delete_old_versions(session: Session, live: Version, *, keep: int) -> list[str]:
+    """Delete the versions before the newest `keep` that are done with; returns their uploads.
+
+    The live one stays, and so does what is queued or worked on.
+    """
+    newest = select(Version.id).where(Version.document_id == live.document_id)
+    done = Version.status.in_((Status.READY, Status.FAILED))
+    kept = newest.where(done).order_by(Version.number.desc()).limit(keep)
+    deleted = session.connection().execute(
+        delete(Version)
+        .where(
+            Version.document_id == live.document_id,
+            done,
+            ~Version.is_live,
+            Version.id.not_in(kept),
+        )
+        .returning(Version.original_sha256)
+    )
+    return list(deleted.scalars())
+
+
+def find_twins(session: Session, version_id: int, *, limit: int) -> list[str]:
+    """Return ids of other documents of the collection whose newest upload has the same bytes.
+
+    Some of them where there are more than `limit`: in the order of ids SQLite would go through the
+    whole collection.
+    """
+    return sorted(
+        session.scalars(
+            select(_TwinDocument.external_id)
+            .select_from(Version)
+            .join(Document, Document.id == Version.document_id)
+            .join(_Twin, _Twin.original_sha256 == Version.original_sha256)
+            .join(
+                _TwinDocument,
+                and_(
+                    _TwinDocument.id == _Twin.document_id,
+                    _TwinDocument.latest_number == _Twin.number,
+                ),
+            )
+            .where(
+                Version.id == version_id,
+                _TwinDocument.collection_id == Document.collection_id,
+                _TwinDocument.id != Document.id,
+            )
+            .limit(limit)
+        )
+    )
+
+
+def replace_attributes(session: Session, document_id: int, attributes: Attributes) -> None:
+    """Store what filters look up of a live document."""
+    session.execute(delete(Attribute).where(Attribute.document_id == document_id))
+    rows = [
+        {"document_id": document_id, "key": key, **as_columns(value)}
+        for key, values in attributes.items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
+    if rows:
+        session.execute(insert(Attribute), rows)
+
+
+def looked_up(version: Version) -> Attributes:
+    """Return what filters look up of a version: its attributes, and its language."""
+    language = (version.receipt or {}).get("language")
+    detected = {} if language is None else {LANGUAGE_KEY: language}
+    return {**detected, **version.attributes}
+
+
+def find_job(session: Session, job_id: str) -> Job | None:
+    return session.get(Job, job_id)
+
+
+def list_job_versions(session: Session, job_id: str) -> Sequence[tuple[str, str, Version]]:
+    """Return (external id, change, version) of each item of a job, in the order of the upload."""
+    rows = session.execute(
+        select(Document.external_id, JobItem.change, Version)
+        .select_from(JobItem)
+        .join(Version, Version.id == JobItem.version_id)
+        .join(Document, Document.id == Version.document_id)
+        .options(load_only(*_LIGHT))
+        .where(JobItem.job_id == job_id)
+        .order_by(JobItem.ordinal)
+    )
+    return [(external_id, change, version) for external_id, change, version in rows]

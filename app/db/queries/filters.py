@@ -1,0 +1,131 @@
+"""Filters as conditions on documents."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    false,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import Session
+
+from app.db.models import (
+    Attribute,
+    Document,
+    Version,
+)
+from app.domain import (
+    FIELD_KEYS,
+    TIME_KEYS,
+    Comparison,
+    Filter,
+    Scalar,
+    parse_time,
+)
+
+
+def filter_documents(
+    session: Session, collection_id: int, condition: Filter
+) -> npt.NDArray[np.int64]:
+    """Return the ids of the collection's documents that meet `condition`."""
+    statement = select(Document.id).where(
+        Document.collection_id == collection_id, _condition(condition)
+    )
+    return np.fromiter(session.scalars(statement), dtype=np.int64)
+
+
+def _condition(condition: Filter) -> ColumnElement[bool]:
+    if not isinstance(condition, Comparison):
+        parts = [_condition(part) for part in condition.filters]
+        return and_(true(), *parts) if condition.type == "and" else or_(*parts)
+    values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    if condition.key in FIELD_KEYS:
+        return _field_condition(condition.key, condition.type, values)
+    match condition.type:
+        case "eq" | "in":
+            return _has(condition.key, _is_among(values))
+        case "ne" | "nin":
+            return ~_has(condition.key, _is_among(values))
+        case _:
+            return _has(condition.key, _compares(condition.type, values[0]))
+
+
+_FIELDS: dict[str, Any] = {
+    "$id": Document.external_id,
+    "$url": Version.url,
+    "$media_type": Version.media_type,
+    "$created_at": Document.created_at,
+    "$updated_at": Version.ready_at,
+}
+
+
+def _field_condition(key: str, operator: str, values: Sequence[Scalar]) -> ColumnElement[bool]:
+    column = _FIELDS[key]
+    of_type: list[Any] = [value for value in values if isinstance(value, str)]
+    if key in TIME_KEYS:
+        of_type = [parse_time(value) for value in of_type]
+    match operator:
+        case "eq" | "in" | "ne" | "nin":
+            matches = column.in_(of_type)
+        case _:
+            matches = _ordered(column, operator, of_type[0]) if of_type else false()
+    meets = Document.id.in_(
+        select(Version.document_id)
+        .join(Document, Document.id == Version.document_id)
+        .where(Version.is_live, matches)
+    )
+    return ~meets if operator in {"ne", "nin"} else meets
+
+
+def _ordered(column: Any, operator: str, bound: Any) -> ColumnElement[bool]:
+    compared: dict[str, ColumnElement[bool]] = {
+        "gt": column > bound,
+        "gte": column >= bound,
+        "lt": column < bound,
+        "lte": column <= bound,
+    }
+    return compared[operator]
+
+
+def _has(key: str, matches: ColumnElement[bool]) -> ColumnElement[bool]:
+    return Document.id.in_(select(Attribute.document_id).where(Attribute.key == key, matches))
+
+
+def _is_among(values: Sequence[Scalar]) -> ColumnElement[bool]:
+    """Return one IN for each kind of value: SQLite nests a chain of ORs and bounds its depth."""
+    by_kind: dict[str, list[Any]] = {}
+    for columns in map(as_columns, values):
+        value = columns["number"] if columns["text"] is None else columns["text"]
+        by_kind.setdefault(columns["kind"], []).append(value)
+    return or_(
+        *(
+            and_(
+                Attribute.kind == kind,
+                (Attribute.text if kind == "text" else Attribute.number).in_(some),
+            )
+            for kind, some in by_kind.items()
+        )
+    )
+
+
+def _compares(operator: str, value: Scalar) -> ColumnElement[bool]:
+    columns = as_columns(value)
+    column: Any = Attribute.number if columns["text"] is None else Attribute.text
+    bound = columns["number"] if columns["text"] is None else columns["text"]
+    return and_(Attribute.kind == columns["kind"], _ordered(column, operator, bound))
+
+
+def as_columns(value: Scalar) -> dict[str, Any]:
+    match value:
+        case bool():
+            return {"kind": "flag", "number": float(value), "text": None}
+        case int() | float():
+            return {"kind": "number", "number": float(value), "text": None}
+        case _:
+            return {"kind": "text", "number": None, "text": value}

@@ -1,0 +1,77 @@
+"""What a search reads of the documents that it found: columns, not rows of the ORM."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    select,
+)
+from sqlalchemy.orm import Session
+
+from app.db.models import (
+    Collection,
+    Document,
+    Version,
+)
+from app.domain import (
+    Attributes,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundVersion:
+    """The live version of a document that was found."""
+
+    document_id: int
+    collection_id: int
+    collection: str
+    external_id: str
+    version_id: int
+    number: int
+    sha256: str
+    title: str
+    url: str | None
+    attributes: Attributes
+
+
+def find_live(session: Session, document_ids: Sequence[int]) -> dict[int, FoundVersion]:
+    """Return the live versions of these documents, by document id."""
+    rows = session.execute(
+        select(
+            Version.document_id,
+            Collection.id,
+            Collection.name,
+            Document.external_id,
+            Version.id,
+            Version.number,
+            Version.original_sha256,
+            Version.title,
+            Version.url,
+            Version.attributes,
+        )
+        .join(Document, Document.id == Version.document_id)
+        .join(Collection, Collection.id == Document.collection_id)
+        .where(Version.document_id.in_(document_ids), Version.is_live)
+    )
+    return {row[0]: FoundVersion(*row) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredText:
+    """The text of a version as it lies in the database, not yet checked."""
+
+    text: str | None
+    crc32: int | None
+    tokens: int | None
+    """How many it had for the model that read it."""
+
+
+def find_texts(session: Session, version_ids: Sequence[int]) -> dict[int, StoredText]:
+    """Return the texts of versions by version id."""
+    tokens = Version.receipt["tokens_counted"].as_integer()
+    rows = session.execute(
+        select(Version.id, Version.text, Version.text_crc32, tokens).where(
+            Version.id.in_(version_ids)
+        )
+    )
+    return {version_id: StoredText(*stored) for version_id, *stored in rows}

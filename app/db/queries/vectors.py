@@ -1,0 +1,169 @@
+"""Statements over generations, units, passages and the change log."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    delete,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.orm import Session
+
+from app.db.models import (
+    Change,
+    Document,
+    Generation,
+    PassageRow,
+    UnitRow,
+    Version,
+)
+from app.domain import (
+    Passage,
+    Span,
+)
+
+# SQLite allows 32,766 bound values in one statement.
+MAX_BOUND = 30_000
+
+
+def find_live_generation(session: Session) -> Generation | None:
+    return session.scalar(select(Generation).where(Generation.is_live))
+
+
+def remove_units(session: Session, *conditions: ColumnElement[bool]) -> int:
+    """Delete the units that meet `conditions` and log each of them; returns how many."""
+    gone = (
+        select(UnitRow.id, Version.document_id)
+        .join(Version, Version.id == UnitRow.version_id)
+        .where(*conditions)
+    )
+    session.execute(insert(Change).from_select(["unit_id", "document_id"], gone))
+    deleted: CursorResult[Any] = session.connection().execute(delete(UnitRow).where(*conditions))
+    return deleted.rowcount
+
+
+def log_units(session: Session, unit_ids: Sequence[int], document_id: int = 0) -> None:
+    """Log that units of a document came."""
+    if unit_ids:
+        rows = [{"unit_id": unit_id, "document_id": document_id} for unit_id in unit_ids]
+        session.execute(insert(Change), rows)
+
+
+def last_change(session: Session) -> int:
+    """Return the number of the last change, also of one that was cleared since."""
+    number = session.scalar(text("SELECT seq FROM sqlite_sequence WHERE name = 'changes'"))
+    return int(number or 0)
+
+
+def changed_units(session: Session, after: int) -> list[int]:
+    """Return the ids of the units that came or went after change number `after`."""
+    return list(session.scalars(select(Change.unit_id).where(Change.number > after).distinct()))
+
+
+def changed_documents(session: Session, after: int) -> list[int]:
+    """Return the ids of the documents whose units changed after change number `after`."""
+    return list(session.scalars(select(Change.document_id).where(Change.number > after).distinct()))
+
+
+def clear_changes(session: Session) -> None:
+    """Forget the log; its numbers go on."""
+    session.execute(delete(Change))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUnit:
+    """A unit's vector as it lies in the database, not yet checked."""
+
+    unit_id: int
+    document_id: int
+    external_id: str
+    collection_id: int
+    version_id: int
+    vector: bytes
+    vector_crc32: int
+
+
+def live_units(
+    session: Session, generation_id: int, unit_ids: Sequence[int] | None = None
+) -> Iterator[StoredUnit]:
+    """Yield the units of live versions in a generation; `unit_ids` restricts to some of them."""
+    statement = (
+        select(
+            UnitRow.id,
+            Document.id,
+            Document.external_id,
+            Document.collection_id,
+            Version.id,
+            UnitRow.vector,
+            UnitRow.vector_crc32,
+        )
+        .join(Version, Version.id == UnitRow.version_id)
+        .join(Document, Document.id == Version.document_id)
+        .where(UnitRow.generation_id == generation_id, Version.is_live)
+        .execution_options(yield_per=2000)
+    )
+    if unit_ids is None:
+        yield from (StoredUnit(*row) for row in session.execute(statement))
+        return
+    for first in range(0, len(unit_ids), MAX_BOUND):
+        some = statement.where(UnitRow.id.in_(unit_ids[first : first + MAX_BOUND]))
+        yield from (StoredUnit(*row) for row in session.execute(some))
+
+
+def list_units(session: Session, version_ids: Sequence[int], generation_id: int) -> Sequence[Any]:
+    """Return (id, version_id, passage_vectors, passage_vectors_crc32) of these versions' units."""
+    return session.execute(
+        select(
+            UnitRow.id,
+            UnitRow.version_id,
+            UnitRow.passage_vectors,
+            UnitRow.passage_vectors_crc32,
+        )
+        .where(UnitRow.version_id.in_(version_ids), UnitRow.generation_id == generation_id)
+        .order_by(UnitRow.version_id, UnitRow.ordinal)
+    ).all()
+
+
+def list_vectors(session: Session, version_ids: Sequence[int], generation_id: int) -> Sequence[Any]:
+    """Return the vectors of these versions' units and of their passages, with their checksums."""
+    return session.execute(
+        select(
+            UnitRow.version_id,
+            UnitRow.vector,
+            UnitRow.vector_crc32,
+            UnitRow.passage_vectors,
+            UnitRow.passage_vectors_crc32,
+        )
+        .where(UnitRow.version_id.in_(version_ids), UnitRow.generation_id == generation_id)
+        .order_by(UnitRow.version_id, UnitRow.ordinal)
+    ).all()
+
+
+def list_passages(
+    session: Session, version_ids: Sequence[int], generation_id: int
+) -> dict[int, dict[tuple[int, int], Passage]]:
+    """Return all passages by version id, and by unit id and ordinal, in the text's order."""
+    rows = session.execute(
+        select(
+            UnitRow.version_id,
+            PassageRow.unit_id,
+            PassageRow.ordinal,
+            PassageRow.start,
+            PassageRow.end,
+            PassageRow.heading,
+            PassageRow.page,
+        )
+        .join(PassageRow, PassageRow.unit_id == UnitRow.id)
+        .where(UnitRow.version_id.in_(version_ids), UnitRow.generation_id == generation_id)
+        .order_by(PassageRow.start)
+    )
+    found: dict[int, dict[tuple[int, int], Passage]] = {}
+    for version_id, unit_id, ordinal, start, end, heading, page in rows:
+        passage = Passage(Span(start, end), heading, page)
+        found.setdefault(version_id, {})[unit_id, ordinal] = passage
+    return found

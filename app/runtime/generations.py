@@ -1,0 +1,273 @@
+"""Generations in use: each with its model, its indexes, and how the two are kept together."""
+
+from collections.abc import Callable
+from threading import Lock
+from zlib import crc32
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db import queries
+from app.db.models import AdapterRow, Generation
+from app.db.sqlite import Database
+from app.embedding.checkpoint import Checkpoint
+from app.embedding.engine import Engine
+from app.embedding.loading import open_checkpoint
+from app.errors import ModelUnavailable, NotFound, StaleVectors
+from app.runtime.index_follower import Indexes, IndexFollower, quarantine_damaged
+
+EngineLoader = Callable[[Checkpoint, Settings], Engine]
+
+
+class ActiveGeneration:
+    """One generation in use: the model that answers with it and the indexes over its vectors.
+
+    Without a generation (`id` None) it is the configured model before anything was embedded. What
+    is computed with one object is of one generation, also while another one goes live.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        load_engine: EngineLoader,
+        generation_id: int | None = None,
+    ) -> None:
+        self.settings = settings
+        self.id = generation_id
+        self.loaded_engine: Engine | None = None
+        """The model if it is loaded already."""
+        self.model_problem: str | None = None
+        """Why the last attempt to load the model failed."""
+        self.follower = IndexFollower()
+        self._database = database
+        self._load_engine = load_engine
+        self._loading = Lock()
+        self._checkpoint: Checkpoint | None = None
+
+    def checkpoint(self) -> Checkpoint:
+        """Return its checkpoint, opened at the first call; raises ModelUnavailable."""
+        if self._checkpoint is None:
+            self._checkpoint = self._open_checkpoint()
+        return self._checkpoint
+
+    def engine(self) -> Engine:
+        """Return its model, loaded at the first call; raises ModelUnavailable or StaleVectors."""
+        with self._loading:
+            if self.loaded_engine is None:
+                try:
+                    self.check_fingerprint()
+                    engine = self._load_engine(self.checkpoint(), self.settings)
+                    engine.warm_up()
+                except ModelUnavailable as error:
+                    self.model_problem = str(error)
+                    raise
+                self.loaded_engine = engine
+            return self.loaded_engine
+
+    @property
+    def loaded_fingerprint(self) -> str | None:
+        """What makes its vectors, if the model is loaded."""
+        if self.loaded_engine is None or self._checkpoint is None:
+            return None
+        return self._checkpoint.fingerprint
+
+    def check_fingerprint(self) -> None:
+        """Raise StaleVectors when the stored vectors were made by another model."""
+        with self._database.read() as session:
+            stored = self.find_row(session)
+            if stored is None or stored.fingerprint == self.checkpoint().fingerprint:
+                return
+            raise _describe_difference(self.checkpoint(), stored)
+
+    def find_row(self, session: Session) -> Generation | None:
+        """Return its row; the live one before anything was embedded with it."""
+        if self.id is None:
+            return queries.find_live_generation(session)
+        return session.get(Generation, self.id)
+
+    def ensure_row(self, session: Session) -> Generation:
+        """Return the live generation's row, added now if these are its first vectors.
+
+        Raises StaleVectors when another model's generation is live by now.
+        """
+        live = queries.find_live_generation(session)
+        if live is None:
+            live = self.describe(self.engine(), is_live=True)
+            session.add(live)
+            session.flush()
+        elif live.fingerprint != self.checkpoint().fingerprint:
+            raise StaleVectors("the live generation belongs to another model")
+        return live
+
+    def describe(self, engine: Engine, *, is_live: bool) -> Generation:
+        """Return a new row for vectors that `engine` makes with its model."""
+        return describe_generation(
+            self.checkpoint(),
+            self.settings,
+            engine=f"{engine.name} {engine.dtype}",
+            is_live=is_live,
+        )
+
+    def catch_up(self) -> Indexes | None:
+        """Bring the indexes to the last commit; None while nothing was ever embedded.
+
+        Versions with a damaged vector, or damaged text and terms, are quarantined on the way.
+        """
+        while True:
+            with self._database.read() as session:
+                row = self.find_row(session)
+                if row is None:
+                    return None
+                indexes, damaged = self.follower.follow(session, row)
+            if not damaged:
+                return indexes
+            quarantine_damaged(self._database, damaged)
+
+    def settle(self) -> None:
+        """Catch up after a change, and merge what small changes leave in the lexical index."""
+        indexes = self.catch_up()
+        if indexes is not None:
+            indexes.terms.merge()
+
+    def _open_checkpoint(self) -> Checkpoint:
+        checkpoint = open_checkpoint(self.settings)
+        if self.id is None:
+            return checkpoint
+        with self._database.read() as session:
+            generation = session.get(Generation, self.id)
+            if generation is None or generation.vectors_of is None:
+                return checkpoint
+            adapter = session.get(AdapterRow, generation.id)
+            if adapter is None:
+                raise ModelUnavailable(f"generation {generation.id} has not been trained yet")
+            if crc32(adapter.data) != adapter.data_crc32:
+                raise ModelUnavailable(
+                    f"the adapter of generation {generation.id} fails its checksum; roll back to "
+                    f"generation {generation.vectors_of} or restore a backup"
+                )
+            return checkpoint.with_query_adapter(adapter.data)
+
+
+class Generations:
+    """The generations of a database that this process has in use; thread-safe."""
+
+    def __init__(self, settings: Settings, database: Database, load_engine: EngineLoader) -> None:
+        self._settings = settings
+        self._database = database
+        self._load_engine = load_engine
+        self._configured = ActiveGeneration(settings, database, load_engine)
+        self._active: dict[int, ActiveGeneration] = {}
+        self._live: ActiveGeneration | None = None
+        self._choosing = Lock()
+
+    def live(self) -> ActiveGeneration:
+        """Return the generation that answers; the configured model before anything was embedded.
+
+        It is looked up once, and again after `refresh`.
+        """
+        live = self._live
+        if live is None or live.id is None:
+            with self._database.read() as session:
+                row = queries.find_live_generation(session)
+                live = self._configured if row is None else self._activate(session, row)
+            self._live = live
+        return live
+
+    def get(self, generation_id: int | None) -> ActiveGeneration:
+        """Return a generation, the live one for None; raises NotFound if there is no such one."""
+        if generation_id is None:
+            return self.live()
+        with self._database.read() as session:
+            row = session.get(Generation, generation_id)
+            if row is None:
+                raise NotFound(f"no such generation: {generation_id}", code="generation_not_found")
+            return self._activate(session, row)
+
+    def configured_checkpoint(self) -> Checkpoint:
+        """Return the checkpoint that the settings name; raises ModelUnavailable."""
+        return self._configured.checkpoint()
+
+    def load_configured(self) -> Engine:
+        """Load the model that the settings name anew, whatever made the stored vectors."""
+        return self._load_engine(self._configured.checkpoint(), self._settings)
+
+    def refresh(self) -> None:
+        """Look the live generation up again at the next use; whoever changes it calls this."""
+        self._live = None
+
+    def forget(self, generation_id: int, *, model: bool) -> None:
+        """Release the indexes of a generation that is not live and, with `model`, its model."""
+        with self._choosing:
+            active = self._active.get(generation_id)
+            if active is not None:
+                active.follower.forget()
+            if model:
+                self._active.pop(generation_id, None)
+
+    def _activate(self, session: Session, row: Generation) -> ActiveGeneration:
+        with self._choosing:
+            active = self._active.get(row.id)
+            if active is None:
+                active = self._active[row.id] = self._open(row)
+                there = set(session.scalars(select(Generation.id)))
+                for gone in self._active.keys() - there:
+                    del self._active[gone]
+        return active
+
+    def _open(self, row: Generation) -> ActiveGeneration:
+        """Return what answers with a generation: the configured model if it is its own.
+
+        One that went live in place of the configured model keeps its own. A live one of any other
+        model must not answer: the configured model refuses then with StaleVectors.
+        """
+        if self._is_configured(row):
+            if self._configured.id is None:
+                self._configured.id = row.id
+            if self._configured.id == row.id:
+                return self._configured
+            return ActiveGeneration(self._settings, self._database, self._load_engine, row.id)
+        own = self._settings.model_copy(update=row.source)
+        return ActiveGeneration(own, self._database, self._load_engine, row.id)
+
+    def _is_configured(self, row: Generation) -> bool:
+        if row.source is None or (row.is_live and row.replaced is None):
+            return True
+        try:
+            configured = self._configured.checkpoint().fingerprint
+        except ModelUnavailable:
+            return row.is_live
+        if row.is_live:
+            return configured != row.replaced
+        return configured == row.fingerprint
+
+
+def describe_generation(
+    checkpoint: Checkpoint, settings: Settings, *, engine: str, is_live: bool
+) -> Generation:
+    """Return a new row for vectors of a checkpoint that `settings` open."""
+    return Generation(
+        fingerprint=checkpoint.fingerprint,
+        identity=dict(checkpoint.identity),
+        model=checkpoint.name,
+        dimensions=checkpoint.dimensions,
+        engine=engine,
+        is_live=is_live,
+        source={
+            "model": settings.model,
+            "model_revision": settings.model_revision,
+            "dimensions": settings.dimensions,
+        },
+    )
+
+
+def _describe_difference(checkpoint: Checkpoint, stored: Generation) -> StaleVectors:
+    ours, theirs = dict(checkpoint.identity), stored.identity
+    changed = sorted(part for part in {*ours, *theirs} if ours.get(part) != theirs.get(part))
+    return StaleVectors(
+        f"the stored vectors were made by {stored.model} ({stored.fingerprint}), the "
+        f"configured model is {checkpoint.name} ({checkpoint.fingerprint}); "
+        f"they differ in: {', '.join(changed)}. Run `folio reembed` to embed every article "
+        "with the configured model, or configure the former one"
+    )

@@ -1,0 +1,155 @@
+"""Keeps the indexes of one generation at the last commit, by the change log."""
+
+import logging
+from dataclasses import dataclass
+from threading import Lock
+from zlib import crc32
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from app.db import queries
+from app.db.models import Generation, Version
+from app.db.sqlite import Database
+from app.index.analysis import ANALYSIS, count_article_terms
+from app.index.bm25 import LexicalIndex, TermDocument, pack_terms
+from app.index.flat import FlatIndex, UnitVectors
+
+logger = logging.getLogger("folio")
+
+_ADVICE = "upload the document again"
+_ANALYSED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """Both indexes, and the generation of vectors that one of them holds."""
+
+    vectors: FlatIndex
+    terms: LexicalIndex
+    generation_id: int
+    vector_set: int
+    """The generation that the units belong to; a tuned one shares those of another."""
+
+
+class IndexFollower:
+    """Reads the indexes of a generation at the first use, then only what changed; thread-safe."""
+
+    def __init__(self) -> None:
+        self._indexes: Indexes | None = None
+        self._seen_change = 0
+        self._following = Lock()
+
+    def follow(self, session: Session, generation: Generation) -> tuple[Indexes, dict[int, str]]:
+        """Return the indexes, which are no older than the session's transaction.
+
+        The second value names the versions that fail a checksum, with what is damaged; they are
+        not in the indexes and have to be quarantined.
+        """
+        damaged: dict[int, str] = {}
+        with self._following:
+            last = queries.last_change(session)
+            indexes = self._indexes
+            if indexes is None or indexes.generation_id != generation.id:
+                indexes = read_indexes(session, generation, damaged)
+                self._indexes, self._seen_change = indexes, last
+            elif last > self._seen_change:
+                self._apply_changes(session, indexes, generation, damaged)
+                self._seen_change = last
+        return indexes, damaged
+
+    def forget(self) -> None:
+        """Release the memory of the indexes until they are asked for again."""
+        with self._following:
+            self._indexes = None
+
+    def _apply_changes(
+        self,
+        session: Session,
+        indexes: Indexes,
+        generation: Generation,
+        damaged: dict[int, str],
+    ) -> None:
+        unit_ids = queries.changed_units(session, self._seen_change)
+        added = _read_vectors(session, generation, unit_ids, damaged)
+        indexes.vectors.apply(added, removed=unit_ids)
+        document_ids = queries.changed_documents(session, self._seen_change)
+        indexes.terms.apply(_read_terms(session, document_ids, damaged), removed=document_ids)
+
+
+def quarantine(database: Database, version_id: int, message: str) -> None:
+    """Take a damaged version out of every answer and let its document say why."""
+    logger.error("quarantined version %d: %s", version_id, message)
+    with database.write() as session:
+        queries.quarantine_version(session, version_id, message)
+
+
+def quarantine_damaged(database: Database, damaged: dict[int, str]) -> None:
+    """Quarantine the versions that `IndexFollower.follow` names."""
+    for version_id, what in damaged.items():
+        quarantine(database, version_id, f"{what} fails its checksum; {_ADVICE}")
+
+
+def read_indexes(session: Session, generation: Generation, damaged: dict[int, str]) -> Indexes:
+    """Return both indexes as the session sees them; what fails its checksum is noted."""
+    indexes = Indexes(
+        FlatIndex(generation.dimensions), LexicalIndex(), generation.id, generation.vector_set
+    )
+    indexes.vectors.apply(_read_vectors(session, generation, None, damaged))
+    indexes.terms.apply(_read_terms(session, None, damaged))
+    return indexes
+
+
+def complete_terms(database: Database) -> None:
+    """Analyse the live versions that have no terms made by the current rules."""
+    while True:
+        with database.write() as session:
+            versions = queries.versions_without_terms(session, ANALYSIS, _ANALYSED_AT_ONCE)
+            for version_id, title, text in versions:
+                terms = pack_terms(count_article_terms(title, text or ""))
+                queries.store_terms(
+                    session, version_id, analysis=ANALYSIS, data=terms.data, data_crc32=terms.crc32
+                )
+        if len(versions) < _ANALYSED_AT_ONCE:
+            return
+
+
+def _read_vectors(
+    session: Session,
+    generation: Generation,
+    unit_ids: list[int] | None,
+    damaged: dict[int, str],
+) -> UnitVectors:
+    """Read vectors; the versions of those that fail their checksum are noted in `damaged`."""
+    ids: list[tuple[int, int, int]] = []
+    vectors: list[bytes] = []
+    for unit in queries.live_units(session, generation.vector_set, unit_ids):
+        if crc32(unit.vector) != unit.vector_crc32:
+            damaged[unit.version_id] = f"a vector of {unit.external_id}"
+            continue
+        ids.append((unit.unit_id, unit.document_id, unit.collection_id))
+        vectors.append(unit.vector)
+    columns = np.array(ids, dtype=np.int64).reshape(-1, 3)
+    matrix = np.frombuffer(b"".join(vectors), dtype="<f4").reshape(-1, generation.dimensions)
+    return UnitVectors(columns[:, 0], columns[:, 1], columns[:, 2], matrix)
+
+
+def _read_terms(
+    session: Session, document_ids: list[int] | None, damaged: dict[int, str]
+) -> list[TermDocument]:
+    """Read terms; those that fail their checksum are made again from the text.
+
+    The versions whose text fails it as well are noted in `damaged`.
+    """
+    documents = []
+    for row in queries.live_terms(session, document_ids):
+        data = row.data
+        if crc32(data) != row.data_crc32:
+            logger.error("the terms of %s fail their checksum; %s", row.external_id, _ADVICE)
+            version = session.get_one(Version, row.version_id)
+            if version.text is None or crc32(version.text.encode()) != version.text_crc32:
+                damaged[row.version_id] = f"the text of {row.external_id}"
+                continue
+            data = pack_terms(count_article_terms(version.title, version.text)).data
+        documents.append(TermDocument(row.document_id, row.collection_id, data))
+    return documents

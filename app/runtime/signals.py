@@ -1,0 +1,82 @@
+"""What the threads of one process tell each other: work that arrived, progress, the last sync."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from queue import SimpleQueue
+from threading import Event
+from time import perf_counter
+
+from app.db.models import LoggedQuery
+from app.runtime.priority import Priority
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """The outcome of a scheduled sync."""
+
+    finished_at: datetime
+    error: str | None
+    """The code of the error that stopped it; None when it completed."""
+    added: int = 0
+    changed: int = 0
+    renamed: int = 0
+    deleted: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStep:
+    """How far a training run is: batches out of at most `total`, and the time left for them all."""
+
+    done: int
+    total: int
+    seconds_left: float | None
+
+
+class TrainingProgress:
+    """Lists a training run among those that are running, for as long as the block does."""
+
+    def __init__(self, running: "dict[int, TrainingProgress]", generation_id: int) -> None:
+        self._running = running
+        self._generation_id = generation_id
+        self._done = self._total = 0
+        self._started = perf_counter()
+
+    def __enter__(self) -> None:
+        self._running[self._generation_id] = self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.pop(self._generation_id, None)
+
+    def report(self, done: int, total: int) -> None:
+        """Record the batches that are done; the clock starts with the first one."""
+        if not self._done:
+            self._started = perf_counter()
+        self._done, self._total = done, total
+
+    def now(self) -> TrainingStep:
+        done, total = self._done, self._total
+        if done < 2:
+            return TrainingStep(done, total, None)
+        seconds = (perf_counter() - self._started) / (done - 1)
+        return TrainingStep(done, total, round(seconds * (total - done), 1))
+
+
+@dataclass(slots=True)
+class Signals:
+    """Shared by the threads of one process; nothing of it outlives the process."""
+
+    work_arrived: Event = field(default_factory=Event)
+    """Set when documents were queued; the worker waits for it."""
+    tasks_arrived: Event = field(default_factory=Event)
+    """Set when the background thread has work: a generation, an evaluation, an erasure."""
+    asked_queries: "SimpleQueue[LoggedQuery]" = field(default_factory=SimpleQueue)
+    """What the query log has yet to store: a search does not wait for the writers."""
+    priority: Priority = field(default_factory=Priority)
+    """Searches take it, ingestion yields it."""
+    training: dict[int, TrainingProgress] = field(default_factory=dict)
+    """Training runs by the generation whose adapter they train."""
+    parser_confinement: str | None = None
+    """What confines the parsing process, in words; None before it was started."""
+    last_sync: SyncReport | None = None
+    """The outcome of the last scheduled sync; None before the first one."""

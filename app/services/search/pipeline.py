@@ -1,0 +1,124 @@
+"""What every search does: check → generation → embed → propose → read, and again if need be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from app.domain import Filter, Item, Mode, Task, Vector
+from app.embedding.engine import Engine
+from app.errors import InvalidRequest, TooLarge
+from app.runtime.generations import ActiveGeneration
+from app.runtime.resources import Resources
+from app.services.access.collections import CollectionRef
+from app.services.search.candidates import Question
+from app.services.search.passages import Article, rank_articles
+from app.services.search.snapshot import snapshots
+
+MAX_QUERY_BYTES = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """A question to collections that are searched together.
+
+    `dimensions` compares only the first ones of each vector; `generation` asks another generation
+    than the live one.
+    """
+
+    query: str
+    collections: Sequence[CollectionRef]
+    mode: Mode = Mode.HYBRID
+    limit: int = 10
+    filters: Filter | None = None
+    min_score: float | None = None
+    dimensions: int | None = None
+    generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """Articles for a question, best first, all of one generation at one commit."""
+
+    generation: ActiveGeneration
+    articles: Sequence[Article] = ()
+    best_score: float = 0.0
+    """Of all candidates, also of one below `min_score`."""
+    has_index: bool = False
+
+
+@dataclass(slots=True)
+class Clock:
+    """Milliseconds by stage, each since the one before."""
+
+    took_ms: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=perf_counter)
+
+    def mark(self, stage: str) -> None:
+        """Note that `stage` ended now."""
+        now = perf_counter()
+        self.took_ms[stage] = round(1000 * (now - self._last), 3)
+        self._last = now
+
+    @property
+    def total(self) -> float:
+        return round(sum(self.took_ms.values()), 3)
+
+
+def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retrieval:
+    """Return the first `request.limit` articles, read; marks `embed` and `search`.
+
+    Raises TooLarge for a query over 32 KB, TextTooLong for one past the model's window,
+    InvalidRequest for dimensions that the model's vectors cannot be cut to, and NotFound for a
+    generation that does not exist.
+    """
+    check_query(request.query)
+    generation = resources.generations.get(request.generation)
+    question = ask(generation, request.query, request.mode, request.dimensions)
+    clock.mark("embed")
+    min_score = request.min_score
+    found = Retrieval(generation)
+    for attempt in snapshots(resources, generation):
+        with attempt as snapshot:
+            ranked = rank_articles(
+                snapshot,
+                question,
+                request.collections,
+                limit=request.limit,
+                filters=request.filters,
+            )
+            kept = [c for c in ranked.candidates if min_score is None or c.score >= min_score]
+            articles = ranked.read(snapshot, question, kept[: request.limit])
+            best_score = ranked.candidates[0].score if ranked.candidates else 0.0
+            found = Retrieval(generation, articles, best_score, has_index=True)
+    clock.mark("search")
+    return found
+
+
+def check_query(query: str) -> None:
+    """Raise InvalidRequest or TooLarge for what is not a question."""
+    if not query.strip():
+        raise InvalidRequest("the query is empty", code="empty_query")
+    if len(query.encode()) > MAX_QUERY_BYTES:
+        raise TooLarge(
+            f"the query has {len(query.encode())} bytes; at most {MAX_QUERY_BYTES} are allowed",
+            code="query_too_large",
+        )
+
+
+def ask(
+    generation: ActiveGeneration, query: str, mode: Mode, dimensions: int | None = None
+) -> Question:
+    """Return the question as a generation's indexes take it; a lexical one needs no model."""
+    vector = None
+    if mode is not Mode.LEXICAL:
+        vector = _embed_query(generation.engine(), query, dimensions)
+    return Question.of(query, mode, vector)
+
+
+def _embed_query(engine: Engine, query: str, dimensions: int | None) -> Vector:
+    if dimensions is not None and dimensions > engine.dimensions:
+        raise InvalidRequest(
+            f"the stored vectors have {engine.dimensions} dimensions; {dimensions} were requested",
+            code="unsupported_dimensions",
+        )
+    return engine.embed([Item(query, Task.QUERY)], dimensions=dimensions)[0].vector

@@ -1,0 +1,88 @@
+"""One consistent look at database and indexes, and looking again when they moved apart."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+
+from sqlalchemy.orm import Session
+
+from app.errors import CorruptData, NotFound
+from app.runtime.generations import ActiveGeneration
+from app.runtime.index_follower import Indexes, quarantine, quarantine_damaged
+from app.runtime.resources import Resources
+
+
+class OutOfDate(Exception):
+    """A document was deleted or replaced between the index's commit and the transaction's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A read transaction, and the indexes at its commit or a later one."""
+
+    session: Session
+    indexes: Indexes
+
+
+class Attempt:
+    """One look; leaving it with OutOfDate, or at a damaged document, makes the loop look again.
+
+    A damaged document is quarantined first, so that the next look does without it.
+    """
+
+    def __init__(self, resources: Resources, generation: ActiveGeneration) -> None:
+        self.is_done = False
+        self._resources = resources
+        self._generation = generation
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Snapshot:
+        while True:
+            snapshot, damaged = self._open()
+            if not damaged:
+                return snapshot
+            self._stack.close()
+            quarantine_damaged(self._resources.database, damaged)
+
+    def _open(self) -> tuple[Snapshot, dict[int, str]]:
+        self._stack.enter_context(self._resources.signals.priority.take())
+        session = self._stack.enter_context(self._resources.database.read())
+        row = self._generation.find_row(session)
+        if row is None:
+            self._stack.close()
+            raise NotFound("the generation was removed meanwhile", code="generation_not_found")
+        indexes, damaged = self._generation.follower.follow(session, row)
+        return Snapshot(session, indexes), damaged
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        # With the error, which the database may turn into a typed one.
+        self._stack.__exit__(kind, error, traceback)
+        if isinstance(error, OutOfDate):
+            return True
+        if isinstance(error, CorruptData) and error.version_id is not None:
+            quarantine(self._resources.database, error.version_id, str(error))
+            return True
+        self.is_done = True
+        return False
+
+
+def snapshots(resources: Resources, generation: ActiveGeneration) -> Iterator[Attempt]:
+    """Yield looks until one is left without a reason to look again; none before the first vectors.
+
+    for attempt in snapshots(resources, generation):
+        with attempt as snapshot:
+            found = ...
+    """
+    if generation.id is None:
+        return
+    while True:
+        attempt = Attempt(resources, generation)
+        yield attempt
+        if attempt.is_done:
+            return

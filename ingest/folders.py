@@ -1,0 +1,187 @@
+"""A folder of articles, and what it takes to make a collection hold it and nothing else."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+from pathspec import GitIgnoreSpec
+
+from app.errors import FolioError, InvalidRequest
+from ingest.formats import SUFFIXES
+
+# Below this many, losing most of a collection is an everyday edit.
+_FEW = 10
+
+
+class TooManyDeletions(FolioError):
+    """A sync would erase most of a collection: the wrong folder, or one that is not mounted."""
+
+    status, code = 409, "too_many_deletions"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFile:
+    """An article in a folder; its id is its path relative to the folder, in NFC."""
+
+    id: str
+    path: Path
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """What a collection holds under an id: the latest upload's digest, and whether it failed."""
+
+    sha256: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What has to be done so that the collection equals the folder."""
+
+    added: tuple[FolderFile, ...] = ()
+    changed: tuple[FolderFile, ...] = ()
+    renamed: tuple[tuple[str, FolderFile], ...] = ()
+    """The former id, and the file that has the same bytes."""
+    deleted: tuple[str, ...] = ()
+    unchanged: int = 0
+
+    @property
+    def uploads(self) -> tuple[FolderFile, ...]:
+        """All that has to be uploaded."""
+        return (*self.added, *self.changed, *(file for _, file in self.renamed))
+
+    def erasures(self, failed: set[str]) -> tuple[str, ...]:
+        """Return the ids to erase once the uploads are done and those in `failed` have failed.
+
+        The former id of a renamed article answers until the new one does.
+        """
+        former = tuple(before for before, file in self.renamed if file.id not in failed)
+        return (*self.deleted, *former)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the ids by what happens to them."""
+        return {
+            "added": [file.id for file in self.added],
+            "changed": [file.id for file in self.changed],
+            "renamed": [{"from": former, "to": file.id} for former, file in self.renamed],
+            "deleted": list(self.deleted),
+            "unchanged": self.unchanged,
+        }
+
+
+@dataclass(slots=True)
+class Folder:
+    """The articles in a folder by their id, and what is not an article."""
+
+    files: dict[str, FolderFile] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+
+
+def read_folder(root: Path) -> Folder:
+    """Read a folder; hidden files, links and what git ignores stay out.
+
+    Archives and other files of several articles are skipped and named: their documents have ids of
+    their own, which no path stands for. Raises InvalidRequest when it is not a folder, or when the
+    names of two files are one id.
+    """
+    require_folder(root)
+    folder = Folder()
+    for path in _walk(root, []):
+        relative = path.relative_to(root).as_posix()
+        data = b"" if path.is_symlink() else _read_article(path)
+        if not data:
+            folder.skipped.append(relative)
+            continue
+        document_id = normalize("NFC", relative)
+        if document_id in folder.files:
+            raise InvalidRequest(f"two files have the id {document_id}", code="duplicate_id")
+        digest = hashlib.sha256(data).hexdigest()
+        folder.files[document_id] = FolderFile(document_id, path, len(data), digest)
+    return folder
+
+
+def require_folder(root: Path) -> None:
+    """Raise InvalidRequest when `root` is not a folder."""
+    if not root.is_dir():
+        raise InvalidRequest(f"{root} is not a folder")
+
+
+def make_plan(folder: Folder, stored: Mapping[str, StoredFile], *, force: bool = False) -> Plan:
+    """Compare a folder with what a collection holds, by id.
+
+    Raises TooManyDeletions when more than half of a collection of some size would go, unless
+    `force` is given.
+    """
+    added, changed, unchanged = [], [], 0
+    for file in folder.files.values():
+        there = stored.get(file.id)
+        if there is None:
+            added.append(file)
+        elif there.sha256 != file.sha256 or there.failed:
+            changed.append(file)
+        else:
+            unchanged += 1
+    gone = {i: there.sha256 for i, there in stored.items() if i not in folder.files}
+    renamed, new = [], []
+    for file in added:
+        former = next((i for i, digest in gone.items() if digest == file.sha256), None)
+        if former is None:
+            new.append(file)
+        else:
+            del gone[former]
+            renamed.append((former, file))
+    plan = Plan(tuple(new), tuple(changed), tuple(renamed), tuple(gone), unchanged)
+    if not force:
+        _check_deletions(plan, len(stored))
+    return plan
+
+
+def _check_deletions(plan: Plan, stored: int) -> None:
+    if stored > _FEW and len(plan.deleted) > stored / 2:
+        raise TooManyDeletions(
+            f"{len(plan.deleted)} of the {stored} articles are not in the folder and would be "
+            "erased; look with --dry-run, and give --force if that is meant"
+        )
+
+
+def _walk(folder: Path, specs: list[tuple[Path, GitIgnoreSpec]]) -> Iterator[Path]:
+    """Yield the files that no .gitignore of their folders ignores, in the order of their names."""
+    rules = folder / ".gitignore"
+    if rules.is_file():
+        lines = rules.read_text(encoding="utf-8", errors="replace").splitlines()
+        specs = [*specs, (folder, GitIgnoreSpec.from_lines(lines))]
+    for item in sorted(os.scandir(folder), key=lambda item: item.name):
+        path = Path(item.path)
+        is_folder = item.is_dir(follow_symlinks=False)
+        if item.name.startswith(".") or _is_ignored(path, specs, is_folder=is_folder):
+            continue
+        if is_folder:
+            yield from _walk(path, specs)
+        elif item.is_file() or item.is_symlink():
+            yield path
+
+
+def _is_ignored(path: Path, specs: list[tuple[Path, GitIgnoreSpec]], *, is_folder: bool) -> bool:
+    # The nearest file that says something about it decides.
+    for base, spec in reversed(specs):
+        relative = path.relative_to(base).as_posix() + ("/" if is_folder else "")
+        verdict = spec.check_file(relative).include
+        if verdict is not None:
+            return verdict
+    return False
+
+
+def _read_article(path: Path) -> bytes:
+    """Return the bytes of a file that is one article; none of any other."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        return b""
+    data = path.read_bytes()
+    return b"" if suffix == ".json" and data.lstrip()[:1] == b"[" else data
