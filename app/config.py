@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     """Upper length of a passage, in tokens of the model."""
     admin_key_file: Path | None = None
     """File with the first admin key."""
+    backup_key_file: Path | None = None
+    """File with a secret that signs backups; a restore takes only what it signed then."""
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024)
     """Largest request body: an upload or a JSON batch."""
     fetch_networks: str = ""

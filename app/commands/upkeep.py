@@ -76,9 +76,11 @@ def backup(
     as_json: AsJson = False,
 ) -> None:
     """Copy the data folder into one file, while a server runs or not."""
-    from app.db.backup import write_backup
+    from app.db.backup import read_backup_key, write_backup
 
-    made = write_backup(read_settings(data).data, file, keep_days=keep_days)
+    settings = read_settings(data)
+    signing_key = read_backup_key(settings.backup_key_file)
+    made = write_backup(settings.data, file, keep_days=keep_days, signing_key=signing_key)
     if as_json:
         print_json(asdict(made))
     else:
@@ -103,14 +105,26 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Put a backup into the data folder, once its checksum is right. Offline."""
-    from app.db.backup import restore_backup
+    from app.db.backup import read_backup_key, restore_backup
 
-    folder = read_settings(data).data
-    restored = restore_backup(file, folder, replace=replace, allow_expired=expired)
+    settings = read_settings(data)
+    restored = restore_backup(
+        file,
+        settings.data,
+        replace=replace,
+        allow_expired=expired,
+        signing_key=read_backup_key(settings.backup_key_file),
+    )
+    backup = restored.backup
     if as_json:
-        print_json(asdict(restored))
-    else:
-        out.print(safe_text(f"{folder}: {restored.documents} articles as of {restored.created_at}"))
+        brought = {"signed": restored.signed, "keys": restored.keys, "triggers": restored.triggers}
+        print_json(asdict(backup) | brought)
+        return
+    out.print(safe_text(f"{settings.data}: {backup.documents} articles as of {backup.created_at}"))
+    for key in restored.keys:
+        err.print(safe_text(f"it brings the key {key}"))
+    for trigger in restored.triggers:
+        err.print(safe_text(f"it brings a {trigger}, which is not of Folio: look at it first"))
 
 
 @reports_errors

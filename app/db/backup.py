@@ -1,9 +1,11 @@
 """Backups: one file with the whole database, its checksum, and the day it expires.
 
 A backup is an uncompressed ZIP archive of `folio.db` and `backup.json`, so that any tool can take
-it apart. It is taken while a server runs, and holds one committed state.
+it apart. It is taken while a server runs, and holds one committed state. Where there is a key,
+`backup.sig` is the HMAC-SHA256 of `backup.json`, which holds the database's own SHA-256.
 """
 
+import hmac
 import json
 import os
 import sqlite3
@@ -13,17 +15,35 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import file_digest, sha256
 from pathlib import Path
-from shutil import copyfileobj
+from shutil import copyfileobj, rmtree
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
-from app.db.sqlite import hold_folder
-from app.errors import Conflict, CorruptData, NotFound, StorageFailed, StorageFull
+from pydantic import TypeAdapter, ValidationError
 
-_DATABASE, _FACTS = "folio.db", "backup.json"
+from app.db.private_files import make_private_file, make_private_folder
+from app.db.sqlite import RESTORE_PREFIX, hold_folder, remove_unfinished_restores
+from app.errors import (
+    Conflict,
+    CorruptData,
+    InvalidRequest,
+    NotFound,
+    StorageFailed,
+    StorageFull,
+)
+
+_DATABASE, _FACTS, _SIGNATURE = "folio.db", "backup.json", "backup.sig"
 _FORMAT = 1
 _FACTS_BYTES = 64 * 2**10
 _COPY_BYTES = 2**20
+_MIN_KEY_BYTES = 16
+_BACKUP_PREFIX = ".folio-backup-"
+
+
+class BackupNotSigned(CorruptData):
+    """There is a key for backups, and it did not sign this one."""
+
+    code = "backup_not_signed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +59,40 @@ class Backup:
     documents: int
 
 
-def write_backup(data: Path, target: Path, *, keep_days: int) -> Backup:
+_BACKUPS = TypeAdapter(Backup)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore has put in place, and who gets in with it."""
+
+    backup: Backup
+    signed: bool
+    keys: tuple[str, ...]
+    """Id, scope and name of each key that is valid."""
+    triggers: tuple[str, ...]
+    """Triggers and views, of which Folio makes none: they act whenever something is stored."""
+
+
+def read_backup_key(file: Path | None) -> bytes | None:
+    """Return the key that signs backups; raises InvalidRequest for a file without a usable one."""
+    if file is None:
+        return None
+    try:
+        key = file.read_bytes().strip()
+    except OSError as error:
+        raise InvalidRequest(f"{file}: {error.strerror}", code="no_backup_key") from error
+    if len(key) < _MIN_KEY_BYTES:
+        raise InvalidRequest(
+            f"{file} holds {len(key)} bytes; a key for backups has at least {_MIN_KEY_BYTES}",
+            code="no_backup_key",
+        )
+    return key
+
+
+def write_backup(
+    data: Path, target: Path, *, keep_days: int, signing_key: bytes | None = None
+) -> Backup:
     """Write the database in folder `data` to the new file `target`, whole or not at all.
 
     Raises NotFound without a database, Conflict when the target exists, CorruptData when the copy
@@ -51,11 +104,13 @@ def write_backup(data: Path, target: Path, *, keep_days: int) -> Backup:
     if target.exists():
         raise Conflict(f"{target} exists; a backup replaces nothing", code="backup_exists")
     now = datetime.now(UTC)
+    _remove_unfinished(target.parent)
     with (
         _typed_errors(target.parent),
-        TemporaryDirectory(prefix=".folio-backup-", dir=target.parent) as folder,
+        TemporaryDirectory(prefix=f"{_BACKUP_PREFIX}{os.getpid()}-", dir=target.parent) as folder,
     ):
         copy = Path(folder) / _DATABASE
+        make_private_file(copy)
         _copy_database(source, copy)
         backup = Backup(
             format=_FORMAT,
@@ -67,9 +122,12 @@ def write_backup(data: Path, target: Path, *, keep_days: int) -> Backup:
         )
         archive = Path(folder) / "archive"
         # It holds texts and the hashes of keys.
-        archive.touch(mode=0o600)
+        make_private_file(archive)
+        facts = json.dumps(asdict(backup), indent=2).encode()
         with ZipFile(archive, "w", ZIP_STORED) as file:
-            file.writestr(_FACTS, json.dumps(asdict(backup), indent=2))
+            file.writestr(_FACTS, facts)
+            if signing_key is not None:
+                file.writestr(_SIGNATURE, _sign(signing_key, facts))
             file.write(copy, _DATABASE)
         _sync(archive)
         # Unlike a rename, this never replaces a file that came meanwhile.
@@ -78,17 +136,25 @@ def write_backup(data: Path, target: Path, *, keep_days: int) -> Backup:
     return backup
 
 
-def restore_backup(path: Path, data: Path, *, replace: bool, allow_expired: bool) -> Backup:
+def restore_backup(
+    path: Path,
+    data: Path,
+    *,
+    replace: bool,
+    allow_expired: bool,
+    signing_key: bytes | None = None,
+) -> Restored:
     """Put the database of a backup into folder `data`: verified first, then in one rename.
 
     Raises DataFolderHeld while a server owns the folder, Conflict when it has a database and
-    `replace` is false or when the backup has expired, CorruptData when a checksum is wrong. What
-    was in the folder stays as it was then.
+    `replace` is false or when the backup has expired, CorruptData when a checksum is wrong, or the
+    signature where there is a `signing_key`. What was in the folder stays as it was then.
     """
-    data.mkdir(parents=True, exist_ok=True)
+    make_private_folder(data)
     with hold_folder(data, "folio restore"), _typed_errors(data), _open_archive(path) as archive:
-        backup = _read_facts(archive)
-        if not allow_expired and datetime.fromisoformat(backup.expires_at) < datetime.now(UTC):
+        remove_unfinished_restores(data)
+        backup, signed = _read_facts(archive, signing_key)
+        if not allow_expired and _read_time(backup.expires_at, path) < datetime.now(UTC):
             raise Conflict(
                 f"{path} expired on {backup.expires_at}: what was deleted since would come back",
                 code="backup_expired",
@@ -98,18 +164,56 @@ def restore_backup(path: Path, data: Path, *, replace: bool, allow_expired: bool
             raise Conflict(
                 f"{target} exists; --replace puts the backup in its place", code="data_exists"
             )
-        with TemporaryDirectory(prefix=".folio-restore-", dir=data) as folder:
-            copy = Path(folder) / _DATABASE
-            with archive.open(_DATABASE) as packed, copy.open("wb") as file:
-                copyfileobj(packed, file, _COPY_BYTES)
-            if (copy.stat().st_size, _hash(copy)) != (backup.bytes, backup.sha256):
-                raise CorruptData(f"the checksum of {path} is wrong: it is damaged")
+        with TemporaryDirectory(prefix=RESTORE_PREFIX, dir=data) as folder:
+            copy = _unpack(archive, backup, Path(folder))
             _check_database(copy)
+            restored = Restored(backup, signed, _list_keys(copy), _list_triggers(copy))
             _sync(copy)
             _fold_log(target)
             copy.replace(target)
             _sync(data)
-    return backup
+    return restored
+
+
+def _unpack(archive: ZipFile, backup: Backup, folder: Path) -> Path:
+    """Return the database, copied to `folder`; raises CorruptData unless it is the one meant."""
+    damaged = CorruptData(f"the checksum of {archive.filename} is wrong: it is damaged")
+    if archive.getinfo(_DATABASE).file_size != backup.bytes:
+        raise damaged
+    copy = folder / _DATABASE
+    make_private_file(copy)
+    with archive.open(_DATABASE) as packed, copy.open("wb") as file:
+        copyfileobj(packed, file, _COPY_BYTES)
+    if (copy.stat().st_size, _hash(copy)) != (backup.bytes, backup.sha256):
+        raise damaged
+    return copy
+
+
+def _list_keys(database: Path) -> tuple[str, ...]:
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute(
+            "SELECT id, scope, all_collections, name FROM keys WHERE revoked_at IS NULL ORDER BY id"
+        ).fetchall()
+    return tuple(
+        f"{key_id} ({scope}{' of everything' if everything else ''}) {name}".strip()
+        for key_id, scope, everything, name in rows
+    )
+
+
+def _list_triggers(database: Path) -> tuple[str, ...]:
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute(
+            "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view') ORDER BY name"
+        ).fetchall()
+    return tuple(f"{kind} {name}" for kind, name in rows)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what backups left that were killed: whole databases, which nobody would erase."""
+    for left in folder.glob(f"{_BACKUP_PREFIX}*"):
+        pid = left.name.removeprefix(_BACKUP_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            rmtree(left, ignore_errors=True)
 
 
 def _copy_database(source: Path, copy: Path) -> None:
@@ -160,15 +264,45 @@ def _open_archive(path: Path) -> Iterator[ZipFile]:
         raise CorruptData(f"{path} is damaged or no backup of Folio ({error})") from error
 
 
-def _read_facts(archive: ZipFile) -> Backup:
+def _read_facts(archive: ZipFile, signing_key: bytes | None) -> tuple[Backup, bool]:
+    """Return what a backup says of itself, and whether the key signed it.
+
+    Raises CorruptData where there is a key and the signature is none of it.
+    """
+    with archive.open(_FACTS) as file:
+        facts = file.read(_FACTS_BYTES)
+    signed = signing_key is not None and _is_signed(archive, facts, signing_key)
+    if signing_key is not None and not signed:
+        raise BackupNotSigned(
+            f"{archive.filename} is not signed with the key in FOLIO_BACKUP_KEY_FILE: somebody "
+            "else made it, or changed it"
+        )
     try:
-        with archive.open(_FACTS) as file:
-            backup = Backup(**json.loads(file.read(_FACTS_BYTES)))
-    except (ValueError, TypeError) as error:
+        backup = _BACKUPS.validate_json(facts)
+    except ValidationError as error:
         raise CorruptData(f"{archive.filename} is damaged or no backup of Folio") from error
     if backup.format != _FORMAT:
         raise CorruptData(f"{archive.filename} has format {backup.format}; {_FORMAT} is read")
-    return backup
+    return backup, signed
+
+
+def _is_signed(archive: ZipFile, facts: bytes, key: bytes) -> bool:
+    if _SIGNATURE not in archive.namelist():
+        return False
+    with archive.open(_SIGNATURE) as file:
+        return hmac.compare_digest(file.read(_FACTS_BYTES).strip(), _sign(key, facts))
+
+
+def _sign(key: bytes, facts: bytes) -> bytes:
+    return hmac.new(key, facts, "sha256").hexdigest().encode()
+
+
+def _read_time(text: str, path: Path) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CorruptData(f"{path} does not say when it expires") from error
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def _hash(path: Path) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import rmtree
 from threading import Lock
 from time import monotonic, sleep
 from typing import Any
@@ -18,9 +19,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db.migrations import upgrade
+from app.db.private_files import make_private_file, make_private_folder
 from app.errors import CorruptData, DataFolderHeld, StorageFailed, StorageFull
 
 logger = logging.getLogger("folio")
+
+RESTORE_PREFIX = ".folio-restore-"
+"""Of the folders, in a data folder, that a restore unpacks to."""
 
 _CHECKPOINT_BYTES = 16 * 2**20
 _BUSY_MS = 10_000
@@ -163,8 +168,10 @@ def open_database(folder: Path, *, holder: str) -> Iterator[Database]:
 
     Raises DataFolderHeld, which names the owner, when another process owns the folder.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     with hold_folder(folder, holder):
+        remove_unfinished_restores(folder)
+        make_private_file(folder / "folio.db")
         database = Database(folder / "folio.db")
         try:
             database.migrate()
@@ -173,6 +180,12 @@ def open_database(folder: Path, *, holder: str) -> Iterator[Database]:
             yield database
         finally:
             database.close()
+
+
+def remove_unfinished_restores(folder: Path) -> None:
+    """Remove what a restore left that was killed: a whole database, which nobody would erase."""
+    for left in folder.glob(f"{RESTORE_PREFIX}*"):
+        rmtree(left, ignore_errors=True)
 
 
 def read_owner(folder: Path) -> dict[str, Any]:
@@ -187,7 +200,9 @@ def read_owner(folder: Path) -> dict[str, Any]:
 @contextmanager
 def hold_folder(folder: Path, holder: str) -> Iterator[None]:
     """Own `folder` while the block runs; raises DataFolderHeld, which names the owner."""
-    with (folder / "folio.lock").open("a+", encoding="utf-8") as file:
+    lock = folder / "folio.lock"
+    make_private_file(lock)
+    with lock.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

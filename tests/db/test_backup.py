@@ -178,7 +178,7 @@ def test_backup_that_expired_is_restored_only_when_told(
     with pytest.raises(Conflict, match="what was deleted since would come back"):
         restore_backup(old, settings.data, replace=True, allow_expired=False)
     restored = restore_backup(old, settings.data, replace=True, allow_expired=True)
-    assert restored.documents == 1
+    assert restored.backup.documents == 1
 
 
 def test_other_files_are_no_backup(tmp_path: Path) -> None:
