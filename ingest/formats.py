@@ -14,6 +14,7 @@ _OOXML = "application/vnd.openxmlformats-officedocument."
 _DOCX = f"{_OOXML}wordprocessingml.document"
 _PPTX = f"{_OOXML}presentationml.presentation"
 _XLSX = f"{_OOXML}spreadsheetml.sheet"
+_XLS = "application/vnd.ms-excel"
 _OPENDOCUMENT = "application/vnd.oasis.opendocument."
 ZIP = "application/zip"
 JSON_LINES = "application/jsonl"
@@ -29,9 +30,15 @@ _SUFFIXES = {
     ".xhtml": "application/xhtml+xml",
     ".pdf": "application/pdf",
     ".docx": _DOCX,
+    ".docm": _DOCX,
+    ".dotx": _DOCX,
     ".pptx": _PPTX,
+    ".pptm": _PPTX,
+    ".ppsx": _PPTX,
     ".xlsx": _XLSX,
-    ".xls": "application/vnd.ms-excel",
+    ".xlsm": _XLSX,
+    ".xlsb": _XLSX,
+    ".xls": _XLS,
     ".odt": f"{_OPENDOCUMENT}text",
     ".ods": f"{_OPENDOCUMENT}spreadsheet",
     ".epub": "application/epub+zip",
@@ -70,6 +77,8 @@ _HTML_MARK = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _FOLDERS = {"word/": _DOCX, "ppt/": _PPTX, "xl/": _XLSX}
+# Excel 2, 3 and 4 wrote the sheet itself, without a container.
+_OLD_SHEETS = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
 # Other kinds of file that a name may hide.
 _FOREIGN = {
     b"\x89PNG\r\n": "image/png",
@@ -119,6 +128,8 @@ def detect_media_type(data: bytes, declared: str = "") -> str:
         return "application/rtf"
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         return _detect_compound(data, declared)
+    if head.startswith(_OLD_SHEETS):
+        return _XLS
     if declared in ("", "text/plain", UNKNOWN) and _HTML_MARK.match(
         head.removeprefix(b"\xef\xbb\xbf")
     ):
@@ -146,6 +157,10 @@ def _detect_container(data: bytes, declared: str) -> str:
 
 def _detect_compound(data: bytes, declared: str) -> str:
     """Tell Microsoft's older container: Excel's is read, Word's and PowerPoint's are not."""
-    if "Workbook".encode("utf-16-le") in data or "EncryptedPackage".encode("utf-16-le") in data:
-        return declared if declared in _FOLDERS.values() else "application/vnd.ms-excel"
+    # Excel 5 and 95 call the stream by the shorter name.
+    if any(f"{name}\0".encode("utf-16-le") in data for name in ("Workbook", "Book")):
+        return _XLS
+    if "EncryptedPackage".encode("utf-16-le") in data:
+        # A newer file under a password: its parser says so.
+        return declared if declared in _FOLDERS.values() else _XLS
     return "application/x-ole-storage"

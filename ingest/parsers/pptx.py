@@ -1,116 +1,230 @@
-"""Presentations (PPTX): slide after slide, the slide's number as that of a page."""
+"""Presentations (PPTX): slide after slide, the slide's number as that of a page.
 
-import io
-from collections.abc import Iterator
-from typing import Any
+The format: ISO/IEC 29500-1, chapter 19 (PresentationML), strict or transitional.
+"""
 
-from pptx import Presentation
-from pptx.enum.shapes import MSO_SHAPE_TYPE, PP_PLACEHOLDER
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from app.domain import Article, Heading, PageStart
 from app.errors import UnreadableDocument
-from ingest.package import check_xml, open_package
-from ingest.parsers.docx import read_core_title
-from ingest.parsers.tables import render_table
+from ingest.parsers.drawings import (
+    describe_image,
+    find_target,
+    write_graphics,
+    write_paragraph,
+    write_text,
+)
+from ingest.parsers.grid import Cell, write_grid
+from ingest.parsers.inline import write_link
+from ingest.parsers.ooxml import (
+    NAMESPACES,
+    Element,
+    Parts,
+    choose_alternative,
+    find,
+    find_all,
+    get,
+    get_number,
+    name_of,
+    open_parts,
+    read_title,
+)
+from ingest.parsers.positions import Positions, order_shapes
 
-_TITLES = (PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE, PP_PLACEHOLDER.VERTICAL_TITLE)
-# What stands on every slide alike.
-_FURNITURE = (PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBER)
-_DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_TITLES = {"title", "ctrTitle"}
+# What stands on every slide alike; the footer may say what all of it is about.
+_NUMBERS = {"dt", "sldNum", "hdr", "sldImg"}
+_SHAPES = {"p:sp", "p:grpSp", "p:graphicFrame", "p:pic", "p:cxnSp"}
 
 
 def parse_pptx(data: bytes, charset: str = "") -> Article:
-    """Read the slides with their tables and notes; a slide's title is a heading.
+    """Read the slides with their tables, charts, notes and comments; a slide's title is a heading.
 
-    Raises UnreadableDocument: `unreadable_pptx`, or what `open_package` and `check_xml` refuse.
+    Hidden slides are left out. Raises UnreadableDocument: `unreadable_pptx`, `encrypted`, or what
+    `open_parts` refuses.
     """
     del charset  # XML says how it is encoded.
-    package = open_package(data)
-    check_xml(package)
+    parts = open_parts(data)
+    main = parts.find_main() or "ppt/presentation.xml"
+    root = parts.parse(main)
+    slides = [] if root is None else list(_list_slides(root, main, parts))
+    if not slides:
+        raise UnreadableDocument("there are no slides in the presentation", code="unreadable_pptx")
+    deck = _Deck(parts, main)
     try:
-        slides = list(Presentation(io.BytesIO(data)).slides)
-        parts = [(_find_title(slide), _render_slide(slide)) for slide in slides]
-        warnings = _find_warnings(slides)
-    # python-pptx walks what a file can break in any way.
-    except Exception as error:
-        raise UnreadableDocument(
-            f"the presentation is damaged ({type(error).__name__})", code="unreadable_pptx"
-        ) from error
-    return _assemble(parts, read_core_title(package), warnings)
+        read = [deck.read_slide(part) for part in slides]
+    except RecursionError as error:
+        raise UnreadableDocument("the slides nest too deep", code="too_deep") from error
+    return _assemble(read, deck, read_title(parts))
 
 
-def _assemble(parts: list[tuple[str, str]], title: str, warnings: tuple[str, ...]) -> Article:
+def _list_slides(root: Element, main: str, parts: Parts) -> Iterator[str]:
+    relations = parts.relations(main)
+    for slide in find_all(root, "p:sldIdLst/p:sldId"):
+        relation = relations.get(get(slide, "r:id"))
+        if relation is not None:
+            yield relation.target
+
+
+def _assemble(slides: list[tuple[str, list[str]]], deck: "_Deck", title: str) -> Article:
     text, headings, pages = "", [], []
-    for number, (heading, body) in enumerate(parts, start=1):
+    for number, (heading, blocks) in enumerate(slides, start=1):
         pages.append(PageStart(len(text), number))
         if heading:
             headings.append(Heading(len(text), 2, heading))
             text += f"## {heading}\n\n"
-        if body:
-            text += f"{body}\n\n"
+        text += "".join(f"{block}\n\n" for block in blocks)
+    text += "\n\n".join(words for words in deck.furniture if words not in text)
     return Article(
         text.rstrip(),
         title=title or next((heading.text for heading in headings), ""),
         headings=tuple(headings),
         pages=tuple(page for page in pages if page.start < len(text.rstrip())),
-        pages_with_text=sum(any(part) for part in parts),
-        warnings=warnings,
+        pages_with_text=sum(bool(heading or blocks) for heading, blocks in slides),
+        warnings=tuple(words.format(count) for words, count in deck.counts.items())
+        + deck.parts.warn(),
     )
 
 
-def _find_title(slide: Any) -> str:
-    titles = (shape for shape in slide.placeholders if _kind_of(shape) in _TITLES)
-    return next(
-        (words for shape in titles if (words := " ".join(shape.text_frame.text.split()))), ""
-    )
+class _Deck:
+    """A presentation while its slides are read."""
+
+    def __init__(self, parts: Parts, main: str) -> None:
+        self.parts = parts
+        self.counts: Counter[str] = Counter()
+        self.furniture: dict[str, None] = {}
+        """What stands on every slide: footers, and text of layouts and masters, in order."""
+        self._main = main
+        self._authors = dict(self._read_authors())
+        self._positions = Positions(parts)
+        self._layouts: set[str] = set()
+
+    def read_slide(self, part: str) -> tuple[str, list[str]]:
+        """Return a slide's title and its blocks; nothing of a hidden one."""
+        root = self.parts.parse(part)
+        if root is None:
+            return "", []
+        if get(root, "show", "1") in {"0", "false"}:
+            self.counts["{} hidden slides were left out"] += 1
+            return "", []
+        shapes = list(_walk(find(root, "p:cSld/p:spTree")))
+        title = next(filter(None, (self._read_title(s, part) for s in shapes)), "")
+        blocks: list[str] = []
+        for shape in order_shapes(shapes, self._positions.of_slide(part)):
+            blocks += self._read_shape(shape, part)
+        blocks += [*self._read_notes(part), *self._read_comments(part)]
+        self._read_layouts(part)
+        return title, list(filter(None, blocks))
+
+    def _read_title(self, shape: Element, part: str) -> str:
+        if find_placeholder(shape) not in _TITLES:
+            return ""
+        return " ".join(write_text(find(shape, "p:txBody"), self.parts, part).split())
+
+    def _read_shape(self, shape: Element, part: str) -> list[str]:
+        kind = find_placeholder(shape)
+        if kind in _TITLES or kind in _NUMBERS:
+            return []
+        name = name_of(shape)
+        if name == "p:grpSp":
+            inner = order_shapes(list(_walk(shape)), {})
+            return [block for member in inner for block in self._read_shape(member, part)]
+        if name == "p:graphicFrame":
+            return self._read_frame(shape, part)
+        properties = next((e for e in shape.iter() if name_of(e) == "p:cNvPr"), None)
+        if name == "p:pic":
+            self.counts["{} images were left out"] += 1
+            return [describe_image(properties)]
+        text = write_text(find(shape, "p:txBody"), self.parts, part)
+        if kind == "ftr":
+            self.furniture.setdefault(text)
+            return []
+        return [write_link(text, find_target(find(properties, "a:hlinkClick"), self.parts, part))]
+
+    def _read_frame(self, frame: Element, part: str) -> list[str]:
+        tables = frame.iter(f"{{{NAMESPACES['a']}}}tbl")
+        blocks = [block for table in tables for block in self._read_table(table, part)]
+        blocks += write_graphics(frame.iter(), self.parts, part)
+        if any(name_of(element) == "p:oleObj" for element in frame.iter()):
+            self.counts["{} embedded files were left out"] += 1
+        return blocks
+
+    def _read_table(self, table: Element, part: str) -> list[str]:
+        rows = [
+            [
+                Cell(
+                    " ".join(write_text(find(cell, "a:txBody"), self.parts, part).split()),
+                    max(1, get_number(cell, "gridSpan", 1)),
+                    goes_on=get(cell, "vMerge") in {"1", "true"},
+                )
+                for cell in find_all(row, "a:tc")
+                # The cell before covers its place.
+                if get(cell, "hMerge") not in {"1", "true"}
+            ]
+            for row in find_all(table, "a:tr")
+        ]
+        return write_grid(rows)
+
+    def _read_notes(self, part: str) -> Iterator[str]:
+        for notes in self.parts.list_related(part, "notesSlide"):
+            root = self.parts.parse(notes)
+            for shape in _walk(find(root, "p:cSld/p:spTree")):
+                text = write_text(find(shape, "p:txBody"), self.parts, notes)
+                if text and find_placeholder(shape) == "body":
+                    yield f"Notes: {text}"
+
+    def _read_comments(self, part: str) -> Iterator[str]:
+        for comments in self.parts.list_related(part, "comments"):
+            root = self.parts.parse(comments)
+            for element in () if root is None else root.iter():
+                if isinstance(element.tag, str) and element.tag.endswith(("}cm", "}reply")):
+                    words = self._read_comment(element, comments)
+                    author = self._authors.get(get(element, "authorId"), "")
+                    yield f"Comment{f' ({author})' if author else ''}: {words}" if words else ""
+
+    def _read_comment(self, element: Element, part: str) -> str:
+        """Return a comment's own words, of the older form or the newer one, without its replies."""
+        words = [element.findtext("p:text", "", NAMESPACES)]
+        for body in element:
+            if isinstance(body.tag, str) and body.tag.endswith("}txBody"):
+                paragraphs = find_all(body, "a:p")
+                words += [write_paragraph(paragraph, self.parts, part) for paragraph in paragraphs]
+        return " ".join(" ".join(words).split())
+
+    def _read_authors(self) -> Iterator[tuple[str, str]]:
+        for kind in ("commentAuthors", "authors"):
+            for part in self.parts.list_related(self._main, kind):
+                root = self.parts.parse(part)
+                for author in () if root is None else root:
+                    yield get(author, "id"), " ".join(get(author, "name").split())
+
+    def _read_layouts(self, part: str) -> None:
+        """Note what the layout and the master of a slide write on it."""
+        for layout in self.parts.list_related(part, "slideLayout"):
+            for page in (layout, self.parts.find_related(layout, "slideMaster")):
+                if not page or page in self._layouts:
+                    continue
+                self._layouts.add(page)
+                for shape in _walk(find(self.parts.parse(page), "p:cSld/p:spTree")):
+                    if name_of(shape) == "p:sp" and not find_placeholder(shape):
+                        text = write_text(find(shape, "p:txBody"), self.parts, page)
+                        self.furniture.setdefault(text)
 
 
-def _render_slide(slide: Any) -> str:
-    blocks = [_render_shape(shape) for shape in _walk(slide.shapes)]
-    if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
-        notes = slide.notes_slide.notes_text_frame.text.strip()
-        blocks.append(f"Notes: {notes}" if notes else "")
-    return "\n\n".join(filter(None, blocks))
+def _walk(tree: Iterable[Element] | None) -> Iterator[Element]:
+    """Yield the shapes right in a tree or group."""
+    for element in () if tree is None else tree:
+        if name_of(element) in _SHAPES:
+            yield element
+        elif name_of(element) == "mc:AlternateContent":
+            yield from _walk(choose_alternative(element))
 
 
-def _walk(shapes: Any) -> Iterator[Any]:
-    for shape in shapes:
-        if shape.shape_type == MSO_SHAPE_TYPE.GROUP:
-            yield from _walk(shape.shapes)
-        elif _kind_of(shape) not in (*_TITLES, *_FURNITURE):
-            yield shape
-
-
-def _render_shape(shape: Any) -> str:
-    if shape.has_text_frame:
-        lines = map(_render_paragraph, shape.text_frame.paragraphs)
-        return "\n".join(filter(None, lines))
-    if getattr(shape, "has_table", False):
-        return render_table([cell.text for cell in row.cells] for row in shape.table.rows)
-    # Charts, diagrams and the like: the words that the slide itself holds.
-    return "\n".join(
-        words
-        for paragraph in shape.element.iter(f"{_DRAWING}p")
-        if (words := "".join(run.text or "" for run in paragraph.iter(f"{_DRAWING}t")).strip())
-    )
-
-
-def _render_paragraph(paragraph: Any) -> str:
-    words = " ".join(paragraph.text.split())
-    # The first level may be a plain paragraph; a deeper one is an item of a list.
-    return f"{'  ' * (paragraph.level - 1)}- {words}" if words and paragraph.level else words
-
-
-def _kind_of(shape: Any) -> Any:
-    return shape.placeholder_format.type if shape.is_placeholder else None
-
-
-def _find_warnings(slides: list[Any]) -> tuple[str, ...]:
-    images = sum(
-        shape.shape_type == MSO_SHAPE_TYPE.PICTURE
-        for slide in slides
-        for shape in _walk(slide.shapes)
-    )
-    hidden = sum(slide.element.get("show") == "0" for slide in slides)
-    found = [(images, "{} images were left out"), (hidden, "{} hidden slides were kept")]
-    return tuple(words.format(count) for count, words in found if count)
+def find_placeholder(shape: Element) -> str:
+    """Return which placeholder of its layout a shape fills; "" for none."""
+    for properties in shape:
+        placeholder = find(properties, "p:nvPr/p:ph")
+        if placeholder is not None:
+            return get(placeholder, "type", "body")
+    return ""

@@ -1,4 +1,4 @@
-"""Spreadsheets (XLSX, XLS, ODS): a table for each sheet, whose name is a heading and whose number
+"""Spreadsheets (XLSX, XLS, XLSB): tables for each sheet, whose name is a heading and whose number
 is that of a page."""
 
 import io
@@ -7,78 +7,77 @@ from datetime import date, datetime, time, timedelta
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from app.domain import Article, Heading, PageStart
+from app.domain import Article
 from app.errors import UnreadableDocument
-from ingest.package import check_xml, open_package
-from ingest.parsers.tables import render_table
+from ingest.parsers.number_formats import show_general
+from ingest.parsers.ooxml import Parts, open_parts, read_title
+from ingest.parsers.sheets import MAX_CELLS, Sheet, join_sheets
+from ingest.parsers.xls import read_old_workbook
+from ingest.parsers.xlsx import Workbook, read_workbook
 
-_OLE_MARK = b"\xd0\xcf\x11\xe0"
-_MAX_CELLS = 5_000_000
+_ZIP_MARK = b"PK"
+_BINARY_BOOK = "xl/workbook.bin"
+_OPENDOCUMENT = "content.xml"
 
 
 def parse_spreadsheet(data: bytes, charset: str = "") -> Article:
-    """Read the values of all sheets; formulas give what they last came to.
+    """Read the cells of all sheets as they are shown; hidden sheets, rows and columns are left out.
 
-    Raises UnreadableDocument: `unreadable_spreadsheet`, or what `open_package` refuses.
+    Formulas give what they last came to. Raises UnreadableDocument: `unreadable_spreadsheet`,
+    `encrypted`, `table_too_large`, or what `open_parts` refuses.
     """
     del charset  # The file says how it is encoded.
-    if not data.startswith(_OLE_MARK):
-        package = open_package(data)
-        check_xml(package)
+    if not data.startswith(_ZIP_MARK) and not _is_encrypted_package(data):
+        return _join(read_old_workbook(data), None)
+    parts = open_parts(data)
+    if parts.read(_BINARY_BOOK) or parts.read(_OPENDOCUMENT):
+        return join_sheets(list(_read_binary(data)), read_title(parts), ())
+    book = read_workbook(parts)
+    if book is None:
+        raise UnreadableDocument(
+            "the spreadsheet is damaged or not a spreadsheet", code="unreadable_spreadsheet"
+        )
+    return _join(book, parts)
+
+
+def _is_encrypted_package(data: bytes) -> bool:
+    return "EncryptedPackage".encode("utf-16-le") in data
+
+
+def _join(book: Workbook, parts: Parts | None) -> Article:
+    warnings = tuple(words.format(count) for words, count in book.counts.items())
+    title = read_title(parts) if parts is not None else ""
+    return join_sheets(book.sheets, title, warnings + (parts.warn() if parts is not None else ()))
+
+
+def _read_binary(data: bytes) -> Iterator[Sheet]:
+    """Read a binary workbook, whose number formats are not known, by calamine."""
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
-        sheets = list(_read_sheets(workbook))
-    except UnreadableDocument:
-        raise
+        for number, meta in enumerate(workbook.sheets_metadata, start=1):
+            shown = meta.visible == SheetVisibleEnum.Visible
+            if shown and meta.typ == SheetTypeEnum.WorkSheet:
+                sheet = workbook.get_sheet_by_index(number - 1)
+                if sheet.width * sheet.height > MAX_CELLS:
+                    raise UnreadableDocument(
+                        f"a sheet spans more than {MAX_CELLS} cells", code="table_too_large"
+                    )
+                rows = enumerate(sheet.iter_rows())
+                cells = {n: {c: w for c, v in enumerate(row) if (w := _show(v))} for n, row in rows}
+                yield Sheet(meta.name, number, cells)
     # A panic of the Rust library arrives as an exception of its own kind.
     except (CalamineError, ValueError, OSError, OverflowError, KeyError) as error:
         raise UnreadableDocument(
-            "the spreadsheet is damaged, encrypted or not a spreadsheet",
-            code="unreadable_spreadsheet",
+            "the spreadsheet is damaged", code="unreadable_spreadsheet"
         ) from error
-    return _assemble(sheets, _find_warnings(workbook))
 
 
-def _read_sheets(workbook: CalamineWorkbook) -> Iterator[tuple[int, str, str]]:
-    for number, meta in enumerate(workbook.sheets_metadata, start=1):
-        if meta.typ == SheetTypeEnum.WorkSheet:
-            sheet = workbook.get_sheet_by_index(number - 1)
-            if sheet.width * sheet.height > _MAX_CELLS:
-                raise UnreadableDocument(
-                    f"a sheet spans more than {_MAX_CELLS} cells", code="table_too_large"
-                )
-            rows = sheet.iter_rows()
-            yield number, meta.name, render_table([_as_text(cell) for cell in row] for row in rows)
-
-
-def _assemble(sheets: list[tuple[int, str, str]], warnings: tuple[str, ...]) -> Article:
-    text, headings, pages = "", [], []
-    for number, name, table in sheets:
-        pages.append(PageStart(len(text), number))
-        if table:
-            name = " ".join(name.split())
-            headings.append(Heading(len(text), 2, name))
-            text += f"## {name}\n\n{table}\n\n"
-    return Article(
-        text.rstrip(),
-        headings=tuple(headings),
-        pages=tuple(pages) if headings else (),
-        pages_with_text=len(headings),
-        warnings=warnings,
-    )
-
-
-def _find_warnings(workbook: CalamineWorkbook) -> tuple[str, ...]:
-    hidden = sum(meta.visible != SheetVisibleEnum.Visible for meta in workbook.sheets_metadata)
-    return (f"{hidden} sheets are hidden from readers, and kept",) if hidden else ()
-
-
-def _as_text(value: str | float | bool | datetime | date | time | timedelta) -> str:
+def _show(value: str | float | bool | datetime | date | time | timedelta) -> str:
     match value:
-        case float() if value.is_integer():
-            return str(int(value))
         case bool():
             return str(value).upper()
+        case int() | float():
+            return show_general(value)
         case datetime():
             return value.isoformat(" ").removesuffix(" 00:00:00")
         case _:

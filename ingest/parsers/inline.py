@@ -1,0 +1,37 @@
+"""Marks inside a line: raised and lowered characters, and links, written so that they stay true."""
+
+import re
+
+# What stands raised without changing the value before it.
+_ORDINAL = re.compile(r"(?:st|nd|rd|th|ers?|[èe]?re|e|ème|[oa]s?|tm|sm|[®™©ºª])", re.IGNORECASE)
+_SIMPLE = re.compile(r"[-+−]?\w+")
+
+
+def raise_words(before: str, words: str) -> str:
+    """Return raised words so that 10⁶ does not read as 106; ordinals stay as they are."""
+    raised = words.strip()
+    if not raised or not before or before[-1].isspace() or _ORDINAL.fullmatch(raised):
+        return words
+    if raised.startswith(("[", "^")):
+        return words
+    tail = words[len(words.rstrip()) :]
+    return (f"^{raised}" if _SIMPLE.fullmatch(raised) else f"^({raised})") + tail
+
+
+def lower_words(before: str, words: str) -> str:
+    """Return lowered words, set apart where digits would run together."""
+    apart = before[-1:].isdigit() and words[:1].isdigit()
+    return f"_{words}" if apart else words
+
+
+def write_link(words: str, target: str) -> str:
+    """Return words with the target of their link; alone where they are the target themselves."""
+    label = " ".join(words.split())
+    target = target.strip()
+    plain = target.removeprefix("mailto:").removeprefix("tel:").partition("?")[0]
+    if not label or not target or label.rstrip("/") in (target.rstrip("/"), plain):
+        return words
+    target = f"<{target}>" if re.search(r"[\s()<>]", target) else target
+    before = " " if words[:1].isspace() else ""
+    after = " " if words[-1:].isspace() else ""
+    return f"{before}[{label}]({target}){after}"

@@ -1,0 +1,95 @@
+"""Workbooks of Excel 2 to 2003 (XLS): read by xlrd, their cells as they are shown."""
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import xlrd
+
+from app.errors import UnreadableDocument
+from ingest.parsers.inline import write_link
+from ingest.parsers.number_formats import GENERAL, show_number, show_words
+from ingest.parsers.sheets import Sheet
+from ingest.parsers.xlsx import Workbook
+
+_PASSWORD = "Workbook is encrypted"  # noqa: S105  # what xlrd says
+
+
+def read_old_workbook(data: bytes) -> Workbook:
+    """Return the sheets that readers see.
+
+    Raises UnreadableDocument: `encrypted`, or `unreadable_spreadsheet`.
+    """
+    log = io.StringIO()
+    try:
+        book = xlrd.open_workbook(
+            file_contents=data, formatting_info=True, ragged_rows=True, logfile=log
+        )
+        counts: Counter[str] = Counter()
+        sheets = list(_read_sheets(book, counts))
+    # xlrd walks what a file can break in any way.
+    except Exception as error:
+        if str(error) == _PASSWORD:
+            raise UnreadableDocument(
+                "the workbook is encrypted: it opens only with a password", code="encrypted"
+            ) from error
+        raise UnreadableDocument(
+            f"the workbook is damaged ({type(error).__name__})", code="unreadable_spreadsheet"
+        ) from error
+    return Workbook(sheets, counts)
+
+
+def _read_sheets(book: Any, counts: Counter[str]) -> Iterator[Sheet]:
+    for number, sheet in enumerate(book.sheets(), start=1):
+        if sheet.visibility:
+            counts["{} hidden sheets were left out"] += 1
+            continue
+        read = Sheet(sheet.name, number)
+        for at in range(sheet.nrows):
+            row = {
+                column: words
+                for column, cell in enumerate(sheet.row(at))
+                if (words := _show(cell, book)).strip()
+            }
+            read.rows[at] = row
+        read.merged = [
+            (top, bottom - 1, left, right - 1) for top, bottom, left, right in sheet.merged_cells
+        ]
+        for link in getattr(sheet, "hyperlink_list", ()):
+            _link(read, link)
+        read.asides = [
+            f"Comment on {xlrd.cellname(*place)}: {' '.join(note.text.split())}"
+            for place, note in sorted(sheet.cell_note_map.items())
+            if note.text.strip()
+        ]
+        yield read
+
+
+def _show(cell: Any, book: Any) -> str:
+    code = _find_format(cell, book)
+    match cell.ctype:
+        case xlrd.XL_CELL_TEXT:
+            return show_words(cell.value, code)
+        case xlrd.XL_CELL_NUMBER | xlrd.XL_CELL_DATE:
+            return show_number(cell.value, code, is_1904=bool(book.datemode))
+        case xlrd.XL_CELL_BOOLEAN:
+            return "TRUE" if cell.value else "FALSE"
+        case xlrd.XL_CELL_ERROR:
+            return str(xlrd.error_text_from_code.get(cell.value, ""))
+    return ""
+
+
+def _find_format(cell: Any, book: Any) -> str:
+    if cell.xf_index is None or not 0 <= cell.xf_index < len(book.xf_list):
+        return GENERAL
+    found = book.format_map.get(book.xf_list[cell.xf_index].format_key)
+    return str(found.format_str) if found is not None and found.format_str else GENERAL
+
+
+def _link(sheet: Sheet, link: Any) -> None:
+    row = sheet.rows.get(link.frowx, {})
+    if link.fcolx in row and link.type == "url" and link.url_or_path:
+        target = link.url_or_path
+        words = target.decode("utf-8", "replace") if isinstance(target, bytes) else str(target)
+        row[link.fcolx] = write_link(row[link.fcolx], words)

@@ -1,0 +1,198 @@
+"""What workbooks come out as: cells as they are shown, and what stands around them."""
+
+import pytest
+
+from app.domain import Article
+from app.errors import UnreadableDocument
+from ingest.formats import resolve_media_type
+from ingest.parsers.number_formats import show_number, show_words
+from ingest.parsers.spreadsheet import parse_spreadsheet
+from tests.ingest.office_files import Related, chart, declare, make_book, row, shape
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "shown"),
+    [
+        (0.075, "0.0%", "7.5%"),
+        (1299.5, "#,##0.00", "1,299.50"),
+        (1234, "00000", "01234"),
+        (46090, "dd/mm/yyyy", "09/03/2026"),
+        (26.5 / 24, "[h]:mm:ss", "26:30:00"),
+        (45.5 / 1440, "mm:ss", "45:30"),
+        (0.25, "h:mm AM/PM", "6:00 AM"),
+        (46090.5, "d mmm yyyy h:mm", "9 Mar 2026 12:00"),
+        (46090, "[$-F800]dddd, mmmm dd, yyyy", "Monday, March 09, 2026"),
+        (46090, 'yyyy"年"m"月"d"日"', "2026年3月9日"),
+        (0.1 + 0.2, "General", "0.3"),
+        (1e20, "General", "1E+20"),
+        (123456789012, "General", "123456789012"),
+        (-5, "#,##0;(#,##0)", "(5)"),
+        (-0.001, "0.0", "0.0"),
+        (0, '_-* #,##0.00_-;-* #,##0.00_-;_-* "-"??_-;_-@_-', "-"),
+        (1234.5, "[$€-407] #,##0.00", "€ 1,234.50"),
+        (1234567, '0.0,,"M"', "1.2M"),
+        (2125551234, "(000) 000-0000", "(212) 555-1234"),
+        (1.25, "# ?/?", "1 1/4"),
+        (12345, "0.00E+00", "1.23E+04"),
+        (5, "[>=100]0;[<100]0.0", "5.0"),
+        (0, '"Yes";"Yes";"No"', "No"),
+        (7, "[Red]0;;;", "7"),
+        (3, "", "3"),
+    ],
+)
+def test_numbers_are_shown_by_their_format(value: float, code: str, shown: str) -> None:
+    assert show_number(value, code) == shown
+
+
+def test_dates_of_the_other_epoch_and_words_with_a_format() -> None:
+    assert show_number(44628, "yyyy-mm-dd", is_1904=True) == "2026-03-09"
+    assert show_words("44", '0;0;0;"ID "@') == "ID 44"
+
+
+def read(xml: str, *formats: str, related: Related | None = None) -> Article:
+    return parse_spreadsheet(make_book({"S": xml}, formats=formats, related=related))
+
+
+def data(*rows: str) -> str:
+    return f"<x:sheetData>{''.join(rows)}</x:sheetData>"
+
+
+def cell(place: str, inner: str, look: str = "") -> str:
+    return f'<x:c r="{place}" {look}>{inner}</x:c>'
+
+
+def number(place: str, value: float, style: int = 0) -> str:
+    return cell(place, f"<x:v>{value}</x:v>", f's="{style}"')
+
+
+def test_cells_are_shown_as_their_styles_say() -> None:
+    cells = number("A2", 0.075, 1), number("B2", 1234, 2), number("C2", 1.1041666667, 3)
+    article = read(data(row(1, "Rate", "Zip", "Length"), row(2, *cells)), "0.0%", "00000", "[h]:mm")
+    assert article.text.endswith("| 7.5% | 01234 | 26:30 |")
+
+
+def test_formula_that_was_never_computed_is_shown_and_said() -> None:
+    formula = cell("B2", "<x:f>1+2</x:f><x:v></x:v>")
+    article = read(data(row(1, "Sum", "Value"), row(2, "all", formula)))
+    assert "| all | =1+2 |" in article.text
+    assert article.warnings == ("1 formulas have no stored value: shown as formulas",)
+
+
+def test_merged_cells_hold_for_each_row_and_shift_nothing() -> None:
+    merged = '<x:mergeCells><x:mergeCell ref="A2:A3"/><x:mergeCell ref="B1:C1"/></x:mergeCells>'
+    rows = (
+        row(1, "Region", "Fee"),
+        row(2, "North", number("B2", 11), number("C2", 12)),
+        row(3, number("B3", 21), number("C3", 22)),
+    )
+    assert read(data(*rows) + merged).text.splitlines()[2:] == [
+        "| Region | Fee | Fee |", "| --- | --- | --- |",
+        "| North | 11 | 12 |", "| North | 21 | 22 |",
+    ]  # fmt: skip
+
+
+def test_tables_of_a_sheet_have_heads_of_their_own_and_titles_stand_above_them() -> None:
+    rows = (
+        row(1, "Prices 2026"), row(3, "Plan", "Fee"), row(4, "Basic", number("B4", 11)),
+        row(6, "Pro", number("B6", 22)), row(9, "City", "Phone"), row(10, "Graz", "0316-77"),
+    )  # fmt: skip
+    assert read(data(*rows)).text.split("\n\n")[1:] == [
+        "Prices 2026",
+        "| Plan | Fee |\n| --- | --- |\n| Basic | 11 |\n| Pro | 22 |",
+        "| City | Phone |\n| --- | --- |\n| Graz | 0316-77 |",
+    ]
+
+
+def test_hidden_rows_and_columns_are_left_out_unless_a_filter_hides_them() -> None:
+    columns = '<x:cols><x:col min="2" max="2" hidden="1"/></x:cols>'
+    rows = row(1, "A", "B", "C"), row(2, "a", "b", "c").replace('r="2"', 'r="2" hidden="1"', 1)
+    hidden = read(columns + data(*rows))
+    assert hidden.text.splitlines()[2:] == ["| A | C |", "| --- | --- |"]
+    assert hidden.warnings == ("2 hidden rows and columns were left out",)
+    assert "| a | b | c |" in read(data(*rows) + '<x:autoFilter ref="A1:C2"/>').text
+
+
+def test_hidden_sheets_are_left_out() -> None:
+    book = make_book(
+        {"Shown": data(row(1, "a")), "Not": data(row(1, "b"))}, states={"Not": "veryHidden"}
+    )
+    article = parse_spreadsheet(book)
+    assert article.text == "## Shown\n\na"
+    assert article.warnings == ("1 hidden sheets were left out",)
+
+
+def test_links_comments_shapes_and_charts_are_read() -> None:
+    note = declare(
+        "x:comments",
+        "<x:authors><x:author>Ann</x:author></x:authors><x:commentList>"
+        '<x:comment ref="B2" authorId="0"><x:text><x:r><x:t>Ann:</x:t></x:r>'
+        "<x:r><x:t> net</x:t></x:r></x:text></x:comment></x:commentList>",
+    )
+    drawn = declare(
+        "xdr:wsDr",
+        shape("Only in May").replace("p:", "xdr:")
+        + '<xdr:graphicFrame><c:chart r:id="c1"/></xdr:graphicFrame>',
+    )
+    relations = (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Id="c1" Type="x/chart" Target="chart.xml"/></Relationships>'
+    )
+    book = make_book(
+        {"S": data(row(1, "Item", "Price"), row(2, "Pump", number("B2", 9)))
+         + '<x:hyperlinks><x:hyperlink ref="A2" r:id="r1"/></x:hyperlinks>'},
+        related={
+            "https://e.org/pump": ("hyperlink", ""),
+            "comments.xml": ("comments", note),
+            "drawing.xml": ("drawing", drawn),
+        },
+        parts={
+            "xl/worksheets/_rels/drawing.xml.rels": relations,
+            "xl/worksheets/chart.xml": chart({"Sold": {"May": 3}}),
+        },
+    )  # fmt: skip
+    assert parse_spreadsheet(book).text.split("\n\n")[1:] == [
+        "| Item | Price |\n| --- | --- |\n| [Pump](https://e.org/pump) | 9 |",
+        "Only in May",
+        "|  | Sold |\n| --- | --- |\n| May | 3 |",
+        "Comment on B2 (Ann): net",
+    ]
+
+
+def make_excel_4(*rows: tuple[str, ...]) -> bytes:
+    """Return a worksheet as Excel 4 wrote it: BIFF4 records (type, length, content)."""
+
+    def record(kind: int, content: bytes) -> bytes:
+        return kind.to_bytes(2, "little") + len(content).to_bytes(2, "little") + content
+
+    cells = b"".join(
+        record(0x0204, bytes((r, 0, c, 0, 0, 0, len(words), 0)) + words.encode())
+        for r, line in enumerate(rows)
+        for c, words in enumerate(line)
+    )
+    return record(0x0409, bytes((0, 0, 0x10, 0, 0, 0))) + cells + record(0x0A, b"")
+
+
+def test_sheet_of_excel_4_is_read() -> None:
+    old = make_excel_4(("Item", "Fee"), ("Pump", "nine"))
+    assert resolve_media_type("", "a.xls", old) == "application/vnd.ms-excel"
+    assert parse_spreadsheet(old).text.endswith("| Item | Fee |\n| --- | --- |\n| Pump | nine |")
+
+
+@pytest.mark.parametrize("name", ["Workbook", "Book"])
+def test_workbooks_of_both_older_forms_are_told_by_their_stream(name: str) -> None:
+    book = b"\xd0\xcf\x11\xe0" + bytes(508) + f"{name}\0".encode("utf-16-le")
+    assert resolve_media_type("", "a", book) == "application/vnd.ms-excel"
+
+
+def test_encrypted_workbook_is_said_to_be_encrypted() -> None:
+    book = b"\xd0\xcf\x11\xe0" + bytes(508) + "EncryptedPackage".encode("utf-16-le")
+    with pytest.raises(UnreadableDocument) as caught:
+        parse_spreadsheet(book)
+    assert caught.value.code == "encrypted"
+
+
+@pytest.mark.parametrize("broken", [b"PK", b"tea", b"\xd0\xcf\x11\xe0" + bytes(600)])
+def test_what_is_not_a_workbook_is_refused_by_its_code(broken: bytes) -> None:
+    with pytest.raises(UnreadableDocument) as caught:
+        parse_spreadsheet(broken)
+    assert caught.value.code in {"unreadable_spreadsheet", "unreadable_archive"}
