@@ -1,4 +1,4 @@
-"""Scanned pages, read with tesseract when the extra `ocr` and the program are installed."""
+"""Scanned pages, read with tesseract when that program is installed."""
 
 from collections.abc import Sequence
 from typing import Any

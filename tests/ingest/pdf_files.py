@@ -1,7 +1,7 @@
 """PDF files made for tests."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
@@ -32,3 +32,22 @@ def make_pdf(
         canvas.showPage()
     canvas.save()
     return file.getvalue()
+
+
+def draw_pdf(*pages: Callable[[Canvas], None]) -> bytes:
+    """Return a PDF whose pages the functions draw."""
+    file = io.BytesIO()
+    canvas = Canvas(file, invariant=1)
+    for draw in pages:
+        draw(canvas)
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
+
+
+def write(
+    canvas: Canvas, x: float, y: float, text: str, size: float = 10, font: str = "Helvetica"
+) -> None:
+    """Draw one line of text."""
+    canvas.setFont(font, size)
+    canvas.drawString(x, y, text)

@@ -1,0 +1,77 @@
+"""The functions of PDFium that a page's words are made of, by address.
+
+pypdfium2's own prototypes make an object of each pointer that they return; these return integers,
+which halves the cost of a call, and a page takes thousands of them.
+"""
+
+import ctypes
+from collections.abc import Callable
+from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_uint, c_void_p
+from typing import Any
+
+import pypdfium2.raw as raw
+
+
+class Matrix(ctypes.Structure):
+    """PDFium's FS_MATRIX."""
+
+    _fields_ = [(name, c_float) for name in "abcdef"]  # what ctypes asks for
+
+
+class Rectangle(ctypes.Structure):
+    """PDFium's FS_RECTF."""
+
+    _fields_ = [(name, c_float) for name in ("left", "top", "right", "bottom")]
+
+
+def _function(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+    address = ctypes.cast(getattr(raw, name), c_void_p).value
+    return ctypes.CFUNCTYPE(result, *arguments)(address or 0)
+
+
+char_code = _function("FPDFText_GetUnicode", c_uint, c_void_p, c_int)
+char_object = _function("FPDFText_GetTextObject", c_void_p, c_void_p, c_int)
+char_matrix = _function("FPDFText_GetMatrix", c_int, c_void_p, c_int, POINTER(Matrix))
+char_box = _function("FPDFText_GetLooseCharBox", c_int, c_void_p, c_int, POINTER(Rectangle))
+char_origin = _function(
+    "FPDFText_GetCharOrigin", c_int, c_void_p, c_int, POINTER(c_double), POINTER(c_double)
+)
+font_size = _function("FPDFText_GetFontSize", c_double, c_void_p, c_int)
+is_unmapped = _function("FPDFText_HasUnicodeMapError", c_int, c_void_p, c_int)
+page_text = _function("FPDFText_GetText", c_int, c_void_p, c_int, c_int, c_char_p)
+object_font = _function("FPDFTextObj_GetFont", c_void_p, c_void_p)
+render_mode = _function("FPDFTextObj_GetTextRenderMode", c_int, c_void_p)
+marked_content = _function("FPDFPageObj_GetMarkedContentID", c_int, c_void_p)
+font_name = _function(
+    "FPDFFont_GetBaseFontName", ctypes.c_size_t, c_void_p, c_char_p, ctypes.c_size_t
+)
+font_weight = _function("FPDFFont_GetWeight", c_int, c_void_p)
+font_flags = _function("FPDFFont_GetFlags", c_int, c_void_p)
+
+page_box = _function("FPDF_GetPageBoundingBox", c_int, c_void_p, POINTER(Rectangle))
+page_rotation = _function("FPDFPage_GetRotation", c_int, c_void_p)
+count_objects = _function("FPDFPage_CountObjects", c_int, c_void_p)
+page_object = _function("FPDFPage_GetObject", c_void_p, c_void_p, c_int)
+count_form_objects = _function("FPDFFormObj_CountObjects", c_int, c_void_p)
+form_object = _function("FPDFFormObj_GetObject", c_void_p, c_void_p, ctypes.c_ulong)
+object_type = _function("FPDFPageObj_GetType", c_int, c_void_p)
+object_matrix = _function("FPDFPageObj_GetMatrix", c_int, c_void_p, POINTER(Matrix))
+object_bounds = _function(
+    "FPDFPageObj_GetBounds",
+    c_int,
+    c_void_p,
+    POINTER(c_float),
+    POINTER(c_float),
+    POINTER(c_float),
+    POINTER(c_float),
+)
+count_segments = _function("FPDFPath_CountSegments", c_int, c_void_p)
+draw_mode = _function("FPDFPath_GetDrawMode", c_int, c_void_p, POINTER(c_int), POINTER(c_int))
+
+PATH, IMAGE, FORM = raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM
+INVISIBLE = 3  # The text rendering mode of PDF 32000-1, table 106.
+
+
+def address_of(handle: Any) -> int:
+    """Return the address behind one of pypdfium2's handles."""
+    return ctypes.cast(handle, c_void_p).value or 0

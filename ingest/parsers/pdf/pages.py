@@ -1,0 +1,115 @@
+"""One page: its words put into regions, lines, paragraphs and tables."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.parsers.pdf.grids import find_grids
+from ingest.parsers.pdf.lines import Line, find_segments, join_runs
+from ingest.parsers.pdf.regions import Region, find_regions
+from ingest.parsers.pdf.tables import read_grid
+from ingest.parsers.pdf.words import SKEWED, PageText, Word, frame_page
+
+# Symbol, Wingdings and Zapf Dingbats put their signs where Unicode has none.
+_SIGNS = {
+    0xF0B7: "•", 0xF0A7: "▪", 0xF0A8: "◻", 0xF0D8: "➢", 0xF0FC: "✓", 0xF0FE: "☑", 0xF06F: "□",
+    0xF076: "❖", 0xF0E0: "→", 0xF0B0: "°", 0xF0B1: "±", 0xF0B4: "×", 0xF06D: "μ", 0xF057: "Ω",
+    0xF0A3: "≤", 0xF0B3: "≥", 0xF02D: "−", 0xF0BE: "—", 0xF0AE: "→", 0xF020: " ", 0xF09F: "•",
+    0xF06C: "●", 0xF06E: "■", 0xF0A0: " ", 0xF0F0: "➡", 0x7F: "•",
+}  # fmt: skip
+_LIGATURES = {
+    0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st",
+    0xFB06: "st",
+}  # fmt: skip
+_MENDED = {**_SIGNS, **_LIGATURES, 0x00AD: "\ufffe", 0x00A0: " "}
+NO_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd\uffff]")
+_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+
+
+@dataclass(slots=True)
+class Page:
+    """What a page holds; `regions` are in reading order."""
+
+    regions: list[Region] = field(default_factory=list)
+    letters: int = 0
+    lost: int = 0
+    """Characters that the fonts do not map to Unicode."""
+    hidden: int = 0
+    outside: int = 0
+    right_to_left: bool = False
+
+
+def read_page(page: Any) -> Page:
+    """Return the page of pypdfium2 as regions in reading order."""
+    frame = frame_page(page)
+    textpage = page.get_textpage()
+    try:
+        words = join_runs(PageText(textpage, frame).words())
+    finally:
+        textpage.close()
+    read = Page()
+    words = _choose_words(words, frame.size, read)
+    turns = Counter(word.turn for word in words)
+    order = sorted(turns, key=lambda turn: (-turns[turn], turn))
+    tables = 0
+    for turn in order:
+        turned = [word for word in words if word.turn == turn]
+        if turn == SKEWED:
+            read.regions.append(Region([[line] for line in find_segments(turned)]))
+            continue
+        rows: list[Line] = []
+        for grid in find_grids(page, frame, turn):
+            found, turned = read_grid(grid, turned, tables)
+            rows += found
+            tables += 1
+        read.regions += find_regions(find_segments(turned) + rows)
+    return read
+
+
+def _choose_words(words: list[Word], size: tuple[float, float], read: Page) -> list[Word]:
+    """Return the words that a reader sees, mended, and count the others."""
+    shown = sum(len(word.text) for word in words if not word.hidden)
+    chosen: list[Word] = []
+    rtl = 0
+    for word in words:
+        # A scan's words lie unseen over its picture; beside visible ones they are something else.
+        if word.hidden and shown > 100:
+            read.hidden += 1
+            continue
+        if _is_outside(word, size):
+            read.outside += 1
+            continue
+        text = word.text.translate(_MENDED)
+        found = NO_CHARACTER.findall(text)
+        read.letters += len(text)
+        read.lost += len(found)
+        rtl += len(_RIGHT_TO_LEFT.findall(text))
+        if found:
+            text = NO_CHARACTER.sub("\ufffd", text)
+        word.text = text
+        if text.strip():
+            chosen.append(word)
+    read.right_to_left = rtl > 0.3 * max(1, read.letters)
+    return _drop_doubles(chosen)
+
+
+def _is_outside(word: Word, size: tuple[float, float]) -> bool:
+    width, height = size if word.turn % 2 == 0 else size[::-1]
+    return word.x1 < 0 or word.x0 > width or word.y < 0 or word.y - word.size > height
+
+
+def _drop_doubles(words: list[Word]) -> list[Word]:
+    """Return the words without those that are drawn again in the same place, as shadows are."""
+    seen: set[tuple[str, int, int, int]] = set()
+    kept = []
+    for word in words:
+        step = max(0.5, 0.1 * word.size)
+        x, y = int(word.x0 / step), int(word.y / step)
+        if len(word.text) > 1 and any(
+            (word.text, word.turn, x + dx, y + dy) in seen for dx in (-1, 0, 1) for dy in (-1, 0, 1)
+        ):
+            continue
+        seen.add((word.text, word.turn, x, y))
+        kept.append(word)
+    return kept

@@ -1,0 +1,101 @@
+"""Lines to paragraphs: by their distance, indents, lists, and where a line ends early."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ingest.parsers.pdf.hyphens import Hyphens
+from ingest.parsers.pdf.lines import Line
+
+_BULLET = re.compile(r"^[•◦▪■●○‣⁃∙➢➤►✓✔❖□▸◻]\s")
+_WEAK_ITEM = re.compile(r"^(?:[·–—*-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,4})[.)])\s")
+_FARTHER = 1.25
+_LARGER = 1.06
+_SHORT = 0.75
+_HEAVIER = 0.7
+_JOINED_LETTERS = 35
+_UNSPACED = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
+_SENTENCE_END = re.compile(r"[.!?:;。！？]['\"”’)\]]*$")
+
+
+@dataclass(slots=True)
+class Block:
+    """A paragraph, a list item, a heading or a table, as text; `lines` are its lines."""
+
+    lines: list[Line]
+    text: str = ""
+    table: bool = False
+    level: int = 0
+    page: int = 0
+    start: int = field(default=0, init=False)
+    gap: float = 0.0
+    """The distance to the line before it, in sizes of its type."""
+
+
+def find_paragraphs(lines: Sequence[Line]) -> Iterator[Block]:
+    """Yield the paragraphs of consecutive lines of one column."""
+    if not lines:
+        return
+    steps = sorted(b.y - a.y for a, b in pairwise(lines) if b.y > a.y)
+    leading = steps[int(0.3 * len(steps))] if steps else 0.0
+    left = min(line.x0 for line in lines)
+    right = max(line.x1 for line in lines)
+    current = [lines[0]]
+    gap = 9.0
+    for above, line in pairwise(lines):
+        if _breaks(above, line, leading, left, right):
+            yield Block(current, gap=gap)
+            current, gap = [], (line.y - above.y) / line.size
+        current.append(line)
+    yield Block(current, gap=gap)
+
+
+def _breaks(above: Line, line: Line, leading: float, left: float, right: float) -> bool:
+    step = line.y - above.y
+    size = max(above.size, line.size)
+    if step <= 0 or step > max(_FARTHER * leading, 1.05 * size) or step > 3 * size:
+        return True
+    if size > _LARGER * min(above.size, line.size) or abs(above.weight - line.weight) > _HEAVIER:
+        return True
+    ended = bool(_SENTENCE_END.search(above.text))
+    short = above.x1 < right - 0.15 * (right - left)
+    if _BULLET.match(line.text):
+        return True
+    # A dash or a number at a line's start may be in the middle of a sentence.
+    if _WEAK_ITEM.match(line.text) and (ended or short or _WEAK_ITEM.match(above.text)):
+        return True
+    if ended and above.x1 < left + _SHORT * (right - left):
+        return True
+    # The first line of a paragraph is indented.
+    return ended and 0.8 * size <= line.x0 - above.x0 <= 4 * size and above.x0 < left + size
+
+
+def is_item(block: Block) -> bool:
+    """Say whether a block is an item of a list."""
+    text = block.lines[0].text
+    return not block.table and bool(_BULLET.match(text) or _WEAK_ITEM.match(text))
+
+
+def write_paragraph(lines: Sequence[Line], hyphens: Hyphens) -> str:
+    """Return the lines as text: full lines of prose are joined, short ones stay lines."""
+    right = max(line.x1 for line in lines)
+    # Ideographs are as wide as two letters.
+    letters = max(len(line.text) + len(_UNSPACED.findall(line.text)) for line in lines)
+    text = lines[0].text
+    for above, line in pairwise(lines):
+        if (joined := hyphens.join(text, line.text)) is not None:
+            text = joined
+        elif letters >= _JOINED_LETTERS and _is_full(above, line, right):
+            unspaced = _UNSPACED.match(text[-1:]) and _UNSPACED.match(line.text)
+            text += line.text if unspaced else f" {line.text}"
+        else:
+            text += "\n" + line.text
+    return text
+
+
+def _is_full(line: Line, following: Line, right: float) -> bool:
+    """Say whether the next line's first word had no room at the end of the line."""
+    word = following.text.partition(" ")[0]
+    width = (following.x1 - following.x0) * len(word) / max(1, len(following.text))
+    return line.x1 + width + 0.2 * line.size >= right - 0.5 * line.size

@@ -1,0 +1,81 @@
+"""Running heads and feet: lines that pages repeat at their edges."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from ingest.parsers.pdf.pages import Page
+from ingest.parsers.pdf.regions import Region, Row
+
+_LEAST_PAGES = 4
+_LEAST_PAGES_A_SIDE = 3
+_LEAST_SHARE = 0.6
+# A head has several rows only where there is a page under it.
+_EDGE_ROWS, _FULL_PAGE_ROWS = 4, 12
+_LONGEST = 160
+_DIGITS = re.compile(r"\d+")
+
+Placed = tuple[Region, Row]
+
+
+def drop_running_rows(pages: Sequence[Page]) -> int:
+    """Take the repeats of running heads and feet out of the pages; return how many those were.
+
+    The first occurrence stays, so that no words are lost, and so does a page of nothing else. Even
+    and odd pages may have their own.
+    """
+    edges = [(_find_edge(page, top=True), _find_edge(page, top=False)) for page in pages]
+    dropped = 0
+    for side in (0, 1):
+        shapes = [[_shape(row) for _, row in edge[side]] for edge in edges]
+        running = _find_running(shapes)
+        seen: set[str] = set()
+        for page, edge in zip(pages, edges, strict=True):
+            for region, row in edge[side]:
+                shape = _shape(row)
+                if shape not in running:
+                    break
+                if shape in seen and sum(len(region.rows) for region in page.regions) > 1:
+                    region.rows = [other for other in region.rows if other is not row]
+                    dropped += 1
+                seen.add(shape)
+    return dropped
+
+
+def _find_edge(page: Page, *, top: bool) -> list[Placed]:
+    """Return the rows of text nearest to the top or the bottom of a page, the outermost first."""
+    rows = [
+        (region, row)
+        for region in page.regions
+        for row in region.rows
+        if row[0].table < 0 and (not row[0].words or row[0].words[0].turn == 0)
+    ]
+    rows.sort(key=lambda placed: placed[1][0].y, reverse=not top)
+    edge = []
+    for region, row in rows[: _EDGE_ROWS if len(rows) >= _FULL_PAGE_ROWS else 1]:
+        # What repeats in a table is its head.
+        if region.table:
+            break
+        edge.append((region, row))
+    return edge
+
+
+def _find_running(shapes: Sequence[Sequence[str]]) -> set[str]:
+    running = set()
+    if len(shapes) >= _LEAST_PAGES:
+        running |= _find_frequent(shapes)
+    for parity in (0, 1):
+        side = shapes[parity::2]
+        if len(side) >= _LEAST_PAGES_A_SIDE:
+            running |= _find_frequent(side)
+    return running - {""}
+
+
+def _find_frequent(shapes: Sequence[Sequence[str]]) -> set[str]:
+    counts = Counter(shape for page in shapes for shape in set(page))
+    return {shape for shape, count in counts.items() if count >= _LEAST_SHARE * len(shapes)}
+
+
+def _shape(row: Row) -> str:
+    text = " ".join(line.text for line in row)
+    return _DIGITS.sub("#", text).strip() if len(text) <= _LONGEST else ""

@@ -1,0 +1,163 @@
+"""What pypdf reads of a PDF: whether it may be opened at all, its outline, and what it unfolds to.
+
+PDFium has no limit on what a stream unfolds to, so every stream that it will read is unfolded here
+first, under pypdf's limits.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pypdf import PageObject, PdfReader, apply_configuration
+from pypdf.generic import ArrayObject, Destination, DictionaryObject, IndirectObject, StreamObject
+
+from app.errors import UnreadableDocument
+
+# A page of dense text has some hundred kilobytes of operators, a map some megabytes.
+_MAX_STREAM_BYTES = 32 * 2**20
+_MAX_PAGE_BYTES = 32 * 2**20
+_MAX_PAGE_TOKENS = 4_000_000
+_MAX_STREAM_TOKENS = 500_000
+_DEEPEST_FORM = 16
+_NO_TITLE = re.compile(
+    r"^(?:microsoft (?:word|powerpoint|excel)\b|powerpoint presentation|\W*untitled"
+    r"|\W*anonymous\W*$|\W*unspecified\W*$|document\d*$|presentation\d*$|slide \d+$)"
+    r"|\.(?:docx?|pptx?|xlsx?|tex|dvi|indd|qxd|rtf|odt|pdf|eps|ps|ai)$",
+    re.IGNORECASE,
+)
+
+
+def limit_pypdf() -> Any:
+    """Return the context in which pypdf unfolds no more than this."""
+    return apply_configuration(
+        zlib_maximum_output_length=_MAX_STREAM_BYTES,
+        lzw_maximum_output_length=_MAX_STREAM_BYTES,
+        run_length_maximum_output_length=_MAX_STREAM_BYTES,
+        brotli_maximum_output_length=_MAX_STREAM_BYTES,
+        array_based_stream_maximum_output_length=_MAX_STREAM_BYTES,
+        stream_parsing_work_maximum_count=_MAX_STREAM_TOKENS,
+        disable_legacy_handling=True,
+    )
+
+
+def open_reader(data: bytes) -> PdfReader:
+    """Return pypdf's reader; raises UnreadableDocument for a file that asks for a password."""
+    reader = PdfReader(io.BytesIO(data))
+    # Files that only restrict printing open with the empty password.
+    if reader.is_encrypted and not reader.decrypt(""):
+        raise UnreadableDocument("the PDF is encrypted", code="unreadable_pdf")
+    return reader
+
+
+class StreamGuard:
+    """Unfolds what a page draws, each stream once."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self.foreign = False
+        """Whether a font of an East Asian encoding is not in the file."""
+
+    def check(self, page: PageObject) -> None:
+        """Raise pypdf's or our own error when the page's streams unfold past the limits."""
+        contents = page.get("/Contents")
+        size = tokens = 0
+        parts = contents if isinstance(contents, ArrayObject) else [contents]
+        for part in parts:
+            data = self._unfold(part)
+            size, tokens = size + len(data), tokens + _count_tokens(data)
+        if size > _MAX_PAGE_BYTES or tokens > _MAX_PAGE_TOKENS:
+            raise UnreadableDocument(
+                f"a page of the PDF unfolds to {size >> 20} MiB of {tokens} operators; "
+                f"at most {_MAX_PAGE_BYTES >> 20} MiB of {_MAX_PAGE_TOKENS} are read",
+                code="unreadable_pdf",
+            )
+        self._check_resources(page.get("/Resources"), 0)
+
+    def _unfold(self, entry: Any) -> bytes:
+        stream = entry.get_object() if isinstance(entry, IndirectObject) else entry
+        if not isinstance(stream, StreamObject):
+            return b""
+        data = stream.get_data()
+        return data if isinstance(data, bytes) else data.encode("latin-1", "replace")
+
+    def _check_resources(self, entry: Any, depth: int) -> None:
+        resources = entry.get_object() if isinstance(entry, IndirectObject) else entry
+        if not isinstance(resources, DictionaryObject) or depth > _DEEPEST_FORM:
+            return
+        if isinstance(entry, IndirectObject) and not self._is_new(entry):
+            return
+        for font in _values(resources.get("/Font")):
+            self._check_font(font)
+        for drawing in _values(resources.get("/XObject")):
+            self._check_drawing(drawing, depth)
+
+    def _is_new(self, reference: IndirectObject) -> bool:
+        new = reference.idnum not in self._seen
+        self._seen.add(reference.idnum)
+        return new
+
+    def _check_drawing(self, entry: Any, depth: int) -> None:
+        if isinstance(entry, IndirectObject) and not self._is_new(entry):
+            return
+        drawing = entry.get_object() if isinstance(entry, IndirectObject) else entry
+        if not isinstance(drawing, StreamObject) or drawing.get("/Subtype") != "/Form":
+            return
+        if _count_tokens(self._unfold(drawing)) > _MAX_PAGE_TOKENS:
+            raise UnreadableDocument(
+                f"a drawing of the PDF has more than {_MAX_PAGE_TOKENS} operators",
+                code="unreadable_pdf",
+            )
+        self._check_resources(drawing.get("/Resources"), depth + 1)
+
+    def _check_font(self, entry: Any) -> None:
+        if isinstance(entry, IndirectObject) and not self._is_new(entry):
+            return
+        font = entry.get_object() if isinstance(entry, IndirectObject) else entry
+        if not isinstance(font, DictionaryObject):
+            return
+        self._unfold(font.get("/ToUnicode"))
+        encoding = font.get("/Encoding")
+        if font.get("/Subtype") == "/Type0" and isinstance(encoding, str):
+            named = not encoding.startswith("/Identity")
+            self.foreign = self.foreign or (named and "/ToUnicode" not in font)
+        for descendant in _values(font.get("/DescendantFonts")):
+            self._check_font(descendant)
+        descriptor = font.get("/FontDescriptor")
+        if isinstance(described := descriptor and descriptor.get_object(), DictionaryObject):
+            for name in ("/FontFile", "/FontFile2", "/FontFile3"):
+                self._unfold(described.get(name))
+
+
+def _values(entry: Any) -> list[Any]:
+    found = entry.get_object() if isinstance(entry, IndirectObject) else entry
+    if isinstance(found, DictionaryObject):
+        return [dict.__getitem__(found, key) for key in found]
+    return list(found) if isinstance(found, ArrayObject) else []
+
+
+def _count_tokens(data: bytes) -> int:
+    return sum(map(data.count, (b" ", b"\n", b"\r", b"Tj", b"TJ")))
+
+
+def walk_outline(reader: PdfReader) -> Iterator[tuple[int, int, str]]:
+    """Yield level from 1, page from 0 and words of each entry of the outline."""
+    for level, entry in _walk(reader.outline):
+        number = reader.get_destination_page_number(entry)
+        words = " ".join(str(entry.title or "").replace("\x00", "").split())
+        if number is not None and 0 <= number < len(reader.pages) and words:
+            yield min(level, 6), number, words
+
+
+def _walk(outline: Any, level: int = 1) -> Iterator[tuple[int, Destination]]:
+    for entry in outline:
+        if isinstance(entry, list):
+            yield from _walk(entry, level + 1)
+        else:
+            yield level, entry
+
+
+def read_title(reader: PdfReader) -> str:
+    """Return the title among the metadata; "" for none, or what a program put there."""
+    title = " ".join(str((reader.metadata and reader.metadata.title) or "").split())
+    return "" if _NO_TITLE.search(title) else title

@@ -1,0 +1,226 @@
+"""The words of a page, with their places and fonts, as PDFium finds them."""
+
+import ctypes
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.parsers.pdf import engine
+
+_TOKEN = re.compile(r"[^\s\ufffe]+\ufffe?")
+_BOLD_NAME = re.compile(r"bold|black|heavy|demi|\bcmbx|-bd\b", re.IGNORECASE)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_BOLD_WEIGHT = 600
+_FIXED_PITCH, _SERIF_FORCE_BOLD = 1, 1 << 18
+# Text that is turned by less than this stands in its line all the same.
+_LEVEL_DEGREES = 8.0
+SKEWED = 4  # Divisible by 4: no turn.
+
+
+@dataclass(frozen=True, slots=True)
+class Font:
+    """What a heading or a code block is known by."""
+
+    name: str = ""
+    bold: bool = False
+    fixed: bool = False
+
+
+@dataclass(slots=True)
+class Word:
+    """A run of characters without a space, in its own reading direction.
+
+    `x0`, `x1` and the baseline `y` are in points from the page's top left corner as the text is
+    read: a page whose text runs upwards is turned first. `gap` says what PDFium found before it:
+    "" nothing, " " a space, "\\n" another line.
+    """
+
+    text: str
+    x0: float
+    x1: float
+    y: float
+    size: float
+    font: Font
+    gap: str
+    turn: int
+    """Quarter turns against the clock; 4 for text that is askew."""
+    tag: int
+    """The marked content that it belongs to; -1 for none."""
+    hidden: bool = False
+    unmapped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A page's visible box and rotation, to turn its coordinates to those of a reader."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+    rotation: int
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Return width and height as they are shown."""
+        width, height = self.right - self.left, self.top - self.bottom
+        return (height, width) if self.rotation % 2 else (width, height)
+
+    def place(self, x: float, y: float, turn: int = 0) -> tuple[float, float]:
+        """Return a point, counted from the top left of the page as turned text sees it."""
+        width, height = self.right - self.left, self.top - self.bottom
+        right, down = x - self.left, self.top - y
+        # Skewed text is placed as level text is.
+        quarter = (turn + self.rotation) % 4
+        # Turned by a quarter against the clock, text runs upwards and its lines go to the right.
+        if quarter == 1:
+            return height - down, right
+        if quarter == 2:
+            return width - right, height - down
+        if quarter == 3:
+            return down, width - right
+        return right, down
+
+
+def frame_page(page: Any) -> Frame:
+    """Return the frame of a page of pypdfium2."""
+    box = engine.Rectangle()
+    handle = engine.address_of(page.raw)
+    engine.page_box(handle, ctypes.byref(box))
+    rotation = engine.page_rotation(handle)
+    return Frame(box.left, min(box.bottom, box.top), box.right, max(box.bottom, box.top), rotation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What all characters of a text object have in common."""
+
+    size: float
+    font: Font
+    turn: int
+    tag: int
+    hidden: bool
+    unmapped: bool
+
+
+class PageText:
+    """The characters of one page; a word costs a few calls of the engine, a character none."""
+
+    def __init__(self, textpage: Any, frame: Frame) -> None:
+        self._textpage = textpage
+        self._handle = engine.address_of(textpage.raw)
+        self._frame = frame
+        self._runs: dict[int, _Run] = {}
+        self._fonts: dict[int | None, Font] = {}
+        self._x, self._y = ctypes.c_double(), ctypes.c_double()
+        self._box, self._matrix = engine.Rectangle(), engine.Matrix()
+
+    def text(self) -> str:
+        """Return one character an index."""
+        count = self._textpage.count_chars()
+        if count <= 0:
+            return ""
+        buffer = ctypes.create_string_buffer(4 * count + 2)
+        units = engine.page_text(self._handle, 0, count, buffer)
+        text = buffer.raw[: 2 * max(0, units - 1)].decode("utf-16-le", "replace")
+        if len(text) != count:
+            text = "".join(chr(engine.char_code(self._handle, i)) for i in range(count))
+        return text.replace("\x02", "\ufffe")
+
+    def words(self) -> Iterator[Word]:
+        """Yield the words in the order in which the page draws them."""
+        text = self.text()
+        end = 0
+        for token in _TOKEN.finditer(text):
+            start, stop = token.span()
+            between = text[end:start]
+            gap = "\n" if "\n" in between or (end and text[end - 1] == "\ufffe") else " "
+            end = stop
+            for first, last in self._split(start, stop):
+                yield self._word(text[first:last], first, last, gap if first == start else "")
+
+    def _split(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Yield the parts of a token that one text object each draws."""
+        handle = self._handle
+        opening = engine.char_object(handle, start)
+        if stop - start == 1 or opening == engine.char_object(handle, stop - 1):
+            yield start, stop
+            return
+        first = start
+        for at in range(start + 1, stop):
+            current = engine.char_object(handle, at)
+            if current != opening:
+                yield first, at
+                first, opening = at, current
+        yield first, stop
+
+    def _word(self, text: str, first: int, last: int, gap: str) -> Word:
+        handle = self._handle
+        run = self._run(first)
+        if _SURROGATE.search(text):
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        # A hyphen at a line's end stands at no place of its own.
+        ending = last - 1 if text[-1] != "\ufffe" or last - first == 1 else last - 2
+        engine.char_origin(handle, first, self._x, self._y)
+        engine.char_box(handle, ending, self._box)
+        box, place = self._box, self._frame.place
+        x0, y = place(self._x.value, self._y.value, run.turn)
+        x1 = max(place(box.left, box.top, run.turn)[0], place(box.right, box.bottom, run.turn)[0])
+        return Word(
+            text,
+            x0,
+            max(x0, x1),
+            y,
+            run.size,
+            run.font,
+            gap,
+            run.turn,
+            run.tag,
+            run.hidden,
+            run.unmapped,
+        )
+
+    def _run(self, index: int) -> _Run:
+        drawn = engine.char_object(self._handle, index) or 0
+        if drawn not in self._runs:
+            self._runs[drawn] = self._describe(index, drawn)
+        return self._runs[drawn]
+
+    def _describe(self, index: int, drawn: int) -> _Run:
+        handle, matrix = self._handle, self._matrix
+        engine.char_matrix(handle, index, matrix)
+        size = engine.font_size(handle, index) * math.hypot(matrix.c, matrix.d)
+        font = self._font(engine.object_font(drawn)) if drawn else Font()
+        degrees = math.degrees(math.atan2(matrix.b, matrix.a))
+        quarter = round(degrees / 90)
+        level = abs(degrees - 90 * quarter) <= _LEVEL_DEGREES
+        return _Run(
+            abs(size) or 1.0,
+            font,
+            (quarter - self._frame.rotation) % 4 if level else SKEWED,
+            engine.marked_content(drawn) if drawn else -1,
+            bool(drawn) and engine.render_mode(drawn) == engine.INVISIBLE,
+            bool(engine.is_unmapped(handle, index)),
+        )
+
+    def _font(self, font: int | None) -> Font:
+        if font not in self._fonts:
+            self._fonts[font] = _describe_font(font)
+        return self._fonts[font]
+
+
+def _describe_font(font: int | None) -> Font:
+    if not font:
+        return Font()
+    buffer = ctypes.create_string_buffer(256)
+    engine.font_name(font, buffer, len(buffer))
+    name = buffer.value.decode("utf-8", "replace").rpartition("+")[2]
+    flags = max(0, engine.font_flags(font))
+    bold = (
+        bool(_BOLD_NAME.search(name))
+        or engine.font_weight(font) >= _BOLD_WEIGHT
+        or bool(flags & _SERIF_FORCE_BOLD)
+    )
+    return Font(name, bold, bool(flags & _FIXED_PITCH))

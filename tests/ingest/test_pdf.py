@@ -1,0 +1,193 @@
+"""PDF as a reader sees it: lines, columns, tables, headings, and values that keep their meaning."""
+
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reportlab.pdfgen.canvas import Canvas
+
+from app.domain import Article
+from ingest.parsers import parse_document
+from tests.ingest.pdf_files import draw_pdf, make_pdf, write
+
+PROSE = (
+    "Pour the water slowly over the ground coffee and wait until",
+    "all of it has gone through the filter. Rinse the pot with hot",
+    "water before you pour the next one, and keep the lid closed.",
+)
+
+
+def parse(data: bytes) -> Article:
+    return parse_document("application/pdf", data)
+
+
+def test_exponent_keeps_its_meaning_and_a_footnotes_mark_stands_apart() -> None:
+    def draw(canvas: Canvas) -> None:
+        x = 72.0
+        for text, size in (
+            ("The pump moves 10", 10),
+            ("6", 6),
+            (" litres past the valve", 10),
+            ("2", 6),
+        ):
+            write(canvas, x, 700 if size == 10 else 705, text, size)
+            x += canvas.stringWidth(text, "Helvetica", size)
+
+    text = parse(draw_pdf(draw)).text
+    assert "10^6 litres" in text
+    assert "valve [2]" in text
+
+
+def test_columns_are_read_one_after_the_other() -> None:
+    def draw(canvas: Canvas) -> None:
+        for row in range(12):
+            write(canvas, 60, 700 - 12 * row, f"left {row} is a line of this column and")
+            write(canvas, 320, 700 - 12 * row, f"right {row} is a line of that column and")
+
+    numbers = re.findall(r"(left|right) (\d+)", parse(draw_pdf(draw)).text)
+    assert numbers == [(side, str(n)) for side in ("left", "right") for n in range(12)]
+
+
+def test_cells_between_rules_stay_in_their_row_and_empty_ones_stay_empty() -> None:
+    rows = [["Part", "Code", "Price"], ["Pump", "", "12.50"], ["Lid", "L-7", ""]]
+
+    def draw(canvas: Canvas) -> None:
+        canvas.grid([60, 160, 260, 360], [600, 620, 640, 660])
+        for row, cells in enumerate(rows):
+            for column, cell in enumerate(cells):
+                write(canvas, 65 + 100 * column, 646 - 20 * row, cell)
+
+    assert parse(draw_pdf(draw)).text.split("\n") == [
+        "| Part | Code | Price |",
+        "| --- | --- | --- |",
+        "| Pump |  | 12.50 |",
+        "| Lid | L-7 |  |",
+    ]
+
+
+def test_table_without_rules_is_read_by_rows() -> None:
+    rows = [
+        ["Part", "Code", "Price"],
+        ["Pump", "P-1", "12.50"],
+        ["Lid", "", "3.00"],
+        ["Cup", "C", ""],
+    ]
+
+    def draw(canvas: Canvas) -> None:
+        for row, cells in enumerate(rows):
+            for column, cell in enumerate(cells):
+                write(canvas, 65 + 100 * column, 646 - 14 * row, cell)
+
+    text = parse(draw_pdf(draw)).text
+    for cells in rows:
+        assert f"| {' | '.join(cells)} |" in text
+
+
+def test_headings_are_found_by_type_and_a_bold_word_is_not_one() -> None:
+    def draw(canvas: Canvas) -> None:
+        write(canvas, 60, 740, "Filter coffee", 18, "Helvetica-Bold")
+        for number, name in enumerate(("1 Water", "1.1 Heat")):
+            top = 700 - 100 * number
+            write(canvas, 60, top, name, 13 - number, "Helvetica-Bold")
+            for row, line in enumerate(PROSE):
+                write(canvas, 60, top - 20 - 12 * row, line)
+        write(canvas, 60, 500, "Never", 10, "Helvetica-Bold")
+        write(canvas, 92, 500, "leave the machine alone while it is heating its water.")
+
+    article = parse(draw_pdf(draw))
+    assert [(h.level, h.text) for h in article.headings] == [
+        (1, "Filter coffee"),
+        (2, "1 Water"),
+        (3, "1.1 Heat"),
+    ]
+    assert all(article.text[h.start :].startswith(h.text) for h in article.headings)
+    assert article.title == "Filter coffee"
+
+
+def test_lines_of_a_paragraph_are_joined_and_paragraphs_stay_apart() -> None:
+    def draw(canvas: Canvas) -> None:
+        for paragraph in range(2):
+            for row, line in enumerate(PROSE):
+                write(canvas, 60, 700 - 50 * paragraph - 12 * row, line)
+
+    assert parse(draw_pdf(draw)).text == "\n\n".join([" ".join(PROSE)] * 2)
+
+
+def test_hyphen_of_a_compound_survives_the_end_of_a_line() -> None:
+    lines = ["The well-known machine is used by every well-", "known barista for brew-", "ing."]
+    text = parse(make_pdf([lines])).text
+    assert "well-known barista" in text
+    assert "brewing" in text
+
+
+def test_running_heads_of_even_and_odd_pages_stay_once() -> None:
+    pages = [
+        [["Care and cleaning", "The manual"][n % 2], f"Topic {'abcdefgh'[n]} is an example."]
+        for n in range(8)
+    ]
+    text = parse(make_pdf(pages)).text
+    assert (text.count("Care and cleaning"), text.count("The manual")) == (1, 1)
+    assert text.count("Topic") == 8
+
+
+def test_ligatures_are_letters_and_bullets_are_bullets() -> None:
+    def draw(canvas: Canvas) -> None:
+        write(canvas, 60, 700, "\u2022", 10)
+        write(canvas, 74, 700, "Fill the tank")
+
+    assert parse(draw_pdf(draw)).text == "\u2022 Fill the tank"
+
+
+def test_text_beside_the_page_and_unseen_text_is_left_out_with_a_warning() -> None:
+    def draw(canvas: Canvas) -> None:
+        for row, line in enumerate(PROSE):
+            write(canvas, 60, 700 - 12 * row, line)
+        write(canvas, 700, 700, "outside")
+        text = canvas.beginText(60, 300)
+        text.setTextRenderMode(3)
+        text.textLine("unseen")
+        canvas.drawText(text)
+
+    article = parse(draw_pdf(draw))
+    assert not re.search("outside|unseen", article.text)
+    assert article.warnings == (
+        "1 words that are not shown were left out",
+        "1 words outside their page were left out",
+    )
+
+
+@pytest.mark.parametrize(
+    ("angle", "x", "y"), [(0, 100, 500), (90, 300, 100), (180, 500, 300), (270, 300, 500)]
+)
+def test_turned_page_is_read_as_its_reader_holds_it(angle: int, x: int, y: int) -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.setPageRotation(angle)
+        canvas.translate(x, y)
+        canvas.rotate(angle)
+        for row, line in enumerate(PROSE):
+            write(canvas, 0, -12 * row, line)
+
+    assert parse(draw_pdf(draw)).text == " ".join(PROSE)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(
+    places=st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 40)), min_size=1, max_size=40, unique=True
+    ),
+    sizes=st.lists(st.sampled_from([8, 10, 12]), min_size=40, max_size=40),
+    rules=st.lists(st.integers(40, 500), min_size=0, max_size=6),
+)
+def test_no_word_is_lost_wherever_it_stands(
+    places: list[tuple[int, int]], sizes: list[int], rules: list[int]
+) -> None:
+    def draw(canvas: Canvas) -> None:
+        if len(rules) > 2:
+            canvas.grid(sorted(rules), sorted(rules))
+        for number, (column, row) in enumerate(places):
+            write(canvas, 40 + 52 * column, 60 + 17 * row, f"w{number:03}w", sizes[number])
+
+    text = parse(draw_pdf(draw)).text
+    assert Counter(re.findall(r"w\d{3}w", text)) == Counter(f"w{n:03}w" for n in range(len(places)))
