@@ -10,7 +10,6 @@ import re
 import resource
 import signal
 import subprocess
-from importlib.util import find_spec
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -35,12 +34,12 @@ class Recognizer:
 
 
 def start_recognizer(*, seconds: float) -> Recognizer | None:
-    """Fork the process; None where tesseract or the extra `ocr` is not installed.
+    """Fork the process; None where tesseract is not installed.
 
     It ends with the calling thread. A page may take `seconds` of processor time.
     """
     program = which("tesseract")
-    if program is None or find_spec("pypdfium2") is None:
+    if program is None:
         return None
     ours, theirs = Pipe()
     if os.fork() == 0:
