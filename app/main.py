@@ -154,8 +154,8 @@ def serve(
             # What is stored stays readable; /readyz says what is wrong.
             logger.error("no questions can be answered: %s", error)
         if settings.admin_key_file is not None:
-            install_admin_key(resources, settings.admin_key_file)
-        if not no_auth and not has_keys(resources):
+            install_admin_key(resources.database, settings.admin_key_file)
+        if not no_auth and not has_keys(resources.database):
             advice = (
                 "no key exists yet. Make one with `folio keys create --scope admin` while no "
                 "server runs, or name a file with one in FOLIO_ADMIN_KEY_FILE"

@@ -315,7 +315,7 @@ def _open_set(documents: Path, count: int, kb: Path) -> Iterator[Resources]:
     if not _holds(settings, count):
         add_documents(documents, kb)
     with open_resources(settings, holder="bench") as resources:
-        counts = get_collection(resources, collection_of(resources)).documents
+        counts = get_collection(resources.database, collection_of(resources)).documents
         if sum(counts.values()) != count or counts[Status.READY] != count:
             raise SystemExit(f"{kb} holds {dict(counts)}; the set has {count} documents")
         resources.generations.live().engine()
@@ -326,7 +326,10 @@ def _holds(settings: Settings, count: int) -> bool:
     if not (settings.data / "folio.db").exists():
         return False
     with open_resources(settings, holder="bench") as resources:
-        return get_collection(resources, collection_of(resources)).documents[Status.READY] == count
+        return (
+            get_collection(resources.database, collection_of(resources)).documents[Status.READY]
+            == count
+        )
 
 
 def rank_set(

@@ -64,7 +64,7 @@ def store_articles(resources: Resources, documents: Path, limit: int | None) -> 
 
     Goes on where an earlier run was broken off.
     """
-    stored = get_collection(resources, collection_of(resources)).documents[Status.READY]
+    stored = get_collection(resources.database, collection_of(resources)).documents[Status.READY]
     with documents.open(encoding="utf-8") as lines:
         for batch in _batches(map(json.loads, islice(lines, stored, limit)), _AT_ONCE):
             _store_batch(resources, batch, first=stored)
@@ -167,7 +167,7 @@ def main() -> None:
             open_resources(settings, load=lambda *_: StandInEngine(DIMENSIONS))
         )
         if not is_made:
-            create_collection(resources, COLLECTION)
+            create_collection(resources.database, COLLECTION)
         started = perf_counter()
         store_articles(resources, folder / "docs.jsonl", arguments.limit)
         print(f"stored in {perf_counter() - started:,.0f} s")

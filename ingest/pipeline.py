@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from app.db import queries, queue
 from app.db.models import Original, Version
 from app.db.queue import Claim
+from app.db.sqlite import Database
 from app.domain import Article, Embedding, Stage
 from app.embedding.engine import Engine
 from app.errors import (
@@ -75,7 +76,7 @@ def prepare_document(
     It is when the version failed, was deleted, or reads like the live one, whose vectors it then
     takes over. Raises NOT_THE_DOCUMENTS_FAULT: the version is still claimed then.
     """
-    source = _read_source(resources, claim)
+    source = _read_source(resources.database, claim)
     if source is None:
         return None
     started = perf_counter()
@@ -168,7 +169,7 @@ def attempt(resources: Resources, claim: Claim, stage: Stage, step: Callable[[],
     except NOT_THE_DOCUMENTS_FAULT:
         raise
     except FolioError as error:
-        _fail(resources, claim, stage, error.code, str(error))
+        _fail(resources.database, claim, stage, error.code, str(error))
     # Whatever else goes wrong must end this document, not the worker. The message of an unknown
     # exception may quote the document, so only its place is logged.
     except Exception as error:  # noqa: BLE001
@@ -180,12 +181,12 @@ def attempt(resources: Resources, claim: Claim, stage: Stage, step: Callable[[],
                 queue.retry_later(session, claim, after_seconds=pause)
         else:
             message = f"unexpected {type(error).__name__}; see the log"
-            _fail(resources, claim, stage, "internal_error", message)
+            _fail(resources.database, claim, stage, "internal_error", message)
     return None
 
 
-def _read_source(resources: Resources, claim: Claim) -> _Source | None:
-    with resources.database.read() as session:
+def _read_source(database: Database, claim: Claim) -> _Source | None:
+    with database.read() as session:
         version = queue.find_claimed(session, claim)
         if version is None:
             return None
@@ -220,6 +221,6 @@ def _reads_alike(article: Article, live: Article) -> bool:
     )
 
 
-def _fail(resources: Resources, claim: Claim, stage: Stage, code: str, message: str) -> None:
-    with resources.database.write() as session:
+def _fail(database: Database, claim: Claim, stage: Stage, code: str, message: str) -> None:
+    with database.write() as session:
         queue.fail(session, claim, stage=stage, code=code, message=message)

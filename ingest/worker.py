@@ -9,6 +9,7 @@ from functools import partial
 from threading import Event, Thread
 
 from app.db import queue
+from app.db.sqlite import Database
 from app.domain import Stage
 from app.errors import FolioError, ParserUnavailable
 from app.runtime.generations import ActiveGeneration
@@ -121,7 +122,7 @@ def drain_queue(
             if former is not None:
                 _commit(former.batch, leases)
             elif not batch.taken:
-                return None if stopping.is_set() or left <= 0 else _seconds_until_due(resources)
+                return None if stopping.is_set() or left <= 0 else batch.pause_s
     except NOT_THE_DOCUMENTS_FAULT as error:
         logger.error("ingestion waits: %s", error)
         return _RETRY_SECONDS
@@ -146,6 +147,8 @@ class _Batch:
     documents: list[Prepared] = field(default_factory=list)
     taken: int = 0
     """How many were claimed for it; some need no model, or failed."""
+    pause_s: float | None = None
+    """How long until a document is due, if none was; None when none is queued."""
     is_retry: bool = False
 
     @property
@@ -211,8 +214,8 @@ class _RunningBatch:
         return self._abandoned or self._stopping.is_set()
 
 
-def _seconds_until_due(resources: Resources) -> float | None:
-    with resources.database.read() as session:
+def _seconds_until_due(database: Database) -> float | None:
+    with database.read() as session:
         return queue.seconds_until_due(session)
 
 
@@ -227,7 +230,10 @@ def _prepare(
 ) -> None:
     """Claim, parse and cut at most `most` documents, until their tokens fill an engine call."""
     resources = batch.resources
-    if most <= 0 or _seconds_until_due(resources) != 0.0:
+    if most <= 0:
+        return
+    batch.pause_s = _seconds_until_due(resources.database)
+    if batch.pause_s != 0.0:
         return
     # Before anything is claimed: a process that ends meanwhile costs no document an attempt.
     engine = batch.generation.engine()

@@ -48,7 +48,7 @@ def settings(tmp_path: Path, jina_v3: Path) -> Settings:
 def resources(settings: Settings) -> Iterator[Resources]:
     """An empty knowledge base with the collection `help`."""
     with open_resources(settings) as opened:
-        create_collection(opened, "help")
+        create_collection(opened.database, "help")
         yield opened
 
 

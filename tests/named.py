@@ -28,11 +28,11 @@ def ref_of(resources: Resources, name: str) -> CollectionRef:
 
 
 def list_collections(resources: Resources) -> list[CollectionInfo]:
-    return collections.list_collections(resources, EVERYONE)
+    return collections.list_collections(resources.database, EVERYONE)
 
 
 def get_collection(resources: Resources, name: str) -> CollectionInfo:
-    return collections.get_collection(resources, ref_of(resources, name))
+    return collections.get_collection(resources.database, ref_of(resources, name))
 
 
 def delete_collection(resources: Resources, name: str) -> int:
@@ -52,7 +52,7 @@ def get_document(
     with_versions: bool = False,
 ) -> DocumentInfo:
     return documents.get_document(
-        resources,
+        resources.database,
         ref_of(resources, name),
         document_id,
         with_text=with_text,
@@ -69,7 +69,7 @@ def list_documents(
     cursor: str | None = None,
 ) -> tuple[list[DocumentInfo], str | None]:
     return documents.list_documents(
-        resources, ref_of(resources, name), status=status, limit=limit, cursor=cursor
+        resources.database, ref_of(resources, name), status=status, limit=limit, cursor=cursor
     )
 
 
@@ -79,7 +79,7 @@ def delete_document(resources: Resources, name: str, document_id: str) -> Erased
 
 def get_job(resources: Resources, job_id: str) -> JobInfo:
     collection = find_collection(resources.database, EVERYONE, job_id, Scope.READ, BY_JOB)
-    return documents.get_job(resources, collection, job_id)
+    return documents.get_job(resources.database, collection, job_id)
 
 
 def preflight(

@@ -222,8 +222,8 @@ def test_only_an_admin_asks_for_another_key(tmp_path: Path, jina_v3: Path) -> No
         from app.services.access.keys import create_key
         from app.services.articles.collections import create_collection
 
-        create_collection(service.resources, "help")
-        info, token = create_key(service.resources, name="bot", scope=Scope.READ)
+        create_collection(service.resources.database, "help")
+        info, token = create_key(service.resources.database, name="bot", scope=Scope.READ)
         body = {"query": "tea", "document_id": "a"}
         headers = {"Authorization": f"Bearer {token}"}
         path = "/v1/collections/help/explain"

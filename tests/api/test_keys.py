@@ -189,7 +189,7 @@ def guarded(
     file.write_text(token_hex(32))
     settings = Settings(data=folder / "data", model=str(jina_v3))
     with open_service(settings, requires_keys=True, works=False) as opened:
-        install_admin_key(opened.resources, file)
+        install_admin_key(opened.resources.database, file)
         headers = {"Authorization": f"Bearer {file.read_text()}"}
         with httpx.Client(base_url=opened.url, headers=headers, timeout=60.0) as admin:
             guarded = Guarded(opened, admin, {})
@@ -542,9 +542,9 @@ def test_key_of_the_file_is_replaced_when_the_file_changes(tmp_path: Path, jina_
 
         for position, token in enumerate(tokens):
             file.write_text(f"{token}\n")
-            install_admin_key(opened.resources, file)
+            install_admin_key(opened.resources.database, file)
             # A restart with the same file changes nothing.
-            install_admin_key(opened.resources, file)
+            install_admin_key(opened.resources.database, file)
             expected = [200 if other == position else 401 for other in range(len(tokens))]
             assert [status_of(other) for other in tokens] == expected
         listed = opened.http.get("/v1/keys", headers={"Authorization": f"Bearer {tokens[-1]}"})
@@ -556,11 +556,11 @@ def test_other_keys_outlive_a_change_of_the_file(tmp_path: Path, jina_v3: Path) 
     settings = Settings(data=tmp_path / "data", model=str(jina_v3))
     with open_service(settings, requires_keys=True, works=False, loads=False) as opened:
         file.write_text(token_hex(32))
-        install_admin_key(opened.resources, file)
+        install_admin_key(opened.resources.database, file)
         headers = {"Authorization": f"Bearer {file.read_text()}"}
         made = opened.http.post("/v1/keys", headers=headers, json={"scope": "read"}).json()
         file.write_text(token_hex(32))
-        install_admin_key(opened.resources, file)
+        install_admin_key(opened.resources.database, file)
         mine = {"Authorization": f"Bearer {made['key']}"}
         assert opened.http.get("/v1/collections", headers=mine).status_code == 200
 
@@ -570,11 +570,11 @@ def test_key_of_the_file_that_was_revoked_stays_revoked(tmp_path: Path, jina_v3:
     settings = Settings(data=tmp_path / "data", model=str(jina_v3))
     with open_service(settings, requires_keys=True, works=False, loads=False) as opened:
         file.write_text(token_hex(32))
-        install_admin_key(opened.resources, file)
+        install_admin_key(opened.resources.database, file)
         headers = {"Authorization": f"Bearer {file.read_text()}"}
         (key,) = opened.http.get("/v1/keys", headers=headers).json()["keys"]
         assert opened.http.delete(f"/v1/keys/{key['id']}", headers=headers).status_code == 200
-        install_admin_key(opened.resources, file)
+        install_admin_key(opened.resources.database, file)
         assert opened.http.get("/v1/keys", headers=headers).status_code == 401
 
 
@@ -597,7 +597,7 @@ def test_weak_or_unreadable_key_file_is_refused_without_quoting_it(
     settings = Settings(data=tmp_path / "data", model=str(jina_v3))
     with open_resources(settings) as resources:
         with pytest.raises(FolioError) as caught:
-            install_admin_key(resources, file)
+            install_admin_key(resources.database, file)
         assert str(file) in str(caught.value)
         assert len(content) < 6 or content.decode("latin-1") not in str(caught.value)
 

@@ -220,7 +220,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[
     """A service that wants keys: its URL and an admin key."""
     settings = Settings(data=tmp_path_factory.mktemp("locked"), model=str(jina_v3))
     with open_service(settings, requires_keys=True) as service:
-        _, token = create_key(service.resources, scope=Scope.ADMIN)
+        _, token = create_key(service.resources.database, scope=Scope.ADMIN)
         yield service.url, token
 
 

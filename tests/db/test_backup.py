@@ -112,7 +112,7 @@ def backup(settings: Settings, tmp_path: Path) -> Path:
     """A backup of a folder with one queued article, which is closed again."""
     file = tmp_path / "one.backup"
     with open_resources(settings) as resources:
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
         put_documents(resources, "help", [article("a", "Tea. " * 500)])
         write_backup(settings.data, file, keep_days=1)
         put_documents(resources, "help", [article("later", "Coffee.")])

@@ -138,7 +138,7 @@ def run(folder: Path, *, every: int, broken: bool) -> Row:
     """Run every fault and print what each kind did; returns the sum of it."""
     template = folder / "template"
     with open_resources(Settings(data=template), holder="template") as resources:
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
     calls = _count_calls(folder, template)
     print(f"{calls} writes, syncs, truncations and renames; every {every}. of them fails")
     print("| fault | injected | acknowledged | lost | not whole | without a code |")

@@ -42,7 +42,7 @@ def fill(settings: Settings) -> None:
     sandbox = Sandbox(settings)
     try:
         with open_resources(settings) as resources:
-            create_collection(resources, "help")
+            create_collection(resources.database, "help")
             uploads = [
                 Upload(f"d{n}", text_of(n).encode(), "text/plain", title=f"Title {n}")
                 for n in range(_DOCUMENTS)

@@ -90,7 +90,7 @@ def open_with(folder: Path, model: Path | str) -> Iterator[Resources]:
         Settings(data=folder, model=str(model), passage_tokens=16, retry_seconds=0)
     ) as opened:
         if not list_collections(opened):
-            create_collection(opened, "help")
+            create_collection(opened.database, "help")
         yield opened
 
 
@@ -497,7 +497,7 @@ def test_document_that_was_cut_off_is_tried_again_alone(settings: Settings) -> N
             return super().parse(media_type, data)
 
     with open_resources(settings) as resources:
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
         put_documents(resources, "help", [article("a", "Tea.")])
         claim(resources)
     with open_resources(settings) as resources:
@@ -522,7 +522,7 @@ def test_interrupted_document_is_taken_up_again_at_the_next_start(
     settings: Settings, sandbox: Sandbox
 ) -> None:
     with open_resources(settings) as resources:
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
         put_documents(resources, "help", [article("a", "Tea.")])
         claim(resources)
         assert get(resources).status is Status.PROCESSING
@@ -537,7 +537,7 @@ def test_document_that_ends_the_process_again_and_again_fails(
     settings: Settings, sandbox: Sandbox
 ) -> None:
     with open_resources(settings) as resources:
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
         put_documents(resources, "help", [article("a", "Old tea.")])
         drain_queue(resources, sandbox, Event())
         put_documents(resources, "help", [article("a", "New tea.")])

@@ -74,7 +74,7 @@ def test_document_of_a_killed_process_is_read_at_the_next_start(
     settings: Settings, sandbox: Sandbox
 ) -> None:
     with open_resources(settings) as resources:
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
         put_documents(resources, "help", [article("a", "A deadly tea."), article("b", "Milk.")])
     run_killed_worker(settings)
     with open_resources(settings) as resources:
@@ -89,7 +89,7 @@ def test_document_that_kills_every_process_fails_and_lets_the_others_pass(
     settings: Settings, sandbox: Sandbox
 ) -> None:
     with open_resources(settings) as resources:
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
         put_documents(resources, "help", [article("a", "A deadly tea.")])
     for _ in range(MAX_CUT_OFFS):
         run_killed_worker(settings)
@@ -174,7 +174,7 @@ def test_process_that_ends_while_the_model_loads_costs_no_attempt(
     looked: list[Checkpoint] = []
     monkeypatch.setattr("app.runtime.resources.load_engine", look)
     with open_resources(settings) as resources:
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
         put_documents(resources, "help", [article("a", "Tea.")])
         assert work(resources, sandbox) is None
         assert status(resources) == (Status.READY, None)

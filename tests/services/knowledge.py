@@ -86,7 +86,7 @@ def open_with(folder: Path, model: Path | str, **settings: Any) -> Iterator[Reso
     chosen = {"passage_tokens": 16, "retry_seconds": 0, **settings}
     with open_resources(Settings(data=folder, model=str(model), **chosen)) as resources:
         if "help" not in {collection.name for collection in list_collections(resources)}:
-            create_collection(resources, "help")
+            create_collection(resources.database, "help")
         yield resources
 
 

@@ -124,9 +124,9 @@ class Shelves(RuleBasedStateMachine):
     def create(self, name: str) -> None:
         if name in self.model:
             with pytest.raises(Conflict):
-                create_collection(self.resources, name)
+                create_collection(self.resources.database, name)
         else:
-            create_collection(self.resources, name)
+            create_collection(self.resources.database, name)
             self.model[name] = ModelCollection()
 
     @rule(

@@ -58,14 +58,14 @@ CollectionBody = Annotated[CollectionIn, Depends(json_body(CollectionIn))]
 )
 def create_collection(body: CollectionBody, resources: Opened, _: Admin) -> CollectionOut:
     """Make a collection."""
-    made = collections.create_collection(resources, body.name, body.description)
+    made = collections.create_collection(resources.database, body.name, body.description)
     return CollectionOut.model_validate(made)
 
 
 @router.get("/collections")
 def list_collections(resources: Opened, caller: Reader) -> CollectionsOut:
     """List the collections that the key covers."""
-    seen = collections.list_collections(resources, caller.principal)
+    seen = collections.list_collections(resources.database, caller.principal)
     return CollectionsOut(collections=[CollectionOut.model_validate(c) for c in seen])
 
 
@@ -75,7 +75,7 @@ def list_collections(resources: Opened, caller: Reader) -> CollectionsOut:
 )
 def get_collection(collection: ReadableCollection, resources: Opened) -> CollectionOut:
     """Show a collection and how many of its documents stand at each status."""
-    return CollectionOut.model_validate(collections.get_collection(resources, collection))
+    return CollectionOut.model_validate(collections.get_collection(resources.database, collection))
 
 
 @router.delete(

@@ -87,7 +87,7 @@ def list_documents(
 ) -> DocumentsOut:
     """List documents in the order of their ids; `status` is that of the latest upload."""
     page, next_cursor = documents.list_documents(
-        resources, collection, status=status, limit=limit, cursor=cursor
+        resources.database, collection, status=status, limit=limit, cursor=cursor
     )
     return DocumentsOut(
         documents=[DocumentOut.model_validate(document) for document in page],
@@ -108,7 +108,7 @@ def get_document(
     """Show a document; `include` adds its `text`, its `versions`, or both."""
     wanted = include.split(",")
     document = documents.get_document(
-        resources,
+        resources.database,
         collection,
         id,
         with_text="text" in wanted,

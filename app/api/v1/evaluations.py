@@ -84,4 +84,6 @@ def start_evaluation(body: EvaluationBody, resources: Opened, caller: Admin) -> 
 )
 def get_evaluation(evaluation_id: str, resources: Opened, _: Admin) -> EvaluationOut:
     """Show where an evaluation stands and, once it is done, its figures by query."""
-    return EvaluationOut.model_validate(evaluations.get_evaluation(resources, evaluation_id))
+    return EvaluationOut.model_validate(
+        evaluations.get_evaluation(resources.database, evaluation_id)
+    )

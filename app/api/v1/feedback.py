@@ -76,7 +76,11 @@ def give_feedback(
     feedback.store_queries(resources)
     collection = caller.collection(body.query_id, Scope.READ, BY_QUERY)
     feedback.give_feedback(
-        resources, collection, body.query_id, helpful=body.helpful, document_id=body.document_id
+        resources.database,
+        collection,
+        body.query_id,
+        helpful=body.helpful,
+        document_id=body.document_id,
     )
     return FeedbackTaken(query_id=body.query_id)
 

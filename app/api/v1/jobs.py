@@ -36,7 +36,7 @@ _RECONNECT_MS = 500
 )
 def show_job(job_id: str, collection: JobCollection, resources: Opened) -> JobOut:
     """Show how far the documents of an upload are."""
-    return JobOut.model_validate(get_job(resources, collection, job_id))
+    return JobOut.model_validate(get_job(resources.database, collection, job_id))
 
 
 @router.get(
@@ -57,7 +57,7 @@ async def follow_job(
 
     The stream ends after `done`, or after a few seconds: a client then connects again.
     """
-    job = await run_in_threadpool(get_job, resources, collection, job_id)
+    job = await run_in_threadpool(get_job, resources.database, collection, job_id)
     return StreamingResponse(
         _follow(resources, collection, job),
         media_type="text/event-stream",
@@ -81,7 +81,7 @@ async def _follow(
             return
         await asyncio.sleep(_POLL_SECONDS)
         try:
-            job = await run_in_threadpool(get_job, resources, collection, job.job_id)
+            job = await run_in_threadpool(get_job, resources.database, collection, job.job_id)
         except FolioError:
             # Its collection was deleted, or the disk fails: the next connection is told so.
             return

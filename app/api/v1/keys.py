@@ -69,7 +69,7 @@ KeyBody = Annotated[KeyIn, Depends(json_body(KeyIn))]
 def create_key(body: KeyBody, resources: Opened, _: Admin) -> KeyMade:
     """Make a key; its token is in this answer and nowhere else."""
     info, token = keys.create_key(
-        resources,
+        resources.database,
         name=body.name,
         scope=body.scope,
         collections=body.collections,
@@ -81,7 +81,7 @@ def create_key(body: KeyBody, resources: Opened, _: Admin) -> KeyMade:
 @router.get("/keys")
 def list_keys(resources: Opened, _: Admin) -> KeysOut:
     """List all keys, without their secrets."""
-    return KeysOut(keys=[KeyOut.model_validate(key) for key in keys.list_keys(resources)])
+    return KeysOut(keys=[KeyOut.model_validate(key) for key in keys.list_keys(resources.database)])
 
 
 @router.delete(
@@ -90,4 +90,4 @@ def list_keys(resources: Opened, _: Admin) -> KeysOut:
 )
 def revoke_key(key_id: str, resources: Opened, _: Admin) -> KeyOut:
     """Revoke a key; the next request with it is refused."""
-    return KeyOut.model_validate(keys.revoke_key(resources, key_id))
+    return KeyOut.model_validate(keys.revoke_key(resources.database, key_id))

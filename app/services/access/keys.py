@@ -16,9 +16,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.models import Collection, Key, KeyCollection, utc_now
+from app.db.sqlite import Database
 from app.domain import Scope
 from app.errors import FolioError, InvalidRequest, NotFound, Unauthorized
-from app.runtime.resources import Resources
 from app.services.access.collections import allow_collection
 from app.services.access.principal import EVERYONE, Principal
 
@@ -42,7 +42,7 @@ class KeyInfo:
 
 
 def create_key(
-    resources: Resources,
+    database: Database,
     *,
     name: str = "",
     scope: Scope = Scope.READ,
@@ -53,7 +53,7 @@ def create_key(
     if expires_at is not None and expires_at <= utc_now():
         raise InvalidRequest("expires_at lies in the past", code="invalid_expiry")
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    with resources.database.write() as session:
+    with database.write() as session:
         key = Key(
             id=key_id,
             name=name,
@@ -71,16 +71,16 @@ def create_key(
         return _describe(session, key), f"folio_{key_id}_{secret}"
 
 
-def list_keys(resources: Resources) -> list[KeyInfo]:
+def list_keys(database: Database) -> list[KeyInfo]:
     """Return all keys, also revoked ones, oldest first."""
-    with resources.database.read() as session:
+    with database.read() as session:
         keys = session.scalars(select(Key).order_by(Key.created_at, Key.id))
         return [_describe(session, key) for key in keys]
 
 
-def revoke_key(resources: Resources, key_id: str) -> KeyInfo:
+def revoke_key(database: Database, key_id: str) -> KeyInfo:
     """End a key with the next request; raises NotFound."""
-    with resources.database.write() as session:
+    with database.write() as session:
         key = session.get(Key, key_id)
         if key is None:
             raise NotFound("there is no key of that id", code="key_not_found")
@@ -121,16 +121,16 @@ def find_refusal(session: Session, key_id: str, collection_name: str) -> str | N
     return None
 
 
-def has_keys(resources: Resources) -> bool:
+def has_keys(database: Database) -> bool:
     """Return whether any key is usable now."""
     now = utc_now()
     return any(
         key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-        for key in list_keys(resources)
+        for key in list_keys(database)
     )
 
 
-def install_admin_key(resources: Resources, path: Path) -> None:
+def install_admin_key(database: Database, path: Path) -> None:
     """Make the key in the operator's file the one admin key that came from a file.
 
     Any secret of at least 32 characters will do; a former one from the file ends. A key that was
@@ -150,7 +150,7 @@ def install_admin_key(resources: Resources, path: Path) -> None:
             code="admin_key_weak",
         )
     key_id, secret = _split(token)
-    with resources.database.write() as session:
+    with database.write() as session:
         for former in session.scalars(select(Key).where(Key.from_file)):
             if (former.id, former.secret_sha256) != (key_id, _digest(secret)):
                 session.delete(former)

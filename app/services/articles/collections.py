@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.db.models import Collection, Document, UnitRow, Version
+from app.db.sqlite import Database
 from app.domain import Status
 from app.errors import Conflict, InvalidRequest, NotFound
 from app.runtime.resources import Resources
@@ -29,7 +30,7 @@ class CollectionInfo:
     documents: dict[Status, int]
 
 
-def create_collection(resources: Resources, name: str, description: str = "") -> CollectionInfo:
+def create_collection(database: Database, name: str, description: str = "") -> CollectionInfo:
     """Make a collection; raises Conflict when there is one of that name."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise InvalidRequest(
@@ -37,7 +38,7 @@ def create_collection(resources: Resources, name: str, description: str = "") ->
             "begins with a letter or digit",
             code="invalid_name",
         )
-    with resources.database.write() as session:
+    with database.write() as session:
         if queries.find_collection(session, name) is not None:
             raise Conflict(f"there is a collection {name} already", code="collection_exists")
         collection = Collection(name=name, description=description)
@@ -46,18 +47,18 @@ def create_collection(resources: Resources, name: str, description: str = "") ->
         return _describe(session, collection)
 
 
-def list_collections(resources: Resources, principal: Principal) -> list[CollectionInfo]:
+def list_collections(database: Database, principal: Principal) -> list[CollectionInfo]:
     """Return the collections that the caller's key covers, by name."""
-    with resources.database.read() as session:
+    with database.read() as session:
         return [
             _describe(session, require_row(session, ref))
             for ref in list_allowed(session, principal)
         ]
 
 
-def get_collection(resources: Resources, ref: CollectionRef) -> CollectionInfo:
+def get_collection(database: Database, ref: CollectionRef) -> CollectionInfo:
     """Return one collection; raises NotFound when it was erased meanwhile."""
-    with resources.database.read() as session:
+    with database.read() as session:
         return _describe(session, require_row(session, ref))
 
 

@@ -26,6 +26,7 @@ from app.db.models import (
     UnitRow,
     Version,
 )
+from app.db.sqlite import Database
 from app.domain import Attributes, Stage, Status
 from app.errors import CorruptData, InvalidRequest, NotFound, QueueFull
 from app.runtime.index_follower import quarantine
@@ -230,7 +231,7 @@ def put_documents(
 
 
 def get_document(
-    resources: Resources,
+    database: Database,
     ref: CollectionRef,
     document_id: str,
     *,
@@ -240,7 +241,7 @@ def get_document(
     """Return a document; raises NotFound. One whose text fails its checksum is quarantined."""
     try:
         return _read_document(
-            resources,
+            database,
             ref,
             document_id,
             with_text=with_text,
@@ -249,21 +250,21 @@ def get_document(
     except CorruptData as damage:
         if damage.version_id is None:
             raise
-        quarantine(resources.database, damage.version_id, str(damage))
+        quarantine(database, damage.version_id, str(damage))
         return _read_document(
-            resources, ref, document_id, with_text=False, with_versions=with_versions
+            database, ref, document_id, with_text=False, with_versions=with_versions
         )
 
 
 def _read_document(
-    resources: Resources,
+    database: Database,
     ref: CollectionRef,
     document_id: str,
     *,
     with_text: bool,
     with_versions: bool,
 ) -> DocumentInfo:
-    with resources.database.read() as session:
+    with database.read() as session:
         document = require_document(session, ref, document_id)
         versions = queries.list_versions(session, document.id)
         live = next((version for version in versions if version.is_live), None)
@@ -275,7 +276,7 @@ def _read_document(
 
 
 def list_documents(
-    resources: Resources,
+    database: Database,
     ref: CollectionRef,
     *,
     status: Status | None = None,
@@ -284,7 +285,7 @@ def list_documents(
 ) -> tuple[list[DocumentInfo], str | None]:
     """Return documents in the order of their ids, and the next page's cursor if there is one."""
     after = _decode_cursor(cursor) if cursor else ""
-    with resources.database.read() as session:
+    with database.read() as session:
         rows = queries.list_documents(
             session, require_row(session, ref).id, status=status, after=after, limit=limit + 1
         )
@@ -317,9 +318,9 @@ def delete_document(resources: Resources, ref: CollectionRef, document_id: str) 
     return Erased(document.external_id, len(uploads), unit_count, passages or 0, size, complete)
 
 
-def get_job(resources: Resources, ref: CollectionRef, job_id: str) -> JobInfo:
+def get_job(database: Database, ref: CollectionRef, job_id: str) -> JobInfo:
     """Return how far a job of the collection is; raises NotFound."""
-    with resources.database.read() as session:
+    with database.read() as session:
         job = queries.find_job(session, job_id)
         if job is None or job.collection_id != ref.id:
             raise NotFound("there is no such job", code="job_not_found")

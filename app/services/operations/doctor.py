@@ -18,6 +18,7 @@ from sqlalchemy.exc import DatabaseError
 from app.config import BUNDLED_MODEL, Settings
 from app.db import queries
 from app.db.models import Key, TermsRow, UnitRow, Version
+from app.db.sqlite import Database
 from app.domain import Status
 from app.errors import DataFolderHeld, FolioError, ModelUnavailable, ParserUnavailable
 from app.runtime.resources import Resources, open_resources
@@ -126,8 +127,8 @@ def _examine_place(folder: Path) -> Finding:
 
 def _examine_resources(resources: Resources) -> Iterator[Finding]:
     yield from _examine_model(resources)
-    yield from _examine_documents(resources)
-    yield from _examine_checksums(resources)
+    yield from _examine_documents(resources.database)
+    yield from _examine_checksums(resources.database)
     yield from _examine_keys(resources)
     yield from _examine_parsing(resources.settings)
     yield from _examine_sync(resources.settings)
@@ -163,8 +164,8 @@ def _examine_model(resources: Resources) -> Iterator[Finding]:
     yield Finding("ok", "engine", f"{engine.name} in {engine.dtype} on {engine.device}")
 
 
-def _examine_documents(resources: Resources) -> Iterator[Finding]:
-    with resources.database.read() as session:
+def _examine_documents(database: Database) -> Iterator[Finding]:
+    with database.read() as session:
         counts = queries.count_by_status(session)
         units = session.scalar(select(func.count()).select_from(UnitRow)) or 0
         reasons = session.execute(
@@ -187,9 +188,9 @@ def _describe_documents(counts: dict[Status, int], more: str) -> Iterator[Findin
         yield Finding("note", "documents", "`folio list --status failed` names those that failed")
 
 
-def _examine_checksums(resources: Resources) -> Iterator[Finding]:
+def _examine_checksums(database: Database) -> Iterator[Finding]:
     broken = 0
-    with resources.database.read() as session:
+    with database.read() as session:
         for blob, checksum, passages, passages_checksum in session.execute(
             select(
                 UnitRow.vector,
@@ -257,7 +258,7 @@ def _examine_keys(resources: Resources) -> Iterator[Finding]:
         yield Finding("problem", "keys", f"FOLIO_ADMIN_KEY_FILE names {file}, which is no file")
     elif file is not None:
         yield Finding("ok", "keys", f"the server takes the admin key in {file}")
-    if has_keys(resources):
+    if has_keys(resources.database):
         with resources.database.read() as session:
             count = session.scalar(
                 select(func.count()).select_from(Key).where(Key.revoked_at.is_(None))

@@ -95,7 +95,7 @@ def _ensure_collection(resources: Resources, name: str) -> CollectionRef:
         found = recall_named(session, name)
     if found is not None:
         return found
-    create_collection(resources, name)
+    create_collection(resources.database, name)
     return _ensure_collection(resources, name)
 
 
@@ -103,7 +103,7 @@ def _list_stored(resources: Resources, collection: CollectionRef) -> dict[str, S
     stored: dict[str, StoredFile] = {}
     cursor: str | None = None
     while True:
-        page, cursor = list_documents(resources, collection, limit=_PAGE, cursor=cursor)
+        page, cursor = list_documents(resources.database, collection, limit=_PAGE, cursor=cursor)
         stored |= {
             document.id: StoredFile(document.sha256, document.status == "failed")
             for document in page
@@ -154,7 +154,7 @@ def _follow(
     resources: Resources, collection: CollectionRef, uploads: _Uploads, stopping: Event
 ) -> None:
     for job_id in uploads.jobs:
-        while (job := get_job(resources, collection, job_id)).is_pending:
+        while (job := get_job(resources.database, collection, job_id)).is_pending:
             _pause(stopping, _POLL_SECONDS)
         uploads.failed.update(error.id for error in job.errors)
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app.db.models import Collection, Document, EvaluationRow, Version, utc_now
+from app.db.sqlite import Database
 from app.domain import Mode, Progress
 from app.errors import FolioError, NotFound
 from app.evaluation.golden import GoldenQuery
@@ -67,9 +68,9 @@ def start_evaluation(
     return info
 
 
-def get_evaluation(resources: Resources, evaluation_id: str) -> EvaluationInfo:
+def get_evaluation(database: Database, evaluation_id: str) -> EvaluationInfo:
     """Return an evaluation; raises NotFound."""
-    with resources.database.read() as session:
+    with database.read() as session:
         row = session.get(EvaluationRow, evaluation_id)
         if row is None:
             raise NotFound("there is no such evaluation", code="evaluation_not_found")
@@ -152,7 +153,7 @@ def ask_golden(
         configurations,
         ask,
         collection=collection.name,
-        document_ids=_list_ids(resources, collection),
+        document_ids=_list_ids(resources.database, collection),
     )
 
 
@@ -166,8 +167,8 @@ def load_golden(stored: Sequence[dict[str, Any]]) -> list[GoldenQuery]:
     return [GoldenQuery(q["id"], q["query"], q["relevant"]) for q in stored]
 
 
-def _list_ids(resources: Resources, ref: CollectionRef) -> frozenset[str]:
-    with resources.database.read() as session:
+def _list_ids(database: Database, ref: CollectionRef) -> frozenset[str]:
+    with database.read() as session:
         collection = require_row(session, ref)
         return frozenset(
             session.scalars(

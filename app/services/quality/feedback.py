@@ -14,6 +14,7 @@ from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
 from app.db.models import Collection, Feedback, LoggedQuery, utc_now
+from app.db.sqlite import Database
 from app.domain import Item, Task
 from app.errors import FolioError, NotFound
 from app.runtime.resources import Resources
@@ -95,7 +96,7 @@ def store_queries(resources: Resources) -> None:
 
 
 def give_feedback(
-    resources: Resources,
+    database: Database,
     ref: CollectionRef,
     query_id: str,
     *,
@@ -103,7 +104,7 @@ def give_feedback(
     document_id: str | None,
 ) -> None:
     """Store what somebody said of an answer; raises NotFound unless it is of the collection."""
-    with resources.database.write() as session:
+    with database.write() as session:
         query = session.get(LoggedQuery, query_id)
         if query is None or query.collection_id != ref.id:
             raise NotFound("no such query is in the log", code="query_not_found")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.db.models import Document, Generation, UnitRow, Version
+from app.db.sqlite import Database
 from app.domain import GenerationState
 from app.embedding.loading import open_checkpoint
 from app.errors import (
@@ -225,12 +226,12 @@ def keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> N
             # Removed meanwhile; or the process ends, and the next one trains anew.
             continue
         except FolioError as error:
-            _settle(resources, generation_id, GenerationState.FAILED, message=str(error))
+            _settle(resources.database, generation_id, GenerationState.FAILED, message=str(error))
         # The thread must outlive it, and its message may quote an article.
         except Exception as error:  # noqa: BLE001
             logger.error("generation %d: unexpected %s", generation_id, type(error).__name__)
             message = f"unexpected {type(error).__name__}; see the log"
-            _settle(resources, generation_id, GenerationState.FAILED, message=message)
+            _settle(resources.database, generation_id, GenerationState.FAILED, message=message)
 
 
 def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], bool]) -> None:
@@ -272,7 +273,13 @@ def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], 
             message = f"{describe_training(tuning)}; {message}"
     if not passes and not gate["force"]:
         logger.warning("generation %d stays out: %s", generation_id, message)
-        _settle(resources, generation_id, GenerationState.REFUSED, message=message, report=report)
+        _settle(
+            resources.database,
+            generation_id,
+            GenerationState.REFUSED,
+            message=message,
+            report=report,
+        )
         return
     if not passes:
         logger.warning("generation %d goes live by force: %s", generation_id, message)
@@ -310,7 +317,7 @@ def _go_live(
         receipts = {
             version_id: receipt
             for version_id in version_ids
-            if (receipt := count_receipt(resources, engine, version_id, vector_set))
+            if (receipt := count_receipt(resources.database, engine, version_id, vector_set))
         }
         with resources.database.write() as session:
             generation = _require(session, generation_id)
@@ -375,14 +382,14 @@ def _find_missing(
 
 
 def _settle(
-    resources: Resources,
+    database: Database,
     generation_id: int,
     state: GenerationState,
     *,
     message: str,
     report: dict[str, Any] | None = None,
 ) -> None:
-    with resources.database.write() as session:
+    with database.write() as session:
         generation = session.get(Generation, generation_id)
         if generation is not None:
             generation.state, generation.message = state, message

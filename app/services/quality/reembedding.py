@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.db.models import Document, Generation, PassageRow, UnitRow, Version
+from app.db.sqlite import Database
 from app.embedding.engine import Engine
 from app.errors import CorruptData, FolioError, UnreadableDocument
 from app.runtime.resources import Resources
@@ -73,13 +74,15 @@ def reembed(
         try:
             if version_id not in embedded:
                 reembed_version(resources, engine, external_id, version_id, generation_id)
-            receipts[version_id] = count_receipt(resources, engine, version_id, generation_id)
+            receipts[version_id] = count_receipt(
+                resources.database, engine, version_id, generation_id
+            )
         except (UnreadableDocument, CorruptData) as error:
             failed.append((external_id, error.code, str(error)))
         on_progress(position, len(versions))
     if failed:
         raise ReembedRefused(failed)
-    _switch(resources, generation_id, receipts)
+    _switch(resources.database, generation_id, receipts)
     resources.generations.refresh()
     resources.generations.live().catch_up()
     return Reembedded(generation_id, fingerprint, len(versions))
@@ -146,11 +149,11 @@ def reembed_version(
 
 
 def count_receipt(
-    resources: Resources, engine: Engine, version_id: int, generation_id: int
+    database: Database, engine: Engine, version_id: int, generation_id: int
 ) -> dict[str, Any]:
     """Return the receipt of a version for its vectors in a generation; empty when it is gone."""
     units = (UnitRow.version_id == version_id, UnitRow.generation_id == generation_id)
-    with resources.database.read() as session:
+    with database.read() as session:
         stored = session.execute(
             select(Version.receipt, Version.title).where(Version.id == version_id)
         ).one_or_none()
@@ -189,9 +192,9 @@ def set_live(session: Session, generation_id: int, receipts: dict[int, dict[str,
     queries.log_units(session, [0])
 
 
-def _switch(resources: Resources, generation_id: int, receipts: dict[int, dict[str, Any]]) -> None:
+def _switch(database: Database, generation_id: int, receipts: dict[int, dict[str, Any]]) -> None:
     """Make a generation live and remove every other, in one transaction."""
-    with resources.database.write() as session:
+    with database.write() as session:
         set_live(session, generation_id, receipts)
         # Its units go with it; the index is read anew, since the generation is another.
         session.execute(delete(Generation).where(Generation.id != generation_id))

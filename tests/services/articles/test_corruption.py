@@ -101,7 +101,7 @@ def assert_quarantined(resources: Resources, document_id: str = "b") -> None:
 def filled(settings: Settings, sandbox: Sandbox) -> Settings:
     """The settings of a folder that holds TEXTS and is closed."""
     with open_resources(settings) as resources:
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
         put_documents(resources, "help", UPLOADS)
         work(resources, sandbox)
         assert search(resources) == TEXTS
@@ -188,7 +188,11 @@ def test_article_with_a_damaged_text_is_quarantined_wherever_it_is_read(
     assert_quarantined(resources)
     assert search(resources) == {"a": "Tea.", "c": "Coffee."}
     assert get_document(resources, "help", "a", with_text=True).text == "Tea."
-    assert [document.id for document in list_documents(resources, "help")[0]] == ["a", "b", "c"]
+    assert [document.id for document in list_documents(resources, "help")[0]] == [
+        "a",
+        "b",
+        "c",
+    ]
 
 
 def test_damaged_text_is_not_embedded_again(

@@ -392,7 +392,7 @@ def delete_all(resources: Resources) -> None:
 
 
 def test_deleted_collection_is_in_no_file(resources: Resources, ingest: Ingest) -> None:
-    create_collection(resources, "Hidden", "Zanzibar0")
+    create_collection(resources.database, "Hidden", "Zanzibar0")
     ingest(secret_article(1), collection="Hidden")
     put(resources, secret_article(2), "Hidden")
     ingest(article("kept", "Milk."))
@@ -425,7 +425,7 @@ def test_collection_deleted_and_made_anew_while_its_document_is_read_is_empty(
 ) -> None:
     def replace(text: str) -> None:
         delete_collection(resources, "help")
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
 
     watch.before_embedding = replace
     job_id = ingest(article("a", "Tea.")).job_id
@@ -442,7 +442,7 @@ def test_collection_deleted_and_made_anew_while_its_document_is_read_is_empty(
 def test_same_content_is_kept_once_and_answers_under_each_of_its_ids(
     resources: Resources, ingest: Ingest
 ) -> None:
-    create_collection(resources, "other")
+    create_collection(resources.database, "other")
     ingest(article("a", "Tea."), article("b", "Tea."))
     ingest(article("a", "Tea."), collection="other")
     assert count_rows(resources, Original) == 1
@@ -453,7 +453,7 @@ def test_same_content_is_kept_once_and_answers_under_each_of_its_ids(
 def test_upload_survives_the_deletion_of_one_of_those_that_share_it(
     resources: Resources, ingest: Ingest, sandbox: Sandbox
 ) -> None:
-    create_collection(resources, "other")
+    create_collection(resources.database, "other")
     ingest(article("a", "Tea."))
     # Not read yet: it needs the bytes.
     put_documents(resources, "help", [article("b", "Tea.")])
@@ -482,7 +482,7 @@ def test_upload_of_a_former_version_is_kept_for_another_document(
 
 def test_everything_is_as_it_was_after_reopening(settings: Settings, sandbox: Sandbox) -> None:
     with open_resources(settings) as resources:
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
         put_documents(resources, "help", [article("a", "Old tea."), article("b", "Milk.")])
         put_documents(resources, "help", [article("c", "Gone.")])
         work(resources, sandbox)
@@ -493,6 +493,9 @@ def test_everything_is_as_it_was_after_reopening(settings: Settings, sandbox: Sa
         before, documents = read_live(resources), list_documents(resources, "help")
         assert search(resources) == {"a": "New tea.", "b": "Milk."}
     with open_resources(settings) as resources:
-        assert (read_live(resources), list_documents(resources, "help")) == (before, documents)
+        assert (read_live(resources), list_documents(resources, "help")) == (
+            before,
+            documents,
+        )
         assert search(resources) == {"a": "New tea.", "b": "Milk."}
         assert get_document(resources, "help", "b").status is Status.QUEUED

@@ -41,7 +41,7 @@ def test_database_without_terms_gets_them_for_what_is_live(
     settings: Settings, sandbox: Sandbox
 ) -> None:
     with open_resources(settings) as resources:
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
         put_documents(
             resources,
             "help",
