@@ -32,7 +32,7 @@ def list_open(folder: Path) -> list[str]:
 
 def test_data_folder_is_the_owner_s_alone_while_it_is_written(settings: Settings) -> None:
     with open_resources(settings) as resources:
-        create_collection(resources, "help")
+        create_collection(resources.database, "help")
         names = {path.name for path in settings.data.iterdir()}
         assert {"folio.db", "folio.db-wal", "folio.lock"} <= names
         assert list_open(settings.data) == []
