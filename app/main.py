@@ -27,7 +27,7 @@ from app.api import health
 from app.api.access import require_declared_access
 from app.api.compat import embeddings, rerank
 from app.api.metrics import Metrics, MetricsMiddleware
-from app.api.openapi import complete_openapi
+from app.api.openapi import complete_openapi, operation_id
 from app.api.problems import add_problem_handlers
 from app.api.v1 import (
     collections,
@@ -112,6 +112,7 @@ def create_app(
         summary="Whole-article retrieval for chatbots and agents",
         version=version("folio-kb"),
         lifespan=lifespan,
+        generate_unique_id_function=operation_id,
     )
     app.state.resources = resources
     app.state.requires_keys = requires_keys

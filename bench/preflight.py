@@ -105,7 +105,7 @@ def measure(resources: Resources, labelled: LabelledSet, articles: int) -> Outco
             outcome.changed += sum(after[text] != before[text] for text in after)
             if original is not None:
                 outcome.duplicates += 1
-                outcome.found += original in {twin.document_id for twin in said.twins}
+                outcome.found += original in {near.document_id for near in said.near_duplicates}
             before = after
     finally:
         sandbox.close()

@@ -91,6 +91,9 @@ class Caller:
         return find_collection(self.resources.database, self.principal, value, scope, handle)
 
 
+JobId = Annotated[str, Path(description="As the upload answered it")]
+
+
 class _Declared:
     """A dependency that carries the access of its route; subclasses say what it yields."""
 
@@ -103,7 +106,9 @@ class _CollectionOfName(_Declared):
         super().__init__(Access(scope, parameter="collection", handle=BY_NAME))
 
     def __call__(
-        self, request: Request, collection: Annotated[str, Path(examples=["help"])]
+        self,
+        request: Request,
+        collection: Annotated[str, Path(description="Name of a collection", examples=["help"])],
     ) -> CollectionRef:
         return _granted_collection(request)
 
@@ -112,7 +117,7 @@ class _CollectionOfJob(_Declared):
     def __init__(self, scope: Scope) -> None:
         super().__init__(Access(scope, parameter="job_id", handle=BY_JOB))
 
-    def __call__(self, request: Request, job_id: str) -> CollectionRef:
+    def __call__(self, request: Request, job_id: JobId) -> CollectionRef:
         return _granted_collection(request)
 
 

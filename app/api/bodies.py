@@ -4,8 +4,9 @@ Not FastAPI's own reading: Python's json lets lone surrogates pass and fails on 
 long numbers with errors of its own, while pydantic's parser has one answer for all of them.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -13,13 +14,30 @@ from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
+from app.api.access import resources_of
 from app.errors import TooLarge, UnsupportedMediaType
 
 MAX_SMALL_BODY_BYTES = 1 << 20
 """For every body that holds neither an article nor a golden set."""
 MAX_GOLDEN_BODY_BYTES = 16 << 20
 
+T = TypeVar("T")
 BodyModel = TypeVar("BodyModel", bound=BaseModel)
+
+
+# FastAPI keeps dependencies by their hash: each is one of its own.
+@dataclass(frozen=True, slots=True, eq=False)
+class BodyReader(Generic[T]):
+    """A dependency of a route: reads its body, and says what the body is.
+
+    `content` has a model or a JSON schema for each media type; the OpenAPI document is made of it.
+    """
+
+    read: Callable[[Request], Awaitable[T]]
+    content: Mapping[str, type[BaseModel] | dict[str, Any]]
+
+    async def __call__(self, request: Request) -> T:
+        return await self.read(request)
 
 
 def limit_body(request: Request, max_bytes: int) -> Request:
@@ -45,17 +63,17 @@ def limit_body(request: Request, max_bytes: int) -> Request:
 
 
 def json_body(
-    model: type[BodyModel], *, max_bytes: int = MAX_SMALL_BODY_BYTES
-) -> Callable[[Request], Awaitable[BodyModel]]:
-    """Return a dependency that reads a JSON body into `model`."""
+    model: type[BodyModel], *, max_bytes: int | None = MAX_SMALL_BODY_BYTES
+) -> BodyReader[BodyModel]:
+    """Return a dependency that reads JSON into `model`; None allows as much as an upload has."""
 
     async def read(request: Request) -> BodyModel:
         if not is_json(request):
             raise UnsupportedMediaType("send JSON, with Content-Type: application/json")
-        body = await limit_body(request, max_bytes).body()
-        return await parse_json(model, body)
+        limit = resources_of(request).settings.max_body_bytes if max_bytes is None else max_bytes
+        return await parse_json(model, await limit_body(request, limit).body())
 
-    return read
+    return BodyReader(read, {"application/json": model})
 
 
 def is_json(request: Request) -> bool:
@@ -72,23 +90,3 @@ async def parse_json(model: type[BodyModel], body: bytes) -> BodyModel:
         raise RequestValidationError(
             [{**part, "loc": ("body", *part["loc"])} for part in error.errors(include_url=False)]
         ) from error
-
-
-def body_schema(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the OpenAPI entry of a required body, from media types to schemas."""
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {media_type: {"schema": schema} for media_type, schema in content.items()},
-        }
-    }
-
-
-def takes(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the `openapi_extra` of a route that reads `model` with `json_body`."""
-    return body_schema({"application/json": refer_to(model)})
-
-
-def refer_to(model: type[BaseModel]) -> dict[str, str]:
-    """Return the reference to a model among the OpenAPI components."""
-    return {"$ref": f"#/components/schemas/{model.__name__}"}

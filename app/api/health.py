@@ -6,11 +6,11 @@ from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
-from pydantic import BaseModel
 
 from app.api.access import Opened, OpenRoute
 from app.api.metrics import Metrics
 from app.api.problems import problem_responses
+from app.api.v1.fields import Answer
 from app.db import queries
 from app.errors import ModelUnavailable
 
@@ -18,28 +18,39 @@ from app.errors import ModelUnavailable
 router = APIRouter(route_class=OpenRoute, tags=["health"])
 
 
-class Health(BaseModel):
+class Health(Answer):
     status: Literal["ok"] = "ok"
+    """Always `ok`."""
 
 
-class Sync(BaseModel):
+class Sync(Answer):
     """The last scheduled sync; `error` is the code of what kept it from being done."""
 
     finished_at: datetime
+    """When it ended."""
     error: str | None
+    """Code of what kept it from being done; null if nothing did."""
     added: int
+    """Articles that were new."""
     changed: int
+    """Articles that had changed."""
     renamed: int
+    """Articles with a new name."""
     deleted: int
+    """Articles that were gone."""
     failed: int
+    """Articles that could not be read."""
 
 
 class Readiness(Health):
     model: str
+    """What answers questions."""
     documents: int
+    """In all collections."""
     parser_confinement: str | None
     """What holds the parsing process, in words; null before it was started."""
     sync: Sync | None = None
+    """The last scheduled one; null while there was none."""
 
 
 @router.get("/healthz")

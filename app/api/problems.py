@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from app.errors import FolioError, QueueFull
@@ -23,19 +23,31 @@ MEDIA_TYPE = "application/problem+json"
 class InvalidField(BaseModel):
     """A field of the request that is not as it must be."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     field: str
+    """Where in the request it is."""
     message: str
+    """What is wrong with it."""
 
 
 class Problem(BaseModel):
     """What went wrong, in words for people (`detail`) and for programs (`code`)."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     type: str = "about:blank"
+    """Always `about:blank`: `code` tells problems apart."""
     title: str
+    """The phrase of the HTTP status."""
     status: int
+    """The HTTP status."""
     detail: str
+    """One sentence for people."""
     code: str = Field(examples=["collection_not_found"])
+    """Stable, for programs; docs/reference lists them."""
     errors: list[InvalidField] | None = None
+    """The fields that are wrong, where that is the problem."""
 
 
 def add_problem_handlers(app: FastAPI, routers: Sequence[APIRouter]) -> None:

@@ -68,9 +68,9 @@ def _print(found: dict[str, Any]) -> None:
     )
     for warning in found["warnings"]:
         out.print(safe_text(f"warning: {warning}", "yellow"))
-    for twin in found["twins"]:
+    for near in found["near_duplicates"]:
         out.print(
-            safe_text(f"near-duplicate: {twin['document_id']} ({twin['similarity']:.0%} of words)")
+            safe_text(f"near-duplicate: {near['document_id']} ({near['similarity']:.0%} of words)")
         )
     for section in found["uncovered"]:
         out.print(safe_text(f"no passage covers: {section['heading'] or 'the beginning'}"))

@@ -3,13 +3,15 @@
 import io
 import unicodedata
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from reportlab.pdfgen.canvas import Canvas
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from app.config import Settings
 from app.db.models import UnitRow
@@ -54,6 +56,23 @@ def read_units(service: Service) -> list[tuple[int, bytes, bytes]]:
             select(UnitRow.id, UnitRow.vector, UnitRow.passage_vectors).order_by(UnitRow.id)
         )
         return [(row.id, row.vector, row.passage_vectors) for row in rows]
+
+
+@contextmanager
+def count_statements(service: Service) -> Iterator[list[str]]:
+    """Collect the statements that the service sends to its database."""
+    statements: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        statements.append(arguments[2])
+
+    with service.resources.database.read() as session:
+        engine = session.get_bind().engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 # Collections
@@ -125,7 +144,8 @@ def test_article_as_json_is_read_by_its_format(
         "version": 1,
         "status": "queued",
         "change": "content",
-        "twins": [],
+        "duplicates": [],
+        "error": None,
     }
     job = collection.finish(answer)
     assert job["counts"] == NO_COUNTS | {"ready": 1}
@@ -406,6 +426,49 @@ def test_list_can_be_restricted_to_a_status(idle_service: Service, sandbox: Sand
     work(idle_service, sandbox)
 
 
+# Waiting for an upload
+
+
+def test_upload_that_waits_answers_when_the_article_is_found(collection: Collection) -> None:
+    answer = collection.http.put(
+        collection.document_path("a"), params={"wait": 30}, json={"text": "Tea with milk."}
+    )
+    assert answer.status_code == 200
+    assert [d["status"] for d in answer.json()["documents"]] == ["ready"]
+    assert collection.found("tea") == {"a"}
+
+
+def test_batch_that_waits_answers_with_each_document_and_why_it_failed(
+    collection: Collection,
+) -> None:
+    files = [("files", ("a.md", b"# Tea\n\nHot.")), ("files", ("b.pdf", b"%PDF-1.7 broken"))]
+    answer = collection.http.post(f"{collection.path}/documents", params={"wait": 30}, files=files)
+    assert answer.status_code == 200
+    ready, failed = answer.json()["documents"]
+    assert (ready["id"], ready["status"], ready["error"]) == ("a.md", "ready", None)
+    assert (failed["id"], failed["status"]) == ("b.pdf", "failed")
+    assert failed["error"]["code"] == "unreadable_pdf"
+
+
+def test_upload_that_waited_long_enough_is_answered_as_it_stands(idle_service: Service) -> None:
+    collection = idle_service.new_collection("waiting")
+    with count_statements(idle_service) as statements:
+        answer = collection.http.put(
+            collection.document_path("a"), params={"wait": 2}, json={"text": "Tea."}
+        )
+    assert answer.status_code == 202
+    assert [d["status"] for d in answer.json()["documents"]] == ["queued"]
+    asked = [sql for sql in statements if "job_items" in sql and sql.startswith("SELECT")]
+    assert 2 <= len(asked) < 12
+
+
+def test_wait_is_limited(collection: Collection) -> None:
+    answer = collection.http.put(
+        collection.document_path("a"), params={"wait": 31}, json={"text": "Tea."}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 # Uploading again
 
 
@@ -416,7 +479,14 @@ def test_same_article_again_changes_nothing(collection: Collection) -> None:
     answer = collection.put("a", **body)
     assert answer.status_code == 200
     (accepted,) = answer.json()["documents"]
-    assert accepted == {"id": "a", "version": 1, "status": "ready", "change": "none", "twins": []}
+    assert accepted == {
+        "id": "a",
+        "version": 1,
+        "status": "ready",
+        "change": "none",
+        "duplicates": [],
+        "error": None,
+    }
     assert collection.finish(answer)["counts"] == NO_COUNTS | {"ready": 1}
     assert collection.finish(answer)["tokens"] == 0
     assert collection.get("a", include="text,versions") == before
@@ -428,7 +498,14 @@ def test_same_article_again_while_it_is_queued_changes_nothing(
     collection = idle_service.new_collection("twice-queued")
     collection.put("a", text="Tea.")
     (accepted,) = collection.put("a", text="Tea.").json()["documents"]
-    assert accepted == {"id": "a", "version": 1, "status": "queued", "change": "none", "twins": []}
+    assert accepted == {
+        "id": "a",
+        "version": 1,
+        "status": "queued",
+        "change": "none",
+        "duplicates": [],
+        "error": None,
+    }
     work(idle_service, sandbox)
     assert len(collection.get("a", include="versions")["versions"]) == 1
 
@@ -448,7 +525,8 @@ def test_new_attributes_and_url_are_searchable_at_once_and_leave_version_and_vec
         "version": 1,
         "status": "ready",
         "change": "metadata",
-        "twins": [],
+        "duplicates": [],
+        "error": None,
     }
 
     def with_attribute(key: str, value: object) -> set[str]:

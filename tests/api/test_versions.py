@@ -1,4 +1,4 @@
-"""Versions: rolling back, what is kept, twins, and a queue that is full."""
+"""Versions: rolling back, what is kept, duplicates, and a queue that is full."""
 
 import json
 from collections.abc import Iterator
@@ -81,14 +81,14 @@ def test_versions_past_the_number_to_keep_are_erased_with_their_uploads(
     assert b"Vanishing words number 1." not in originals
 
 
-def test_same_bytes_under_another_id_are_named_as_twins(keeping_two: Service) -> None:
-    collection = keeping_two.new_collection("twins")
+def test_same_bytes_under_another_id_are_named_as_duplicates(keeping_two: Service) -> None:
+    collection = keeping_two.new_collection("duplicates")
     collection.add({"id": "a", "text": "The same."})
     answer = collection.put("b", text="The same.")
-    assert answer.json()["documents"][0]["twins"] == ["a"]
+    assert answer.json()["documents"][0]["duplicates"] == ["a"]
     collection.finish(answer)
     assert collection.found("same") == {"a", "b"}
-    assert collection.put("c", text="Another.").json()["documents"][0]["twins"] == []
+    assert collection.put("c", text="Another.").json()["documents"][0]["duplicates"] == []
 
 
 def test_full_queue_says_when_to_come_back_and_an_upload_waits_for_it(

@@ -53,9 +53,9 @@ def test_no_statement_of_the_queue_reads_every_version(tmp_path: Path) -> None:
     assert [step for plan in plans for step in plan if step.startswith("SCAN")] == []
 
 
-def test_twins_are_found_by_their_hash(tmp_path: Path) -> None:
+def test_duplicates_are_found_by_their_hash(tmp_path: Path) -> None:
     def find(session: Session) -> None:
-        queries.find_twins(session, 1, limit=5)
+        queries.find_duplicates(session, 1, limit=5)
 
     (plan,) = plan_statements(tmp_path, find)
     assert any("original_sha256=?" in step for step in plan)

@@ -6,13 +6,14 @@ from threading import Event
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, Depends, Request
-from pydantic import AliasChoices, BaseModel, Field, StrictBool, field_validator
+from fastapi import APIRouter, Depends, Path, Request
+from pydantic import AliasChoices, Field, StrictBool, field_validator
 from starlette.concurrency import run_in_threadpool
 
 from app.api.access import Opened, Reader
-from app.api.bodies import takes
-from app.api.compat.errors import OpenAIBody, OpenAIRoute, openai_body, openai_responses
+from app.api.bodies import json_body
+from app.api.compat.errors import OpenAIBody, OpenAIRoute, openai_responses
+from app.api.v1.fields import Answer
 from app.domain import Task, Vector
 from app.errors import NotFound
 from app.runtime.resources import Resources
@@ -28,6 +29,7 @@ class TextInput(OpenAIBody):
     """Jina's object form of one input."""
 
     text: str
+    """What to embed."""
 
 
 class EmbeddingsIn(OpenAIBody):
@@ -36,16 +38,23 @@ class EmbeddingsIn(OpenAIBody):
     input: str | Annotated[list[str | TextInput], Field(min_length=1, max_length=MAX_TEXTS)] = (
         Field(examples=["How do I descale it?"])
     )
+    """One text or several."""
     model: str = Field("", description="The served model's id; empty for it as well", examples=[""])
     dimensions: int | None = Field(None, ge=1)
+    """Cut Matryoshka vectors to so many; null keeps all."""
     encoding_format: Literal["float", "base64"] = "float"
+    """Numbers, or base64 of little-endian float32."""
     embedding_type: Literal["float", "base64", "binary", "ubinary"] | None = Field(
         None, validation_alias=AliasChoices("embedding_type", "encoding_type")
     )
+    """Jina's name for it, with packed signs besides."""
     task: str = Field(Task.PASSAGE.value, description=f"One of {', '.join(_TASKS)}")
     late_chunking: StrictBool = False
+    """Read all texts as one and pool each from it."""
     truncate: StrictBool = False
+    """Cut a text that is too long; otherwise it is refused."""
     normalized: StrictBool = True
+    """False: as the model pooled them, not of unit length."""
 
     @field_validator("input", mode="before")
     @classmethod
@@ -72,60 +81,80 @@ class EmbeddingsIn(OpenAIBody):
         return [part if isinstance(part, str) else part.text for part in self.input]
 
 
-class EmbeddingOut(BaseModel):
+class EmbeddingOut(Answer):
     """One vector: numbers, base64 of little-endian float32, or packed signs."""
 
     object: Literal["embedding"] = "embedding"
+    """OpenAI's name of the type."""
     index: int
+    """Which input it is of."""
     embedding: list[float] | list[int] | str
+    """The vector, encoded as asked."""
     truncated_from: int | None = Field(
         None, description="Tokens that the input had, where `truncate` cut it; absent otherwise"
     )
 
 
-class Usage(BaseModel):
+class Usage(Answer):
     """Tokens that the model read, prompts and special tokens included."""
 
     prompt_tokens: int
+    """Tokens that the model read."""
     total_tokens: int
+    """The same: nothing is generated."""
 
 
-class EmbeddingsOut(BaseModel):
+class EmbeddingsOut(Answer):
     object: Literal["list"] = "list"
+    """OpenAI's name of the type."""
     model: str
+    """The served model."""
     data: list[EmbeddingOut]
+    """One vector for each input, in order."""
     usage: Usage
+    """Tokens."""
 
 
-class ModelOut(BaseModel):
+class ModelOut(Answer):
     """The served model, and how it runs."""
 
     id: str
+    """Its name."""
     object: Literal["model"] = "model"
+    """OpenAI's name of the type."""
     created: int = 0
+    """Always 0."""
     owned_by: str = "folio"
+    """Always `folio`."""
     dimensions: int
+    """Length of its vectors."""
     max_tokens: int
+    """The longest text that it reads."""
     tasks: list[Task]
+    """What it has an adapter or prompt for."""
     fingerprint: str
+    """What makes its vectors, as a digest."""
     engine: str | None = Field(description="What runs it; null until it is loaded")
     dtype: str | None
+    """Of the weights; null until it is loaded."""
     device: str | None
+    """Where it runs; null until it is loaded."""
 
 
-class ModelsOut(BaseModel):
+class ModelsOut(Answer):
     object: Literal["list"] = "list"
+    """OpenAI's name of the type."""
     data: list[ModelOut]
+    """The one model that is served."""
 
 
 @router.post(
     "/embeddings",
-    openapi_extra=takes(EmbeddingsIn),
     responses=openai_responses(400, 401, 403, 404, 413, 415, 429, 503),
     response_model_exclude_none=True,
 )
 async def create_embeddings(
-    body: Annotated[EmbeddingsIn, Depends(openai_body(EmbeddingsIn))],
+    body: Annotated[EmbeddingsIn, Depends(json_body(EmbeddingsIn, max_bytes=None))],
     resources: Opened,
     _: Reader,
     request: Request,
@@ -155,7 +184,9 @@ def list_models(resources: Opened, _: Reader) -> ModelsOut:
     "/models/{id:path}",
     responses=openai_responses(401, 403, 404, 503),
 )
-def get_model(id: str, resources: Opened, _: Reader) -> ModelOut:
+def get_model(
+    id: Annotated[str, Path(description="Name of the served model")], resources: Opened, _: Reader
+) -> ModelOut:
     """Show the served model."""
     _check_model(resources, id)
     return _describe_model(resources)

@@ -1,6 +1,6 @@
 """What OpenAI's contract says of every route: the shape of errors, and how bodies are read."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -9,30 +9,35 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
-from app.api.access import GuardedRoute, resources_of
-from app.api.bodies import is_json, limit_body, parse_json
-from app.errors import EngineBusy, FolioError, UnsupportedMediaType
+from app.api.access import GuardedRoute
+from app.api.v1.fields import Answer
+from app.errors import EngineBusy, FolioError
 
 BodyModel = TypeVar("BodyModel", bound=BaseModel)
 
 
-class ErrorDetail(BaseModel):
+class ErrorDetail(Answer):
     message: str
+    """One sentence for people."""
     type: str
+    """OpenAI's kind of error."""
     param: str | None
+    """The field that it is about."""
     code: str | None
+    """Stable, for programs."""
 
 
-class OpenAIError(BaseModel):
+class OpenAIError(Answer):
     """An error as OpenAI's clients read it."""
 
     error: ErrorDetail
+    """What went wrong."""
 
 
 class OpenAIBody(BaseModel):
     """A request body; clients send fields of many vendors, so unknown ones are passed over."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
 
 
 class OpenAIRoute(GuardedRoute):
@@ -62,18 +67,6 @@ class OpenAIRoute(GuardedRoute):
                 return _error_response(400, "invalid_request", message, param=field)
 
         return translate
-
-
-def openai_body(model: type[BodyModel]) -> Callable[[Request], Awaitable[BodyModel]]:
-    """Return a dependency that reads a JSON body as large as an upload into `model`."""
-
-    async def read(request: Request) -> BodyModel:
-        if not is_json(request):
-            raise UnsupportedMediaType("send JSON, with Content-Type: application/json")
-        limit = resources_of(request).settings.max_body_bytes
-        return await parse_json(model, await limit_body(request, limit).body())
-
-    return read
 
 
 def openai_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.access import GuardedRoute, Opened, Reader
-from app.api.bodies import json_body, takes
+from app.api.bodies import json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, QueryText
 from app.services.search.pipeline import check_query
@@ -21,23 +21,29 @@ router = APIRouter(
 
 
 class RerankText(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
 
     text: str
+    """What to rank."""
 
 
 class RerankIn(BaseModel):
     """Fields that are not known are ignored, and so is `model`: there is one."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
 
     model: str | None = None
+    """Ignored: there is one."""
     query: QueryText
+    """The question to rank for."""
     documents: list[str | RerankText] = Field(
         min_length=1, max_length=1000, examples=[["Hold the button.", "Milk is white."]]
     )
+    """What to rank."""
     top_n: int | None = Field(None, ge=1, le=2**53)
+    """How many to answer with; null: all."""
     return_documents: bool = False
+    """Whether to repeat the texts."""
 
     @property
     def texts(self) -> list[str]:
@@ -46,29 +52,36 @@ class RerankIn(BaseModel):
 
 class RerankTextOut(Answer):
     text: str
+    """The text that was ranked."""
 
 
 class RelevanceOut(Answer):
     index: int
+    """Which document it is of."""
     relevance_score: float
+    """How well it answers."""
     document: RerankTextOut | None = None
+    """The text, where it was asked for."""
 
 
 class UsageOut(Answer):
     total_tokens: int
+    """Tokens that the model read."""
 
 
 class RerankOut(Answer):
     """Best first."""
 
     model: str
+    """What ranked."""
     usage: UsageOut
+    """Tokens."""
     results: list[RelevanceOut]
+    """Best first."""
 
 
 @router.post(
     "/rerank",
-    openapi_extra=takes(RerankIn),
     responses=problem_responses(413, 415, 422, 503),
     response_model_exclude_none=True,
 )

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from app.api.access import Admin, GuardedRoute, Opened, OwnedCollection, ReadableCollection, Reader
-from app.api.bodies import json_body, takes
+from app.api.bodies import json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import (
     COLLECTION,
@@ -28,23 +28,32 @@ router = APIRouter(
 
 class CollectionIn(Body):
     name: str = Field(pattern=NAME_PATTERN, examples=["help"])
+    """Letters, digits, `.`, `_` and `-`; it stands in paths."""
     description: str = Field("", max_length=4096, examples=["Help articles for customers"])
+    """For people; search does not use it."""
 
 
 class CollectionOut(Answer):
     name: str
+    """Its name, as paths hold it."""
     description: str
+    """For people; search does not use it."""
     created_at: datetime
+    """When it was made."""
     documents: dict[Status, int]
+    """How many documents stand at each status."""
 
 
 class CollectionsOut(Answer):
     collections: list[CollectionOut]
+    """Those that the key covers, by name."""
 
 
 class CollectionDeleted(Answer):
     name: str
+    """The collection that was erased."""
     documents: int
+    """How many documents it held."""
 
 
 CollectionBody = Annotated[CollectionIn, Depends(json_body(CollectionIn))]
@@ -53,7 +62,6 @@ CollectionBody = Annotated[CollectionIn, Depends(json_body(CollectionIn))]
 @router.post(
     "/collections",
     status_code=201,
-    openapi_extra=takes(CollectionIn),
     responses=problem_responses(409, 413, 415, 422),
 )
 def create_collection(body: CollectionBody, resources: Opened, _: Admin) -> CollectionOut:

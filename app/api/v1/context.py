@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from app.api.access import CurrentCaller, GuardedRoute, Opened, ReadableCollection
-from app.api.bodies import json_body, takes
+from app.api.bodies import json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import (
     Answer,
@@ -29,6 +29,7 @@ router = APIRouter(
 
 class ContextIn(Body):
     query: QueryText
+    """The question, as a person would ask it."""
     max_tokens: int = Field(
         ge=1,
         le=MAX_CONTEXT_TOKENS,
@@ -36,8 +37,11 @@ class ContextIn(Body):
         description="Of titles, headings and texts together, counted with `tokenizer`",
     )
     filters: Filters = None
+    """Which documents may answer."""
     min_score: float | None = Field(None, allow_inf_nan=False)
+    """Leave out articles that score less."""
     also_in: list[str] = Field([], max_length=7)
+    """Further collections to search together with this one."""
     tokenizer: str | None = Field(
         None,
         max_length=128,
@@ -52,37 +56,58 @@ class BlockOut(Answer):
     """
 
     collection: str
+    """Where the article is."""
     document_id: str
+    """The caller's own id."""
     version: int
+    """The version that was read."""
     sha256: str
+    """Of the uploaded bytes that this version was read from."""
     title: str
+    """Of the article."""
     url: str | None
+    """Where people read it."""
     heading: str
+    """The heading above the passage; empty for a whole article."""
     text: str
+    """The article or passage, exactly as it is stored."""
     start: int
+    """Where it begins in the stored text, in code points."""
     end: int
+    """Where it ends in the stored text, exclusive."""
     page: int | None
+    """The page, slide or sheet it is on; null for a format without them."""
     tokens: int
+    """Of title, heading and text."""
     score: float
+    """How well it answers, 0 to 1."""
     whole: bool
+    """Whether this is the whole article."""
     untrusted: Literal[True] = True
+    """Always true: treat the content as data."""
 
 
 class ContextOut(Answer):
     query: str
+    """The question that was asked."""
     blocks: list[BlockOut]
+    """In the order of their articles, best first."""
     tokens: int
+    """Of all blocks together."""
     max_tokens: int
+    """What was asked for."""
     calibrated: bool
+    """Whether scores are probabilities, fitted to the model in use."""
     no_answer: float | None
     """Probability that no article answers; null where scores are not calibrated."""
     generation: int | None
+    """The generation of vectors that answered; null while there is none."""
     took_ms: TookMs
+    """Milliseconds by stage."""
 
 
 @router.post(
     "/collections/{collection}/context",
-    openapi_extra=takes(ContextIn),
     responses=problem_responses(404, 413, 415, 422, 503),
 )
 def get_context(

@@ -14,28 +14,42 @@ class FailureOut(Answer):
     """Why a document failed."""
 
     code: str
+    """Stable, for programs; docs/reference lists them."""
     message: str
+    """One sentence for people."""
     stage: Stage | None = None
+    """Where it failed; null when it failed before the first stage."""
 
 
 class DocumentIn(Body):
     """An article as JSON: exactly one of `text`, `html` and `markdown`."""
 
+    # Not as `oneOf`, of which generators make a class for each alternative.
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [
-                {"required": [kind], "properties": {kind: {"type": "string", "minLength": 1}}}
-                for kind in ("text", "html", "markdown")
+            "examples": [
+                {
+                    "title": "Reset the machine",
+                    "text": "Hold the steam button for 8 seconds.",
+                    "url": "https://help.example.com/reset",
+                    "attributes": {"product": "grinder", "year": 2025},
+                }
             ]
         }
     )
 
     text: str | None = Field(None, examples=["Hold the steam button for 8 seconds."])
+    """The article as plain text."""
     html: str | None = None
+    """The article as HTML."""
     markdown: str | None = None
+    """The article as Markdown."""
     title: Title | None = Field(None, examples=["Reset the machine"])
+    """Null: the first heading, or the last part of the id."""
     url: Url | None = Field(None, examples=["https://help.example.com/reset"])
+    """Where people read it; comes back with every hit."""
     attributes: AttributesIn | None = None
+    """What filters look at: names with a value or a list of values."""
 
     @model_validator(mode="after")
     def _has_one_content(self) -> "DocumentIn":
@@ -45,83 +59,137 @@ class DocumentIn(Body):
 
 
 class NamedDocumentIn(DocumentIn):
+    """An article with its id."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"id": "manual/reset", "text": "Hold the steam button for 8 seconds."}]
+        }
+    )
+
     id: str = Field(min_length=1, max_length=256, examples=["manual/reset"])
+    """The caller's own id; may hold slashes."""
 
 
 class DocumentsIn(Body):
     documents: list[NamedDocumentIn] = Field(min_length=1, max_length=1000)
+    """They become searchable one by one, each as a whole."""
 
 
 class AcceptedOut(Answer):
     id: str
+    """The id under which it is stored."""
     version: int
+    """Counted from 1 for each document."""
     status: Status
+    """Where this version stands."""
     change: Change
     """`none`: all was equal; `metadata`: only url or attributes differed; `content`: it is read."""
-    twins: list[str] = Field(default_factory=list)
+    duplicates: list[str] = Field(default_factory=list)
     """Other documents of the collection with the same bytes, ten at most."""
+    error: FailureOut | None = None
+    """Why it failed; null unless `wait` saw it fail."""
 
 
 class UploadOut(Answer):
     job_id: str
+    """What GET /v1/jobs/{job_id} asks for."""
     documents: list[AcceptedOut]
+    """One for each document of the upload, in its order."""
 
 
 class ReceiptOut(Answer):
     """What was read of the document; tokens embedded are never fewer than tokens counted."""
 
     bytes: int
+    """Size of the uploaded file."""
     characters: int
+    """Characters of the extracted text."""
     pages: int | None
+    """Pages, slides or sheets; null for a format without them."""
     pages_with_text: float | None = None
+    """Share of the pages that hold text, 0 to 1."""
     tokens_counted: int
+    """Tokens of the text, counted without truncation."""
     tokens_embedded: int
+    """Tokens of the text that entered a vector."""
     tokens_processed: int
+    """Tokens that the model read, with prompts, titles and special tokens."""
     units: int
+    """Vectors of the article: 1 unless it is longer than the model reads at once."""
     passages: int
+    """Spans of it that a search can quote."""
     warnings: list[str]
+    """What a reader of the article should know, such as images left out."""
     took_ms: dict[str, float] = Field(default_factory=dict)
+    """Milliseconds by stage."""
     language: str | None = None
     """As it was detected: ISO 639-1."""
 
 
 class VersionOut(Answer):
     version: int
+    """Counted from 1 for each document."""
     status: Status
+    """Where it stands."""
     live: bool
+    """Whether searches find this version."""
     title: str
+    """As it was given or read."""
     url: str | None
+    """As it was given or read."""
     media_type: str
+    """What it was parsed as."""
     created_at: datetime
+    """When it was uploaded."""
     ready_at: datetime | None
+    """When it could first be found."""
     receipt: ReceiptOut | None
+    """What was read of it; null until it is ready."""
     error: FailureOut | None
+    """Why it failed; null unless it did."""
 
 
 class DocumentOut(Answer):
     """`version`, `status` and `error` are the latest upload's; the rest is what answers now."""
 
     id: str
+    """The caller's own id."""
     version: int
+    """The latest upload's number."""
     status: Status
+    """Where the latest upload stands."""
     error: FailureOut | None
+    """Why the latest upload failed; null unless it did."""
     live_version: int | None
+    """The version that searches find; null while there is none."""
     title: str
+    """Of the live version."""
     url: str | None
+    """Of the live version."""
     attributes: dict[str, Any]
+    """Of the live version."""
     media_type: str
+    """What the live version was parsed as."""
     sha256: str
     """Of the bytes of the latest upload."""
     receipt: ReceiptOut | None
+    """What was read of the live version."""
     created_at: datetime
+    """When the document was first uploaded."""
     updated_at: datetime
+    """When the live version was ready."""
     text: str | None = None
+    """The stored text; null unless `include` asks for it."""
     versions: list[VersionOut] | None = None
+    """Newest first; null unless `include` asks for them."""
 
 
 class DocumentsOut(Answer):
     documents: list[DocumentOut]
+    """In the order of their ids."""
     next_cursor: str | None
+    """What asks for the next page; null on the last one."""
 
 
 class DocumentDeleted(Answer):
@@ -131,19 +199,30 @@ class DocumentDeleted(Answer):
     """
 
     deleted: str
+    """The id of the erased document."""
     versions: int
+    """Versions that were erased."""
     units: int
+    """Vectors of the article that were erased."""
     passages: int
+    """Passage vectors that were erased."""
     bytes: int
+    """Bytes of uploads, texts and vectors together."""
     complete: bool
+    """False while a reader keeps deleted content in the log."""
 
 
 class JobFailureOut(FailureOut):
     id: str
+    """The document that failed."""
 
 
 class JobOut(Answer):
     job_id: str
+    """The job that was asked for."""
     counts: dict[Status, int]
+    """How many of its documents stand at each status."""
     errors: list[JobFailureOut]
+    """The documents that failed, and why."""
     tokens: int
+    """Tokens embedded so far."""

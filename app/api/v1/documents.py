@@ -1,27 +1,27 @@
 """Documents: upload, show, list, roll back, erase."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 
 from app.api.access import GuardedRoute, Opened, ReadableCollection, WritableCollection
-from app.api.bodies import json_body, takes
+from app.api.bodies import json_body
 from app.api.problems import problem_responses
 from app.api.v1.document_schemas import (
     DocumentDeleted,
-    DocumentIn,
     DocumentOut,
-    DocumentsIn,
     DocumentsOut,
     UploadOut,
 )
 from app.api.v1.fields import COLLECTION, DOCUMENT, MAX_INTEGER, Body, DocumentId
-from app.api.v1.uploads import ManyUploads, OneUpload, upload_schema
+from app.api.v1.uploads import ManyUploads, OneUpload, Wait, wait_until_done
+from app.db.sqlite import Database
 from app.domain import Status
 from app.services.articles import documents
+from app.services.articles.documents import AcceptedUploads
 from app.services.articles.versions import restore_version
-from ingest.formats import MEDIA_TYPES
 
 router = APIRouter(
     prefix="/v1",
@@ -33,45 +33,56 @@ router = APIRouter(
 
 class RollbackIn(Body):
     document_id: str = Field(min_length=1, max_length=256, examples=["manual/reset"])
+    """The document to roll back."""
     version: int = Field(ge=1, le=MAX_INTEGER, examples=[1])
+    """The version to upload once more."""
 
 
+_DONE: dict[int | str, dict[str, Any]] = {
+    200: {"model": UploadOut, "description": "Every document is ready or failed"}
+}
 _INCLUDE_PATTERN = "^((text|versions)(,(text|versions))*)?$"
 
 
 @router.post(
     COLLECTION + "/documents",
     status_code=202,
-    openapi_extra=upload_schema(DocumentsIn),
-    responses=problem_responses(400, 404, 413, 415, 422, 429, 503, 507),
+    responses=problem_responses(400, 404, 413, 415, 422, 429, 503, 507) | _DONE,
 )
-def post_documents(
-    collection: WritableCollection, uploads: ManyUploads, resources: Opened
+async def post_documents(
+    collection: WritableCollection,
+    uploads: ManyUploads,
+    resources: Opened,
+    response: Response,
+    wait: Wait = 0,
 ) -> UploadOut:
-    """Upload several articles: a JSON batch, or files, whose names are their ids unless given."""
-    accepted = documents.put_documents(resources, collection, uploads)
-    return UploadOut.model_validate(accepted)
+    """Upload several articles: a JSON batch, or files, whose names are their ids unless given.
+
+    200 when nothing is left to do, 202 when a document is queued: stored, and searchable later.
+    """
+    accepted = await run_in_threadpool(documents.put_documents, resources, collection, uploads)
+    return await _answer(resources.database, accepted, wait, response)
 
 
 @router.put(
     DOCUMENT,
     status_code=202,
-    openapi_extra=upload_schema(DocumentIn, raw_types=MEDIA_TYPES),
-    responses=problem_responses(404, 413, 415, 422, 429, 503, 507)
-    | {200: {"model": UploadOut, "description": "Nothing has to be read"}},
+    responses=problem_responses(404, 413, 415, 422, 429, 503, 507) | _DONE,
 )
-def put_document(
+async def put_document(
     collection: WritableCollection,
     id: DocumentId,
     upload: OneUpload,
     resources: Opened,
     response: Response,
+    wait: Wait = 0,
 ) -> UploadOut:
-    """Upload an article under its id. 200 when there is nothing to read, 202 when it is queued."""
-    accepted = documents.put_documents(resources, collection, [upload])
-    if accepted.documents[0].change != "content":
-        response.status_code = 200
-    return UploadOut.model_validate(accepted)
+    """Upload an article under its id.
+
+    200 when nothing is left to do, 202 when it is queued: stored, and searchable later.
+    """
+    accepted = await run_in_threadpool(documents.put_documents, resources, collection, [upload])
+    return await _answer(resources.database, accepted, wait, response)
 
 
 @router.get(
@@ -81,11 +92,15 @@ def put_document(
 def list_documents(
     collection: ReadableCollection,
     resources: Opened,
-    status: Status | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, Query(max_length=512)] = None,
+    status: Annotated[
+        Status | None, Query(description="Only those whose latest upload stands there")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Documents a page")] = 100,
+    cursor: Annotated[
+        str | None, Query(max_length=512, description="`next_cursor` of the page before")
+    ] = None,
 ) -> DocumentsOut:
-    """List documents in the order of their ids; `status` is that of the latest upload."""
+    """List documents in the order of their ids."""
     page, next_cursor = documents.list_documents(
         resources.database, collection, status=status, limit=limit, cursor=cursor
     )
@@ -103,7 +118,14 @@ def get_document(
     collection: ReadableCollection,
     id: DocumentId,
     resources: Opened,
-    include: Annotated[str, Query(pattern=_INCLUDE_PATTERN, examples=["text,versions"])] = "",
+    include: Annotated[
+        str,
+        Query(
+            pattern=_INCLUDE_PATTERN,
+            examples=["text,versions"],
+            description="What to add: `text`, `versions`, or both",
+        ),
+    ] = "",
 ) -> DocumentOut:
     """Show a document; `include` adds its `text`, its `versions`, or both."""
     wanted = include.split(",")
@@ -129,14 +151,22 @@ def delete_document(
     return DocumentDeleted.model_validate(erased)
 
 
+async def _answer(
+    database: Database, accepted: AcceptedUploads, wait: float, response: Response
+) -> UploadOut:
+    waited = await wait_until_done(database, accepted, wait)
+    if not waited.is_pending:
+        response.status_code = 200
+    return UploadOut.model_validate(waited)
+
+
 # Not below the document's own path: an id may end in any words.
 @router.post(
     "/collections/{collection}/rollback",
     status_code=202,
-    openapi_extra=takes(RollbackIn),
     responses=problem_responses(404, 409, 413, 415, 422, 429, 503, 507),
 )
-def roll_back(
+def roll_back_document(
     collection: WritableCollection,
     body: Annotated[RollbackIn, Depends(json_body(RollbackIn))],
     resources: Opened,

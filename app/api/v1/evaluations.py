@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from app.api.access import Admin, GuardedRoute, Opened
-from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body, takes
+from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
 from app.api.v1.golden_sets import MAX_QUERIES, GoldenQueryIn, read_queries
@@ -28,13 +28,17 @@ MAX_CONFIGURATIONS = 8
 
 class ConfigurationIn(Body):
     mode: Annotated[Mode, Field(strict=False)] = Mode.HYBRID
+    """How articles are found."""
     dimensions: int | None = Field(default=None, ge=1, le=65_536)
+    """Compare only the first ones of each vector."""
     generation: int | None = Field(default=None, ge=1, le=2**53, description="None: the live one")
 
 
 class EvaluationIn(Body):
     collection: str = Field(examples=["help"])
+    """Where to ask."""
     queries: list[GoldenQueryIn] = Field(min_length=1, max_length=MAX_QUERIES)
+    """The golden set."""
     configurations: list[ConfigurationIn] = Field(
         [ConfigurationIn()],
         min_length=1,
@@ -45,12 +49,19 @@ class EvaluationIn(Body):
 
 class EvaluationOut(Answer):
     id: str
+    """What GET /v1/evaluations/{evaluation_id} asks for."""
     collection: str
+    """Where it asks."""
     status: Progress
+    """How far it is."""
     result: dict[str, Any] | None
+    """The figures, once it is done."""
     message: str | None
+    """Why it failed; null unless it did."""
     created_at: datetime
+    """When it was asked for."""
     finished_at: datetime | None
+    """When it ended."""
 
 
 EvaluationBody = Annotated[
@@ -61,7 +72,6 @@ EvaluationBody = Annotated[
 @router.post(
     "/evaluations",
     status_code=202,
-    openapi_extra=takes(EvaluationIn),
     responses=problem_responses(404, 413, 415, 422),
 )
 def start_evaluation(body: EvaluationBody, resources: Opened, caller: Admin) -> EvaluationOut:
@@ -82,7 +92,11 @@ def start_evaluation(body: EvaluationBody, resources: Opened, caller: Admin) -> 
     "/evaluations/{evaluation_id}",
     responses=problem_responses(404),
 )
-def get_evaluation(evaluation_id: str, resources: Opened, _: Admin) -> EvaluationOut:
+def get_evaluation(
+    evaluation_id: Annotated[str, Path(description="As the start answered it")],
+    resources: Opened,
+    _: Admin,
+) -> EvaluationOut:
     """Show where an evaluation stands and, once it is done, its figures by query."""
     return EvaluationOut.model_validate(
         evaluations.get_evaluation(resources.database, evaluation_id)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field, model_validator
 
 from app.api.access import GuardedRoute, Opened, OwnedCollection, Reader, WritableCollection
-from app.api.bodies import json_body, takes
+from app.api.bodies import json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
 from app.domain import Scope
@@ -25,8 +25,11 @@ class FeedbackIn(Body):
     """Whether an answer helped, which document would have been right, or both."""
 
     query_id: str = Field(min_length=1, max_length=32)
+    """As the search answered it."""
     helpful: bool | None = None
+    """Whether the answer helped."""
     document_id: str | None = Field(None, min_length=1, max_length=256)
+    """The document that would have been right."""
 
     @model_validator(mode="after")
     def _says_something(self) -> "FeedbackIn":
@@ -37,35 +40,43 @@ class FeedbackIn(Body):
 
 class FeedbackTaken(Answer):
     query_id: str
+    """The query that the feedback is about."""
 
 
 class LearnedOut(Answer):
     query: str
+    """A question that was asked."""
     relevant: dict[str, int]
+    """Votes by document id."""
 
 
 class GoldenOut(Answer):
     queries: list[LearnedOut]
+    """The golden set, for review."""
 
 
 class GapOut(Answer):
     count: int
+    """How many questions were about it."""
     examples: list[str]
+    """Some of these questions."""
     nearest: list[str]
+    """Ids of the articles that came nearest."""
 
 
 class GapsOut(Answer):
     gaps: list[GapOut]
+    """The most asked first."""
 
 
 class QueriesErased(Answer):
     erased: int
+    """How many questions were erased."""
 
 
 @router.post(
     "/feedback",
     status_code=201,
-    openapi_extra=takes(FeedbackIn),
     responses=problem_responses(404, 413, 415, 422, 507),
 )
 def give_feedback(
@@ -102,7 +113,9 @@ def get_golden(collection: WritableCollection, resources: Opened) -> GoldenOut:
 def get_gaps(
     collection: WritableCollection,
     resources: Opened,
-    below: Annotated[float, Query(ge=0, le=1)] = feedback.LOW_SCORE,
+    below: Annotated[
+        float, Query(ge=0, le=1, description="A first hit that scores less is no answer")
+    ] = feedback.LOW_SCORE,
 ) -> GapsOut:
     """Return the subjects of questions that found nothing good, the most asked first."""
     gaps = feedback.find_gaps(resources, collection, below=below)

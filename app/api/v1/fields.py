@@ -64,9 +64,6 @@ QueryText = Annotated[
 ]
 
 
-CollectionName = Annotated[str, Path(examples=["help"])]
-
-
 DocumentId = Annotated[str, Path(examples=["manual/reset"], description="May hold slashes")]
 
 
@@ -79,10 +76,10 @@ DOCUMENT = COLLECTION + "/documents/{id:path}"
 class Body(BaseModel):
     """A request body."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class Answer(BaseModel):
     """An answer, read off the service's own types."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)

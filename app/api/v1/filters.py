@@ -26,8 +26,10 @@ def _check_times(key: str, values: Iterable[ScalarIn]) -> None:
 
 class ComparisonIn(Body):
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte"]
+    """How the attribute compares with `value`; a list compares if one of its values does."""
     key: FilterKey
     value: ScalarIn
+    """What to compare with."""
 
     @model_validator(mode="after")
     def _times_are_times(self) -> "ComparisonIn":
@@ -40,8 +42,10 @@ class ComparisonIn(Body):
 
 class MembershipIn(Body):
     type: Literal["in", "nin"]
+    """Whether the attribute is one of the values, or none of them."""
     key: FilterKey
     value: list[ScalarIn] = Field(min_length=1, max_length=1000)
+    """What to look for."""
 
     @model_validator(mode="after")
     def _times_are_times(self) -> "MembershipIn":
@@ -54,7 +58,9 @@ class MembershipIn(Body):
 
 class CompoundIn(Body):
     type: Literal["and", "or"]
+    """Whether all filters must hold, or one."""
     filters: "list[FilterIn]" = Field(min_length=1, max_length=32)
+    """What must hold."""
 
     def to_filter(self) -> Filter:
         return Compound(self.type, tuple(part.to_filter() for part in self.filters))

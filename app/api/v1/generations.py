@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from app.api.access import Admin, GuardedRoute, Opened
-from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body, takes
+from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
 from app.api.v1.golden_sets import MAX_QUERIES, GoldenQueryIn, read_queries
@@ -27,58 +27,84 @@ class GenerationIn(Body):
 
     model: str | None = Field(None, max_length=1024, description="None: the one that answers now")
     revision: str = Field("", max_length=64)
+    """Commit of a Hugging Face checkpoint."""
     dimensions: int | None = Field(None, ge=1, le=65_536)
+    """Cut Matryoshka vectors to so many; null keeps all."""
     collection: str | None = Field(None, examples=["help"])
+    """Where the gate asks its queries."""
     queries: list[GoldenQueryIn] = Field([], max_length=MAX_QUERIES)
+    """The golden set of the gate."""
     margin: float = Field(generations.DEFAULT_MARGIN, ge=0, le=1, allow_inf_nan=False)
+    """How much nDCG@10 may fall, at the lower end of its 95% interval."""
     force: bool = False
+    """Switch even if the gate fails."""
 
 
 class TuningIn(Body):
     """What a query adapter is to learn from, and what must hold before it answers."""
 
     collection: str = Field(examples=["help"])
+    """Where the golden set was made."""
     queries: list[GoldenQueryIn] = Field([], max_length=MAX_QUERIES)
+    """Questions with the documents that answer them."""
     feedback: bool = Field(True, description="Learn also from what people said of results")
     gate: list[GoldenQueryIn] = Field(
         [], max_length=MAX_QUERIES, description="None: a third of `queries`, which is not learned"
     )
     margin: float = Field(generations.DEFAULT_MARGIN, ge=0, le=1, allow_inf_nan=False)
+    """How much nDCG@10 may fall, at the lower end of its 95% interval."""
     force: bool = False
+    """Switch even if the gate fails."""
 
 
 class TrainingOut(Answer):
     done: int
+    """Steps done."""
     total: int
+    """Steps in all."""
     seconds_left: float | None
+    """An estimate; null until there is one."""
 
 
 class GenerationOut(Answer):
     id: int
+    """What the other routes name it by."""
     model: str
+    """The model that made its vectors."""
     dimensions: int
+    """Length of its vectors."""
     fingerprint: str
+    """What made its vectors, as a digest."""
     is_live: bool
+    """Whether it answers."""
     state: GenerationState
+    """How far it is."""
     message: str | None
+    """Why it was refused or failed."""
     documents: int
+    """Live articles that it holds."""
     total: int
+    """Live articles in all."""
     report: dict[str, Any] | None
+    """What its gate measured."""
     vectors_of: int | None = Field(description="Whose vectors a tuned one searches")
     tuning: dict[str, Any] | None = Field(description="What a tuned one learned")
     training: TrainingOut | None = Field(description="How far the training is, while it runs")
     created_at: datetime
+    """When it was asked for."""
 
 
 class GenerationsOut(Answer):
     generations: list[GenerationOut]
+    """The oldest first."""
 
 
 class GenerationRemoved(Answer):
     id: int
+    """The generation that was erased."""
 
 
-GenerationId = Annotated[int, Path(ge=1, le=2**53)]
+GenerationId = Annotated[int, Path(ge=1, le=2**53, description="As the list names it")]
 
 
 GenerationBody = Annotated[
@@ -92,7 +118,6 @@ TuningBody = Annotated[TuningIn, Depends(json_body(TuningIn, max_bytes=MAX_GOLDE
 @router.post(
     "/generations",
     status_code=202,
-    openapi_extra=takes(GenerationIn),
     responses=problem_responses(404, 409, 413, 415, 422, 503),
 )
 def create_generation(body: GenerationBody, resources: Opened, caller: Admin) -> GenerationOut:
@@ -112,7 +137,6 @@ def create_generation(body: GenerationBody, resources: Opened, caller: Admin) ->
 @router.post(
     "/tunings",
     status_code=202,
-    openapi_extra=takes(TuningIn),
     responses=problem_responses(404, 409, 413, 415, 422, 503),
 )
 def create_tuning(body: TuningBody, resources: Opened, caller: Admin) -> GenerationOut:
@@ -146,7 +170,7 @@ def get_generation(generation_id: GenerationId, resources: Opened, _: Admin) -> 
     "/generations/{generation_id}/rollback",
     responses=problem_responses(404, 409, 422, 503),
 )
-def roll_back(generation_id: GenerationId, resources: Opened, _: Admin) -> GenerationOut:
+def roll_back_generation(generation_id: GenerationId, resources: Opened, _: Admin) -> GenerationOut:
     """Let a complete generation answer at once, without a measurement."""
     return GenerationOut.model_validate(generations.roll_back(resources, generation_id))
 

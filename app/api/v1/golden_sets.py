@@ -17,7 +17,9 @@ Grade = Annotated[int, Field(ge=1, le=100)]
 
 class GoldenQueryIn(Body):
     id: str | None = Field(None, max_length=256)
+    """Null: its number."""
     query: str = Field(min_length=1, examples=["how do I reset the machine?"])
+    """A question as people ask it."""
     relevant: dict[str, Grade] | list[str] = Field(
         min_length=1, examples=[["manual/reset"]], description="Ids, or grades by id"
     )

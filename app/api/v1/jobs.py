@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from app.api.access import GuardedRoute, JobCollection, Opened
+from app.api.access import GuardedRoute, JobCollection, JobId, Opened
 from app.api.problems import problem_responses
 from app.api.v1.document_schemas import JobOut
 from app.errors import FolioError
@@ -32,9 +32,10 @@ _RECONNECT_MS = 500
 
 @router.get(
     "/jobs/{job_id}",
+    operation_id="get_job",
     responses=problem_responses(404),
 )
-def show_job(job_id: str, collection: JobCollection, resources: Opened) -> JobOut:
+def show_job(job_id: JobId, collection: JobCollection, resources: Opened) -> JobOut:
     """Show how far the documents of an upload are."""
     return JobOut.model_validate(get_job(resources.database, collection, job_id))
 
@@ -51,7 +52,7 @@ def show_job(job_id: str, collection: JobCollection, resources: Opened) -> JobOu
     },
 )
 async def follow_job(
-    job_id: str, collection: JobCollection, resources: Opened
+    job_id: JobId, collection: JobCollection, resources: Opened
 ) -> StreamingResponse:
     """Send how far a job is, as server-sent events.
 

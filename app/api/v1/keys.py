@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from pydantic import AwareDatetime, Field, field_validator
 
 from app.api.access import Admin, GuardedRoute, Opened
-from app.api.bodies import json_body, takes
+from app.api.bodies import json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
 from app.domain import Scope
@@ -23,11 +23,14 @@ router = APIRouter(
 
 class KeyIn(Body):
     name: str = Field("", max_length=256, examples=["chatbot"])
+    """For people."""
     scope: Scope = Scope.READ
+    """What it may do; each scope includes the ones before it."""
     collections: list[str] | None = Field(
         None, min_length=1, max_length=100, description="None: all of them", examples=[["help"]]
     )
     expires_at: AwareDatetime | None = None
+    """Null: never."""
 
     @field_validator("expires_at")
     @classmethod
@@ -40,12 +43,19 @@ class KeyIn(Body):
 
 class KeyOut(Answer):
     id: str
+    """What DELETE /v1/keys/{key_id} names it by."""
     name: str
+    """For people."""
     scope: Scope
+    """What it may do."""
     collections: list[str] | None
+    """What it covers; null: all collections."""
     created_at: datetime
+    """When it was made."""
     expires_at: datetime | None
+    """When it ends by itself; null: never."""
     revoked_at: datetime | None
+    """When it was revoked; null unless it was."""
 
 
 class KeyMade(KeyOut):
@@ -55,6 +65,7 @@ class KeyMade(KeyOut):
 
 class KeysOut(Answer):
     keys: list[KeyOut]
+    """Without their secrets."""
 
 
 KeyBody = Annotated[KeyIn, Depends(json_body(KeyIn))]
@@ -63,7 +74,6 @@ KeyBody = Annotated[KeyIn, Depends(json_body(KeyIn))]
 @router.post(
     "/keys",
     status_code=201,
-    openapi_extra=takes(KeyIn),
     responses=problem_responses(404, 413, 415, 422),
 )
 def create_key(body: KeyBody, resources: Opened, _: Admin) -> KeyMade:
@@ -88,6 +98,8 @@ def list_keys(resources: Opened, _: Admin) -> KeysOut:
     "/keys/{key_id}",
     responses=problem_responses(404),
 )
-def revoke_key(key_id: str, resources: Opened, _: Admin) -> KeyOut:
+def revoke_key(
+    key_id: Annotated[str, Path(description="As the list names it")], resources: Opened, _: Admin
+) -> KeyOut:
     """Revoke a key; the next request with it is refused."""
     return KeyOut.model_validate(keys.revoke_key(resources.database, key_id))

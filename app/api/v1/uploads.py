@@ -1,22 +1,26 @@
 """Reading articles out of request bodies: JSON, raw files and multipart forms."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
-from pydantic import BaseModel
+from fastapi import Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from app.api.access import resources_of
-from app.api.bodies import body_schema, is_json, limit_body, parse_json, refer_to
+from app.api.bodies import BodyReader, is_json, limit_body, parse_json
 from app.api.v1.document_schemas import DocumentIn, DocumentsIn
+from app.db.sqlite import Database
 from app.errors import InvalidRequest, UnsupportedMediaType
-from app.services.articles.documents import Upload
+from app.services.articles.documents import AcceptedUploads, Upload, refresh_upload
 from ingest.bundles import expand_bundle
-from ingest.formats import BUNDLE_TYPES, resolve_media_type
+from ingest.formats import BUNDLE_TYPES, MEDIA_TYPES, resolve_media_type
 
 MAX_FILES = 1000
+MAX_WAIT_S = 30.0
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 1.0
 
 _JSON_TYPES = {"text": "text/plain", "html": "text/html", "markdown": "text/markdown"}
 
@@ -69,8 +73,75 @@ async def _read_many(request: Request) -> list[Upload]:
     return await run_in_threadpool(_expand, uploads, max_bytes)
 
 
-OneUpload = Annotated[Upload, Depends(_read_one)]
-ManyUploads = Annotated[Sequence[Upload], Depends(_read_many)]
+# One type for all formats: clients are generated for it, and the format is told by the content,
+# the id's suffix, or the Content-Type that a caller gives instead.
+_FILE = {
+    "type": "string",
+    "format": "binary",
+    "minLength": 1,
+    "description": "A file as it is. Its own Content-Type goes too: "
+    + ", ".join(MEDIA_TYPES)
+    + ". As application/octet-stream its format is told by the content and the suffix of the id.",
+}
+_FORM = {
+    "type": "object",
+    "required": ["files"],
+    "properties": {
+        "files": {
+            "type": "array",
+            "items": {"type": "string", "format": "binary", "minLength": 1},
+            "minItems": 1,
+            "description": "Files of any format, archives of several articles too",
+        },
+        "id": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "One id for each file, in order; without them, the names of the files",
+        },
+    },
+}
+
+OneUpload = Annotated[
+    Upload,
+    Depends(
+        BodyReader(_read_one, {"application/json": DocumentIn, "application/octet-stream": _FILE})
+    ),
+]
+ManyUploads = Annotated[
+    Sequence[Upload],
+    Depends(
+        BodyReader(_read_many, {"application/json": DocumentsIn, "multipart/form-data": _FORM})
+    ),
+]
+
+
+Wait = Annotated[
+    float,
+    Query(
+        ge=0,
+        le=MAX_WAIT_S,
+        allow_inf_nan=False,
+        description="Seconds to wait until every document is ready or failed",
+    ),
+]
+
+
+async def wait_until_done(
+    database: Database, upload: AcceptedUploads, seconds: float
+) -> AcceptedUploads:
+    """Return an upload once every document is ready or failed, or as it stands after `seconds`.
+
+    A waiting request holds no thread and no transaction. The database is asked after pauses that
+    grow from the time of a short article to that of a long one: 35 times in 30 s.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + seconds
+    pause = _FIRST_PAUSE_S
+    while upload.is_pending and (left := deadline - clock()) > 0:
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+        upload = await run_in_threadpool(refresh_upload, database, upload)
+    return upload
 
 
 def _read_file(document_id: str, filename: str, content_type: str, data: bytes) -> Upload:
@@ -105,20 +176,3 @@ def _as_upload(document_id: str, document: DocumentIn) -> Upload:
         url=document.url,
         attributes=attributes,
     )
-
-
-def upload_schema(model: type[BaseModel], *, raw_types: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the OpenAPI request body of a route that reads its body by hand."""
-    content: dict[str, Any] = {"application/json": refer_to(model)}
-    file = {"type": "string", "format": "binary", "minLength": 1}
-    content |= dict.fromkeys(raw_types, file)
-    if not raw_types:
-        content["multipart/form-data"] = {
-            "type": "object",
-            "required": ["files"],
-            "properties": {
-                "files": {"type": "array", "items": file, "minItems": 1},
-                "id": {"type": "array", "items": {"type": "string"}},
-            },
-        }
-    return body_schema(content)

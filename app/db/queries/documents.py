@@ -38,7 +38,7 @@ _UNREADY = text("versions.status IN ('queued', 'processing', 'failed')")
 
 
 # Made once: every new alias makes its attributes anew, which takes longer than the query.
-_Twin, _TwinDocument = aliased(Version), aliased(Document)
+_Other, _OtherDocument = aliased(Version), aliased(Document)
 
 
 def find_collection(session: Session, name: str) -> Collection | None:
@@ -220,7 +220,7 @@ def delete_old_versions(session: Session, live: Version, *, keep: int) -> list[s
     return list(deleted.scalars())
 
 
-def find_twins(session: Session, version_id: int, *, limit: int) -> list[str]:
+def find_duplicates(session: Session, version_id: int, *, limit: int) -> list[str]:
     """Return ids of other documents of the collection whose newest upload has the same bytes.
 
     Some of them where there are more than `limit`: in the order of ids SQLite would go through the
@@ -228,21 +228,21 @@ def find_twins(session: Session, version_id: int, *, limit: int) -> list[str]:
     """
     return sorted(
         session.scalars(
-            select(_TwinDocument.external_id)
+            select(_OtherDocument.external_id)
             .select_from(Version)
             .join(Document, Document.id == Version.document_id)
-            .join(_Twin, _Twin.original_sha256 == Version.original_sha256)
+            .join(_Other, _Other.original_sha256 == Version.original_sha256)
             .join(
-                _TwinDocument,
+                _OtherDocument,
                 and_(
-                    _TwinDocument.id == _Twin.document_id,
-                    _TwinDocument.latest_number == _Twin.number,
+                    _OtherDocument.id == _Other.document_id,
+                    _OtherDocument.latest_number == _Other.number,
                 ),
             )
             .where(
                 Version.id == version_id,
-                _TwinDocument.collection_id == Document.collection_id,
-                _TwinDocument.id != Document.id,
+                _OtherDocument.collection_id == Document.collection_id,
+                _OtherDocument.id != Document.id,
             )
             .limit(limit)
         )

@@ -6,7 +6,7 @@ import json
 import unicodedata
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Literal, TypeAlias
@@ -35,7 +35,7 @@ from app.services.access.collections import CollectionRef, require_row
 from ingest.commit import is_intact
 
 MAX_ID_BYTES = 256
-_MAX_TWINS = 10
+_MAX_DUPLICATES = 10
 _RETRY_AFTER_S = 10
 
 Change: TypeAlias = Literal["none", "metadata", "content"]
@@ -62,14 +62,16 @@ class Upload:
 class Accepted:
     """What an upload did to a document: its version, where it stands, and what changed.
 
-    `twins` are other documents of the collection with the same bytes: a few of them, for people.
+    `duplicates` are some other documents of the collection with the same bytes, for people.
     """
 
     id: str
     version: int
     status: Status
     change: Change
-    twins: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    error: "Failure | None" = None
+    """Why it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,11 @@ class AcceptedUploads:
 
     job_id: str
     documents: tuple[Accepted, ...]
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a document has yet to become ready or to fail."""
+        return any(d.status in {Status.QUEUED, Status.PROCESSING} for d in self.documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +229,7 @@ def put_documents(
                 version.number,
                 version.status,
                 change,
-                tuple(queries.find_twins(session, version.id, limit=_MAX_TWINS)),
+                tuple(queries.find_duplicates(session, version.id, limit=_MAX_DUPLICATES)),
             )
             for document_id, (version, change) in zip(ids, put, strict=True)
         ]
@@ -341,6 +348,21 @@ def get_job(database: Database, ref: CollectionRef, job_id: str) -> JobInfo:
                     )
                 )
         return JobInfo(job.id, ref.name, counts, tuple(errors), tokens)
+
+
+def refresh_upload(database: Database, upload: AcceptedUploads) -> AcceptedUploads:
+    """Return an upload with its documents as they stand now; erased ones are left out."""
+    with database.read() as session:
+        now = {
+            external_id: version
+            for external_id, _, version in queries.list_job_versions(session, upload.job_id)
+        }
+        documents = tuple(
+            replace(document, status=Status(version.status), error=_error_of(version))
+            for document in upload.documents
+            if (version := now.get(document.id)) is not None
+        )
+    return replace(upload, documents=documents)
 
 
 def read_text(session: Session, version_id: int, document_id: str) -> str:

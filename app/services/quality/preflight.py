@@ -38,7 +38,7 @@ _RANKED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
+class NearDuplicate:
     """An article that says nearly the same: shared words 0 to 1."""
 
     document_id: str
@@ -78,7 +78,7 @@ class Preflight:
 
     id: str
     replaces: bool
-    twins: tuple[Twin, ...]
+    near_duplicates: tuple[NearDuplicate, ...]
     asked: int
     changes: tuple[Change, ...]
     uncovered: tuple[Uncovered, ...]
@@ -125,8 +125,8 @@ def preflight(
         collection_id = require_row(session, ref).id
         replaces = queries.find_document(session, collection_id, prepared.upload.id) is not None
         neighbours = _find_neighbours(generation, session, collection_id, prepared)
-    twins = tuple(
-        Twin(document_id, round(similarity, 3))
+    near_duplicates = tuple(
+        NearDuplicate(document_id, round(similarity, 3))
         for document_id, _, others in neighbours
         if (similarity := _similarity(terms, others)) >= NEAR_DUPLICATE
     )
@@ -142,7 +142,7 @@ def preflight(
     return Preflight(
         prepared.upload.id,
         replaces,
-        tuple(sorted(twins, key=lambda twin: -twin.similarity)),
+        tuple(sorted(near_duplicates, key=lambda near: -near.similarity)),
         len(probes),
         tuple(c for c in changes if c.rank is not None or c.before != c.after),
         find_uncovered(prepared.article, prepared.embedded),

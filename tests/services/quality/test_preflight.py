@@ -90,11 +90,15 @@ def test_planted_near_duplicates_are_found(
         # One word in ten is another.
         for place in range(0, len(words), 10):
             words[place] = "kettle"
-        twins = preflight(resources, sandbox, "help", article("copy", " ".join(words))).twins
-        assert twins[0].document_id == name
-        assert twins[0].similarity < 1
+        near_duplicates = preflight(
+            resources, sandbox, "help", article("copy", " ".join(words))
+        ).near_duplicates
+        assert near_duplicates[0].document_id == name
+        assert near_duplicates[0].similarity < 1
     assert (
-        preflight(resources, sandbox, "help", article("other", "Wholly different subject.")).twins
+        preflight(
+            resources, sandbox, "help", article("other", "Wholly different subject.")
+        ).near_duplicates
         == ()
     )
 
