@@ -6,6 +6,7 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md ./
+COPY folio_kb folio_kb
 COPY app app
 COPY ingest ingest
 COPY alembic alembic

@@ -1,5 +1,8 @@
 """The command line: `folio`."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from app.commands import (
@@ -15,11 +18,30 @@ from app.commands import (
 )
 
 app = typer.Typer(
-    help="Whole-article retrieval for chatbots and agents.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _print_version(asked: bool) -> None:  # typer calls it so
+    if asked:
+        typer.echo(f"folio {version('folio-kb')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Whole-article retrieval for chatbots and agents."""
+
+
 app.command("serve")(upkeep.serve)
 app.command("add")(uploads.add)
 app.command("sync")(uploads.sync)

@@ -1,4 +1,4 @@
-"""The wheel: what is in it, and that it runs where the checkout is not."""
+"""The wheel: what is in it, and that it runs wherever the checkout is not."""
 
 import subprocess
 import sys
@@ -13,6 +13,7 @@ from tests.api.service import Collection, folio_environment, poll, run_server
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = "folio_kb"
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,16 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with only the wheel in it; what it needs comes from the environment of the tests."""
     folder = tmp_path_factory.mktemp("installed")
     run_python("-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), str(wheel))
+    return folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A folder of somebody's own, with an `app` and an `ingest` of its own."""
+    folder = tmp_path / "elsewhere"
+    for name in ("app", "ingest"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").write_text(f"raise ImportError('the wrong {name}')\n")
     return folder
 
 
@@ -63,11 +74,16 @@ def find_sources(folder: str) -> set[Path]:
     }
 
 
-def test_wheel_holds_two_packages_and_the_migrations_inside_one_of_them(wheel: Path) -> None:
-    expected = {f"{name}/{path}" for name in ("app", "ingest") for path in find_sources(name)}
-    expected |= {f"app/db/migrations_data/{path}" for path in find_sources("alembic")}
-    assert {"app/db/migrations_data/env.py", "app/py.typed", "ingest/py.typed"} <= expected
-    assert "app/db/migrations_data/__init__.py" not in expected
+def test_wheel_holds_one_package_with_everything_in_it(wheel: Path) -> None:
+    expected = {f"{PACKAGE}/{path}" for path in find_sources(PACKAGE)}
+    for name in ("app", "ingest"):
+        expected |= {f"{PACKAGE}/{name}/{path}" for path in find_sources(name)}
+    expected |= {f"{PACKAGE}/app/db/migrations_data/{path}" for path in find_sources("alembic")}
+    assert {
+        f"{PACKAGE}/app/db/migrations_data/env.py",
+        f"{PACKAGE}/app/embedding/mini/model.safetensors",
+        f"{PACKAGE}/app/py.typed",
+    } <= expected
     assert read_names(wheel) == expected
 
 
@@ -80,23 +96,42 @@ def test_editable_installation_is_the_checkout_and_a_copy_of_nothing(tmp_path: P
         assert archive.read(link).decode().split() == [str(ROOT)]
 
 
-def test_installed_wheel_serves_from_any_folder(
-    installed: Path, tmp_path: Path, jina_v3: Path
+def test_installation_beside_other_packages_takes_only_its_own_name(installed: Path) -> None:
+    script = f"""
+import sys
+sys.path = [path for path in sys.path if {str(ROOT)!r} not in path]
+sys.path.insert(0, {str(installed)!r})
+from importlib.util import find_spec
+print([name for name in ("app", "ingest", "alembic", "folio_kb") if find_spec(name)])
+"""
+    assert run_python("-I", "-c", script).strip() == "['alembic', 'folio_kb']"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["doctor"]])
+def test_command_runs_in_a_folder_with_packages_of_the_same_names(
+    installed: Path, elsewhere: Path, tmp_path: Path, arguments: list[str]
 ) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    where = run_python(
-        "-c",
-        "import alembic, app, ingest; print(app.__file__, ingest.__file__, alembic.__version__)",
+    path = f".:{installed}"
+    shown = run_python(
+        *(str(installed / "bin" / "folio"), *arguments),
         cwd=elsewhere,
-        PYTHONPATH=installed,
+        PYTHONPATH=path,
+        FOLIO_DATA=tmp_path / "data",
     )
-    assert [Path(path).parents[1] for path in where.split()[:2]] == [installed, installed]
+    assert "olio" in shown
+    as_module = run_python("-P", "-m", PACKAGE, "--help", cwd=elsewhere, PYTHONPATH=path)
+    assert "doctor" in as_module
+
+
+def test_installed_wheel_serves_from_any_folder(
+    installed: Path, elsewhere: Path, tmp_path: Path, jina_v3: Path
+) -> None:
+    files = sorted(elsewhere.rglob("*"))
     with run_server(
         tmp_path / "data",
         "--no-auth",
         log=tmp_path / "log",
-        environment=folio_environment(PYTHONPATH=installed, FOLIO_MODEL=jina_v3),
+        environment=folio_environment(PYTHONPATH=f".:{installed}", FOLIO_MODEL=jina_v3),
         program=(sys.executable, str(installed / "bin" / "folio")),
         cwd=elsewhere,
     ) as server:
@@ -104,6 +139,7 @@ def test_installed_wheel_serves_from_any_folder(
         with httpx.Client(base_url=server.url, timeout=60.0) as http:
             assert http.post("/v1/collections", json={"name": "help"}).status_code == 201
             collection = Collection(http, "help")
+            # Parsed by the process that parses, embedded, stored, found.
             collection.add({"id": "a", "markdown": "# Tea\n\nHot water and leaves."})
             assert collection.found("tea") == {"a"}
-    assert list(elsewhere.iterdir()) == []
+    assert sorted(elsewhere.rglob("*")) == files
