@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STEP = @printf '\n== %s\n'
 
-.PHONY: demo serve test check durability bench constraints clean
+.PHONY: demo serve test check durability browser bench constraints clean
 
 demo: $(VENV)/installed
 	$(STEP) "Reading the sample knowledge base into $(DATA)"
@@ -44,6 +44,13 @@ DISKS ?= 3
 durability: $(VENV)/developed
 	$(BIN)/python -m tests.durability --every $(EVERY) --kills $(KILLS) --stops $(STOPS) \
 		--flips $(FLIPS) --disks $(DISKS)
+
+# The pages in Debian's Chromium, with a thousand dropped files and axe-core from npm.
+browser: $(VENV)/developed
+	command -v chromedriver || (apt-get update -qq && apt-get install -y -qq chromium chromium-driver)
+	npm install --silent --no-save --prefix var/axe axe-core
+	AXE=$(CURDIR)/var/axe/node_modules/axe-core/axe.min.js DROPPED=1000 \
+		$(BIN)/python -m pytest tests/browser tests/admin
 
 bench: $(VENV)/benched
 	@sed -n '/^## Commands/,/^## /p' bench/README.md

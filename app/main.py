@@ -23,6 +23,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
+from app.admin.routes import add_pages
 from app.api import health
 from app.api.access import require_declared_access
 from app.api.compat import embeddings, rerank
@@ -120,6 +121,7 @@ def create_app(
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     for router in routers:
         app.include_router(router)
+    add_pages(app)
     add_problem_handlers(app, routers)
     require_declared_access(app.routes)
     complete_openapi(app, requires_keys=requires_keys)
@@ -167,6 +169,10 @@ def serve(
         resources.generations.live().catch_up()
         favour_requests()
         app = create_app(resources, requires_keys=not no_auth)
+        # For whoever sits at this terminal: a log that is kept must not let anybody in.
+        if on_loopback and sys.stderr.isatty():
+            link = "" if no_auth else f"/sign-in?link={app.state.sessions.invite()}"
+            print(f"the pages: {url}/admin{link}", file=sys.stderr)  # noqa: T201  not a log line
         # uvicorn sends itself the signal once more when it has stopped. Left as it is, the process
         # would die before the data folder is closed, and deleted text would stay in the log.
         signal.signal(signal.SIGTERM, _exit)

@@ -16,6 +16,7 @@ LAYERS = [
     ["ingest"],
     ["app.services"],
     ["app.api"],
+    ["app.admin"],
     ["app.main"],
     ["app.commands"],
     ["app.cli"],

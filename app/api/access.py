@@ -137,6 +137,13 @@ Admin = Annotated[Caller, Depends(_Caller(Access(Scope.ADMIN, everywhere=True)))
 class GuardedRoute(APIRoute):
     """A route that checks the key first; raises UndeclaredAccess unless it says for what."""
 
+    def authorize(self, request: Request, access: Access) -> Grant:
+        """Return what the caller's bearer key is allowed; raises Unauthorized and what it lacks."""
+        token = _token_of(request) if request.app.state.requires_keys else None
+        with resources_of(request).database.read() as session:
+            principal = EVERYONE if token is None else authenticate(session, token)
+            return access.grant(session, principal, request.path_params)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         declared = [*_find_access(self.dependant)]
@@ -151,7 +158,7 @@ class GuardedRoute(APIRoute):
 
         async def guard(request: Request) -> Response:
             try:
-                request.state.grant = await run_in_threadpool(_authorize, request, access)
+                request.state.grant = await run_in_threadpool(self.authorize, request, access)
                 return await handle(request)
             except (FolioError, HTTPException, RequestValidationError):
                 raise
@@ -212,13 +219,6 @@ def _find_access(dependant: Dependant) -> Iterator[Access]:
         yield dependant.call.access
     for dependency in dependant.dependencies:
         yield from _find_access(dependency)
-
-
-def _authorize(request: Request, access: Access) -> Grant:
-    token = _token_of(request) if request.app.state.requires_keys else None
-    with resources_of(request).database.read() as session:
-        principal = EVERYONE if token is None else authenticate(session, token)
-        return access.grant(session, principal, request.path_params)
 
 
 def _token_of(request: Request) -> str:

@@ -95,15 +95,21 @@ def authenticate(session: Session, token: str) -> Principal:
     # Compare also for an unknown id, so that time does not tell which ids there are.
     expected = key.secret_sha256 if key is not None else _digest("")
     matches = compare_digest(_digest(secret), expected)
-    now = utc_now()
-    if (
-        key is None
-        or not matches
-        or key.revoked_at is not None
-        or (key.expires_at is not None and key.expires_at <= now)
-    ):
+    if key is None or not matches or not _is_usable(key):
         raise Unauthorized("the key is not valid")
     return _principal_of(session, key)
+
+
+def recall_principal(session: Session, key_id: str) -> Principal:
+    """Return who signed in with a key; raises Unauthorized once it was revoked or has expired."""
+    key = session.get(Key, key_id)
+    if key is None or not _is_usable(key):
+        raise Unauthorized("the key that was signed in with is not valid any more")
+    return _principal_of(session, key)
+
+
+def _is_usable(key: Key) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > utc_now())
 
 
 def find_refusal(session: Session, key_id: str, collection_name: str) -> str | None:

@@ -125,6 +125,15 @@ def _examine_place(folder: Path) -> Finding:
     return Finding("note", "data", f"{folder} holds no database yet; the first use makes it")
 
 
+def describe_running(resources: Resources) -> Iterator[Finding]:
+    """Yield what is quickly found of the service that runs: without reading every checksum."""
+    yield _describe_program()
+    yield from _examine_model(resources)
+    yield from _examine_documents(resources.database)
+    yield from _examine_keys(resources)
+    yield from _examine_sync(resources.settings)
+
+
 def _examine_resources(resources: Resources) -> Iterator[Finding]:
     yield from _examine_model(resources)
     yield from _examine_documents(resources.database)

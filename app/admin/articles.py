@@ -1,0 +1,211 @@
+"""Pages of collections, uploads and articles."""
+
+from difflib import unified_diff
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import JSONResponse
+from markupsafe import Markup, escape
+
+from app.admin.access import HOME
+from app.admin.formats import as_segment
+from app.admin.pages import PageRoute, redirect, render
+from app.api.access import (
+    Admin,
+    Opened,
+    OwnedCollection,
+    ReadableCollection,
+    Reader,
+    WritableCollection,
+)
+from app.api.v1.document_schemas import UploadOut
+from app.api.v1.jobs import follow_job
+from app.api.v1.uploads import ManyUploads
+from app.domain import Scope, Status
+from app.errors import InvalidRequest
+from app.services.access.collections import CollectionRef
+from app.services.articles import collections, documents
+from app.services.articles.documents import Upload
+from app.services.articles.passages import ReadArticle, get_read_article, get_version_text
+from app.services.articles.versions import restore_version
+
+router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
+
+PAGE = 50
+_MAX_DIFF_CHARACTERS = 400_000
+DocumentId = Annotated[str, Form(max_length=256)]
+
+
+@router.get("")
+def list_collections(request: Request, resources: Opened, caller: Reader) -> Response:
+    """Show the collections that the key covers."""
+    found = collections.list_collections(resources.database, caller.principal)
+    everywhere = caller.principal.collections is None
+    return render(
+        request,
+        "collections.html",
+        collections=found,
+        statuses=list(Status),
+        can_create=everywhere and caller.principal.scope.includes(Scope.ADMIN),
+    )
+
+
+@router.post("/collections")
+def create_collection(
+    request: Request,
+    resources: Opened,
+    _: Admin,
+    name: Annotated[str, Form(max_length=256)],
+    description: Annotated[str, Form(max_length=4096)] = "",
+) -> Response:
+    """Make a collection."""
+    made = collections.create_collection(resources.database, name, description)
+    return redirect(request, f"{HOME}/collections/{made.name}", f"{made.name} was made.")
+
+
+@router.post("/collections/{collection}/delete")
+def delete_collection(
+    request: Request,
+    resources: Opened,
+    collection: OwnedCollection,
+    confirm: Annotated[str, Form(max_length=256)] = "",
+) -> Response:
+    """Erase a collection, once its name was typed."""
+    if confirm != collection.name:
+        raise InvalidRequest(f"type {collection.name} to erase it", code="not_confirmed")
+    count = collections.delete_collection(resources, collection)
+    return redirect(request, HOME, f"{collection.name} was erased with {count} articles.")
+
+
+@router.get("/collections/{collection}")
+def show_collection(
+    request: Request,
+    resources: Opened,
+    collection: ReadableCollection,
+    status: Annotated[Status | None, Query()] = None,
+    cursor: Annotated[str | None, Query(max_length=512)] = None,
+) -> Response:
+    """Show the articles of a collection, a page of them, with what can be done."""
+    info = collections.get_collection(resources.database, collection)
+    page, following = documents.list_documents(
+        resources.database, collection, status=status, limit=PAGE, cursor=cursor
+    )
+    return render(
+        request,
+        "collection.html",
+        collection=info,
+        documents=page,
+        status=status,
+        statuses=list(Status),
+        following=following,
+        is_first=cursor is None,
+    )
+
+
+@router.post("/collections/{collection}/upload")
+def upload_files(
+    resources: Opened, collection: WritableCollection, uploads: ManyUploads
+) -> Response:
+    """Take files that were dropped; the script follows their job."""
+    accepted = documents.put_documents(resources, collection, uploads)
+    return JSONResponse(UploadOut.model_validate(accepted).model_dump(mode="json"), 202)
+
+
+@router.post("/collections/{collection}/paste")
+def upload_text(
+    request: Request,
+    resources: Opened,
+    collection: WritableCollection,
+    title: Annotated[str, Form(min_length=1, max_length=1024)],
+    text: Annotated[str, Form(min_length=1)],
+) -> Response:
+    """Take an article that was pasted; its title is its id."""
+    upload = Upload(title[:200], text.encode(), "text/markdown", title=title)
+    documents.put_documents(resources, collection, [upload])
+    path = _path_of(collection, upload.id)
+    return redirect(request, path, "Stored. It is searched once it has been read.")
+
+
+router.add_api_route("/jobs/{job_id}/events", follow_job, methods=["GET"], response_class=Response)
+
+
+@router.get("/collections/{collection}/articles/{id:path}")
+def show_article(
+    request: Request,
+    resources: Opened,
+    collection: ReadableCollection,
+    id: str,
+    compare: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+) -> Response:
+    """Show what was read of an article, its receipt and its versions."""
+    document = documents.get_document(resources.database, collection, id, with_versions=True)
+    read = None
+    if document.live_version is not None:
+        read = get_read_article(resources.database, collection, id)
+    diff = None
+    if compare is not None and read is not None:
+        former = get_version_text(resources.database, collection, id, compare)
+        diff = _compare(former, read.text)
+    return render(
+        request,
+        "article.html",
+        collection=collection,
+        document=document,
+        pieces=_mark_passages(read) if read is not None else (),
+        compare=compare,
+        diff=diff,
+    )
+
+
+@router.post("/collections/{collection}/rollback")
+def roll_back(
+    request: Request,
+    resources: Opened,
+    collection: WritableCollection,
+    id: DocumentId,
+    version: Annotated[int, Form(ge=1, le=2**53)],
+) -> Response:
+    """Make an earlier version the newest one again."""
+    restore_version(resources, collection, id, version)
+    return redirect(request, _path_of(collection, id), f"Version {version} is read once more.")
+
+
+@router.post("/collections/{collection}/erase")
+def delete_article(
+    request: Request, resources: Opened, collection: WritableCollection, id: DocumentId
+) -> Response:
+    """Erase an article."""
+    erased = documents.delete_document(resources, collection, id)
+    notice = f"{erased.deleted} was erased: {erased.versions} versions, {erased.bytes} bytes."
+    return redirect(request, f"{HOME}/collections/{collection.name}", notice)
+
+
+def _path_of(collection: CollectionRef, document_id: str) -> str:
+    return f"{HOME}/collections/{collection.name}/articles/{as_segment(document_id)}"
+
+
+def _mark_passages(read: ReadArticle) -> list[tuple[str, int, Markup, str, int | None]]:
+    """Return (kind, number, text, heading, page) of the passages and of what lies between them."""
+    pieces: list[tuple[str, int, Markup, str, int | None]] = []
+    end = 0
+    for number, passage in enumerate(read.passages, start=1):
+        start = max(passage.span.start, end)
+        if read.text[end:start].strip():
+            pieces.append(("between", 0, escape(read.text[end:start].strip("\n")), "", None))
+        text = read.text[start : passage.span.end]
+        pieces.append(("passage", number, escape(text), passage.heading, passage.page))
+        end = max(end, passage.span.end)
+    if read.text[end:].strip():
+        pieces.append(("between", 0, escape(read.text[end:].strip("\n")), "", None))
+    return pieces
+
+
+def _compare(former: str, now: str) -> list[tuple[str, str]] | None:
+    """Return the lines that changed, as (added, removed or same, line); None if it is too much."""
+    if len(former) + len(now) > _MAX_DIFF_CHARACTERS:
+        return None
+    kinds = {"+": "added", "-": "removed"}
+    lines = unified_diff(former.splitlines(), now.splitlines(), lineterm="", n=2)
+    return [
+        (kinds.get(line[:1], "same"), line) for line in lines if not line.startswith(("---", "+++"))
+    ]

@@ -1,0 +1,41 @@
+"""How values are shown on a page."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+_UNITS = ("bytes", "KB", "MB", "GB")
+
+
+def as_time(value: datetime | None) -> str:
+    """Return a time in UTC, to the minute."""
+    return "–" if value is None else f"{value:%Y-%m-%d %H:%M}"
+
+
+def as_size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    size = float(count)
+    for unit in _UNITS[:-1]:
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} {_UNITS[-1]}"
+
+
+def as_segment(value: str) -> str:
+    """Return a name as a part of a path: a collection, or an id with its slashes."""
+    return quote(value, safe="/")
+
+
+def as_percent(value: float | None) -> str:
+    """Return a share or a probability."""
+    return "–" if value is None else f"{100 * value:.0f} %"
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "time": as_time,
+    "size": as_size,
+    "segment": as_segment,
+    "percent": as_percent,
+}

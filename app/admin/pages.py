@@ -1,0 +1,183 @@
+"""How a page is answered: its session, its access, its errors in words, its headers."""
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from pathlib import Path
+from secrets import compare_digest
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse
+
+from app.admin.formats import FILTERS
+from app.admin.sessions import COOKIE, LIFETIME_S, Session, Sessions
+from app.api.access import Access, Grant, GuardedRoute, resources_of
+from app.api.bodies import MAX_SMALL_BODY_BYTES, limit_body
+from app.api.problems import unexpected_problem
+from app.errors import FolioError, Forbidden, Unauthorized
+from app.services.access.keys import recall_principal
+from app.services.access.principal import EVERYONE
+
+FOLDER = Path(__file__).parent
+_SAFE_METHODS = {"GET", "HEAD"}
+_FORM = "application/x-www-form-urlencoded"
+
+HEADERS = {
+    # No script and no style but our two files; nobody may put a page into a frame.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class SignInNeeded(Unauthorized):
+    """The page is for people who are signed in."""
+
+
+class BadToken(Forbidden):
+    code = "csrf_token_missing"
+
+
+def make_templates() -> Environment:
+    """Return the templates; whatever they show of articles and questions is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment
+
+
+def render(request: Request, name: str, *, http_status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page: a template with these values and those that every page has."""
+    session = session_of(request)
+    templates: Environment = request.app.state.templates
+    html = templates.get_template(name).render(
+        csrf=session.csrf,
+        signed_in=session.key_id is not None,
+        can_sign_out=bool(session.key_id is not None and request.app.state.requires_keys),
+        notice=session.take_notice(),
+        path=request.url.path,
+        **values,
+    )
+    return HTMLResponse(html, http_status)
+
+
+def redirect(request: Request, path: str, notice: str = "") -> RedirectResponse:
+    """Return what sends the browser on after a form was taken, with a notice to show there."""
+    session_of(request).notice = notice
+    return RedirectResponse(path, HTTPStatus.SEE_OTHER)
+
+
+def session_of(request: Request) -> Session:
+    """Return the browser's session; every page has one."""
+    session: Session = request.state.session
+    return session
+
+
+class PageRoute(GuardedRoute):
+    """A page: like a route of the REST interface, with a session in place of a bearer key.
+
+    A form has to send back the session's token, so that no other site can send it.
+    """
+
+    def authorize(self, request: Request, access: Access) -> Grant:
+        """Return what the signed-in key is allowed; raises SignInNeeded."""
+        session = session_of(request)
+        if session.key_id is None:
+            raise SignInNeeded("sign in first")
+        with resources_of(request).database.read() as database:
+            principal = (
+                EVERYONE if not session.key_id else recall_principal(database, session.key_id)
+            )
+            return access.grant(database, principal, request.path_params)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            return await serve_page(request, handle)
+
+        return answer
+
+
+async def serve_page(
+    request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]
+) -> Response:
+    """Answer with a session, its cookie and the headers of every page; errors are pages too."""
+    request = limit_body(request, MAX_SMALL_BODY_BYTES) if _is_form(request) else request
+    sessions: Sessions = request.app.state.sessions
+    former = sessions.find(request.cookies.get(COOKIE, ""))
+    opened = None if request.app.state.requires_keys else ""
+    request.state.session = former or sessions.start(opened)
+    try:
+        if request.method not in _SAFE_METHODS:
+            await _check_token(request)
+        response = await handle(request)
+    except SignInNeeded:
+        response = RedirectResponse("/admin/sign-in", HTTPStatus.SEE_OTHER)
+    except (FolioError, HTTPException, RequestValidationError) as error:
+        response = await run_in_threadpool(_render_error, request, error)
+    except Exception as error:  # noqa: BLE001  # its message may quote an article
+        response = unexpected_problem(error)
+    session = session_of(request)
+    if former is None or session.id != former.id:
+        set_cookie(request, response, session)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def set_cookie(request: Request, response: Response, session: Session) -> None:
+    """Give the browser its session."""
+    response.set_cookie(
+        COOKIE,
+        session.id,
+        max_age=int(LIFETIME_S),
+        path="/admin",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def _is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
+
+
+async def _check_token(request: Request) -> None:
+    token = request.headers.get("x-csrf-token", "")
+    if not token and _is_form(request):
+        value = (await request.form()).get("csrf", "")
+        token = value if isinstance(value, str) else ""
+    if not compare_digest(token.encode(), session_of(request).csrf.encode()):
+        raise BadToken("this form is out of date; go back, reload the page and send it again")
+
+
+def _render_error(
+    request: Request, error: FolioError | HTTPException | RequestValidationError
+) -> Response:
+    if isinstance(error, FolioError):
+        status, code, message = error.status, error.code, str(error)
+    elif isinstance(error, HTTPException):
+        status, message = error.status_code, str(error.detail)
+        code = HTTPStatus(status).phrase.lower().replace(" ", "_")
+    else:
+        # Pydantic's `input` quotes the request; place and reason are passed on.
+        parts = [f"{'.'.join(map(str, p['loc'][1:]))}: {p['msg']}" for p in error.errors()[:5]]
+        status, code, message = 422, "invalid_request", "; ".join(parts)
+    return render(
+        request, "error.html", http_status=status, status=status, code=code, message=message
+    )

@@ -1,0 +1,79 @@
+"""Who is signed in to the pages: kept in memory, so that a restart or a revoked key ends it."""
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from threading import Lock
+from time import monotonic
+
+COOKIE = "folio_session"
+LIFETIME_S = 12 * 3600.0
+INVITATION_S = 600.0
+MAX_SESSIONS = 10_000
+"""More push out the oldest, so that visitors who never sign in cannot fill the memory."""
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(slots=True)
+class Session:
+    """A browser; `key_id` is None until it signs in and "" for one that may do everything."""
+
+    key_id: str | None
+    ends_at: float
+    id: str = field(default_factory=_new_token)
+    csrf: str = field(default_factory=_new_token)
+    notice: str = ""
+    """Shown once, on the next page."""
+
+    def take_notice(self) -> str:
+        """Return the notice, which is then gone."""
+        notice, self.notice = self.notice, ""
+        return notice
+
+
+class Sessions:
+    """Sessions by the value of their cookie; thread-safe."""
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._invitations: dict[str, float] = {}
+        self._lock = Lock()
+
+    def start(self, key_id: str | None) -> Session:
+        """Return a new session, for whoever holds a key, or for a visitor (None)."""
+        session = Session(key_id, monotonic() + LIFETIME_S)
+        with self._lock:
+            self._sessions[session.id] = session
+            if len(self._sessions) > MAX_SESSIONS:
+                self._sessions.popitem(last=False)
+        return session
+
+    def find(self, session_id: str) -> Session | None:
+        """Return a session that has not expired."""
+        with self._lock:
+            session = self._sessions.get(session_id)
+            if session is not None and session.ends_at <= monotonic():
+                del self._sessions[session_id]
+                session = None
+        return session
+
+    def end(self, session: Session) -> None:
+        """Sign a browser out."""
+        with self._lock:
+            self._sessions.pop(session.id, None)
+
+    def invite(self) -> str:
+        """Return a token that signs one browser in, once, within ten minutes."""
+        token = _new_token()
+        with self._lock:
+            self._invitations[token] = monotonic() + INVITATION_S
+        return token
+
+    def accept(self, token: str) -> bool:
+        """Use up an invitation; says whether there was one."""
+        with self._lock:
+            ends_at = self._invitations.pop(token, 0.0)
+        return ends_at > monotonic()

@@ -1,0 +1,124 @@
+"use strict";
+// Uploads by drag and drop: files go in batches, then the events of each job say how far it is.
+(() => {
+  const drop = document.getElementById("drop");
+  if (!drop) return;
+  const FILES = 20, BYTES = 8 << 20;
+  const token = document.querySelector('meta[name="csrf"]').content;
+  const home = "/admin/collections/" + encodeURIComponent(drop.dataset.collection);
+  const list = document.getElementById("upload-files");
+  const state = document.getElementById("upload-state");
+  const counts = { files: 0, ready: 0, failed: 0 };
+
+  const say = () => {
+    const open = counts.files - counts.ready - counts.failed;
+    state.textContent = `${counts.files} files: ${counts.ready} ready, ${counts.failed} failed, ${open} to go` +
+      (open ? "" : ". Reload the page to see them in the list.");
+  };
+
+  const fail = (name, message) => {
+    counts.failed += 1;
+    const item = document.createElement("li");
+    item.className = "problem";
+    const bdi = document.createElement("bdi");
+    bdi.textContent = `${name}: ${message}`;
+    item.append(bdi);
+    list.append(item);
+    say();
+  };
+
+  const follow = (jobId) => new Promise((resolve) => {
+    const source = new EventSource(`/admin/jobs/${jobId}/events`);
+    let ready = 0;
+    const show = (event) => {
+      const job = JSON.parse(event.data);
+      counts.ready += job.counts.ready - ready;
+      ready = job.counts.ready;
+      say();
+      return job;
+    };
+    source.addEventListener("progress", show);
+    source.addEventListener("done", (event) => {
+      source.close();
+      for (const error of show(event).errors) fail(error.id, `${error.message} (${error.code})`);
+      resolve();
+    });
+  });
+
+  // One stream at a time: a browser has few connections to a host, and uploads need one.
+  let followed = Promise.resolve();
+
+  const send = async (batch) => {
+    const form = new FormData();
+    for (const [name, file] of batch) {
+      form.append("files", file, file.name);
+      form.append("id", name);
+    }
+    const options = { method: "POST", body: form, headers: { "X-CSRF-Token": token } };
+    const response = await fetch(`${home}/upload`, options).catch(() => null);
+    if (response && response.status === 202) {
+      const answer = await response.json();
+      counts.files += answer.documents.length - batch.length;
+      followed = followed.then(() => follow(answer.job_id));
+    } else if (response && response.status === 429) {
+      await new Promise((resume) => setTimeout(resume, 2000));
+      await send(batch);
+    } else if (batch.length > 1) {
+      // One bad file must not take the others with it.
+      for (const one of batch) await send([one]);
+    } else {
+      fail(batch[0][0], response ? await wordsOf(response) : "the server cannot be reached");
+    }
+  };
+
+  const wordsOf = async (response) => {
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    return page.querySelector("main p")?.textContent || `refused (${response.status})`;
+  };
+
+  const upload = async (files) => {
+    counts.files += files.length;
+    say();
+    let batch = [], bytes = 0;
+    for (const entry of files) {
+      if (batch.length && (batch.length === FILES || bytes + entry[1].size > BYTES)) {
+        await send(batch);
+        batch = [];
+        bytes = 0;
+      }
+      batch.push(entry);
+      bytes += entry[1].size;
+    }
+    if (batch.length) await send(batch);
+  };
+
+  const read = async (entry, path) => {
+    if (entry.isFile) {
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+      return [[path + file.name, file]];
+    }
+    const reader = entry.createReader();
+    const found = [];
+    for (;;) {
+      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+      if (!some.length) return found;
+      for (const one of some) found.push(...await read(one, `${path}${entry.name}/`));
+    }
+  };
+
+  drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
+    const plain = [...event.dataTransfer.files].map((file) => [file.name, file]);
+    const found = [];
+    for (const entry of entries) found.push(...await read(entry, ""));
+    await upload(entries.length ? found : plain);
+  });
+  document.getElementById("files").addEventListener("change", (event) => {
+    upload([...event.target.files].map((file) => [file.name, file]));
+    event.target.value = "";
+  });
+})();

@@ -1,0 +1,257 @@
+"""The pages over HTTP: who sees what, whose forms are taken, and what becomes of hostile text."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from app.admin.pages import HEADERS
+from app.config import Settings
+from app.domain import Scope
+from app.services.access.keys import create_key, revoke_key
+from tests.admin.browser import Browser, text_of
+from tests.api.service import Service, open_service
+
+ARTICLE = "/admin/collections/own/articles/a"
+ADMIN_ONLY = {"/admin/quality", "/admin/operations", "/admin/collections/own/questions"}
+FORMS: dict[str, dict[str, str]] = {
+    "/admin/collections": {"name": "made"},
+    "/admin/collections/own/delete": {"confirm": "own"},
+    "/admin/collections/own/paste": {"title": "Pasted", "text": "Tea."},
+    "/admin/collections/own/upload": {},
+    "/admin/collections/own/rollback": {"id": "a", "version": "1"},
+    "/admin/collections/own/erase": {"id": "a"},
+    "/admin/quality/rollback": {"generation": "1"},
+    "/admin/quality/remove": {"generation": "1"},
+    "/admin/keys": {"name": "made", "days": "3"},
+    "/admin/keys/revoke": {"key": "none"},
+    "/admin/sign-out": {},
+}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg onload=alert(1)>",
+    "<svg><script>alert(1)</script></svg>",
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)//",
+    "data:text/html,<script>alert(1)</script>",
+    '"><script>alert(1)</script>',
+    "'><script>alert(1)</script>",
+    '" onmouseover="alert(1)',
+    "' autofocus onfocus='alert(1)",
+    "{{ 7777 * 7 }}",
+    "{% raw %}{{ csrf }}{% endraw %}",
+    "${7*7}",
+    "<!-- --><b>bold</b>",
+    "<iframe src=//example.com></iframe>",
+    "<base href=//example.com>",
+    "<meta http-equiv=refresh content=0;url=//example.com>",
+    "<link rel=stylesheet href=//example.com>",
+    "<style>body{display:none}</style>",
+    "<form action=//example.com><button>go</button></form>",
+    "<textarea>",
+    "</textarea><script>alert(1)</script>",
+    "</title><script>alert(1)</script>",
+    "<math><mi//xlink:href='data:x,<script>alert(1)</script>'>",
+    "\u202egnp.exe",
+    "a\u200bb\u2066c\u2069",
+    "W" * 800,
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[Service]:
+    settings = Settings(data=tmp_path_factory.mktemp("pages"), model=str(jina_v3))
+    with open_service(settings, requires_keys=True) as opened:
+        admin = make_key(opened, Scope.ADMIN)
+        headers = {"Authorization": f"Bearer {admin}"}
+        with httpx.Client(base_url=opened.url, headers=headers, timeout=60) as http:
+            for name in ("own", "other"):
+                assert http.post("/v1/collections", json={"name": name}).is_success
+                path = f"/v1/collections/{name}/documents/a"
+                for text in ("Tea.", "Tea with milk."):
+                    params = {"wait": "30"}
+                    body = {"title": f"Tea of {name}", "text": text}
+                    assert http.put(path, json=body, params=params).is_success
+        yield opened
+
+
+def make_key(service: Service, scope: Scope, *collections: str) -> str:
+    _, token = create_key(service.resources.database, scope=scope, collections=collections or None)
+    return token
+
+
+@pytest.fixture
+def browser(service: Service) -> Iterator[Browser]:
+    with httpx.Client(base_url=service.url, timeout=60) as http:
+        yield Browser(http)
+
+
+def page_routes(service: Service) -> list[tuple[str, str]]:
+    """Return (method, path) of all pages, with a collection and an article filled in."""
+    routes = [context.original_route for context in iter_route_contexts(service.app.routes)]
+    values = {"collection": "own", "id": "a", "job_id": "none", "name": "style.css"}
+    return [
+        (method, route.path.replace("{id:path}", "{id}").format(**values))
+        for route in routes
+        if isinstance(route, APIRoute) and route.path.startswith("/admin")
+        for method in sorted((route.methods or set()) - {"HEAD"})
+    ]
+
+
+def test_visitor_sees_nothing_but_the_sign_in_page(service: Service, browser: Browser) -> None:
+    visited = 0
+    for method, path in page_routes(service):
+        if method != "GET" or path in {"/admin/sign-in", "/admin/static/style.css"}:
+            continue
+        answer = browser.http.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/admin/sign-in"), path
+        visited += 1
+    assert visited >= 7
+    assert browser.sign_in("folio_none_" + "x" * 43).status_code == 401
+    assert browser.http.get("/admin").status_code == 303
+
+
+def test_every_page_has_its_headers_also_an_error(service: Service, browser: Browser) -> None:
+    browser.sign_in(make_key(service, Scope.ADMIN))
+    for path in ("/admin", ARTICLE, "/admin/collections/none", "/admin/static/style.css"):
+        answer = browser.visit(path)
+        for name in HEADERS.keys() - {"Cache-Control"}:
+            assert answer.headers[name] == HEADERS[name], path
+
+
+def test_cookie_is_kept_from_scripts_and_other_sites(browser: Browser) -> None:
+    cookie = browser.http.get("/admin/sign-in").headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert "Path=/admin" in cookie
+
+
+def test_session_is_another_one_after_signing_in(service: Service, browser: Browser) -> None:
+    """One that somebody planted before is worth nothing afterwards."""
+    planted = browser.http.get("/admin/sign-in").cookies["folio_session"]
+    browser.sign_in(make_key(service, Scope.ADMIN))
+    with httpx.Client(base_url=service.url, cookies={"folio_session": planted}) as other:
+        assert other.get("/admin").status_code == 303
+
+
+def test_no_form_is_taken_without_its_token(service: Service, browser: Browser) -> None:
+    browser.sign_in(make_key(service, Scope.ADMIN))
+    posts = [path for method, path in page_routes(service) if method == "POST"]
+    assert set(posts) - {"/admin/sign-in"} == set(FORMS)
+    for path in posts:
+        for token in ("", "x" * 43):
+            answer = browser.http.post(path, data={**FORMS.get(path, {}), "csrf": token})
+            assert answer.status_code == 403, path
+            assert "out of date" in text_of(answer)
+    assert browser.visit(ARTICLE).status_code == 200
+    assert "made" not in text_of(browser.visit("/admin"))
+
+
+def test_key_sees_on_the_pages_what_it_sees_over_rest(service: Service, browser: Browser) -> None:
+    browser.sign_in(make_key(service, Scope.READ, "own"))
+    assert "own" in text_of(browser.visit("/admin"))
+    assert "other" not in text_of(browser.visit("/admin"))
+    assert browser.visit(ARTICLE).status_code == 200
+    assert "Tea of own" in text_of(browser.visit("/admin/collections/own/search?q=tea"))
+    for path in ("", "/articles/a", "/search", "/questions"):
+        answer = browser.visit(f"/admin/collections/other{path}")
+        assert answer.status_code == 404, path
+        assert "Tea of other" not in answer.text
+    for path in sorted(ADMIN_ONLY):
+        assert browser.visit(path).status_code == 403, path
+    for path, fields in FORMS.items():
+        if path != "/admin/sign-out":
+            assert browser.send(path, **fields).status_code == 403, path
+    assert browser.visit(ARTICLE).status_code == 200
+
+
+def test_revoked_key_is_signed_out_everywhere(service: Service, browser: Browser) -> None:
+    info, token = create_key(service.resources.database, scope=Scope.ADMIN)
+    browser.sign_in(token)
+    assert browser.http.get("/admin").status_code == 200
+    revoke_key(service.resources.database, info.id)
+    assert browser.visit("/admin").status_code == 401
+
+
+def test_signing_out_ends_the_session(service: Service, browser: Browser) -> None:
+    browser.sign_in(make_key(service, Scope.ADMIN))
+    former = browser.http.cookies["folio_session"]
+    assert "signed out" in text_of(browser.send("/admin/sign-out"))
+    with httpx.Client(base_url=service.url, cookies={"folio_session": former}) as other:
+        assert other.get("/admin").status_code == 303
+
+
+def test_one_time_link_signs_in_once(service: Service, browser: Browser) -> None:
+    link = service.app.state.sessions.invite()
+    assert "Collections" in text_of(browser.visit(f"/admin/sign-in?link={link}"))
+    with httpx.Client(base_url=service.url) as other:
+        assert "used already" in text_of(Browser(other).visit(f"/admin/sign-in?link={link}"))
+
+
+def test_earlier_version_is_compared_and_made_the_newest(
+    service: Service, browser: Browser
+) -> None:
+    browser.sign_in(make_key(service, Scope.ADMIN))
+    page = text_of(browser.visit(f"{ARTICLE}?compare=1"))
+    assert "-Tea." in page
+    assert "+Tea with milk." in page
+    answer = browser.send("/admin/collections/own/rollback", id="a", version="1")
+    assert answer.status_code == 200
+    assert "Version 1 is read once more" in text_of(answer)
+
+
+def test_collection_is_made_and_erased_only_by_its_typed_name(
+    service: Service, browser: Browser
+) -> None:
+    browser.sign_in(make_key(service, Scope.ADMIN))
+    assert browser.send("/admin/collections", name="brief").status_code == 200
+    wrong = browser.send("/admin/collections/brief/delete", confirm="brie")
+    assert (wrong.status_code, "type brief" in text_of(wrong)) == (422, True)
+    assert "brief was erased" in text_of(
+        browser.send("/admin/collections/brief/delete", confirm="brief")
+    )
+
+
+def test_new_key_is_shown_once_and_works(service: Service, browser: Browser) -> None:
+    browser.sign_in(make_key(service, Scope.ADMIN))
+    page = browser.send("/admin/keys", name="bot", scope="read", collection="own", days="3")
+    token = page.text.partition('id="new-key">')[2].partition("<")[0]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert httpx.get(f"{service.url}/v1/collections/own", headers=headers).is_success
+    assert token not in browser.visit("/admin/operations").text
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_text_is_only_text(service: Service, browser: Browser, hostile: str) -> None:
+    """As title, id, attribute, text and question: no tag, attribute or template of it is left."""
+    key = make_key(service, Scope.ADMIN)
+    document_id = hostile[:60]
+    body = {"title": hostile, "text": f"{hostile} tea.", "attributes": {"note": hostile}}
+    put = httpx.post(
+        f"{service.url}/v1/collections/own/documents",
+        json={"documents": [{"id": document_id, **body}]},
+        params={"wait": "30"},
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=60,
+    )
+    assert put.is_success, put.text
+    browser.sign_in(key)
+    search = httpx.URL("/admin/collections/own/search", params={"q": hostile, "why": document_id})
+    article = httpx.URL("/admin/collections/own/articles/").copy_with(
+        raw_path=b"/admin/collections/own/articles/"
+        + httpx.QueryParams({"": document_id}).__str__()[1:].replace("+", "%20").encode()
+    )
+    for path in ("/admin/collections/own", str(search), str(article)):
+        answer = browser.visit(path)
+        assert answer.status_code == 200, path
+        assert "54439" not in answer.text
+        for tag in ("<script>", "<svg", "<img", "<iframe", "<base", "<style", "<math", "<b>bold"):
+            assert tag not in answer.text, (path, tag)
+        assert answer.text.count("<script") == 1
+        assert "<form action=//" not in answer.text
+        assert 'onmouseover="' not in answer.text

@@ -1,0 +1,170 @@
+"""The pages in a real Chromium: uploads by drag and drop, what fails, search, roll back, sign out.
+
+With AXE naming axe-core's axe.min.js every page is held to WCAG 2.1 AA as well (`make browser`).
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.config import Settings
+from app.domain import Scope
+from app.services.access.keys import create_key
+from tests.api.service import Service, open_service
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or DRIVER is None, reason="Debian's chromium and chromium-driver are missing"
+)
+
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--window-size=1280,1000",
+)
+WAIT_S = 60
+PAGES = ("", "/quality", "/operations", "/collections/help", "/collections/help/questions")
+
+# What a browser does when somebody drops files: the names and texts of two of them.
+DROP = """
+const data = new DataTransfer();
+for (const [name, text] of arguments[0]) data.items.add(new File([text], name));
+const event = new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
+document.getElementById("drop").dispatchEvent(event);
+"""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[Service]:
+    settings = Settings(data=tmp_path_factory.mktemp("browser"), model=str(jina_v3))
+    with open_service(settings, requires_keys=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser that fails the test when a page wrote an error to its console."""
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service as Driver
+
+    options = Options()
+    options.binary_location = CHROMIUM or ""
+    for argument in ARGUMENTS:
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Driver(DRIVER))
+    driver.implicitly_wait(10)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def wait_for(driver: Any, selector: str, text: str) -> str:
+    """Return what an element says once `text` is in it."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    def read(_: Any) -> str | None:
+        said = driver.find_element(By.CSS_SELECTOR, selector).text
+        return said if text in said else None
+
+    return str(WebDriverWait(driver, WAIT_S).until(read, f"{selector} never says {text}"))
+
+
+def click(driver: Any, xpath: str) -> None:
+    from selenium.webdriver.common.by import By
+
+    driver.find_element(By.XPATH, xpath).click()
+
+
+def fill(driver: Any, **values: str) -> None:
+    from selenium.webdriver.common.by import By
+
+    for name, value in values.items():
+        field = driver.find_element(By.ID, name)
+        field.clear()
+        field.send_keys(value)
+
+
+def console_errors(driver: Any) -> list[str]:
+    return [entry["message"] for entry in driver.get_log("browser")]
+
+
+def test_admin_goes_from_nothing_to_a_found_article_and_back(
+    service: Service, chromium: Any
+) -> None:
+    """Sign in, make a collection, drop files, search, explain, roll back, erase, sign out."""
+    _, key = create_key(service.resources.database, scope=Scope.ADMIN)
+    chromium.get(f"{service.url}/admin")
+    fill(chromium, key=key)
+    click(chromium, "//main//button")
+    fill(chromium, name="help", description="For customers")
+    click(chromium, "//button[.='Create']")
+    wait_for(chromium, "h1", "help")
+
+    files = [["milk.md", "# Milk\n\nSteam the milk."], ["broken.pdf", "%PDF-1.7 and no more"]]
+    chromium.execute_script(DROP, files)
+    wait_for(chromium, "#upload-state", "2 files: 1 ready, 1 failed, 0 to go")
+    assert "broken.pdf" in wait_for(chromium, "#upload-files", "(unreadable_pdf)")
+
+    chromium.execute_script(DROP, [["milk.md", "# Milk\n\nSteam the milk twice."]])
+    wait_for(chromium, "#upload-state", "3 files: 2 ready")
+    chromium.get(f"{service.url}/admin/collections/help/search")
+    fill(chromium, q="steam the milk", why="milk.md")
+    click(chromium, "//button[.='Ask']")
+    assert "twice" in wait_for(chromium, "article.hit", "Milk")
+    wait_for(chromium, "main", "it ranks 1 of 1")
+
+    chromium.get(f"{service.url}/admin/collections/help/articles/milk.md")
+    click(chromium, "//button[.='Roll back to 1']")
+    wait_for(chromium, ".notice", "Version 1 is read once more")
+    assert console_errors(chromium) == []
+
+    check_accessibility(service, chromium)
+    click(chromium, "//button[.='Sign out']")
+    wait_for(chromium, ".notice", "signed out")
+    chromium.get(f"{service.url}/admin/collections/help")
+    wait_for(chromium, "h1", "Sign in")
+    assert console_errors(chromium) == []
+
+
+def test_dropped_folder_of_many_files_arrives_whole(service: Service, chromium: Any) -> None:
+    _, key = create_key(service.resources.database, scope=Scope.ADMIN)
+    chromium.delete_all_cookies()
+    chromium.get(f"{service.url}/admin/sign-in")
+    fill(chromium, key=key)
+    click(chromium, "//main//button")
+    fill(chromium, name="many")
+    click(chromium, "//button[.='Create']")
+    count = int(os.environ.get("DROPPED", "60"))
+    chromium.execute_script(DROP, [[f"{n}.txt", f"Tea number {n}."] for n in range(count)])
+    wait_for(chromium, "#upload-state", f"{count} files: {count} ready, 0 failed, 0 to go")
+    assert console_errors(chromium) == []
+
+
+def check_accessibility(service: Service, driver: Any) -> None:
+    """Hold every page to WCAG 2.1 AA with axe-core, where AXE names it."""
+    if "AXE" not in os.environ:
+        return
+    axe = Path(os.environ["AXE"]).read_text(encoding="utf-8")
+    run = "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}).then(arguments[0])"
+    paths = [*PAGES, "/collections/help/articles/milk.md", "/collections/help/search?q=milk"]
+    for scheme in ("light", "dark"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        for path in paths:
+            driver.get(f"{service.url}/admin{path}")
+            driver.execute_script(axe)
+            found = driver.execute_async_script(run)["violations"]
+            assert [(v["id"], v["nodes"][0]["html"]) for v in found] == [], (scheme, path)
