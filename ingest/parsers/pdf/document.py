@@ -9,12 +9,12 @@ from pypdf import PdfReader
 from app.domain import Article, Heading, PageStart
 from app.errors import UnreadableDocument
 from ingest.parsers.ocr import read_scans
+from ingest.parsers.pdf.attachments import Attachments, read_attachments
 from ingest.parsers.pdf.blocks import find_blocks
 from ingest.parsers.pdf.fallback import reread_page
 from ingest.parsers.pdf.headings import mark_headings
-from ingest.parsers.pdf.hyphens import Hyphens
 from ingest.parsers.pdf.pages import Page, read_page
-from ingest.parsers.pdf.paragraphs import Block, is_item, write_paragraph
+from ingest.parsers.pdf.paragraphs import Block
 from ingest.parsers.pdf.running import drop_running_rows
 from ingest.parsers.pdf.structure import (
     StreamGuard,
@@ -23,8 +23,9 @@ from ingest.parsers.pdf.structure import (
     read_title,
     walk_outline,
 )
+from ingest.parsers.pdf.writing import find_headings, write_pages
 
-_CLOSE = 2.2
+_LONGEST_TITLE = 120
 
 
 def parse_pdf(data: bytes, charset: str = "") -> Article:
@@ -48,28 +49,31 @@ def _parse(reader: PdfReader, data: bytes) -> Article:
     guard = StreamGuard()
     for sheet in reader.pages:
         guard.check(sheet)
-    document = pypdfium2.PdfDocument(data)
-    try:
-        pages = [
-            reread_page(read_page(page), reader.pages[number], foreign=guard.foreign)
-            for number, page in enumerate(_each(document))
-        ]
-    finally:
-        document.close()
+    pages = _read_pages(reader, data, foreign=guard.foreign)
     dropped = drop_running_rows(pages)
     blocks = [find_blocks(page.regions) for page in pages]
-    mark_headings(blocks)
-    hyphens = Hyphens(line.text for page in blocks for block in page for line in block.lines)
-    texts = [_write_page(page, hyphens) for page in blocks]
+    mark_headings(blocks, [page.levels for page in pages])
+    texts = write_pages(blocks, [page.notes for page in pages])
     warnings = _warn(pages, dropped)
-    if not any(texts):
-        read = read_scans(data, [not text for text in texts])
+    attached = read_attachments(reader)
+    warnings += attached.warnings
+    if not all(texts) and (read := read_scans(data, [not text for text in texts])):
         texts = [text or read.get(number, "") for number, text in enumerate(texts)]
-        warnings += (f"{len(read)} pages were read by OCR, which makes mistakes",) if read else ()
-    if not any(texts):
+        warnings += (f"{len(read)} pages were read by OCR, which makes mistakes",)
+    if not any(texts) and not attached.texts:
         raise UnreadableDocument(
             f"none of the {len(texts)} pages holds text: a scan needs OCR first", code="no_text"
         )
+    return _make_article(reader, texts, blocks, attached, warnings)
+
+
+def _make_article(
+    reader: PdfReader,
+    texts: list[str],
+    blocks: Sequence[Sequence[Block]],
+    attached: Attachments,
+    warnings: tuple[str, ...],
+) -> Article:
     starts: list[PageStart] = []
     offset = 0
     for number, text in enumerate(texts, start=1):
@@ -79,9 +83,14 @@ def _parse(reader: PdfReader, data: bytes) -> Article:
     if empty:
         warnings += (f"{empty} of {len(texts)} pages hold no text",)
     text = "\n\n".join(texts)
-    headings = _find_headings(reader, text, starts, blocks)
-    first = next(filter(None, texts)).partition("\n")[0].strip()
+    headings = find_headings(walk_outline(reader), text, starts, blocks)
+    first = next(filter(None, [*texts, *attached.texts])).partition("\n")[0].strip()
+    if len(first) > _LONGEST_TITLE:
+        first = ""
     title = read_title(reader) or (headings[0].text if headings else first)
+    for name, words in zip(attached.names, attached.texts, strict=True):
+        headings.append(Heading(len(text) + len("\n\n"), 1, name))
+        text += f"\n\n{name}\n\n{words}"
     return Article(
         text,
         title=title,
@@ -90,6 +99,20 @@ def _parse(reader: PdfReader, data: bytes) -> Article:
         pages_with_text=len(texts) - empty,
         warnings=warnings,
     )
+
+
+def _read_pages(reader: PdfReader, data: bytes, *, foreign: bool) -> list[Page]:
+    tagged = "/StructTreeRoot" in reader.root_object
+    document = pypdfium2.PdfDocument(data)
+    try:
+        pages = []
+        for number, page in enumerate(_each(document)):
+            sheet = reader.pages[number]
+            read = read_page(page, sheet, tagged=tagged)
+            pages.append(reread_page(read, sheet, foreign=foreign))
+        return pages
+    finally:
+        document.close()
 
 
 def _each(document: Any) -> Any:
@@ -101,62 +124,17 @@ def _each(document: Any) -> Any:
             page.close()
 
 
-def _write_page(blocks: Sequence[Block], hyphens: Hyphens) -> str:
-    text = ""
-    last: Block | None = None
-    for block in blocks:
-        if not block.table:
-            if block.level:
-                block.text = " ".join(line.text for line in block.lines)
-            else:
-                block.text = write_paragraph(block.lines, hyphens)
-        block.text = block.text.replace("\ufffe", "-").strip()
-        if text and block.text:
-            text += "\n" if last is not None and _is_list(last, block) else "\n\n"
-        last = block
-        block.start = len(text)
-        text += block.text
-    return text
-
-
-def _is_list(above: Block, block: Block) -> bool:
-    """Say whether two blocks are items that follow each other closely."""
-    return is_item(above) and is_item(block) and block.gap <= _CLOSE
-
-
 def _warn(pages: Sequence[Page], dropped: int) -> tuple[str, ...]:
     counted = [
         (dropped, "{} repeats of running headers and footers were left out"),
         (sum(page.lost for page in pages), "{} characters have no known meaning in their font"),
         (sum(page.hidden for page in pages), "{} words that are not shown were left out"),
         (sum(page.outside for page in pages), "{} words outside their page were left out"),
+        (sum(page.values for page in pages), "{} values of form fields are in brackets"),
+        (sum(len(page.notes) for page in pages), "{} notes and texts of pictures are in brackets"),
+        (
+            sum(page.partly_scanned for page in pages),
+            "{} pages are pictures in part, and only their text was read",
+        ),
     ]
     return tuple(words.format(count) for count, words in counted if count)
-
-
-def _find_headings(
-    reader: PdfReader, text: str, pages: Sequence[PageStart], blocks: Sequence[Sequence[Block]]
-) -> list[Heading]:
-    """Return the headings by their place: the outline's entries, and what typography shows."""
-    found = [
-        Heading(pages[number].start + block.start, block.level, block.text)
-        for number, page in enumerate(blocks)
-        for block in page
-        if block.level and block.text
-    ]
-    marked = {heading.start: heading for heading in found}
-    for level, number, words in walk_outline(reader):
-        start = pages[number].start
-        end = pages[number + 1].start if number + 1 < len(pages) else len(text)
-        at = _find_line(text, start, end, words)
-        marked[at] = Heading(at, level, words)
-    return [marked[start] for start in sorted(marked)]
-
-
-def _find_line(text: str, start: int, end: int, words: str) -> int:
-    offset = start
-    for line in text[start:end].splitlines(keepends=True):
-        if " ".join(line.split()).casefold() == words.casefold():
-            return offset
-        offset += len(line)
-    return start

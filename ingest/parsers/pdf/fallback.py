@@ -32,7 +32,9 @@ def reread_page(page: Page, sheet: PageObject, *, foreign: bool) -> Page:
     letters = len(re.sub(r"\s", "", text))
     unmapped = len(NO_CHARACTER.findall(text))
     if page.right_to_left or letters - unmapped > _MORE * (page.letters - page.lost):
-        return _make_page(text, letters, unmapped)
+        reread = _make_page(text, letters, unmapped)
+        reread.notes = page.notes
+        return reread
     return page
 
 

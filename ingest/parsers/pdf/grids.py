@@ -16,6 +16,7 @@ _MOST_POINTS = 400
 _THIN = 2.5
 _LEAST = 6.0
 _NEAR = 3.0
+_LARGE_PICTURE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,19 @@ def _find_strokes(page: Any, frame: Frame, turn: int) -> list[Box]:
             continue
         boxes += _trace(drawn, points, matrix) if points > 5 else [_bound(drawn, matrix)]
     return [_turn(box, frame, turn) for box in boxes]
+
+
+def has_large_picture(page: Any, frame: Frame) -> bool:
+    """Say whether a picture covers a good part of the page."""
+    handle = engine.address_of(page.raw)
+    width, height = frame.size
+    for index in range(min(engine.count_objects(handle), _MOST_PATHS)):
+        drawn = engine.page_object(handle, index)
+        if engine.object_type(drawn) == engine.IMAGE:
+            x0, y0, x1, y1 = _bound(drawn, None)
+            if (x1 - x0) * (y1 - y0) >= _LARGE_PICTURE * width * height:
+                return True
+    return False
 
 
 def _walk(page: int) -> Iterator[tuple[int, engine.Matrix | None]]:

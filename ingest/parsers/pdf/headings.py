@@ -43,9 +43,14 @@ def find_body(blocks: Iterable[Block]) -> Style:
     return letters.most_common(1)[0][0] if letters else Style(20, bold=False)
 
 
-def mark_headings(pages: Sequence[Sequence[Block]]) -> None:
-    """Set the level of the blocks that typography makes headings."""
+def mark_headings(pages: Sequence[Sequence[Block]], levels: Sequence[dict[int, int]]) -> None:
+    """Set the level of the blocks that the file's tags make headings, or else typography.
+
+    `levels` are those of each page's marked contents.
+    """
     blocks = [block for page in pages for block in page]
+    if any(levels) and _mark_tagged(pages, levels):
+        return
     body = find_body(block for block in blocks if not block.table)
     total = sum(len(line.text) for block in blocks for line in block.lines) or 1
     candidates: list[Block] = []
@@ -61,6 +66,23 @@ def mark_headings(pages: Sequence[Sequence[Block]]) -> None:
     repeated = Counter(b.lines[0].text for b in chosen)
     chosen = [b for b in chosen if repeated[b.lines[0].text] <= 3]
     _set_levels(chosen)
+
+
+def _mark_tagged(pages: Sequence[Sequence[Block]], levels: Sequence[dict[int, int]]) -> bool:
+    """Set the level of tagged headings; says whether there was one."""
+    marked = False
+    for page, known in zip(pages, levels, strict=True):
+        for block in page:
+            words = [word for line in block.lines for word in line.words]
+            tagged = [known[word.tag] for word in words if word.tag in known]
+            if not block.table and len(tagged) > 0.6 * len(words) and _is_short(block):
+                block.level = tagged[0]
+                marked = True
+    return marked
+
+
+def _is_short(block: Block) -> bool:
+    return sum(len(line.text) for line in block.lines) <= 2 * _LONGEST
 
 
 def _stands_out(block: Block, following: Block | None, body: Style) -> bool:

@@ -5,11 +5,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.parsers.pdf.grids import find_grids
+from pypdf import PageObject
+
+from ingest.parsers.pdf.annotations import add_targets, align_values, read_annotations
+from ingest.parsers.pdf.grids import find_grids, has_large_picture
 from ingest.parsers.pdf.lines import Line, find_segments, join_runs
 from ingest.parsers.pdf.regions import Region, find_regions
 from ingest.parsers.pdf.tables import read_grid
-from ingest.parsers.pdf.words import SKEWED, PageText, Word, frame_page
+from ingest.parsers.pdf.tags import read_tags
+from ingest.parsers.pdf.words import SKEWED, Frame, PageText, Word, frame_page
 
 # Symbol, Wingdings and Zapf Dingbats put their signs where Unicode has none.
 _SIGNS = {
@@ -24,6 +28,8 @@ _LIGATURES = {
 }  # fmt: skip
 _MENDED = {**_SIGNS, **_LIGATURES, 0x00AD: "\ufffe", 0x00A0: " "}
 NO_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd\uffff]")
+# A page with fewer letters and a large picture may be half a scan.
+_FULL_PAGE = 1500
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 
@@ -38,18 +44,45 @@ class Page:
     hidden: int = 0
     outside: int = 0
     right_to_left: bool = False
+    levels: dict[int, int] = field(default_factory=dict)
+    """Levels of the headings among its marked contents."""
+    notes: list[str] = field(default_factory=list)
+    """What stands over the page: notes, and what pictures show."""
+    values: int = 0
+    """Values of form fields among its words."""
+    partly_scanned: bool = False
 
 
-def read_page(page: Any) -> Page:
-    """Return the page of pypdfium2 as regions in reading order."""
+def read_page(page: Any, sheet: PageObject, *, tagged: bool) -> Page:
+    """Return a page, which pypdfium2 and pypdf have opened, as regions in reading order."""
     frame = frame_page(page)
+    read = Page()
+    words = _read_words(page, sheet, frame, read)
+    if tagged:
+        tags = read_tags(page)
+        read.levels = tags.levels
+        read.notes += [f"[Image: {shown}]" for shown in tags.pictures]
+    read.partly_scanned = 0 < read.letters < _FULL_PAGE and has_large_picture(page, frame)
+    _find_page_regions(page, frame, words, read)
+    return read
+
+
+def _read_words(page: Any, sheet: PageObject, frame: Frame, read: Page) -> list[Word]:
     textpage = page.get_textpage()
     try:
         words = join_runs(PageText(textpage, frame).words())
     finally:
         textpage.close()
-    read = Page()
     words = _choose_words(words, frame.size, read)
+    annotations = read_annotations(sheet, frame)
+    add_targets(words, annotations.links)
+    read.notes += annotations.notes
+    read.values = len(annotations.values)
+    align_values(annotations.values, words)
+    return words + annotations.values
+
+
+def _find_page_regions(page: Any, frame: Frame, words: list[Word], read: Page) -> None:
     turns = Counter(word.turn for word in words)
     order = sorted(turns, key=lambda turn: (-turns[turn], turn))
     tables = 0
@@ -64,17 +97,16 @@ def read_page(page: Any) -> Page:
             rows += found
             tables += 1
         read.regions += find_regions(find_segments(turned) + rows)
-    return read
 
 
 def _choose_words(words: list[Word], size: tuple[float, float], read: Page) -> list[Word]:
     """Return the words that a reader sees, mended, and count the others."""
-    shown = sum(len(word.text) for word in words if not word.hidden)
+    shown = sum(len(word.text) * (1 if not word.hidden else -1) for word in words)
     chosen: list[Word] = []
     rtl = 0
     for word in words:
         # A scan's words lie unseen over its picture; beside visible ones they are something else.
-        if word.hidden and shown > 100:
+        if word.hidden and shown > 0:
             read.hidden += 1
             continue
         if _is_outside(word, size):

@@ -1,0 +1,63 @@
+"""What the tags of a page say: which marked content is a heading, and what pictures show."""
+
+import ctypes
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pypdfium2.raw as raw
+
+_HEADING = re.compile(r"H([1-6]?)$")
+_DEEPEST = 60
+_MOST_ELEMENTS = 20_000
+
+
+@dataclass(slots=True)
+class Tags:
+    """Levels of headings by marked content, and the alternative texts of pictures."""
+
+    levels: dict[int, int] = field(default_factory=dict)
+    pictures: list[str] = field(default_factory=list)
+    left: int = _MOST_ELEMENTS
+
+
+def read_tags(page: Any) -> Tags:
+    """Return the tags of a page of pypdfium2; none where the file has none."""
+    tags = Tags()
+    tree = raw.FPDF_StructTree_GetForPage(page.raw)
+    if tree:
+        try:
+            for index in range(raw.FPDF_StructTree_CountChildren(tree)):
+                _read(raw.FPDF_StructTree_GetChildAtIndex(tree, index), 0, 0, tags)
+        finally:
+            raw.FPDF_StructTree_Close(tree)
+    return tags
+
+
+def _read(element: Any, level: int, depth: int, tags: Tags) -> None:
+    tags.left -= 1
+    if not element or depth > _DEEPEST or tags.left < 0:
+        return
+    kind = _text(raw.FPDF_StructElement_GetType, element)
+    if match := _HEADING.match(kind):
+        level = int(match[1] or 1)
+    elif kind == "Title":
+        level = 1
+    if kind == "Figure" and (shown := _text(raw.FPDF_StructElement_GetAltText, element)):
+        tags.pictures.append(shown)
+    for index in range(max(0, raw.FPDF_StructElement_CountChildren(element))):
+        child = raw.FPDF_StructElement_GetChildAtIndex(element, index)
+        if child:
+            _read(child, level, depth + 1, tags)
+        elif level:
+            tags.levels[raw.FPDF_StructElement_GetChildMarkedContentID(element, index)] = level
+
+
+def _text(function: Callable[..., int], element: Any) -> str:
+    size = function(element, None, 0)
+    if size <= 2:
+        return ""
+    buffer = ctypes.create_string_buffer(size)
+    function(element, buffer, size)
+    return " ".join(buffer.raw[: size - 2].decode("utf-16-le", "replace").split())
