@@ -1,11 +1,15 @@
 """PDF as a reader sees it: lines, columns, tables, headings, and values that keep their meaning."""
 
+import io
 import re
 from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from pypdf import PdfWriter
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from app.domain import Article
@@ -191,3 +195,56 @@ def test_no_word_is_lost_wherever_it_stands(
 
     text = parse(draw_pdf(draw)).text
     assert Counter(re.findall(r"w\d{3}w", text)) == Counter(f"w{n:03}w" for n in range(len(places)))
+
+
+def test_link_keeps_its_target_unless_its_words_are_the_target() -> None:
+    def draw(canvas: Canvas) -> None:
+        write(canvas, 60, 700, "Driver download, and docs.example.com")
+        canvas.linkURL("https://dl.example.com/driver-44.exe", (60, 696, 132, 710))
+        canvas.linkURL("https://docs.example.com/", (155, 696, 240, 710))
+
+    text = parse(draw_pdf(draw)).text
+    assert "download,](https://dl.example.com/driver-44.exe)" in text
+    assert text.count("docs.example.com") == 1
+
+
+def test_values_of_a_form_stand_beside_their_labels_and_are_marked() -> None:
+    def draw(canvas: Canvas) -> None:
+        write(canvas, 60, 700, "Serial number:")
+        canvas.acroForm.textfield(value="SN-77120", x=130, y=694, width=120, height=18)
+        write(canvas, 60, 670, "Express:")
+        canvas.acroForm.checkbox(checked=True, x=130, y=666, size=14)
+
+    article = parse(draw_pdf(draw))
+    assert re.search(r"Serial number: +\[SN-77120\]", article.text)
+    assert re.search(r"Express: +\[x\]", article.text)
+    assert "2 values of form fields are in brackets" in article.warnings
+
+
+def test_note_is_read_and_marked_even_where_the_page_has_nothing_else() -> None:
+    def draw(canvas: Canvas) -> None:
+        words = "The lock code is four nine one."
+        canvas.freeTextAnnotation(words, "/Helv 10 Tf", Rect=(72, 600, 300, 640))
+
+    assert parse(draw_pdf(draw)).text == "[Note: The lock code is four nine one.]"
+
+
+def test_embedded_text_is_read_after_the_pages_and_an_unknown_file_is_named() -> None:
+    writer = PdfWriter(io.BytesIO(make_pdf([["The manual"]])))
+    writer.add_attachment("codes.csv", b"code,meaning\nE7,pump blocked\n")
+    writer.add_attachment("logo.bin", b"\x00\x01\x02")
+    file = io.BytesIO()
+    writer.write(file)
+    article = parse(file.getvalue())
+    assert "pump blocked" in article.text[article.text.index("codes.csv") :]
+    assert "embedded files not read: logo.bin" in article.warnings
+
+
+def test_page_that_is_a_picture_in_part_is_read_and_says_so() -> None:
+    def draw(canvas: Canvas) -> None:
+        write(canvas, 60, 760, "Only this line is text.")
+        canvas.drawImage(ImageReader(Image.new("L", (40, 40), 128)), 60, 60, 480, 660)
+
+    article = parse(draw_pdf(draw))
+    assert article.text == "Only this line is text."
+    assert article.warnings == ("1 pages are pictures in part, and only their text was read",)

@@ -12,6 +12,7 @@ from ingest.parsers.pdf.regions import Region
 _LEAST_LETTERS = 20
 _LOST_SHARE = 0.15
 _MORE = 1.2
+_GLYPH_NAME = re.compile(r"/(?:g|G|C|c|cid|glyph|uni|index)\d+")
 _SIZE, _LEADING = 10.0, 12.0
 
 
@@ -29,8 +30,12 @@ def reread_page(page: Page, sheet: PageObject, *, foreign: bool) -> Page:
     # Too many operators for pypdf; PDFium has read them.
     except LimitReachedError:
         return page
-    letters = len(re.sub(r"\s", "", text))
+    # What pypdf cannot map it writes as the name of the glyph.
+    names = _GLYPH_NAME.findall(text)
+    letters = len(re.sub(r"\s", "", text)) - sum(map(len, names))
     unmapped = len(NO_CHARACTER.findall(text))
+    if len(names) > _LOST_SHARE * letters:
+        return page
     if page.right_to_left or letters - unmapped > _MORE * (page.letters - page.lost):
         reread = _make_page(text, letters, unmapped)
         reread.notes = page.notes

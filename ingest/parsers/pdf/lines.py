@@ -36,6 +36,7 @@ class Line:
     cells: tuple[str, ...] = ()
     table: int = -1
     text: str = field(default="", init=False)
+    _weight: float = field(default=-1.0, init=False)
 
     def __post_init__(self) -> None:
         if self.words:
@@ -61,9 +62,11 @@ class Line:
     @property
     def weight(self) -> float:
         """Return which share of the letters is bold."""
-        letters = sum(len(word.text) for word in self.words)
-        bold = sum(len(word.text) for word in self.words if word.font.bold)
-        return bold / letters if letters else 0.0
+        if self._weight < 0:
+            letters = sum(len(word.text) for word in self.words)
+            bold = sum(len(word.text) for word in self.words if word.font.bold)
+            self._weight = bold / letters if letters else 0.0
+        return self._weight
 
     @property
     def bold(self) -> bool:

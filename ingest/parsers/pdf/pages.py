@@ -30,6 +30,8 @@ _MENDED = {**_SIGNS, **_LIGATURES, 0x00AD: "\ufffe", 0x00A0: " "}
 NO_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd\uffff]")
 # A page with fewer letters and a large picture may be half a scan.
 _FULL_PAGE = 1500
+# A word is drawn twice at once, or in a second pass over the page.
+_MOST_ALIKE = 50
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 
@@ -112,6 +114,10 @@ def _choose_words(words: list[Word], size: tuple[float, float], read: Page) -> l
         if _is_outside(word, size):
             read.outside += 1
             continue
+        if word.text.isascii() and word.text.isprintable():
+            read.letters += len(word.text)
+            chosen.append(word)
+            continue
         text = word.text.translate(_MENDED)
         found = NO_CHARACTER.findall(text)
         read.letters += len(text)
@@ -133,15 +139,18 @@ def _is_outside(word: Word, size: tuple[float, float]) -> bool:
 
 def _drop_doubles(words: list[Word]) -> list[Word]:
     """Return the words without those that are drawn again in the same place, as shadows are."""
-    seen: set[tuple[str, int, int, int]] = set()
+    places: dict[str, list[Word]] = {}
     kept = []
     for word in words:
-        step = max(0.5, 0.1 * word.size)
-        x, y = int(word.x0 / step), int(word.y / step)
+        near = max(0.5, 0.15 * word.size)
+        others = places.setdefault(word.text, [])
         if len(word.text) > 1 and any(
-            (word.text, word.turn, x + dx, y + dy) in seen for dx in (-1, 0, 1) for dy in (-1, 0, 1)
+            abs(word.x0 - other.x0) <= near
+            and abs(word.y - other.y) <= near
+            and word.turn == other.turn
+            for other in others[-_MOST_ALIKE:]
         ):
             continue
-        seen.add((word.text, word.turn, x, y))
+        others.append(word)
         kept.append(word)
     return kept

@@ -78,17 +78,18 @@ def is_item(block: Block) -> bool:
 
 
 def write_paragraph(lines: Sequence[Line], hyphens: Hyphens) -> str:
-    """Return the lines as text: full lines of prose are joined, short ones stay lines."""
+    """Return the lines as text: full lines of prose are joined, short ones stay lines.
+
+    So do lines of ideographs, which no space may part.
+    """
     right = max(line.x1 for line in lines)
-    # Ideographs are as wide as two letters.
-    letters = max(len(line.text) + len(_UNSPACED.findall(line.text)) for line in lines)
+    letters = max(len(line.text) for line in lines)
     text = lines[0].text
     for above, line in pairwise(lines):
         if (joined := hyphens.join(text, line.text)) is not None:
             text = joined
         elif letters >= _JOINED_LETTERS and _is_full(above, line, right):
-            unspaced = _UNSPACED.match(text[-1:]) and _UNSPACED.match(line.text)
-            text += line.text if unspaced else f" {line.text}"
+            text += " " + line.text
         else:
             text += "\n" + line.text
     return text
@@ -96,6 +97,8 @@ def write_paragraph(lines: Sequence[Line], hyphens: Hyphens) -> str:
 
 def _is_full(line: Line, following: Line, right: float) -> bool:
     """Say whether the next line's first word had no room at the end of the line."""
+    if _UNSPACED.match(line.text[-1:]) or _UNSPACED.match(following.text):
+        return False
     word = following.text.partition(" ")[0]
     width = (following.x1 - following.x0) * len(word) / max(1, len(following.text))
     return line.x1 + width + 0.2 * line.size >= right - 0.5 * line.size

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from ingest.parsers.pdf.grids import Grid
 from ingest.parsers.pdf.lines import Line, find_rows, find_segments
@@ -34,11 +34,12 @@ def read_grid(grid: Grid, words: Sequence[Word], number: int) -> tuple[list[Line
     columns = {column for _, column in inside}
     if len(columns) < 2 or len(inside) < 3 or not _is_filled(grid, inside):
         return [], list(words)
-    if any(_is_layout(cell) for cell in inside.values()):
+    cells = {place: find_rows(find_segments(cell)) for place, cell in inside.items()}
+    if any(map(_is_layout, cells.values())):
         return [], list(words)
     rows: list[Line] = []
-    for _, group in groupby(sorted(inside.items()), key=lambda item: item[0][0]):
-        rows += _write_row(grid, {place[1]: cell for place, cell in group}, number)
+    for _, group in groupby(sorted(cells), key=lambda place: place[0]):
+        rows += _write_row(grid, {place[1]: cells[place] for place in group}, number)
     return rows, outside
 
 
@@ -57,15 +58,13 @@ def _is_filled(grid: Grid, inside: dict[tuple[int, int], list[Word]]) -> bool:
     return longest <= _LONGEST_CELL and (len(inside) >= _LEAST_FILLED * cells or len(inside) >= 12)
 
 
-def _is_layout(cell: Sequence[Word]) -> bool:
+def _is_layout(rows: Sequence[Row]) -> bool:
     """Say whether a cell is a box around rows of its own."""
-    rows = find_rows(find_segments(cell))
     return len(rows) >= 3 and sum(len(row) >= 2 for row in rows) >= 0.4 * len(rows)
 
 
-def _write_row(grid: Grid, cells: dict[int, list[Word]], number: int) -> list[Line]:
+def _write_row(grid: Grid, rows: dict[int, list[Row]], number: int) -> list[Line]:
     """Return a row as one line, or as several where rules part only columns."""
-    rows = {column: find_rows(find_segments(words)) for column, words in cells.items()}
     if not _has_rows(rows):
         return [_make_row(grid, rows, number)]
     parts = _split_rows(rows)
@@ -94,10 +93,11 @@ def _split_rows(rows: dict[int, list[Row]]) -> list[dict[int, list[Row]]]:
     """Return a band as its rows; a column of one entry names them all, in the first of them."""
     most = max(map(len, rows.values()))
     ruling = next(found for found in rows.values() if len(found) == most)
+    halfway = [(above[0].y + row[0].y) / 2 for above, row in pairwise(ruling)]
     parts: list[dict[int, list[Row]]] = [{} for _ in range(most)]
     for column, found in rows.items():
         for row in found:
-            near = min(range(most), key=lambda at: abs(ruling[at][0].y - row[0].y))
+            near = bisect_right(halfway, row[0].y)
             parts[0 if len(found) == 1 else near].setdefault(column, []).append(row)
     return parts
 

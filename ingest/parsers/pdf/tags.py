@@ -11,6 +11,7 @@ import pypdfium2.raw as raw
 _HEADING = re.compile(r"H([1-6]?)$")
 _DEEPEST = 60
 _MOST_ELEMENTS = 20_000
+_BUFFER = ctypes.create_string_buffer(512)
 
 
 @dataclass(slots=True)
@@ -55,9 +56,11 @@ def _read(element: Any, level: int, depth: int, tags: Tags) -> None:
 
 
 def _text(function: Callable[..., int], element: Any) -> str:
-    size = function(element, None, 0)
+    buffer = _BUFFER
+    size = function(element, buffer, len(buffer))
+    if size > len(buffer):
+        buffer = ctypes.create_string_buffer(size)
+        size = function(element, buffer, size)
     if size <= 2:
         return ""
-    buffer = ctypes.create_string_buffer(size)
-    function(element, buffer, size)
     return " ".join(buffer.raw[: size - 2].decode("utf-16-le", "replace").split())

@@ -70,18 +70,18 @@ class Frame:
 
     def place(self, x: float, y: float, turn: int = 0) -> tuple[float, float]:
         """Return a point, counted from the top left of the page as turned text sees it."""
-        width, height = self.right - self.left, self.top - self.bottom
         right, down = x - self.left, self.top - y
         # Skewed text is placed as level text is.
         quarter = (turn + self.rotation) % 4
+        if quarter == 0:
+            return right, down
+        width, height = self.right - self.left, self.top - self.bottom
         # Turned by a quarter against the clock, text runs upwards and its lines go to the right.
         if quarter == 1:
             return height - down, right
         if quarter == 2:
             return width - right, height - down
-        if quarter == 3:
-            return down, width - right
-        return right, down
+        return down, width - right
 
 
 def frame_page(page: Any) -> Frame:
@@ -159,7 +159,7 @@ class PageText:
     def _word(self, text: str, first: int, last: int, gap: str) -> Word:
         handle = self._handle
         run = self._run(first)
-        if _SURROGATE.search(text):
+        if not text.isascii() and _SURROGATE.search(text):
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         # A hyphen at a line's end stands at no place of its own.
         ending = last - 1 if text[-1] != "\ufffe" or last - first == 1 else last - 2
@@ -167,7 +167,9 @@ class PageText:
         engine.char_box(handle, ending, self._box)
         box, place = self._box, self._frame.place
         x0, y = place(self._x.value, self._y.value, run.turn)
-        x1 = max(place(box.left, box.top, run.turn)[0], place(box.right, box.bottom, run.turn)[0])
+        x1 = place(box.right, box.bottom, run.turn)[0]
+        if run.turn or self._frame.rotation:
+            x1 = max(x1, place(box.left, box.top, run.turn)[0])
         return Word(
             text,
             x0,
