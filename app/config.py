@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     """Memory for copies of the weights with an adapter merged in, which save a few percent."""
     max_waiting_tokens: int = Field(default=262_144, ge=1)
     """Tokens that may wait in a lane of the model; calls of `/v1/embeddings` beyond get 429."""
+    typo_tolerance: bool = True
+    """Whether a word that no article holds also finds words that are one letter away."""
     passage_tokens: int = Field(default=160, ge=16)
     """Upper length of a passage, in tokens of the model."""
     admin_key_file: Path | None = None

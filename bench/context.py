@@ -37,7 +37,8 @@ if not __package__:
 from app.config import Settings
 from app.domain import Item, Matrix, Mode, Task
 from app.embedding.engine import Engine
-from app.index.analysis import count_query_terms, list_terms
+from app.index.analysis import list_terms
+from app.index.query import count_query_terms
 from app.runtime.resources import Resources, open_resources
 from app.services.search.context import build_context
 from app.services.search.search import search_documents

@@ -32,7 +32,7 @@ from app.config import BUNDLED_MODEL, Settings
 from app.db.models import Document, Version
 from app.domain import Article, Comparison, Mode, Status
 from app.index.analysis import count_article_terms
-from app.index.bm25 import pack_terms
+from app.index.segments import pack_terms
 from app.main import favour_requests
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection, get_collection
@@ -102,7 +102,7 @@ def _store_batch(resources: Resources, batch: Sequence[dict[str, Any]], *, first
                 passage_tokens=resources.settings.passage_tokens,
                 source_bytes=len(line["text"]),
             )
-            terms = pack_terms(count_article_terms(article.title, article.text))
+            terms = pack_terms(count_article_terms(article.title, article.text, "en"))
             store_article(generation, session, version, article, article, embedded, terms)
 
 

@@ -12,7 +12,7 @@ from app.db.models import Original, PassageRow, TermsRow, UnitRow, Version, utc_
 from app.db.queue import Claim
 from app.domain import Article, Heading, PageStart, Status
 from app.index.analysis import ANALYSIS, count_article_terms
-from app.index.bm25 import StoredTerms, pack_terms
+from app.index.segments import StoredTerms, pack_terms
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from ingest.parse_and_cut import EmbeddedArticle
@@ -27,7 +27,8 @@ def commit_article(
     embedded: EmbeddedArticle,
 ) -> bool:
     """Make a claimed version live with its vectors; False when the claim is not held any more."""
-    terms = pack_terms(count_article_terms(article.title, article.text))
+    language = embedded.receipt.language
+    terms = pack_terms(count_article_terms(article.title, article.text, language))
     resources.signals.priority.yield_to_requests()
     with resources.database.write() as session:
         version = queue.find_claimed(session, claim)

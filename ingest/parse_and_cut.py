@@ -15,7 +15,7 @@ import numpy as np
 from app.domain import Article, Embedding, Item, Receipt, Span, Task, Unit
 from app.embedding.engine import Engine
 from app.errors import UnreadableDocument
-from ingest.language import detect_language
+from app.index.language import detect_language
 from ingest.sandbox import Sandbox
 from ingest.units import split_article
 

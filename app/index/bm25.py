@@ -10,56 +10,23 @@ nothing.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any, TypeAlias
-from zlib import crc32
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from app.index.analysis import TermCounts
-
-Ids: TypeAlias = npt.NDArray[np.int64]
-Hashes: TypeAlias = npt.NDArray[np.uint64]
-Counts: TypeAlias = npt.NDArray[np.uint16]
-Scores: TypeAlias = npt.NDArray[np.float32]
+from app.index.lookup import FoundWord, Scores, WordRows, find_words, rules_of, weigh
+from app.index.query import QueryWord, Spelling, WordQuery
+from app.index.segments import (
+    Ids,
+    Segment,
+    TermDocument,
+    build_segment,
+    merge_segments,
+)
 
 K1 = 1.2
 B = 0.75
-DELTA = 0.2
-
-_MAX_COUNT = np.iinfo(np.uint16).max
-_ENTRY = np.dtype([("term", "<u8"), ("count", "<u2")])
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTerms:
-    """The terms of a document as they lie in the database: 10 bytes a term, little-endian."""
-
-    data: bytes
-    crc32: int
-
-    @property
-    def is_intact(self) -> bool:
-        return crc32(self.data) == self.crc32
-
-
-def pack_terms(counts: TermCounts) -> StoredTerms:
-    """Return the terms of a document for storing, in the order of their hashes."""
-    entries = np.empty(len(counts), dtype=_ENTRY)
-    entries["term"] = np.fromiter(counts.keys(), dtype=np.uint64, count=len(counts))
-    entries["count"] = [min(count, _MAX_COUNT) for count in counts.values()]
-    data = np.sort(entries, order="term").tobytes()
-    return StoredTerms(data, crc32(data))
-
-
-@dataclass(frozen=True, slots=True)
-class TermDocument:
-    """A document to be found by its terms."""
-
-    document_id: int
-    collection_id: int
-    terms: bytes
-    """As pack_terms makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +79,8 @@ class LexicalIndex:
     Thread-safe: a change waits for the search that runs, and the other way round.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, corrects_spelling: bool = True) -> None:
+        self._corrects_spelling = corrects_spelling
         self._shards: dict[int, _Shard] = {}
         self._lock = Lock()
         self._merging = Lock()
@@ -129,6 +97,11 @@ class LexicalIndex:
                 for segment in shard.segments
                 for document_id in segment.document_ids[segment.alive].tolist()
             }
+
+    def size_bytes(self) -> int:
+        """Return the memory of its arrays."""
+        with self._lock:
+            return sum(s.size_bytes() for shard in self._shards.values() for s in shard.segments)
 
     def apply(self, added: Sequence[TermDocument], removed: Iterable[int] = ()) -> None:
         """Remove documents and add documents; one that is added replaces one of its id."""
@@ -154,50 +127,41 @@ class LexicalIndex:
                     copies = [replace(segment, alive=segment.alive.copy()) for segment in former]
                 if not former:
                     return
-                merged = _merge(copies)
+                merged = merge_segments(copies)
                 with self._lock:
                     shard.put_in_place(former, copies, merged)
 
-    def score(self, query: TermCounts, collection_id: int) -> LexicalScores:
-        """Score every document of a collection for the terms of a query."""
+    def score(self, query: WordQuery, collection_id: int) -> LexicalScores:
+        """Score every document of a collection for the words of a query."""
         with self._lock:
-            return self._shards.get(collection_id, _Shard()).score(query)
+            shard = self._shards.get(collection_id, _Shard())
+            return shard.score(query, corrects=self._corrects_spelling)
 
-    def weigh(self, query: TermCounts, collection_id: int) -> dict[int, float]:
-        """Return what each term of a query counts for: how often it is asked, times its idf."""
+    def ids_of(self, collection_id: int) -> Ids:
+        """Return the ids of the documents of a collection."""
         with self._lock:
-            return self._shards.get(collection_id, _Shard()).weigh(query)
+            shard = self._shards.get(collection_id, _Shard())
+            return np.concatenate(
+                [np.empty(0, np.int64), *(s.document_ids[s.alive] for s in shard.segments)]
+            )
 
-    def _find_due(self) -> "tuple[_Shard, list[_Segment]]":
+    def find_holders(self, query: WordQuery, collection_id: int, among: Ids) -> Ids:
+        """Return which of some documents hold every word of a query."""
+        with self._lock:
+            holders = self._shards.get(collection_id, _Shard()).find_holders(query)
+        return np.intersect1d(holders, among)
+
+    def weigh(self, query: WordQuery, collection_id: int) -> list[FoundWord]:
+        """Return the words of a query as a collection writes them, and what each counts for."""
+        with self._lock:
+            shard = self._shards.get(collection_id, _Shard())
+            return shard.weigh(query, corrects=self._corrects_spelling)
+
+    def _find_due(self) -> "tuple[_Shard, list[Segment]]":
         for shard in self._shards.values():
             if due := shard.due():
                 return shard, due
         return _Shard(), []
-
-
-@dataclass(slots=True)
-class _Segment:
-    """Documents of one collection with postings in the order of terms; only `alive` changes."""
-
-    document_ids: Ids
-    lengths: npt.NDArray[np.float32]
-    alive: npt.NDArray[np.bool_]
-    terms: Hashes
-    """Distinct, ascending."""
-    starts: Ids
-    """Where the postings of each term begin; one more at the end."""
-    rows: npt.NDArray[np.int32]
-    counts: Counts
-
-    def __len__(self) -> int:
-        return len(self.document_ids)
-
-    def find(self, term: int) -> slice:
-        """Return the postings of a term."""
-        place = int(np.searchsorted(self.terms, np.uint64(term)))
-        if place == len(self.terms) or self.terms[place] != term:
-            return slice(0, 0)
-        return slice(int(self.starts[place]), int(self.starts[place + 1]))
 
 
 class _Shard:
@@ -207,7 +171,7 @@ class _Shard:
     """
 
     def __init__(self) -> None:
-        self.segments: list[_Segment] = []
+        self.segments: list[Segment] = []
 
     def __len__(self) -> int:
         return sum(int(segment.alive.sum()) for segment in self.segments)
@@ -217,9 +181,9 @@ class _Shard:
             segment.alive &= ~np.isin(segment.document_ids, document_ids)
 
     def add(self, documents: Sequence[TermDocument]) -> None:
-        self.segments.append(_build(documents))
+        self.segments.append(build_segment(documents))
 
-    def due(self) -> list[_Segment]:
+    def due(self) -> list[Segment]:
         """Return neighbours that are to become one segment; none when all is well."""
         last = self.segments[-1:]
         for former in reversed(self.segments[:-1]):
@@ -233,7 +197,7 @@ class _Shard:
         )
 
     def put_in_place(
-        self, former: Sequence[_Segment], copies: Sequence[_Segment], merged: _Segment
+        self, former: Sequence[Segment], copies: Sequence[Segment], merged: Segment
     ) -> None:
         """Replace neighbours by what was made of their copies, less what was removed since."""
         still = [now.alive[then.alive] for now, then in zip(former, copies, strict=True)]
@@ -241,18 +205,22 @@ class _Shard:
         at = next(i for i, some in enumerate(self.segments) if some is former[0])
         self.segments[at : at + len(former)] = [merged] if merged.alive.any() else []
 
-    def weigh(self, query: TermCounts) -> dict[int, float]:
+    def weigh(self, query: WordQuery, *, corrects: bool) -> list[FoundWord]:
         count = len(self)
-        weights = {}
-        for term, repeats in query.items():
-            frequency = sum(
-                int(segment.alive[segment.rows[segment.find(term)]].sum())
-                for segment in self.segments
-            )
-            weights[term] = repeats * float(np.log1p((count - frequency + 0.5) / (frequency + 0.5)))
-        return weights
+        return [
+            FoundWord(word.name, weigh(word, count, frequency), spellings)
+            for word, spellings, frequency, _ in self._find(query, corrects=corrects)
+        ]
 
-    def score(self, query: TermCounts) -> LexicalScores:
+    def find_holders(self, query: WordQuery) -> Ids:
+        holders = [segment.alive.copy() for segment in self.segments]
+        for word in self._find(query, corrects=False):
+            for rows, held in zip(word[-1], holders, strict=True):
+                held &= rows.holders()
+        ids = [s.document_ids[held] for s, held in zip(self.segments, holders, strict=True)]
+        return np.concatenate([np.empty(0, np.int64), *ids])
+
+    def score(self, query: WordQuery, *, corrects: bool) -> LexicalScores:
         count = len(self)
         total = sum(float(s.lengths[s.alive].sum()) for s in self.segments)
         scores = [np.zeros(len(segment), dtype=np.float32) for segment in self.segments]
@@ -261,17 +229,11 @@ class _Shard:
         mean = total / count if total else 1.0
         norms = [K1 * (1 - B + B * segment.lengths / mean) for segment in self.segments]
         bound = 0.0
-        for term, weight in self.weigh(query).items():
+        for word, _, frequency, found in self._find(query, corrects=corrects):
+            weight = weigh(word, count, frequency)
             bound += weight
-            places = [segment.find(term) for segment in self.segments]
-            for segment, place, norm, scored, holds in zip(
-                self.segments, places, norms, scores, held, strict=True
-            ):
-                some = segment.rows[place]
-                holds[some] += weight
-                # A term has one posting a document, so that no row comes twice.
-                tf = segment.counts[place].astype(np.float32)
-                scored[some] += weight * (tf / (tf + norm[some]) + DELTA) / (1 + DELTA)
+            for rows, scored, holds, norm in zip(found, scores, held, norms, strict=True):
+                rows.add_to(scored, holds, norm, weight)
         alive = [segment.alive for segment in self.segments]
         ids = [segment.document_ids for segment in self.segments]
         return LexicalScores(
@@ -281,52 +243,10 @@ class _Shard:
             bound,
         )
 
-
-def _build(documents: Sequence[TermDocument]) -> _Segment:
-    entries = [np.frombuffer(document.terms, dtype=_ENTRY) for document in documents]
-    sizes = [len(some) for some in entries]
-    every = np.concatenate(entries)
-    return _arrange(
-        np.array([document.document_id for document in documents], dtype=np.int64),
-        np.ascontiguousarray(every["term"]).astype(np.uint64),
-        np.repeat(np.arange(len(documents), dtype=np.int32), sizes),
-        np.ascontiguousarray(every["count"]).astype(np.uint16),
-    )
-
-
-def _merge(segments: Sequence[_Segment]) -> _Segment:
-    """Return one segment with the living documents of several."""
-    ids, terms, rows, counts = [], [], [], []
-    first = 0
-    for segment in segments:
-        moved = first + np.cumsum(segment.alive, dtype=np.int32) - 1
-        kept = segment.alive[segment.rows]
-        ids.append(segment.document_ids[segment.alive])
-        terms.append(np.repeat(segment.terms, np.diff(segment.starts))[kept])
-        rows.append(moved[segment.rows[kept]].astype(np.int32))
-        counts.append(segment.counts[kept])
-        first += len(ids[-1])
-    return _arrange(
-        np.concatenate(ids), np.concatenate(terms), np.concatenate(rows), np.concatenate(counts)
-    )
-
-
-def _arrange(
-    document_ids: Ids, terms: Hashes, rows: npt.NDArray[np.int32], counts: Counts
-) -> _Segment:
-    """Return a segment of postings that come in any order."""
-    lengths = np.bincount(rows, weights=counts, minlength=len(document_ids)).astype(np.float32)
-    order = np.argsort(terms, kind="stable")
-    distinct, starts = np.unique(terms[order], return_index=True)
-    return _Segment(
-        document_ids,
-        lengths,
-        np.ones(len(document_ids), dtype=np.bool_),
-        distinct,
-        np.append(starts, len(terms)).astype(np.int64),
-        rows[order],
-        counts[order],
-    )
+    def _find(
+        self, query: WordQuery, *, corrects: bool
+    ) -> list[tuple[QueryWord, tuple[Spelling, ...], int, list[WordRows]]]:
+        return find_words(self.segments, rules_of(self.segments), query, corrects=corrects)
 
 
 def _take(values: npt.NDArray[Any], kept: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:

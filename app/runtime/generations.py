@@ -40,7 +40,7 @@ class ActiveGeneration:
         """The model if it is loaded already."""
         self.model_problem: str | None = None
         """Why the last attempt to load the model failed."""
-        self.follower = IndexFollower()
+        self.follower = IndexFollower(corrects_spelling=settings.typo_tolerance)
         self._database = database
         self._load_engine = load_engine
         self._loading = Lock()

@@ -12,13 +12,13 @@ from app.db import queries
 from app.db.models import Generation, Version
 from app.db.sqlite import Database
 from app.index.analysis import ANALYSIS, count_article_terms
-from app.index.bm25 import LexicalIndex, TermDocument, pack_terms
+from app.index.bm25 import LexicalIndex
 from app.index.flat import FlatIndex, UnitVectors
+from app.index.segments import TermDocument, pack_terms
 
 logger = logging.getLogger("folio")
 
 _ADVICE = "upload the document again"
-_ANALYSED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class Indexes:
 class IndexFollower:
     """Reads the indexes of a generation at the first use, then only what changed; thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, corrects_spelling: bool) -> None:
+        self._corrects_spelling = corrects_spelling
         self._indexes: Indexes | None = None
         self._seen_change = 0
         self._following = Lock()
@@ -51,7 +52,9 @@ class IndexFollower:
             last = queries.last_change(session)
             indexes = self._indexes
             if indexes is None or indexes.generation_id != generation.id:
-                indexes = read_indexes(session, generation, damaged)
+                indexes = read_indexes(
+                    session, generation, damaged, corrects_spelling=self._corrects_spelling
+                )
                 self._indexes, self._seen_change = indexes, last
             elif last > self._seen_change:
                 self._apply_changes(session, indexes, generation, damaged)
@@ -90,28 +93,23 @@ def quarantine_damaged(database: Database, damaged: dict[int, str]) -> None:
         quarantine(database, version_id, f"{what} fails its checksum; {_ADVICE}")
 
 
-def read_indexes(session: Session, generation: Generation, damaged: dict[int, str]) -> Indexes:
+def read_indexes(
+    session: Session,
+    generation: Generation,
+    damaged: dict[int, str],
+    *,
+    corrects_spelling: bool = True,
+) -> Indexes:
     """Return both indexes as the session sees them; what fails its checksum is noted."""
     indexes = Indexes(
-        FlatIndex(generation.dimensions), LexicalIndex(), generation.id, generation.vector_set
+        FlatIndex(generation.dimensions),
+        LexicalIndex(corrects_spelling=corrects_spelling),
+        generation.id,
+        generation.vector_set,
     )
     indexes.vectors.apply(_read_vectors(session, generation, None, damaged))
     indexes.terms.apply(_read_terms(session, None, damaged))
     return indexes
-
-
-def complete_terms(database: Database) -> None:
-    """Analyse the live versions that have no terms made by the current rules."""
-    while True:
-        with database.write() as session:
-            versions = queries.versions_without_terms(session, ANALYSIS, _ANALYSED_AT_ONCE)
-            for version_id, title, text in versions:
-                terms = pack_terms(count_article_terms(title, text or ""))
-                queries.store_terms(
-                    session, version_id, analysis=ANALYSIS, data=terms.data, data_crc32=terms.crc32
-                )
-        if len(versions) < _ANALYSED_AT_ONCE:
-            return
 
 
 def _read_vectors(
@@ -142,7 +140,7 @@ def _read_terms(
     The versions whose text fails it as well are noted in `damaged`.
     """
     documents = []
-    for row in queries.live_terms(session, document_ids):
+    for row in queries.live_terms(session, ANALYSIS, document_ids):
         data = row.data
         if crc32(data) != row.data_crc32:
             logger.error("the terms of %s fail their checksum; %s", row.external_id, _ADVICE)
@@ -150,6 +148,7 @@ def _read_terms(
             if version.text is None or crc32(version.text.encode()) != version.text_crc32:
                 damaged[row.version_id] = f"the text of {row.external_id}"
                 continue
-            data = pack_terms(count_article_terms(version.title, version.text)).data
+            language = (version.receipt or {}).get("language")
+            data = pack_terms(count_article_terms(version.title, version.text, language)).data
         documents.append(TermDocument(row.document_id, row.collection_id, data))
     return documents

@@ -15,7 +15,7 @@ from app.db import queries, queue
 from app.db.sqlite import Database, open_database
 from app.embedding.loading import load_engine
 from app.runtime.generations import EngineLoader, Generations
-from app.runtime.index_follower import complete_terms
+from app.runtime.reanalysis import reanalyse_some
 from app.runtime.signals import Signals
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MAX_CUT_OFFS = 6
 """How often the end of a process may cut off the work on a document. More than attempts that fail:
 who kills a server again and again means no document, and must not make one fail by chance."""
+
+_ANALYSED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ def recover(database: Database, settings: Settings) -> None:
         )
         # Nobody follows the log yet: indexes are read whole.
         queries.clear_changes(session)
-    complete_terms(database)
+    # The first ones at once, so that of a small collection nothing is out of reach.
+    reanalyse_some(database, limit=_ANALYSED_AT_ONCE)
 
 
 def _load_cross_encoder(settings: Settings) -> "CrossEncoder | None":

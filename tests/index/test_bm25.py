@@ -8,17 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.index.analysis import count_query_terms, count_terms
-from app.index.bm25 import (
-    DELTA,
-    K1,
-    B,
-    LexicalIndex,
-    TermDocument,
-    _merge,
-    _Segment,
-    pack_terms,
-)
+from app.index.analysis import count_terms
+from app.index.bm25 import K1, B, LexicalIndex
+from app.index.lookup import DELTA
+from app.index.query import count_query_terms, parse_query
+from app.index.segments import Segment, TermDocument, merge_segments, pack_terms
 
 WORDS = [f"word{letter}" for letter in "abcdefghij"]
 Texts = dict[int, tuple[int, str]]
@@ -50,7 +44,7 @@ def score_by_formula(texts: Texts, query: str, collection_id: int) -> dict[int, 
 
 def check(index: LexicalIndex, texts: Texts, query: str, collection_id: int) -> None:
     expected = score_by_formula(texts, query, collection_id)
-    found = index.score(count_query_terms(query), collection_id)
+    found = index.score(parse_query(query), collection_id)
     assert dict(zip(found.document_ids.tolist(), found.scores.tolist(), strict=True)) == (
         pytest.approx(expected, abs=1e-4)
     )
@@ -74,7 +68,7 @@ def test_scores_are_those_of_the_formula_after_any_changes(
     first: list[tuple[int, str]], second: Texts, removed: set[int], query: str, merges: set[int]
 ) -> None:
     texts: Texts = dict(enumerate(first, start=1))
-    index = LexicalIndex()
+    index = LexicalIndex(corrects_spelling=False)
     for document in documents_of(texts):
         index.apply([document])
         if 0 in merges:
@@ -99,21 +93,21 @@ def test_parts_are_merged_while_searches_and_removals_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     texts: Texts = {d: (1, " ".join(WORDS[d % 7 :])) for d in range(1, 9)}
-    index = LexicalIndex()
+    index = LexicalIndex(corrects_spelling=False)
     for document in documents_of(texts):
         index.apply([document])
     found: list[int] = []
 
-    def merge_slowly(segments: Sequence[_Segment]) -> _Segment:
+    def merge_slowly(segments: Sequence[Segment]) -> Segment:
         # Otherwise what follows would wait for ever.
         assert not index._lock.locked()
-        merged = _merge(segments)
+        merged = merge_segments(segments)
         if not found:
-            found.append(len(index.score(count_terms("worda wordj"), 1).best(10)))
+            found.append(len(index.score(parse_query("worda wordj"), 1).best(10)))
             index.apply(documents_of({2: (1, "wordj"), 9: (1, "wordj")}), removed=[5])
         return merged
 
-    monkeypatch.setattr("app.index.bm25._merge", merge_slowly)
+    monkeypatch.setattr("app.index.bm25.merge_segments", merge_slowly)
     index.merge()
     assert found == [8]
     texts |= {2: (1, "wordj"), 9: (1, "wordj")}
@@ -123,7 +117,7 @@ def test_parts_are_merged_while_searches_and_removals_go_on(
 
 
 def test_what_was_removed_takes_no_memory_once_it_is_merged() -> None:
-    index = LexicalIndex()
+    index = LexicalIndex(corrects_spelling=False)
     index.apply(documents_of(dict.fromkeys(range(1, 101), (1, "worda wordb"))))
     index.apply([], removed=range(1, 100))
     index.merge()
@@ -138,13 +132,13 @@ def test_filter_that_keeps_one_in_a_hundred_gives_the_best_of_those() -> None:
         document_id: (1, " ".join(rng.choice(WORDS, size=rng.integers(3, 40))))
         for document_id in range(1, 2001)
     }
-    index = LexicalIndex()
+    index = LexicalIndex(corrects_spelling=False)
     index.apply(documents_of(texts))
     allowed = np.arange(7, 2001, 100, dtype=np.int64)
     query = "worda wordb wordc"
     expected = score_by_formula(texts, query, 1)
     best = sorted(allowed.tolist(), key=lambda d: (-np.float32(expected[d]), d))[:10]
-    scores = index.score(count_query_terms(query), 1)
+    scores = index.score(parse_query(query), 1)
     found = scores.best(10, allowed)
     assert [strength for _, strength in found] == pytest.approx(
         [sqrt(expected[d] / scores.bound) for d in best], abs=1e-4
@@ -154,11 +148,11 @@ def test_filter_that_keeps_one_in_a_hundred_gives_the_best_of_those() -> None:
 
 
 def test_document_without_a_word_of_the_query_is_not_found() -> None:
-    index = LexicalIndex()
+    index = LexicalIndex(corrects_spelling=False)
     index.apply(documents_of({1: (1, "worda"), 2: (1, "wordb"), 3: (1, "")}))
-    assert [d for d, _ in index.score(count_terms("worda"), 1).best(10)] == [1]
-    assert index.score(count_terms("wordc"), 1).best(10) == []
-    assert index.score({}, 1).best(10) == []
+    assert [d for d, _ in index.score(parse_query("worda"), 1).best(10)] == [1]
+    assert index.score(parse_query("wordc"), 1).best(10) == []
+    assert index.score(parse_query(""), 1).best(10) == []
 
 
 def test_damaged_terms_are_told() -> None:

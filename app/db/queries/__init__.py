@@ -42,6 +42,7 @@ from app.db.queries.vectors import (
     list_vectors,
     live_units,
     log_units,
+    log_words,
     remove_units,
 )
 
@@ -79,6 +80,7 @@ __all__ = [
     "live_terms",
     "live_units",
     "log_units",
+    "log_words",
     "looked_up",
     "move_terms",
     "quarantine_version",

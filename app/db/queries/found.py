@@ -32,6 +32,8 @@ class FoundVersion:
     title: str
     url: str | None
     attributes: Attributes
+    language: str | None
+    """As the receipt has it: the words are analysed by its rules."""
 
 
 def find_live(session: Session, document_ids: Sequence[int]) -> dict[int, FoundVersion]:
@@ -48,6 +50,7 @@ def find_live(session: Session, document_ids: Sequence[int]) -> dict[int, FoundV
             Version.title,
             Version.url,
             Version.attributes,
+            Version.receipt["language"].as_string(),
         )
         .join(Document, Document.id == Version.document_id)
         .join(Collection, Collection.id == Document.collection_id)

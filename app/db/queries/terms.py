@@ -36,10 +36,12 @@ def move_terms(session: Session, former_id: int, version_id: int) -> None:
 
 
 def versions_without_terms(session: Session, analysis: int, limit: int) -> Sequence[Any]:
-    """Return (id, title, text) of live versions that have no terms made by these rules."""
+    """Return (id, title, text, receipt) of live versions that have no terms of these rules."""
     made = exists().where(TermsRow.version_id == Version.id, TermsRow.analysis == analysis)
     return session.execute(
-        select(Version.id, Version.title, Version.text).where(Version.is_live, ~made).limit(limit)
+        select(Version.id, Version.title, Version.text, Version.receipt)
+        .where(Version.is_live, ~made)
+        .limit(limit)
     ).all()
 
 
@@ -56,9 +58,9 @@ class TermsOfDocument:
 
 
 def live_terms(
-    session: Session, document_ids: Sequence[int] | None = None
+    session: Session, analysis: int, document_ids: Sequence[int] | None = None
 ) -> Iterator[TermsOfDocument]:
-    """Yield the terms of live documents; `document_ids` restricts to some of them."""
+    """Yield the terms of live documents by these rules; `document_ids` restricts to some."""
     statement = (
         select(
             Document.id,
@@ -70,7 +72,7 @@ def live_terms(
         )
         .join(Version, Version.document_id == Document.id)
         .join(TermsRow, TermsRow.version_id == Version.id)
-        .where(Version.is_live)
+        .where(Version.is_live, TermsRow.analysis == analysis)
         .execution_options(yield_per=2000)
     )
     if document_ids is None:

@@ -54,6 +54,11 @@ def log_units(session: Session, unit_ids: Sequence[int], document_id: int = 0) -
         session.execute(insert(Change), rows)
 
 
+def log_words(session: Session, document_id: int) -> None:
+    """Log that the words of a document were analysed anew; its units stay."""
+    session.execute(insert(Change), [{"unit_id": 0, "document_id": document_id}])
+
+
 def last_change(session: Session) -> int:
     """Return the number of the last change, also of one that was cleared since."""
     number = session.scalar(text("SELECT seq FROM sqlite_sequence WHERE name = 'changes'"))

@@ -1,4 +1,4 @@
-"""The thread that builds generations, asks golden sets and finishes erasures."""
+"""The thread that analyses words anew, builds generations, asks golden sets, ends erasures."""
 
 import logging
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from threading import Event, Thread
 from sqlalchemy import select
 
 from app.db.models import Generation
+from app.runtime.reanalysis import reanalyse_some
 from app.runtime.resources import Resources
 from app.services.quality.evaluations import run_next_evaluation
 from app.services.quality.feedback import store_queries
@@ -45,6 +46,8 @@ def _work(resources: Resources, stopping: Event) -> None:
         pause: float | None = _FOLLOW_SECONDS
         try:
             store_queries(resources)
+            while not stopping.is_set() and reanalyse_some(resources.database):
+                pass
             keep_generations(resources, stopping.is_set)
             while not stopping.is_set() and run_next_evaluation(resources):
                 pass

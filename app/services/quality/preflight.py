@@ -17,7 +17,7 @@ from app.domain import Article, Item, Mode, Span, Task, Vector
 from app.embedding.engine import Engine
 from app.evaluation.golden import GoldenQuery
 from app.index.analysis import TermCounts, count_article_terms
-from app.index.bm25 import pack_terms
+from app.index.segments import pack_terms
 from app.runtime.generations import ActiveGeneration
 from app.runtime.index_follower import read_indexes
 from app.runtime.resources import Resources
@@ -120,7 +120,9 @@ def preflight(
         check_query(query.text)
     upload = replace(upload, id=normalize_id(upload.id))
     prepared = _prepare(generation, sandbox, upload, resources.settings.passage_tokens)
-    terms = count_article_terms(prepared.article.title, prepared.article.text)
+    terms = count_article_terms(
+        prepared.article.title, prepared.article.text, prepared.embedded.receipt.language
+    )
     with resources.database.read() as session:
         collection_id = require_row(session, ref).id
         replaces = queries.find_document(session, collection_id, prepared.upload.id) is not None
@@ -203,7 +205,9 @@ def _find_neighbours(
         (
             version.external_id,
             version.title,
-            count_article_terms(version.title, texts[version.version_id].text or ""),
+            count_article_terms(
+                version.title, texts[version.version_id].text or "", version.language
+            ),
         )
         for version in versions.values()
         if version.external_id != prepared.upload.id

@@ -13,7 +13,7 @@ from app.domain import Mode
 from app.embedding.adapter_tuning import Lesson, Pool
 from app.errors import CorruptData
 from app.evaluation.golden import GoldenQuery
-from app.index.analysis import TermCounts, count_query_terms
+from app.index.query import WordQuery, parse_query
 from app.runtime.generations import ActiveGeneration
 from app.runtime.index_follower import Indexes
 from app.runtime.resources import Resources
@@ -33,7 +33,7 @@ class _Draft:
     """A question with the numbers of its documents."""
 
     text: str
-    terms: TermCounts
+    words: WordQuery
     right: tuple[int, ...]
     negatives: tuple[int, ...]
     ignored: frozenset[int]
@@ -91,7 +91,7 @@ def _draft(
     negatives = [c.version.document_id for c in others if log_odds(c.score) <= limit]
     return _Draft(
         query.text,
-        count_query_terms(query.text),
+        parse_query(query.text),
         tuple(c.version.document_id for c in right),
         tuple(negatives[:HARD_NEGATIVES]),
         frozenset(c.version.document_id for c in others if log_odds(c.score) > limit),
@@ -100,7 +100,7 @@ def _draft(
 
 def _place(indexes: Indexes, collection_id: int, draft: _Draft, places: dict[int, int]) -> Lesson:
     """Return a lesson in rows of the pool; documents that went since are left out."""
-    scores = indexes.terms.score(draft.terms, collection_id)
+    scores = indexes.terms.score(draft.words, collection_id)
     lexical = np.zeros(len(places), dtype=np.float32)
     for document_id, value in scores.of(list(places)).items():
         lexical[places[document_id]] = value

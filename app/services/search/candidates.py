@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.domain import Filter, Mode, Vector
-from app.index.analysis import TermCounts, count_query_terms, name_query_terms
 from app.index.bm25 import LexicalIndex, LexicalScores
 from app.index.flat import FlatIndex, Ids
+from app.index.query import WordQuery, parse_query
 from app.runtime.index_follower import Indexes
 from app.services.access.collections import CollectionRef
+from app.services.search.phrases import restrict
 from app.services.search.scoring import Stages, match, score
 from app.services.search.snapshot import OutOfDate, Snapshot
 
@@ -34,15 +35,17 @@ class Question:
     mode: Mode
     vector: Vector | None
     """None where no vector is compared."""
-    terms: TermCounts
-    """Empty where no word is."""
-    words: Mapping[str, int]
-    """The same terms by what they are called."""
+    words: WordQuery
+    """Empty where no word is compared."""
 
     @classmethod
     def of(cls, text: str, mode: Mode, vector: Vector | None) -> "Question":
-        words = "" if mode is Mode.DENSE else text
-        return cls(mode, vector, count_query_terms(words), name_query_terms(words))
+        words = parse_query("" if mode is Mode.DENSE else text)
+        asks_nothing = mode is Mode.HYBRID and not words
+        # Of signs alone every vector is as near as another.
+        if asks_nothing or not any(map(str.isalnum, text)):
+            vector = None
+        return cls(mode, vector, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +124,10 @@ class UnitRetriever:
 
 @dataclass(slots=True)
 class LexicalRetriever:
-    """By BM25 over the terms of the query."""
+    """By BM25 over the words of the query."""
 
     index: LexicalIndex
-    terms: TermCounts
+    words: WordQuery
     stage: str = "lexical"
     unit_ids: set[int] = field(default_factory=set)
     coverage: dict[int, float] = field(default_factory=dict)
@@ -143,7 +146,7 @@ class LexicalRetriever:
 
     def _score_all(self, collection_id: int) -> LexicalScores:
         if collection_id not in self._scored:
-            self._scored[collection_id] = self.index.score(self.terms, collection_id)
+            self._scored[collection_id] = self.index.score(self.words, collection_id)
         return self._scored[collection_id]
 
 
@@ -153,7 +156,7 @@ def make_retrievers(indexes: Indexes, question: Question) -> list[Retriever]:
     if question.vector is not None:
         made.append(UnitRetriever(indexes.vectors, question.vector))
     if question.mode is not Mode.DENSE:
-        made.append(LexicalRetriever(indexes.terms, question.terms))
+        made.append(LexicalRetriever(indexes.terms, question.words))
     return made
 
 
@@ -174,7 +177,11 @@ def rank_candidates(
     retrievers = make_retrievers(indexes, question)
     found: dict[int, dict[str, float]] = {}
     for collection in collections:
-        found |= _propose(session, retrievers, collection.id, limit, filters)
+        allowed = None
+        if filters is not None:
+            allowed = queries.filter_documents(session, collection.id, filters)
+        allowed = restrict(session, indexes.terms, question.words, collection.id, allowed)
+        found |= _propose(retrievers, collection.id, limit, allowed)
     versions = queries.find_live(session, list(found))
     if len(versions) < len(found):
         raise OutOfDate
@@ -205,18 +212,12 @@ def rank_candidates(
 
 
 def _propose(
-    session: Session,
-    retrievers: Sequence[Retriever],
-    collection_id: int,
-    limit: int,
-    filters: Filter | None,
+    retrievers: Sequence[Retriever], collection_id: int, limit: int, allowed: Ids | None
 ) -> dict[int, dict[str, float]]:
     """Return the documents that any retriever puts first, each scored by all of them."""
-    allowed, proposed = None, max(limit, CANDIDATES)
-    if filters is not None:
-        allowed = queries.filter_documents(session, collection_id, filters)
-        if len(allowed) <= _ALL_PROPOSED:
-            proposed = max(limit, len(allowed))
+    proposed = max(limit, CANDIDATES)
+    if allowed is not None and len(allowed) <= _ALL_PROPOSED:
+        proposed = max(limit, len(allowed))
     by_stage = {
         retriever.stage: dict(retriever.propose(collection_id, limit=proposed, allowed=allowed))
         for retriever in retrievers

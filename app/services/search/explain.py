@@ -279,7 +279,7 @@ def _rank(
     if own is not None:
         (article,) = ranked.read(snapshot, question, [own])
         passages = quote_passages(article, inquiry.passages)
-    reading = _read_query(generation, snapshot.session, question, search.query, document.row_id)
+    reading = _read_query(generation, snapshot, question, search.query, document.row_id)
     clock.mark("passages")
     state, reason = _judge_rank(stages["fused"], search)
     return Ranking(
@@ -334,17 +334,18 @@ def _judge_rank(fused: Standing, search: SearchRequest) -> tuple[State, str]:
 
 def _read_query(
     generation: ActiveGeneration,
-    session: Session,
+    snapshot: Snapshot,
     question: Question,
     query: str,
     row_id: int,
 ) -> Reading:
     terms: tuple[TermMatch, ...] = ()
     if question.mode is not Mode.DENSE:
-        live = queries.find_live(session, [row_id])[row_id]
-        text = read_text(session, live.version_id, live.external_id)
-        counts = count_article_terms(live.title, text)
-        terms = tuple(TermMatch(word, counts[term]) for word, term in question.words.items())
+        live = queries.find_live(snapshot.session, [row_id])[row_id]
+        text = read_text(snapshot.session, live.version_id, live.external_id)
+        counts = count_article_terms(live.title, text, live.language)
+        asked = snapshot.indexes.terms.weigh(question.words, live.collection_id)
+        terms = tuple(TermMatch(word.name, word.count(counts)) for word in asked)
     if question.vector is None:
         return Reading((), None, None, None, terms)
     engine, checkpoint = generation.engine(), generation.checkpoint()

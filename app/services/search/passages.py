@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.db import queries
 from app.domain import Filter, Mode, Passage, PassageHit
 from app.errors import CorruptData
-from app.index.analysis import TermMatcher
+from app.index.matching import TermMatcher
 from app.services.access.collections import CollectionRef
 from app.services.articles.documents import require_intact
 from app.services.search.candidates import Candidate, Question, rank_candidates
@@ -59,7 +59,8 @@ class Article:
     _shares: dict[int, float] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._titled = self.matcher.find(self.candidate.version.title)
+        version = self.candidate.version
+        self._titled = self.matcher.find(version.title, version.language)
 
     def quote(self, passage: Passage) -> str:
         """Return the text of a passage."""
@@ -113,14 +114,16 @@ class Article:
     def _bound(self, i: int) -> float:
         """Return a share that is at least that of `_share`, in a small part of its time."""
         if i not in self._bounds:
-            held = self.matcher.find_at_most(self.quote(self.passages[i])) | self._titled
+            language = self.candidate.version.language
+            held = self.matcher.find_at_most(self.quote(self.passages[i]), language) | self._titled
             self._bounds[i] = self.matcher.share(held)
         return self._bounds[i]
 
     def _share(self, i: int) -> float:
         """Return the share of the query's word weight in a passage under its title."""
         if i not in self._shares:
-            held = self.matcher.find(self.quote(self.passages[i])) | self._titled
+            language = self.candidate.version.language
+            held = self.matcher.find(self.quote(self.passages[i]), language) | self._titled
             self._shares[i] = self.matcher.share(held)
         return self._shares[i]
 
@@ -206,9 +209,7 @@ def _read_articles(
     texts = _read_texts(session, candidates)
     passages_of = queries.list_passages(session, list(texts), indexes.vector_set)
     matchers = {
-        collection_id: TermMatcher(
-            question.words, indexes.terms.weigh(question.terms, collection_id)
-        )
+        collection_id: TermMatcher(indexes.terms.weigh(question.words, collection_id))
         for collection_id in {candidate.version.collection_id for candidate in candidates}
     }
     articles = []

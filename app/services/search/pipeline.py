@@ -7,6 +7,7 @@ from time import perf_counter
 from app.domain import Filter, Item, Mode, Task, Vector
 from app.embedding.engine import Engine
 from app.errors import InvalidRequest, TooLarge
+from app.index.query import parse_query
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
@@ -110,8 +111,10 @@ def ask(
 ) -> Question:
     """Return the question as a generation's indexes take it; a lexical one needs no model."""
     vector = None
-    if mode is not Mode.LEXICAL:
-        vector = _embed_query(generation.engine(), query, dimensions)
+    # What is left out of a hybrid search is not to be near either.
+    text = parse_query(query).text if mode is Mode.HYBRID else query
+    if mode is not Mode.LEXICAL and any(map(str.isalnum, text)):
+        vector = _embed_query(generation.engine(), text, dimensions)
     return Question.of(query, mode, vector)
 
 

@@ -9,7 +9,7 @@ from app.config import Settings
 from app.db.models import Document, TermsRow, Version
 from app.domain import Mode
 from app.index.analysis import ANALYSIS, count_article_terms
-from app.index.bm25 import pack_terms
+from app.index.segments import pack_terms
 from app.runtime.resources import open_resources
 from app.services.articles.collections import create_collection
 from ingest.sandbox import Sandbox
@@ -74,7 +74,7 @@ def test_database_without_terms_gets_them_for_what_is_live(
             titles = {v.text: v.title for v in session.scalars(select(Version))}
         assert live == {("tea", 2): "Tea without.", ("err", 1): "ERR_42."}
         terms = {
-            key: pack_terms(count_article_terms(titles[text], text or ""))
+            key: pack_terms(count_article_terms(titles[text], text or "", None))
             for key, text in live.items()
         }
         assert stored == {key: (ANALYSIS, made.data, made.crc32) for key, made in terms.items()}

@@ -7,7 +7,9 @@ import pytest
 
 from app.config import Settings
 from app.domain import Mode
-from app.index.analysis import count_query_terms, count_terms
+from app.index.analysis import count_terms
+from app.index.lookup import FoundWord
+from app.index.query import parse_query
 from app.runtime.resources import Resources
 from app.services.search.passages import Article, rank_articles
 from app.services.search.pipeline import ask
@@ -40,8 +42,8 @@ def shelf(
 
 def read_first(
     resources: Resources, query: str, mode: Mode
-) -> tuple[Sequence[Article], dict[int, float]]:
-    """Return the first articles, and what each term of the query counts for."""
+) -> tuple[Sequence[Article], Sequence[FoundWord]]:
+    """Return the first articles, and the words of the query as the collection writes them."""
     generation = resources.generations.live()
     question = ask(generation, query, mode)
     attempt = next(snapshots(resources, generation))
@@ -49,15 +51,16 @@ def read_first(
         collection = ref_of(resources, "help")
         ranked = rank_articles(snapshot, question, [collection], limit=20)
         articles = ranked.read(snapshot, question, ranked.candidates[:20])
-        weights = snapshot.indexes.terms.weigh(count_query_terms(query), collection.id)
+        weights = snapshot.indexes.terms.weigh(parse_query(query), collection.id)
     return articles, weights
 
 
-def share(article: Article, n: int, weights: dict[int, float]) -> float:
+def share(article: Article, n: int, words: Sequence[FoundWord]) -> float:
     """Return the share of a query's weight that a passage holds under its title."""
     text = f"{article.candidate.version.title}\n{article.quote(article.passages[n])}"
-    held = weights.keys() & count_terms(text).keys()
-    return sum(weights[term] for term in held) / sum(weights.values())
+    counts = count_terms(text, article.candidate.version.language)
+    held = sum(word.weight for word in words if word.count(counts))
+    return held / sum(word.weight for word in words)
 
 
 @pytest.mark.parametrize("query", QUERIES)

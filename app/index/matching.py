@@ -1,0 +1,75 @@
+"""The words of a question in short texts: which of them stand there, and how much that is of it."""
+
+import re
+from collections.abc import Sequence, Set
+from itertools import chain
+
+from app.index.analysis import terms_of
+from app.index.folding import clean, fold, spell_out_text
+from app.index.hashing import hash_term
+from app.index.lookup import SURE, FoundWord
+from app.index.stemming import PLAIN, rules_for
+from app.index.words import find_words
+
+_SEPARATORS = b"-_.,'"
+_RUN = re.compile(r"[^\W_]+")
+_GROUP = 3
+
+
+class TermMatcher:
+    """Finds the words of a question, by their places in it, in many short texts."""
+
+    def __init__(self, words: Sequence[FoundWord]) -> None:
+        """`words` are those that the index of a collection found."""
+        total = sum(word.weight for word in words) or 1.0
+        self._shares = [word.weight / total for word in words]
+        sure = [
+            (number, spelling.terms)
+            for number, word in enumerate(words)
+            for spelling in word.spellings
+            if spelling.weight >= SURE
+        ]
+        self._spellings = [(number, frozenset(map(hash_term, terms))) for number, terms in sure]
+        self._wanted = frozenset(chain.from_iterable(terms for _, terms in self._spellings))
+        # What each spelling has in it wherever it stands.
+        self._cores = [(number, tuple(map(_core, terms))) for number, terms in sure]
+        self._all = frozenset(number for number, _ in sure)
+
+    def find(self, text: str, language: str | None = None) -> Set[int]:
+        """Return the words that stand in a text of an article in `language`."""
+        rules = rules_for(language)
+        words = set(find_words(clean(text)))
+        held = self._wanted.intersection(
+            chain.from_iterable(terms_of(word, rules) for word in words)
+        )
+        return {number for number, terms in self._spellings if terms <= held}
+
+    def find_at_most(self, text: str, language: str | None = None) -> Set[int]:
+        """Return a superset of what `find` returns, in a small part of its time.
+
+        Where words are stemmed by the rules of a language that part is nothing, and so it says all.
+        """
+        if rules_for(language) != PLAIN:
+            return self._all
+        if not self._cores:
+            return self._all
+        cleaned = clean(text)
+        folded = fold(cleaned)
+        if not cleaned.isascii():
+            folded += spell_out_text(cleaned)
+        # Of bytes many can be deleted at once.
+        joined = folded.replace("’", "").encode().translate(None, _SEPARATORS).decode()
+        return {number for number, cores in self._cores if all(core in joined for core in cores)}
+
+    def share(self, words: Set[int]) -> float:
+        """Return the share of the question's weight that words of it have: 0 to 1."""
+        return sum([self._shares[number] for number in words])
+
+
+def _core(term: str) -> str:
+    """Return what stands in every text that holds a term: not the ending that a plural changes."""
+    runs: list[str] = _RUN.findall(term)
+    if not runs:
+        return term
+    longest = max(runs, key=len).lower()
+    return longest[-_GROUP:] if longest.isdigit() else longest.removesuffix("y")

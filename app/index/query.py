@@ -1,0 +1,164 @@
+"""What a person types, as words to look for: which articles hold them is the index's business.
+
+Quoted phrases must stand in an article in their order, and an article that holds a word after `-`
+is left out. Everything else is only words, and those that questions are put in count for nothing,
+unless they are written as names (US, IT, WHO, vitamin A) or nothing else is asked.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import regex
+
+from app.index.analysis import fold_term
+from app.index.folding import clean, fold
+from app.index.hashing import hash_term
+from app.index.stemming import PLAIN, stem
+from app.index.variants import vary
+from app.index.words import QUESTION_WORDS, Part, asked_parts, find_words, split_word
+
+_QUOTES = regex.compile(
+    r"""(?<![\w\-])(?P<minus>-)?
+    (?:"(?P<a>[^"]+)" | “(?P<b>[^”“]+)” | „(?P<c>[^“”]+)[“”] | «(?P<d>[^»]+)»)(?!\w)""",
+    regex.VERBOSE,
+)
+_EXCLUDED = regex.compile(r"(?<!\S)-(?P<word>\p{L}\S*)")
+_VARIANT_WEIGHT = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """One way to write a word: all of these terms together, and what an article counts by it."""
+
+    terms: tuple[str, ...]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueryWord:
+    """A word that is asked for, or a part of one, and how often."""
+
+    part: Part
+    repeats: int = 1
+    joined: tuple[str, ...] = ()
+    """What it makes with a neighbour: `login` where `log in` is asked."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in explanations: folded, but for a name that its capitals make."""
+        return fold(self.part.text) if self.part.is_stemmed else fold_term(self.part.text)
+
+    def spell(self, rules: Sequence[str]) -> tuple[Spelling, ...]:
+        """Return how articles that were analysed by `rules` may write it, the surest first."""
+        return _spell(self.part, self.joined, tuple(rules))
+
+
+@dataclass(frozen=True, slots=True)
+class WordQuery:
+    """What is asked of a search by words."""
+
+    words: tuple[QueryWord, ...] = ()
+    phrases: tuple[str, ...] = ()
+    """Each must stand in an article."""
+    excluded: tuple[str, ...] = ()
+    """Words and phrases of which none may."""
+    text: str = ""
+    """The query without what is excluded, as the model is to read it."""
+
+    def __bool__(self) -> bool:
+        return bool(self.words)
+
+
+@lru_cache(maxsize=256)
+def parse_query(query: str) -> WordQuery:
+    """Return what a query asks for by words."""
+    text = clean(query)
+    phrases: list[str] = []
+    excluded: list[str] = []
+    for found in _QUOTES.finditer(text):
+        quoted = next(group for group in found.group("a", "b", "c", "d") if group)
+        if find_words(quoted):
+            (excluded if found["minus"] else phrases).append(quoted)
+    kept = _QUOTES.sub(lambda found: " " if found["minus"] else f" {_unquote(found[0])} ", text)
+    excluded += [found["word"] for found in _EXCLUDED.finditer(kept)]
+    included = _EXCLUDED.sub(" ", kept)
+    words = tuple(_telling_words(included))
+    return WordQuery(words, tuple(phrases), tuple(excluded), included if excluded else query)
+
+
+def literal_words(text: str) -> WordQuery:
+    """Return all words of a text, also those that questions are put in."""
+    parts = dict.fromkeys(part for word in find_words(clean(text)) for part in asked_parts(word))
+    return WordQuery(tuple(QueryWord(part) for part in parts))
+
+
+def _unquote(quoted: str) -> str:
+    return quoted[1:-1]
+
+
+def _telling_words(text: str) -> Iterator[QueryWord]:
+    found = find_words(text)
+    shouted = len(text) > 4 and text.isupper()
+    parts = [
+        (place, part)
+        for place, word in enumerate(found)
+        for part in _telling_parts(word, is_first=place == 0, shouted=shouted)
+    ]
+    if not parts:
+        parts = [(i, part) for i, word in enumerate(found) for part in split_word(word)]
+    joined = _joined_neighbours(found)
+    repeats = Counter(_key(part) for _, part in parts)
+    seen: set[tuple[str, bool]] = set()
+    for place, part in parts:
+        if (key := _key(part)) not in seen:
+            seen.add(key)
+            alone = joined.get(place, ()) if len(split_word(found[place])) == 1 else ()
+            yield QueryWord(part, repeats[key], tuple(alone))
+
+
+def _key(part: Part) -> tuple[str, bool]:
+    return (fold(part.text) if part.is_stemmed else fold_term(part.text), part.is_stemmed)
+
+
+def _telling_parts(word: str, *, is_first: bool, shouted: bool) -> Iterator[Part]:
+    """Yield the parts of a word without those that only put a question."""
+    for part in asked_parts(word):
+        # Written as a name it counts, but only as one.
+        is_name = not part.is_stemmed and not shouted and not (is_first and len(word) == 1)
+        if is_name or fold(part.text) not in QUESTION_WORDS:
+            yield part
+
+
+def _joined_neighbours(found: Sequence[str]) -> dict[int, list[str]]:
+    """Return what words make with the next one, by the place of either."""
+    joined: dict[int, list[str]] = {}
+    for i, (one, other) in enumerate(pairwise(found)):
+        # `a part` is not `apart`, but `log in` is `login`.
+        if one.isalpha() and other.isalpha() and fold(one) not in QUESTION_WORDS:
+            for place in (i, i + 1):
+                joined.setdefault(place, []).append(one + other)
+    return joined
+
+
+@lru_cache(maxsize=1 << 12)
+def _spell(part: Part, joined: tuple[str, ...], rules: tuple[str, ...]) -> tuple[Spelling, ...]:
+    if not part.is_stemmed:
+        return (Spelling((fold_term(part.text),)),)
+    exact = dict.fromkeys(form for rule in rules for form in stem(part.text, rule))
+    others = (form for word in joined for rule in rules for form in stem(word, rule))
+    varied = (form for word in vary(part.text) for rule in rules for form in stem(word, rule))
+    spellings = {form: Spelling((form,), _VARIANT_WEIGHT) for form in varied}
+    spellings |= {form: Spelling((form,)) for form in (*exact, *others)}
+    return tuple(sorted(spellings.values(), key=lambda one: -one.weight))
+
+
+def count_query_terms(query: str) -> Counter[int]:
+    """Return the terms of a query's telling words, as articles in no sure language hold them."""
+    counts: Counter[int] = Counter()
+    for word in parse_query(query).words:
+        for spelling in _spell(word.part, (), (PLAIN,)):
+            counts[hash_term(spelling.terms[0])] += word.repeats
+    return counts

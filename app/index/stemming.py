@@ -1,0 +1,132 @@
+"""What the forms of a word have in common, by the language of the article they stand in.
+
+Snowball (https://snowballstem.org) knows the rules. English articles, and those of no language that
+is sure, lose only the plural of an English word: docs/decisions/0045 has what was measured.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from threading import local
+from types import MappingProxyType
+
+import regex
+import Stemmer
+
+from app.index.folding import fold, spell_out
+
+PLAIN = ""
+"""The rules for English, and for where the language is not sure."""
+
+_LATIN, _CYRILLIC, _ARABIC = r"\p{Latin}", r"\p{Cyrillic}", r"\p{Arabic}"
+# By ISO 639-1 code: the algorithm, and the script that it reads.
+_ALGORITHMS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "ar": ("arabic", _ARABIC),
+        "ca": ("catalan", _LATIN),
+        "cs": ("czech", _LATIN),
+        "da": ("danish", _LATIN),
+        "de": ("german", _LATIN),
+        "el": ("greek", r"\p{Greek}"),
+        "es": ("spanish", _LATIN),
+        "et": ("estonian", _LATIN),
+        "eu": ("basque", _LATIN),
+        "fa": ("persian", _ARABIC),
+        "fi": ("finnish", _LATIN),
+        "fr": ("french", _LATIN),
+        "ga": ("irish", _LATIN),
+        "hi": ("hindi", r"\p{Devanagari}"),
+        "hu": ("hungarian", _LATIN),
+        "hy": ("armenian", r"\p{Armenian}"),
+        "id": ("indonesian", _LATIN),
+        "it": ("italian", _LATIN),
+        "lt": ("lithuanian", _LATIN),
+        "nb": ("norwegian", _LATIN),
+        "ms": ("indonesian", _LATIN),
+        "ne": ("nepali", r"\p{Devanagari}"),
+        "nl": ("dutch", _LATIN),
+        "nn": ("norwegian", _LATIN),
+        "no": ("norwegian", _LATIN),
+        "pl": ("polish", _LATIN),
+        "pt": ("portuguese", _LATIN),
+        "ro": ("romanian", _LATIN),
+        "ru": ("russian", _CYRILLIC),
+        "sr": ("serbian", rf"{_CYRILLIC}{_LATIN}"),
+        "sv": ("swedish", _LATIN),
+        "ta": ("tamil", r"\p{Tamil}"),
+        "tr": ("turkish", _LATIN),
+    }
+)
+LANGUAGES = tuple(_ALGORITHMS)
+"""The languages that have rules of their own."""
+
+# Umlauts are written as two letters where the language has them; elsewhere nobody does.
+_WITH_UMLAUTS = frozenset({PLAIN, "de", "da", "et", "fi", "nb", "nn", "no", "sv"})
+
+
+def rules_for(language: str | None) -> str:
+    """Return the language whose rules are used for articles in `language`, or PLAIN."""
+    return language if language is not None and language in _ALGORITHMS else PLAIN
+
+
+@lru_cache(maxsize=1 << 17)
+def stem(word: str, language: str) -> tuple[str, ...]:
+    """Return what a word of a clean text is compared by, folded: most often one string.
+
+    A second one stands for the word as who has no such keyboard types it.
+    """
+    rule = language if _reads(language, word) else PLAIN
+    forms = [word] if word.isascii() else [word, fold(word)]
+    if rule in _WITH_UMLAUTS and not word.isascii() and (spelled := spell_out(word)):
+        forms.append(spelled)
+    if rule == PLAIN:
+        return tuple(dict.fromkeys(_strip_plural(fold(form)) for form in forms))
+    stemmer = _stemmer(_ALGORITHMS[rule][0])
+    return tuple(dict.fromkeys(fold(stemmer.stemWord(_lower(form, rule))) for form in forms))
+
+
+def stem_folded(words: Sequence[str], language: str) -> list[str]:
+    """Return the stems of folded words of one script, folded: a shorter way than `stem`."""
+    if not words or not _reads(language, words[0]):
+        return [_strip_plural(word) for word in words]
+    return [fold(form) for form in _stemmer(_ALGORITHMS[language][0]).stemWords(list(words))]
+
+
+@lru_cache(maxsize=1 << 12)
+def _reads(language: str, word: str) -> bool:
+    return language != PLAIN and _letters_of(language).search(word) is not None
+
+
+@cache
+def _letters_of(language: str) -> regex.Pattern[str]:
+    return regex.compile(f"[{_ALGORITHMS[language][1]}]")
+
+
+def _lower(word: str, language: str) -> str:
+    if language == "tr":
+        return word.replace("I", "ı").replace("İ", "i").lower()
+    return word.lower()
+
+
+def _strip_plural(word: str) -> str:
+    """Return an English word without its plural: the S-stemmer (Harman, 1991)."""
+    if not word.isascii():
+        return word
+    if len(word) > 4 and word.endswith("ies") and not word.endswith(("eies", "aies")):
+        return word[:-3] + "y"
+    if len(word) > 3 and word.endswith("es") and not word.endswith(("aes", "ees", "oes")):
+        return word[:-1]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("us", "ss")):
+        return word[:-1]
+    return word
+
+
+_per_thread = local()
+
+
+def _stemmer(algorithm: str) -> "Stemmer.Stemmer":
+    """Return a stemmer of this thread: one must not be used by two at a time."""
+    made: dict[str, Stemmer.Stemmer] = _per_thread.__dict__.setdefault("made", {})
+    if algorithm not in made:
+        # Callers keep what they have asked.
+        made[algorithm] = Stemmer.Stemmer(algorithm, 0)
+    return made[algorithm]
