@@ -50,9 +50,9 @@ def _parse(reader: PdfReader, data: bytes) -> Article:
     for sheet in reader.pages:
         guard.check(sheet)
     pages = _read_pages(reader, data, foreign=guard.foreign)
-    dropped = drop_running_rows(pages)
+    dropped, running = drop_running_rows(pages)
     blocks = [find_blocks(page.regions) for page in pages]
-    mark_headings(blocks, [page.levels for page in pages])
+    mark_headings(blocks, [page.levels for page in pages], running)
     texts = write_pages(blocks, [page.notes for page in pages])
     warnings = _warn(pages, dropped)
     attached = read_attachments(reader)

@@ -2,14 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from ingest.parsers.pdf.lines import Line
 from ingest.parsers.pdf.paragraphs import Block
+from ingest.parsers.pdf.running import shape_of
 
 _LONGEST = 140
 _MOST_LINES = 3
-_LARGER = 1.12
+_LARGER, _LARGER_OF_OTHER = 1.12, 1.06
+_APART = 1.3
 _RARE = 0.25
 _NUMBER = re.compile(
     r"^(?:(?:chapter|part|section|appendix|article)\s+)?(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+(?=\D)",
@@ -17,7 +20,12 @@ _NUMBER = re.compile(
 )
 _LETTERED = re.compile(r"^(?:[A-Z](?:\.\d{1,2}){0,3}|[IVX]{1,5})\.?\s+(?=[A-Z])")
 _NO_HEADING_END = re.compile(r"[.,;]$|[-–]$")
-_CAPTION = re.compile(r"^(?:figure|fig\.|table|tab\.|source|note|listing|algorithm)\b", re.I)
+_NO_HEADING = re.compile(
+    r"www\.|@|^(?:figure|fig\.|table|tab\.|source|note|listing|algorithm|chart \d|exhibit \d)\b",
+    re.I,
+)
+_UNFINISHED = re.compile(r"\b(?:the|a|an|of|and|or|to|in|for|by|is|are|with|from)$", re.I)
+_MOST_COMMAS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +34,14 @@ class Style:
 
     half_points: int
     bold: bool
+    font: str = ""
 
 
 def style_of(block: Block) -> Style:
     """Return the style of most of a block's letters."""
     size = max(line.size for line in block.lines)
-    return Style(round(2 * size), all(line.bold for line in block.lines))
+    bold = all(line.bold for line in block.lines)
+    return Style(round(2 * size), bold, _font_of(block.lines[0]))
 
 
 def find_body(blocks: Iterable[Block]) -> Style:
@@ -39,14 +49,22 @@ def find_body(blocks: Iterable[Block]) -> Style:
     letters: Counter[Style] = Counter()
     for block in blocks:
         for line in block.lines:
-            letters[Style(round(2 * line.size), line.bold)] += len(line.text)
+            style = Style(round(2 * line.size), line.bold, _font_of(line))
+            letters[style] += len(line.text)
     return letters.most_common(1)[0][0] if letters else Style(20, bold=False)
 
 
-def mark_headings(pages: Sequence[Sequence[Block]], levels: Sequence[dict[int, int]]) -> None:
+def _font_of(line: Line) -> str:
+    longest = max(line.words, key=lambda word: len(word.text), default=None)
+    return longest.font.name if longest else ""
+
+
+def mark_headings(
+    pages: Sequence[Sequence[Block]], levels: Sequence[dict[int, int]], running: Container[str]
+) -> None:
     """Set the level of the blocks that the file's tags make headings, or else typography.
 
-    `levels` are those of each page's marked contents.
+    `levels` are those of each page's marked contents; running heads and feet are no headings.
     """
     blocks = [block for page in pages for block in page]
     if any(levels) and _mark_tagged(pages, levels):
@@ -57,7 +75,7 @@ def mark_headings(pages: Sequence[Sequence[Block]], levels: Sequence[dict[int, i
     for page in pages:
         for number, block in enumerate(page):
             following = page[number + 1] if number + 1 < len(page) else None
-            if _stands_out(block, following, body):
+            if shape_of(block.lines) not in running and _stands_out(block, following, body):
                 candidates.append(block)
     letters: Counter[Style] = Counter()
     for block in blocks:
@@ -90,17 +108,23 @@ def _stands_out(block: Block, following: Block | None, body: Style) -> bool:
     letters = sum(letter.isalpha() for letter in text)
     if block.table or len(block.lines) > _MOST_LINES or len(text) > _LONGEST or letters < 3:
         return False
-    if letters < 0.5 * len(text.replace(" ", "")) or _CAPTION.match(text):
+    if letters < 0.5 * len(text.replace(" ", "")) or _NO_HEADING.search(text):
         return False
     if _NO_HEADING_END.search(text) or text[0].islower() or text[0] in "•●▪◦○■–-*·":
         return False
+    if following is not None and not following.table and following.lines[0].text[:1].islower():
+        return False
     style = style_of(block)
     numbered = bool(_NUMBER.match(text) or _LETTERED.match(text))
-    larger = style.half_points >= _LARGER * body.half_points
+    if _UNFINISHED.search(text) or (text.count(",") > _MOST_COMMAS and not numbered):
+        return False
+    other = style.font != body.font
+    larger = style.half_points >= (_LARGER_OF_OTHER if other else _LARGER) * body.half_points
     heavier = style.bold and not body.bold and style.half_points >= 0.95 * body.half_points
     if not (larger or heavier):
         capitals = text.isupper() and letters >= 5 and style.half_points >= body.half_points - 1
-        return capitals and numbered
+        same_size = style.half_points >= body.half_points - 1
+        return numbered and (capitals or (other and same_size and block.gap >= _APART))
     if following is None:
         return larger
     return larger or not text.endswith(":")

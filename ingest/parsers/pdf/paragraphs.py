@@ -11,6 +11,7 @@ from ingest.parsers.pdf.lines import Line
 _BULLET = re.compile(r"^[•◦▪■●○‣⁃∙➢➤►✓✔❖□▸◻]\s")
 _WEAK_ITEM = re.compile(r"^(?:[·–—*-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,4})[.)])\s")
 _FARTHER = 1.25
+_LEADING_OF_HEADINGS = 1.35
 _LARGER = 1.06
 _SHORT = 0.75
 _HEAVIER = 0.7
@@ -54,7 +55,9 @@ def find_paragraphs(lines: Sequence[Line]) -> Iterator[Block]:
 def _breaks(above: Line, line: Line, leading: float, left: float, right: float) -> bool:
     step = line.y - above.y
     size = max(above.size, line.size)
-    if step <= 0 or step > max(_FARTHER * leading, 1.05 * size) or step > 3 * size:
+    # Lines of a heading may be farther apart than those of the text under it.
+    nearest = _LEADING_OF_HEADINGS * size if size >= 0.95 * leading else 0.0
+    if step <= 0 or step > max(_FARTHER * leading, nearest) or step > 3 * size:
         return True
     if size > _LARGER * min(above.size, line.size) or abs(above.weight - line.weight) > _HEAVIER:
         return True

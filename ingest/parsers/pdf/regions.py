@@ -18,6 +18,7 @@ _FARTHEST_ROWS = 6.0
 _PROSE_LINES = 3
 _PROSE_LETTERS = 14
 _PROSE_FILL = 0.6
+_PROSE_LETTERS_UNCASED, _PROSE_FILL_UNCASED = 10, 0.8
 _DEEPEST = 6
 
 
@@ -132,6 +133,10 @@ def _is_prose(column: Sequence[Line]) -> bool:
     width = max(line.x1 for line in column) - left
     fill = median((row[-1].x1 - row[0].x0) / max(1.0, width) for row in rows)
     letters = median(map(len, texts))
+    cased = sum(text[:1].islower() or text[:1].isupper() for text in texts)
+    if cased < 0.3 * len(texts):
+        # Hangul, ideographs, Arabic: no letter says whether a line goes on.
+        return letters >= _PROSE_LETTERS_UNCASED and fill >= _PROSE_FILL_UNCASED
     wrapped = sum(text[:1].islower() for text in texts[1:]) / max(1, len(texts) - 1)
     if letters >= 2 * _PROSE_LETTERS and fill >= 0.5 and wrapped >= 0.3:
         return True

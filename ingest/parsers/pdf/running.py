@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from ingest.parsers.pdf.lines import Line
 from ingest.parsers.pdf.pages import Page
 from ingest.parsers.pdf.regions import Region, Row
 
@@ -18,28 +19,31 @@ _DIGITS = re.compile(r"\d+")
 Placed = tuple[Region, Row]
 
 
-def drop_running_rows(pages: Sequence[Page]) -> int:
-    """Take the repeats of running heads and feet out of the pages; return how many those were.
+def drop_running_rows(pages: Sequence[Page]) -> tuple[int, set[str]]:
+    """Take the repeats of running heads and feet out of the pages.
 
+    Returns how many those were, and the shapes of all running rows.
     The first occurrence stays, so that no words are lost, and so does a page of nothing else. Even
     and odd pages may have their own.
     """
     edges = [(_find_edge(page, top=True), _find_edge(page, top=False)) for page in pages]
     dropped = 0
+    shapes_of_all: set[str] = set()
     for side in (0, 1):
-        shapes = [[_shape(row) for _, row in edge[side]] for edge in edges]
+        shapes = [[shape_of(row) for _, row in edge[side]] for edge in edges]
         running = _find_running(shapes)
+        shapes_of_all |= running
         seen: set[str] = set()
         for page, edge in zip(pages, edges, strict=True):
             for region, row in edge[side]:
-                shape = _shape(row)
+                shape = shape_of(row)
                 if shape not in running:
                     break
                 if shape in seen and sum(len(region.rows) for region in page.regions) > 1:
                     region.rows = [other for other in region.rows if other is not row]
                     dropped += 1
                 seen.add(shape)
-    return dropped
+    return dropped, shapes_of_all
 
 
 def _find_edge(page: Page, *, top: bool) -> list[Placed]:
@@ -76,6 +80,7 @@ def _find_frequent(shapes: Sequence[Sequence[str]]) -> set[str]:
     return {shape for shape, count in counts.items() if count >= _LEAST_SHARE * len(shapes)}
 
 
-def _shape(row: Row) -> str:
+def shape_of(row: Sequence[Line]) -> str:
+    """Return a row's text without its numbers; "" for a long one."""
     text = " ".join(line.text for line in row)
     return _DIGITS.sub("#", text).strip() if len(text) <= _LONGEST else ""

@@ -10,7 +10,9 @@ from typing import Any
 from ingest.parsers.pdf import engine
 
 _TOKEN = re.compile(r"[^\s\ufffe]+\ufffe?")
-_BOLD_NAME = re.compile(r"bold|black|heavy|demi|\bcmbx|-bd\b", re.IGNORECASE)
+_BOLD_NAME = re.compile(
+    r"bold|black|heavy|demi|\b(?:cm|sf|ec|tc|lm)bx|-bd\b|medi(?:ital|obli)?$", re.IGNORECASE
+)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BOLD_WEIGHT = 600
 _FIXED_PITCH, _SERIF_FORCE_BOLD = 1, 1 << 18
