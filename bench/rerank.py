@@ -31,7 +31,6 @@ from app.services.search.rerank import MAX_CANDIDATES, score_hits
 from app.services.search.scoring import log_odds
 from app.services.search.search import search_documents
 from bench.collection import request_of
-from bench.fusion import gain
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.retrieval import bootstrap
@@ -47,6 +46,12 @@ _TIMED = 20
 """Questions whose passages are all computed anew."""
 # Keeps the weights finite where the questions can be told apart without an error.
 _RIDGE = 1e-3
+
+
+def gain(grades: Array) -> float:
+    """Return the discounted gain of the first ten grades in the order given."""
+    top = grades[:10]
+    return float(top @ (1 / np.log2(np.arange(2, len(top) + 2))))
 
 
 @dataclass(frozen=True, slots=True)

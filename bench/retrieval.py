@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from inspect import getsource
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -36,9 +37,9 @@ from app.domain import Mode, Status, Vector
 from app.embedding.loading import open_checkpoint
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import get_collection
+from app.services.search import scoring
 from app.services.search.pipeline import ask
 from app.services.search.rerank import INTERACTION_WEIGHT
-from app.services.search.scoring import WEIGHTS
 from app.services.search.search import search_documents
 from bench.collection import collection_of, request_of
 from bench.compute import count_flops
@@ -343,7 +344,8 @@ def rank_set(
     }
     fingerprint = open_checkpoint(Settings()).fingerprint
     kb = kb or cache / f"kb-{fingerprint}"
-    weights = crc32(repr((WEIGHTS, INTERACTION_WEIGHT)).encode())
+    rules = getsource(scoring)
+    weights = crc32(repr((rules, INTERACTION_WEIGHT)).encode())
     with _open_set(folder / "docs.jsonl", len(labelled.documents), kb) as resources:
         for name, run in folio_systems(labelled, resources).items():
             if name == RERANKED and not reranks:

@@ -72,6 +72,8 @@ def _work(resources: Resources, leases: Leases, stopping: Event) -> None:
             if stopping.is_set():
                 return
             pause = drain_queue(resources, sandbox, stopping, leases=leases)
+            # What changed may have to be measured anew.
+            resources.signals.tasks_arrived.set()
             resources.signals.work_arrived.wait(timeout=pause)
     finally:
         sandbox.close()

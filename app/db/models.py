@@ -208,6 +208,8 @@ class Generation(Table):
     """The generation whose vectors it searches; None where they are its own."""
     tuning: Mapped[dict[str, Any] | None]
     """What its query adapter is taught with, and what came of it."""
+    calibration: Mapped[dict[str, Any] | None]
+    """What its scores mean in each collection; None before it was measured."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     @property

@@ -57,6 +57,10 @@ class LexicalScores:
         """Return the strengths of those of these documents that the collection holds."""
         return dict(self._with_strengths(np.flatnonzero(np.isin(self.document_ids, document_ids))))
 
+    def max_share(self) -> float:
+        """Return the greatest share of the query's weight that stands in one document: 0 to 1."""
+        return float(self.held.max(initial=0.0)) / (self.bound or 1.0)
+
     def held_shares(self, document_ids: Sequence[int]) -> dict[int, float]:
         """Return how much of the query's weight stands in these documents: 0 to 1."""
         rows = np.flatnonzero(np.isin(self.document_ids, document_ids))

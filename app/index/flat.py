@@ -55,6 +55,18 @@ class FlatIndex:
         with self._lock:
             return set(self._collection_of)
 
+    def count(self, collection_id: int) -> int:
+        """Return how many units of a collection can be found."""
+        with self._lock:
+            shard = self._shards.get(collection_id)
+            return 0 if shard is None else len(shard)
+
+    def pick_units(self, collection_id: int, limit: int) -> Ids:
+        """Return the ids of up to `limit` units of a collection, spread over all of them."""
+        with self._lock:
+            shard = self._shards.get(collection_id)
+            return np.empty(0, dtype=np.int64) if shard is None else shard.pick_units(limit)
+
     def apply(self, added: UnitVectors, removed: Iterable[int] = ()) -> None:
         """Remove units and add units; one that is added under a known id replaces the old one."""
         with self._lock:
@@ -118,6 +130,12 @@ class _Shard:
         # Moving every later row at each removal would make replacing articles quadratic.
         if dead > _COMPACT_ABOVE and dead > len(self) // 4:
             self._compact()
+
+    def pick_units(self, limit: int) -> Ids:
+        ids = np.sort(self._unit_ids[self._alive])
+        count = min(limit, len(ids))
+        picked: Ids = ids[np.arange(count) * len(ids) // max(count, 1)]
+        return picked
 
     def search(self, query: Vector, limit: int, allowed: Ids | None) -> list[UnitHit]:
         eligible = self._alive

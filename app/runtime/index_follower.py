@@ -1,7 +1,7 @@
 """Keeps the indexes of one generation at the last commit, by the change log."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from zlib import crc32
 
@@ -14,6 +14,7 @@ from app.db.sqlite import Database
 from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.bm25 import LexicalIndex
 from app.index.flat import FlatIndex, UnitVectors
+from app.index.samples import PassageSamples
 from app.index.segments import TermDocument, pack_terms
 
 logger = logging.getLogger("folio")
@@ -30,6 +31,7 @@ class Indexes:
     generation_id: int
     vector_set: int
     """The generation that the units belong to; a tuned one shares those of another."""
+    samples: PassageSamples = field(default_factory=PassageSamples)
 
 
 class IndexFollower:

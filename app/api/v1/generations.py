@@ -89,6 +89,9 @@ class GenerationOut(Answer):
     """What its gate measured."""
     vectors_of: int | None = Field(description="Whose vectors a tuned one searches")
     tuning: dict[str, Any] | None = Field(description="What a tuned one learned")
+    calibration: dict[str, Any] | None = Field(
+        description="What its scores mean in each collection, as it was measured"
+    )
     training: TrainingOut | None = Field(description="How far the training is, while it runs")
     created_at: datetime
     """When it was asked for."""

@@ -134,6 +134,21 @@ def list_units(session: Session, version_ids: Sequence[int], generation_id: int)
     ).all()
 
 
+def list_passage_vectors(session: Session, unit_ids: Sequence[int]) -> Sequence[Any]:
+    """Return (passage_vectors, passage_vectors_crc32) of these units, in the order of their ids."""
+    return session.execute(
+        select(UnitRow.passage_vectors, UnitRow.passage_vectors_crc32)
+        .where(UnitRow.id.in_(unit_ids))
+        .order_by(UnitRow.id)
+    ).all()
+
+
+def list_versions_of(session: Session, unit_ids: Sequence[int]) -> list[int]:
+    """Return the versions that these units belong to, each once, in the order of their ids."""
+    versions = select(UnitRow.version_id).where(UnitRow.id.in_(unit_ids)).distinct()
+    return list(session.scalars(versions.order_by(UnitRow.version_id)))
+
+
 def list_vectors(session: Session, version_ids: Sequence[int], generation_id: int) -> Sequence[Any]:
     """Return the vectors of these versions' units and of their passages, with their checksums."""
     return session.execute(

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
+from time import perf_counter
 
 from sqlalchemy import select
 
 from app.db.models import Generation
 from app.runtime.reanalysis import reanalyse_some
 from app.runtime.resources import Resources
+from app.services.quality.calibration import calibrate_due
 from app.services.quality.evaluations import run_next_evaluation
 from app.services.quality.feedback import store_queries
 from app.services.quality.generations import keep_generations
@@ -19,6 +21,7 @@ logger = logging.getLogger("folio")
 # While there are two generations, new articles are to come to both.
 _FOLLOW_SECONDS = 1.0
 _STOP_SECONDS = 15.0
+_CALIBRATION_SECONDS = 5.0
 
 
 @contextmanager
@@ -41,7 +44,7 @@ def _work(resources: Resources, stopping: Event) -> None:
         resources.signals.tasks_arrived.clear()
         # Asked after the clearing, which may have taken away the signal to stop.
         if stopping.is_set():
-            store_queries(resources)
+            _finish(resources)
             return
         pause: float | None = _FOLLOW_SECONDS
         try:
@@ -49,6 +52,7 @@ def _work(resources: Resources, stopping: Event) -> None:
             while not stopping.is_set() and reanalyse_some(resources.database):
                 pass
             keep_generations(resources, stopping.is_set)
+            calibrate_due(resources, stopping.is_set)
             while not stopping.is_set() and run_next_evaluation(resources):
                 pass
             with resources.database.read() as session:
@@ -62,3 +66,13 @@ def _work(resources: Resources, stopping: Event) -> None:
         except Exception as error:  # noqa: BLE001
             logger.error("background work waits after %s", type(error).__name__)
         resources.signals.tasks_arrived.wait(timeout=pause)
+
+
+def _finish(resources: Resources) -> None:
+    """Do what the next start could not: a command that only adds articles ends with this."""
+    try:
+        store_queries(resources)
+        ends = perf_counter() + _CALIBRATION_SECONDS
+        calibrate_due(resources, lambda: perf_counter() > ends)
+    except Exception as error:  # noqa: BLE001
+        logger.error("background work ends after %s", type(error).__name__)

@@ -8,7 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from app.db.models import AdapterRow, Generation
-from app.domain import GenerationState, Mode
+from app.domain import GenerationState
 from app.errors import Conflict, FolioError, InvalidRequest
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
@@ -17,7 +17,6 @@ from app.services.access.collections import CollectionRef, recall_named
 from app.services.quality.evaluations import load_golden
 from app.services.quality.feedback import learn_golden, same_text
 from app.services.quality.training_data import mine_lessons
-from app.services.search.scoring import WEIGHTS
 
 logger = logging.getLogger("folio")
 
@@ -115,17 +114,13 @@ def train_generation(
         lessons, pool = mine_lessons(resources, teaching, collection, taught.queries)
         if len(lessons) < MIN_PAIRS:
             raise TooFewPairs(len(lessons), "were found among the first hundred hits")
-        weights = WEIGHTS[Mode.HYBRID].by_stage
         fit = fit_query_adapter(
             teaching.checkpoint(),
             lessons,
             pool,
-            RankingWeights(
-                # What one passage holds of a question's words is not known here: half is usual.
-                weights["unit"],
-                weights["passage"] + weights["match"] / 2,
-                weights["lexical"],
-            ),
+            # What search adds up, for inner products as folio-mini spreads them. What one passage
+            # holds of a question's words is not known here: half is usual, and counts for it.
+            RankingWeights(unit=0.84, passage=2.86, lexical=1.36),
             on_progress=progress.report,
             is_stopping=is_stopping,
         )

@@ -78,6 +78,8 @@ class GenerationInfo:
     """The generation whose vectors a tuned one searches."""
     tuning: dict[str, Any] | None
     """What a tuned one learned."""
+    calibration: dict[str, Any] | None
+    """What its scores mean in each collection."""
     training: TrainingStep | None
     """How far its training is, while it runs."""
     created_at: datetime
@@ -437,6 +439,7 @@ def describe_row(
         (generation.gate or {}).get("report"),
         generation.vectors_of,
         (generation.tuning or {}).get("report"),
+        generation.calibration,
         None if training is None else training.now(),
         generation.created_at,
     )

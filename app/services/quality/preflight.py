@@ -26,6 +26,7 @@ from app.services.articles.documents import Upload, normalize_id, put_version
 from app.services.search.candidates import Question
 from app.services.search.passages import rank_articles
 from app.services.search.pipeline import check_query
+from app.services.search.scoring import load_anchors
 from app.services.search.snapshot import Snapshot
 from ingest.commit import store_article
 from ingest.parse_and_cut import EmbeddedArticle, embed_cut, parse_and_cut
@@ -275,7 +276,7 @@ def _rank(
 ) -> list[list[str]]:
     if live is None:
         return [[] for _ in probes]
-    snapshot = Snapshot(session, read_indexes(session, live, {}))
+    snapshot = Snapshot(session, read_indexes(session, live, {}), load_anchors(live.calibration))
     rankings = []
     for probe in probes:
         question = Question.of(probe.query.text, Mode.HYBRID, probe.vector)

@@ -1,7 +1,7 @@
 """From a question to ranked candidates: what each stage finds, and one score of all of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
 from zlib import crc32
@@ -18,7 +18,8 @@ from app.index.query import WordQuery, parse_query
 from app.runtime.index_follower import Indexes
 from app.services.access.collections import CollectionRef
 from app.services.search.phrases import restrict
-from app.services.search.scoring import Stages, match, score
+from app.services.search.scales import measure_scale
+from app.services.search.scoring import Scale, Stages, evidence, score
 from app.services.search.snapshot import OutOfDate, Snapshot
 
 # Documents that each stage proposes; the passages of all of them are scored.
@@ -71,13 +72,33 @@ class Candidate:
     """A document in the race: its scores and its passages."""
 
     version: queries.FoundVersion
-    score: float
+    mode: Mode
     stages: Stages
+    scale: Scale
+    """What its stage scores mean for this question in what is searched."""
+    evidence: float
+    """What ranks it."""
+    score: float
+    """The probability that it answers, which grows with the evidence."""
     passages: PassageScores
     is_damaged: bool
     """Whether its passage vectors fail their checksum; it ranks without them."""
     coverage: float
     """The share of the query's term weight that it holds anywhere; 0 where words do not count."""
+
+    def behind(self, best: float) -> "Candidate":
+        """Return it with its score beside a best one of that evidence."""
+        scale = replace(self.scale, best=best)
+        return replace(self, scale=scale, score=score(self.stages, self.mode, scale))
+
+    def with_stages(self, stages: Stages) -> "Candidate":
+        """Return it with other stage scores, and what these make of it."""
+        return replace(
+            self,
+            stages=stages,
+            evidence=evidence(stages, self.mode, self.scale),
+            score=score(stages, self.mode, self.scale),
+        )
 
 
 class Retriever(Protocol):
@@ -89,6 +110,9 @@ class Retriever(Protocol):
     """Units that it found: a snapshot that lacks one of them is out of date."""
     coverage: dict[int, float]
     """The share of the query's term weight that documents hold anywhere, where it counts terms."""
+
+    def max_coverage(self, collection_id: int) -> float:
+        """Return the greatest share that any document of the collection holds; 0 without terms."""
 
     def propose(
         self, collection_id: int, *, limit: int, allowed: Ids | None
@@ -108,6 +132,9 @@ class UnitRetriever:
     stage: str = "unit"
     unit_ids: set[int] = field(default_factory=set)
     coverage: dict[int, float] = field(default_factory=dict)
+
+    def max_coverage(self, collection_id: int) -> float:
+        return 0.0
 
     def propose(self, collection_id: int, *, limit: int, allowed: Ids | None) -> dict[int, float]:
         hits = self.index.search(self.query, collection_id, limit=limit, allowed=allowed)
@@ -132,6 +159,9 @@ class LexicalRetriever:
     unit_ids: set[int] = field(default_factory=set)
     coverage: dict[int, float] = field(default_factory=dict)
     _scored: dict[int, LexicalScores] = field(default_factory=dict)
+
+    def max_coverage(self, collection_id: int) -> float:
+        return self._score_all(collection_id).max_share()
 
     def propose(self, collection_id: int, *, limit: int, allowed: Ids | None) -> dict[int, float]:
         lexical = self._score_all(collection_id)
@@ -187,6 +217,14 @@ def rank_candidates(
         raise OutOfDate
     unit_ids = {unit_id for retriever in retrievers for unit_id in retriever.unit_ids}
     passages = _score_passages(session, indexes, question, versions, unit_ids)
+    ids = [collection.id for collection in collections]
+    scale = measure_scale(
+        snapshot,
+        ids,
+        question.vector,
+        coverage=max((one.max_coverage(i) for one in retrievers for i in ids), default=0.0),
+        nearest=max(passages.best.values(), default=0.0),
+    )
     covered = {i: share for retriever in retrievers for i, share in retriever.coverage.items()}
     candidates = []
     for document_id, version in versions.items():
@@ -197,18 +235,26 @@ def rank_candidates(
         if best is not None:
             stages["passage"] = best
         if question.mode is Mode.HYBRID:
-            stages["match"] = match(best or 0.0, coverage)
+            stages["match"] = scale.match(best or 0.0, coverage)
         candidates.append(
             Candidate(
                 version,
-                score(stages, question.mode),
+                question.mode,
                 stages,
+                scale,
+                evidence(stages, question.mode, scale),
+                score(stages, question.mode, scale),
                 passages.of.get(document_id, _NO_PASSAGES),
                 document_id in passages.damaged,
                 coverage,
             )
         )
-    return sorted(candidates, key=lambda c: (-c.score, c.version.document_id))
+    return sorted(candidates, key=order)
+
+
+def order(candidate: Candidate) -> tuple[float, int]:
+    """Return what candidates are sorted by, best first."""
+    return -candidate.evidence, candidate.version.document_id
 
 
 def _propose(
@@ -295,4 +341,5 @@ def _compare(stored: npt.NDArray[np.float16], query: Vector) -> Vector:
     scores: Vector = vectors @ query
     if len(query) < stored.shape[1]:
         scores = scores / np.linalg.norm(vectors, axis=1)
-    return scores
+    # The last bits depend on where the arrays lie in memory: the same question gets one answer.
+    return np.round(scores, 6)

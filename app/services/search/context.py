@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from heapq import heapify, heappop, heappush
+from math import log
 
 from app.domain import Mode, Passage, Span
 from app.index.analysis import TermCounts, count_terms
 from app.runtime.resources import Resources
 from app.services.search.passages import Article
 from app.services.search.pipeline import Clock, SearchRequest, retrieve
-from app.services.search.scoring import is_calibrated, no_answer
+from app.services.search.scoring import log_odds, no_answer
 from app.services.search.search import Timing
 from app.services.search.token_counters import find_counter
 
@@ -18,8 +19,10 @@ MAX_CONTEXT_TOKENS = 1_000_000
 
 # The best ones; what ranks lower would only fill the prompt.
 _ARTICLES = 10
-# What answers so much less surely than the first article costs more tokens than it finds answers.
-_MIN_SHARE = 0.25
+# What answers at so much lower odds than the first article costs more tokens than it finds answers.
+_MIN_ODDS = log(0.25)
+# What is so unlikely to answer is left out, however little else there is.
+_MIN_SCORE = 0.03
 # A passage whose terms are so far those of one chosen before says nothing new.
 _SAME_TERMS = 0.8
 
@@ -87,14 +90,14 @@ def build_context(
         found.articles, max_tokens, count_tokens, trusts_receipts=tokenizer is None
     )
     clock.mark("choose")
-    fingerprint = found.generation.loaded_fingerprint
+    best = found.best
     return Context(
         request.query,
         tuple(blocks),
         sum(block.tokens for block in blocks),
         max_tokens,
-        is_calibrated(fingerprint),
-        no_answer(found.best_score, fingerprint),
+        found.calibrated,
+        no_answer(best.evidence, best.scale) if best and found.calibrated else None,
         found.generation.id if found.has_index else None,
         Timing.of(clock),
     )
@@ -111,8 +114,9 @@ def choose_blocks(
 
     By descending score: an article whole if it fits into what is left, else passage by passage,
     each in the turn of its own score, but for those that repeat what is there. It ends where
-    nothing scores a quarter of the best article. `trusts_receipts` says that `count_tokens` counts
-    as the model does that read the articles: it saves the counting of a text that is far too long.
+    nothing has a quarter of the odds of the best article, and before what is hopeless.
+    `trusts_receipts` says that `count_tokens` counts as the model does that read the articles: it
+    saves the counting of a text that is far too long.
     """
     left = max_tokens
     # Titles and headings come again and again.
@@ -125,9 +129,10 @@ def choose_blocks(
         (-article.candidate.score, rank, None) for rank, article in enumerate(articles)
     ]
     heapify(waiting)
+    least = _MIN_ODDS + log_odds(articles[0].candidate.score) if articles else 0.0
     while waiting and left:
         key, rank, block = heappop(waiting)
-        if -key < _MIN_SHARE * articles[0].candidate.score:
+        if -key < _MIN_SCORE or log_odds(-key) < least:
             break
         if block is None:
             known = articles[rank].tokens if trusts_receipts else 0

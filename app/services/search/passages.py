@@ -6,7 +6,7 @@ docs/decisions/0027-candidates-are-read.md has what it brings.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import islice
 from math import sqrt
@@ -20,8 +20,8 @@ from app.errors import CorruptData
 from app.index.matching import TermMatcher
 from app.services.access.collections import CollectionRef
 from app.services.articles.documents import require_intact
-from app.services.search.candidates import Candidate, Question, rank_candidates
-from app.services.search.scoring import match, score
+from app.services.search.candidates import Candidate, Question, order, rank_candidates
+from app.services.search.scoring import score
 from app.services.search.snapshot import Snapshot
 
 _READ_AT_ONCE = 16
@@ -95,10 +95,10 @@ class Article:
             own = {**stages, "passage": self.nearness[i]}
             if mode is Mode.HYBRID:
                 own["match"] = self._match(i, share)
-        return min(score(own, mode), self.candidate.score)
+        return min(score(own, mode, self.candidate.scale), self.candidate.score)
 
     def _match(self, i: int, share: float) -> float:
-        return match(self.nearness[i], share)
+        return self.candidate.scale.match(self.nearness[i], share)
 
     def _greatest(self, value: Callable[[int, float], float]) -> float:
         """Return the greatest of the passages' values, which grow with the share of the words."""
@@ -172,17 +172,19 @@ def rank_articles(
     read: list[Article] = []
     for first in range(0, len(ranked), _READ_AT_ONCE):
         # Best first, by the most that they can be: the rest cannot come before `needed` others.
-        if first >= needed and ranked[first].score <= read[needed - 1].candidate.score:
+        if first >= needed and ranked[first].evidence <= read[needed - 1].candidate.evidence:
             break
         some = ranked[first : first + _READ_AT_ONCE]
         for article in _read_articles(snapshot, question, some):
             stages = {**article.candidate.stages, "match": article.match()}
-            own = score(stages, question.mode)
-            article.candidate = replace(article.candidate, stages=stages, score=own)
+            article.candidate = article.candidate.with_stages(stages)
             read.append(article)
-        read.sort(key=lambda one: (-one.candidate.score, one.candidate.version.document_id))
+        read.sort(key=lambda one: order(one.candidate))
+    best = read[0].candidate.evidence if read else 0.0
+    for article in read:
+        article.candidate = article.candidate.behind(best)
     return RankedArticles(
-        [*(article.candidate for article in read), *ranked[len(read) :]],
+        [*(article.candidate for article in read), *(c.behind(best) for c in ranked[len(read) :])],
         {article.candidate.version.document_id: article for article in read},
     )
 

@@ -11,7 +11,7 @@ from app.index.query import parse_query
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
-from app.services.search.candidates import Question
+from app.services.search.candidates import Candidate, Question
 from app.services.search.passages import Article, rank_articles
 from app.services.search.snapshot import snapshots
 
@@ -42,8 +42,10 @@ class Retrieval:
 
     generation: ActiveGeneration
     articles: Sequence[Article] = ()
-    best_score: float = 0.0
-    """Of all candidates, also of one below `min_score`."""
+    best: Candidate | None = None
+    """Of all candidates, also one below `min_score`."""
+    calibrated: bool = False
+    """Whether scores are probabilities: every collection that was searched has been measured."""
     has_index: bool = False
 
 
@@ -89,8 +91,9 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
             )
             kept = [c for c in ranked.candidates if min_score is None or c.score >= min_score]
             articles = ranked.read(snapshot, question, kept[: request.limit])
-            best_score = ranked.candidates[0].score if ranked.candidates else 0.0
-            found = Retrieval(generation, articles, best_score, has_index=True)
+            best = ranked.candidates[0] if ranked.candidates else None
+            calibrated = all(c.id in snapshot.anchors for c in request.collections)
+            found = Retrieval(generation, articles, best, calibrated, has_index=True)
     clock.mark("search")
     return found
 

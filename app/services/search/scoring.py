@@ -1,19 +1,25 @@
-"""One score from what the stages say of a document: the weights, and how sure they are.
+"""One score from what the stages say of a document, and how sure it is.
 
-A score is the probability that the document answers, by a logistic function of the stages' own
-scores. Each mode has weights of its own, so that a score, and `min_score`, mean the same in all.
-The reasons: docs/decisions/0017-one-calibrated-score.md.
+A stage's inner products are compared with those of a sample of the collection, so that they mean
+the same for every model. What ranks is `evidence`, a weighted sum; a score is the probability that
+the document answers, by a logistic function of the evidence and of how it compares with what the
+collection gives to questions that it cannot answer and to its own sentences. The reasons:
+docs/decisions/0048-evidence-in-the-bases-own-units.md and
+docs/decisions/0049-calibrated-without-labels.md.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp, log
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from app.domain import Mode
+from app.index.samples import Spread
 
 _MIN_PROBABILITY = 1e-9
-# What is added to nearness: .2 to .5 rank equally well, 0 would let words count for nothing.
+# A standard deviation counts as much as this many units of an inner product, folio-mini's spread.
+_UNIT = 0.15
+# What is added to nearness: 0 would let words count for nothing where the meaning is far.
 _FAR = 0.3
 
 
@@ -28,56 +34,138 @@ can be. A stage that did not look is missing.
 
 
 @dataclass(frozen=True, slots=True)
+class Anchors:
+    """What a collection gives to questions: the nearest passage in it, and the evidence.
+
+    `null` is the mean for questions that it cannot answer, `own` that for its own headings and
+    sentences.
+    """
+
+    null_nearness: float
+    own_nearness: float
+    null_evidence: float
+    own_evidence: float
+
+
+def load_anchors(stored: Mapping[str, Any] | None) -> dict[int, Anchors]:
+    """Return the anchors that a generation keeps, by collection id."""
+    collections = (stored or {}).get("collections", {})
+    return {
+        int(collection_id): Anchors(*(kept["anchors"][name] for name in ANCHORS))
+        for collection_id, kept in collections.items()
+        if kept["anchors"] is not None
+    }
+
+
+ANCHORS = ("null_nearness", "own_nearness", "null_evidence", "own_evidence")
+# Means over the collections that the weights were fitted to, for one that was not measured yet.
+TYPICAL = Anchors(0.26, 0.6, 0.27, 1.3)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What the stage scores of one question mean in the collections that are searched."""
+
+    spread: Spread
+    coverage: float = 1.0
+    """The greatest share of the question's term weight that any article holds: 0 to 1.
+
+    Words count by it: where no article holds more than a few of them, the question is put in other
+    words than the articles, and the few that are shared are there by chance."""
+    nearest: float = 0.0
+    """The greatest inner product with a passage of any candidate."""
+    anchors: Anchors | None = None
+    """None where a collection was not measured."""
+    best: float | None = None
+    """The evidence of the best document; None until it is known."""
+
+    def nearness(self, product: float) -> float:
+        """Return an inner product in units that are the same for every model; 0 is usual."""
+        return _UNIT * self.spread.standardize(product)
+
+    def match(self, product: float, share: float) -> float:
+        """Return how much of the query a passage says: by meaning and by words at once.
+
+        `share` is how much of the query's term weight (idf) stands in it or in its title. Words
+        count also where the meaning is far: names and codes mean nothing to a model.
+        """
+        return (max(self.nearness(product), 0.0) + _FAR) * share
+
+
+@dataclass(frozen=True, slots=True)
 class Weights:
-    """A logistic function of stage scores: a bias, and a weight for each stage by its name."""
+    """A logistic function: of the nearest passage, how it stands out, and the evidence."""
 
     bias: float
-    by_stage: Mapping[str, float]
-
-    def logit(self, stages: Stages) -> float:
-        return self.bias + sum(
-            weight * stages.get(stage, 0.0) for stage, weight in self.by_stage.items()
-        )
-
-
-# Fitted by bench/fusion.py to folio-mini on half of the questions of three sets.
-WEIGHTS = {
-    Mode.DENSE: Weights(-7.21, {"unit": 1.20, "passage": 6.82}),
-    Mode.LEXICAL: Weights(-6.47, {"lexical": 5.68}),
-    Mode.HYBRID: Weights(-6.09, {"unit": 0.84, "passage": 1.57, "lexical": 1.36, "match": 2.57}),
-}
-# A function of the logit of the best hybrid score, fitted likewise: half of its cases are questions
-# whose answers were taken out.
-NO_ANSWER_BIAS, NO_ANSWER_SLOPE = -1.32, -0.683
-# folio-mini. Of other models the same weights rank well, but nobody has fitted them.
-CALIBRATED_FINGERPRINTS = frozenset({"84bc15b1e9c23ad4"})
+    nearest: float
+    """Of the inner product with the passage: 0 as for a question without an answer, 1 as for one
+    of the collection's own sentences."""
+    standout: float
+    """Of its deviations above the mean, less the logarithm of the number of passages."""
+    evidence: float
+    """Of the evidence, in the same way as `nearest`."""
+    behind: float = 0.0
+    """Of how much more evidence the best document has."""
 
 
-def match(nearness: float, share: float) -> float:
-    """Return how much of the query a passage says: by meaning and by words at once.
-
-    `nearness` is its inner product with the query, `share` how much of the query's word weight
-    (idf) stands in it or in its title. Words count also where the meaning is far: names and codes
-    mean nothing to a model.
-    """
-    return max(nearness + _FAR, 0.0) * share
+# Fitted by bench/scores.py.
+_ANSWERS = Weights(-0.301, 1.811, 0.301, 1.65)
+_HIT = Weights(-0.884, 1.259, 0.382, 2.465, behind=5.88)
+_DENSE = Weights(-0.884, 3.0, 0.382, 0.0)
+_LEXICAL_BIAS, _LEXICAL_WEIGHT = -6.47, 5.68
 
 
-def score(stages: Stages, mode: Mode) -> float:
+def evidence(stages: Stages, mode: Mode, scale: Scale) -> float:
+    """Return what ranks a document: it grows with every stage."""
+    if mode is Mode.LEXICAL:
+        return stages.get("lexical", 0.0)
+    if mode is Mode.DENSE:
+        return scale.nearness(_mix(stages))
+    near = sum(scale.nearness(stages[stage]) for stage in ("unit", "passage") if stage in stages)
+    words = 0.9 * stages.get("match", 0.0) + 0.2 * stages.get("lexical", 0.0)
+    return 0.2 * near + scale.coverage * words
+
+
+def score(stages: Stages, mode: Mode, scale: Scale) -> float:
     """Return the probability that a document answers: 0 to 1."""
-    return logistic(WEIGHTS[mode].logit(stages))
+    if mode is Mode.LEXICAL:
+        return logistic(_LEXICAL_BIAS + _LEXICAL_WEIGHT * stages.get("lexical", 0.0))
+    if mode is Mode.DENSE:
+        return logistic(_weigh(_DENSE, 0.0, _mix(stages), scale))
+    return logistic(_weigh(_HIT, evidence(stages, mode, scale), scale.nearest, scale))
 
 
-def is_calibrated(fingerprint: str | None) -> bool:
-    """Return whether scores are probabilities for vectors of this model."""
-    return fingerprint in CALIBRATED_FINGERPRINTS
+def no_answer(best_evidence: float, scale: Scale) -> float | None:
+    """Return the probability that nothing answers, by the best document's evidence.
 
-
-def no_answer(best_score: float, fingerprint: str | None) -> float | None:
-    """Return the probability that nothing answers, by the best hybrid score; None if unknown."""
-    if not is_calibrated(fingerprint):
+    None where the collection was not measured. It is that of a hybrid search.
+    """
+    if scale.anchors is None:
         return None
-    return logistic(NO_ANSWER_BIAS + NO_ANSWER_SLOPE * log_odds(best_score))
+    return 1.0 - logistic(_weigh(_ANSWERS, best_evidence, scale.nearest, scale))
+
+
+def _mix(stages: Stages) -> float:
+    """Return the inner product that ranks where words do not count: above all the passage's."""
+    return 0.2 * stages.get("unit", 0.0) + 0.8 * stages.get("passage", 0.0)
+
+
+def _weigh(weights: Weights, found: float, nearest: float, scale: Scale) -> float:
+    anchors = scale.anchors or TYPICAL
+    near = _between(nearest, anchors.null_nearness, anchors.own_nearness)
+    standout = scale.spread.standardize(nearest) - log(scale.spread.passages)
+    behind = 0.0 if scale.best is None else scale.best - found
+    return (
+        weights.bias
+        - weights.behind * behind / (anchors.own_evidence - anchors.null_evidence)
+        + weights.nearest * near
+        + weights.standout * standout
+        + weights.evidence * _between(found, anchors.null_evidence, anchors.own_evidence)
+    )
+
+
+def _between(value: float, null: float, own: float) -> float:
+    return (value - null) / (own - null)
 
 
 def logistic(x: float) -> float:

@@ -7,7 +7,6 @@ from app.runtime.resources import Resources
 from app.services.search.passages import Article, quote_passages
 from app.services.search.pipeline import Clock, SearchRequest, retrieve
 from app.services.search.rerank import MAX_CANDIDATES, rerank_hits
-from app.services.search.scoring import is_calibrated
 
 MAX_LIMIT = 1000
 
@@ -35,7 +34,7 @@ class SearchResult:
     query: str
     mode: Mode
     calibrated: bool
-    """Whether scores are probabilities: fitted to the model in use."""
+    """Whether scores are probabilities: what was searched has been measured with this model."""
     results: tuple[Hit, ...]
     generation: int | None
     took_ms: Timing
@@ -67,7 +66,7 @@ def search_documents(
     return SearchResult(
         request.query,
         request.mode,
-        is_calibrated(found.generation.loaded_fingerprint) and not rerank,
+        found.calibrated and not rerank,
         tuple(shown),
         found.generation.id if found.has_index else None,
         Timing.of(clock),

@@ -1,6 +1,6 @@
 """One consistent look at database and indexes, and looking again when they moved apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,6 +11,7 @@ from app.errors import CorruptData, NotFound
 from app.runtime.generations import ActiveGeneration
 from app.runtime.index_follower import Indexes, quarantine, quarantine_damaged
 from app.runtime.resources import Resources
+from app.services.search.scoring import Anchors, load_anchors
 
 
 class OutOfDate(Exception):
@@ -23,6 +24,8 @@ class Snapshot:
 
     session: Session
     indexes: Indexes
+    anchors: Mapping[int, Anchors]
+    """What was measured of collections, by id."""
 
 
 class Attempt:
@@ -53,7 +56,7 @@ class Attempt:
             self._stack.close()
             raise NotFound("the generation was removed meanwhile", code="generation_not_found")
         indexes, damaged = self._generation.follower.follow(session, row)
-        return Snapshot(session, indexes), damaged
+        return Snapshot(session, indexes, load_anchors(row.calibration)), damaged
 
     def __exit__(
         self,

@@ -21,12 +21,20 @@ from app.main import serve
 from app.runtime.resources import Resources
 from app.services.articles.documents import Upload
 from app.services.quality.reembedding import ReembedRefused, reembed
-from app.services.search.scoring import score
+from app.services.search.candidates import rank_candidates
+from app.services.search.pipeline import ask
+from app.services.search.snapshot import snapshots
 from ingest.sandbox import Sandbox
 from tests.checkpoints import PROMPTS, make_jina_v3, make_plain
 from tests.conftest import article, markdown
 from tests.ingest.pdf_files import make_pdf
-from tests.named import delete_document, get_document, put_documents, search_documents
+from tests.named import (
+    delete_document,
+    get_document,
+    put_documents,
+    ref_of,
+    search_documents,
+)
 from tests.services.knowledge import (
     StoredDocument,
     Watch,
@@ -347,8 +355,13 @@ def test_index_answers_with_the_former_vectors_until_the_switch_and_then_with_th
             (np.frombuffer(unit.passage_vectors, "<f2").reshape(-1, 32) @ query.vector).max()
             for unit in units
         )
+        generation = resources.generations.live()
+        question = ask(generation, "tea", Mode.DENSE)
+        with next(snapshots(resources, generation)) as snapshot:
+            ranked = rank_candidates(snapshot, question, [ref_of(resources, "help")], limit=1)
         stages = {"unit": float(of_unit), "passage": float(of_passage)}
-        assert hit.score == pytest.approx(score(stages, Mode.DENSE), abs=5e-3)
+        assert ranked[0].stages == pytest.approx(stages, abs=5e-3)
+        assert ranked[0].version.external_id == hit.document_id
 
 
 def test_reader_that_began_before_the_switch_sees_the_former_vectors_to_its_end(

@@ -13,7 +13,7 @@ from app.index.query import parse_query
 from app.runtime.resources import Resources
 from app.services.search.passages import Article, rank_articles
 from app.services.search.pipeline import ask
-from app.services.search.scoring import match, score
+from app.services.search.scoring import score
 from app.services.search.snapshot import snapshots
 from ingest.sandbox import Sandbox
 from tests.conftest import article
@@ -70,7 +70,9 @@ def test_match_is_the_best_passage_near_in_meaning_and_in_words(
     articles, weights = read_first(shelf, query, Mode.HYBRID)
     assert len(articles) == 20
     for one in articles:
-        products = [match(near, share(one, n, weights)) for n, near in enumerate(one.nearness)]
+        scale = one.candidate.scale
+        shares = [share(one, n, weights) for n in range(len(one.passages))]
+        products = map(scale.match, one.nearness, shares)
         assert one.candidate.stages["match"] == pytest.approx(max(products))
     scores = [one.candidate.score for one in articles]
     assert scores == sorted(scores, reverse=True)
@@ -85,7 +87,7 @@ def test_passages_come_in_the_order_of_looking_at_each(
     assert max(len(one.passages) for one in articles) > 1
     for one in articles:
         shares = [share(one, n, weights) for n in range(len(one.passages))]
-        stages = one.candidate.stages
+        stages, scale = one.candidate.stages, one.candidate.scale
         expected = [
             score(
                 {
@@ -93,9 +95,10 @@ def test_passages_come_in_the_order_of_looking_at_each(
                     Mode.LEXICAL: {
                         "lexical": stages.get("lexical", 0) * (held / (max(shares) or 1)) ** 0.5
                     },
-                    Mode.HYBRID: {**stages, "passage": near, "match": match(near, held)},
+                    Mode.HYBRID: {**stages, "passage": near, "match": scale.match(near, held)},
                 }[mode],
                 mode,
+                scale,
             )
             for near, held in zip(one.nearness, shares, strict=True)
         ]

@@ -1,0 +1,193 @@
+"""What the scores of a generation mean in a collection: measured without labels, and kept.
+
+Background questions say what the collection gives to a question that it cannot answer; headings
+and sentences of its own say what it gives to one that it can. docs/decisions/0049 has what that
+brings.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from statistics import fmean, pstdev
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db import queries
+from app.db.models import Document, Version
+from app.domain import Mode, Passage, Status
+from app.runtime.generations import ActiveGeneration
+from app.runtime.resources import Resources
+from app.services.access.collections import CollectionRef, recall_collection
+from app.services.quality.background_questions import QUESTIONS
+from app.services.search.passages import rank_articles
+from app.services.search.pipeline import ask
+from app.services.search.scoring import Anchors
+from app.services.search.snapshot import Snapshot, snapshots
+
+RULES = 1
+"""Number of these rules: what was measured under another number is measured again."""
+MIN_DOCUMENTS = 4
+"""With fewer, there is nothing to tell an article from."""
+
+_OWN_QUESTIONS = 48
+_A_DOCUMENT = 6
+_SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|\n+")
+_WORDS = range(5, 26)
+_HEADING_WORDS = range(3, 15)
+# A model whose nearest passage is no nearer for the collection's own sentences says nothing.
+_MIN_SEPARATION = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What a question found first: the nearest passage of all, and the best evidence."""
+
+    nearest: float
+    evidence: float
+
+
+def calibrate_due(resources: Resources, is_stopping: Callable[[], bool]) -> None:
+    """Measure the collections of the live generation that changed since, while nothing waits.
+
+    The model is not loaded for it: what embedded the articles has it in memory.
+    """
+    generation = resources.generations.live()
+    if generation.id is None or generation.loaded_engine is None:
+        return
+    with resources.database.read() as session:
+        due = _find_due(session, generation)
+    for ref, documents in due:
+        if is_stopping():
+            return
+        calibrate(resources, generation, ref, documents)
+
+
+def calibrate(
+    resources: Resources, generation: ActiveGeneration, ref: CollectionRef, documents: int
+) -> None:
+    """Measure what a generation's scores mean in a collection, and keep it."""
+    anchors = measure_anchors(resources, generation, ref)
+    kept = {
+        "rules": RULES,
+        "documents": documents,
+        "anchors": None if anchors is None else asdict(anchors),
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    with resources.database.write() as session:
+        row = generation.find_row(session)
+        if row is not None:
+            stored = (row.calibration or {}).get("collections", {})
+            row.calibration = {"collections": {**stored, str(ref.id): kept}}
+
+
+def measure_anchors(
+    resources: Resources, generation: ActiveGeneration, ref: CollectionRef
+) -> Anchors | None:
+    """Return what a collection gives to questions; None where the model tells nothing apart."""
+    null = [_measure(resources, generation, ref, text) for text in QUESTIONS]
+    own_questions = _read_own_questions(resources, generation, ref)
+    own = [_measure(resources, generation, ref, text) for text in own_questions]
+    if not own:
+        return None
+    anchors = Anchors(
+        null_nearness=fmean(one.nearest for one in null),
+        own_nearness=fmean(one.nearest for one in own),
+        null_evidence=fmean(one.evidence for one in null),
+        own_evidence=fmean(one.evidence for one in own),
+    )
+    separation = anchors.own_nearness - anchors.null_nearness
+    deviation = pstdev(one.nearest for one in null)
+    if separation <= _MIN_SEPARATION * deviation or anchors.own_evidence <= anchors.null_evidence:
+        return None
+    return anchors
+
+
+def _measure(
+    resources: Resources, generation: ActiveGeneration, ref: CollectionRef, text: str
+) -> _Measured:
+    question = ask(generation, text, Mode.HYBRID)
+    measured = _Measured(0.0, 0.0)
+    for attempt in snapshots(resources, generation):
+        with attempt as snapshot:
+            candidates = rank_articles(snapshot, question, [ref], limit=1).candidates
+            if candidates:
+                measured = _Measured(candidates[0].scale.nearest, candidates[0].evidence)
+    return measured
+
+
+def _read_own_questions(
+    resources: Resources, generation: ActiveGeneration, ref: CollectionRef
+) -> list[str]:
+    found: list[str] = []
+    for attempt in snapshots(resources, generation):
+        with attempt as snapshot:
+            found = _pick_own_questions(snapshot, ref)
+    return found
+
+
+def _pick_own_questions(snapshot: Snapshot, ref: CollectionRef) -> list[str]:
+    """Return headings and sentences from all over a collection, each once."""
+    vectors = snapshot.indexes.vectors
+    unit_ids = vectors.pick_units(ref.id, _OWN_QUESTIONS)
+    version_ids = queries.list_versions_of(snapshot.session, unit_ids.tolist())
+    texts = queries.find_texts(snapshot.session, version_ids)
+    passages = queries.list_passages(snapshot.session, version_ids, snapshot.indexes.vector_set)
+    picked: dict[str, None] = {}
+    for version_id in version_ids:
+        text = texts[version_id].text or ""
+        own = list(passages.get(version_id, {}).values())
+        count = max(1, min(_A_DOCUMENT, _OWN_QUESTIONS // max(len(version_ids), 1)))
+        for n, passage in enumerate(own[:: max(1, len(own) // count)][:count]):
+            question = _phrase(text, passage, prefers_heading=(version_id + n) % 2 == 0)
+            if question:
+                picked[question] = None
+    return list(picked)[:_OWN_QUESTIONS]
+
+
+def _phrase(text: str, passage: Passage, *, prefers_heading: bool) -> str | None:
+    """Return a heading or a sentence of a passage, as if somebody had asked for it."""
+    heading = passage.heading.split(" > ")[-1].strip()
+    if prefers_heading and len(heading.split()) in _HEADING_WORDS:
+        return heading
+    sentences = _SENTENCE.split(text[passage.span.start : passage.span.end])
+    fitting = [s.strip() for s in sentences if len(s.split()) in _WORDS or _is_unspaced(s)]
+    return fitting[len(fitting) // 2] if fitting else None
+
+
+def _is_unspaced(sentence: str) -> bool:
+    """Return whether it may be a sentence of a script that puts no space between words."""
+    return 12 <= len(sentence.strip()) <= 80 and not sentence.isascii() and " " not in sentence
+
+
+def _find_due(session: Session, generation: ActiveGeneration) -> list[tuple[CollectionRef, int]]:
+    """Return collections that changed by a quarter since they were measured, with their size."""
+    row = generation.find_row(session)
+    waiting = session.scalar(
+        select(func.count())
+        .select_from(Version)
+        .where(Version.status.in_([Status.QUEUED, Status.PROCESSING]))
+    )
+    if row is None or waiting:
+        return []
+    counts = session.execute(
+        select(Document.collection_id, func.count())
+        .join(Version, Version.document_id == Document.id)
+        .where(Version.is_live)
+        .group_by(Document.collection_id)
+    ).all()
+    stored = (row.calibration or {}).get("collections", {})
+    return [
+        (recall_collection(session, collection_id), count)
+        for collection_id, count in counts
+        if count >= MIN_DOCUMENTS and _is_due(stored.get(str(collection_id)), count)
+    ]
+
+
+def _is_due(kept: dict[str, Any] | None, documents: int) -> bool:
+    if kept is None or kept["rules"] != RULES:
+        return True
+    measured = int(kept["documents"])
+    return 4 * abs(documents - measured) > measured

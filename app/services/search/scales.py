@@ -1,0 +1,82 @@
+"""What the stage scores of a question mean in a collection."""
+
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean
+from zlib import crc32
+
+import numpy as np
+
+from app.db import queries
+from app.domain import Matrix, Vector
+from app.index.flat import Ids
+from app.index.samples import MAX_PASSAGES, MAX_UNITS, PassageSample, Spread
+from app.services.search.scoring import ANCHORS, Anchors, Scale
+from app.services.search.snapshot import Snapshot
+
+_NOTHING_COMPARED = Spread(0.0, 1.0, 1.0)
+
+
+def measure_scale(
+    snapshot: Snapshot,
+    collection_ids: Sequence[int],
+    query: Vector | None,
+    *,
+    coverage: float,
+    nearest: float,
+) -> Scale:
+    """Return the scale of a query; without a vector it says nothing of inner products.
+
+    Collections that are searched together are one base.
+    """
+    spread = _NOTHING_COMPARED
+    if query is not None:
+        spread = _pool([_find_sample(snapshot, i).spread(query) for i in collection_ids])
+    known = [snapshot.anchors[i] for i in collection_ids if i in snapshot.anchors]
+    anchors = _average(known) if len(known) == len(collection_ids) else None
+    return Scale(spread, coverage, nearest, anchors)
+
+
+def _pool(spreads: Sequence[Spread]) -> Spread:
+    """Return the distribution over all of these, by their passages."""
+    if len(spreads) == 1:
+        return spreads[0]
+    passages = sum(one.passages for one in spreads)
+    mean = sum(one.passages * one.mean for one in spreads) / passages
+    variance = sum(one.passages * (one.deviation**2 + (one.mean - mean) ** 2) for one in spreads)
+    return Spread(mean, sqrt(variance / passages), passages)
+
+
+def _average(anchors: Sequence[Anchors]) -> Anchors:
+    rows = [[getattr(one, name) for name in ANCHORS] for one in anchors]
+    return Anchors(*(fmean(column) for column in zip(*rows, strict=True)))
+
+
+def _find_sample(snapshot: Snapshot, collection_id: int) -> PassageSample:
+    samples, vectors = snapshot.indexes.samples, snapshot.indexes.vectors
+    units = vectors.count(collection_id)
+    sample = samples.find(collection_id, units)
+    if sample is not None:
+        return sample
+    unit_ids = vectors.pick_units(collection_id, MAX_UNITS)
+    sample = samples.find_same(collection_id, unit_ids)
+    if sample is None:
+        sample = _read_sample(snapshot, unit_ids, units)
+        samples.keep(collection_id, sample)
+    return sample
+
+
+def _read_sample(snapshot: Snapshot, unit_ids: Ids, units: int) -> PassageSample:
+    dimensions = snapshot.indexes.vectors.dimensions
+    kept: list[Matrix] = [np.empty((0, dimensions), dtype=np.float32)]
+    passages = 0
+    for data, checksum in queries.list_passage_vectors(snapshot.session, unit_ids.tolist()):
+        # A damaged one is quarantined when it is found; until then it says nothing.
+        if crc32(data) != checksum:
+            continue
+        vectors = np.frombuffer(data, dtype="<f2").reshape(-1, dimensions)
+        passages += len(vectors)
+        picked = np.arange(min(MAX_PASSAGES, len(vectors))) * len(vectors)
+        kept.append(vectors[picked // MAX_PASSAGES].astype(np.float32))
+    share = units / max(len(unit_ids), 1)
+    return PassageSample(unit_ids, units, passages * share, np.concatenate(kept))

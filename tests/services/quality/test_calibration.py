@@ -1,0 +1,113 @@
+"""What scores mean is measured in each collection, without labels."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from app.runtime.resources import Resources
+from app.services.quality.calibration import MIN_DOCUMENTS, RULES, calibrate_due
+from app.services.quality.generations import list_generations
+from ingest.sandbox import Sandbox
+from tests.conftest import article
+from tests.named import build_context, put_documents, search_documents
+from tests.services.knowledge import open_with, work
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "articles"
+
+
+def read_examples() -> list[tuple[str, str]]:
+    return [
+        (path.stem, path.read_text(encoding="utf-8"))
+        for path in sorted(EXAMPLES.rglob("*"))
+        if path.suffix in {".md", ".txt"}
+    ]
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterator[Resources]:
+    with open_with(tmp_path_factory.mktemp("measured"), Settings().model) as resources:
+        uploads = [article(name, text, title="") for name, text in read_examples()]
+        put_documents(resources, "help", uploads)
+        work(resources, sandbox)
+        calibrate_due(resources, lambda: False)
+        yield resources
+
+
+def no_answer(resources: Resources, query: str) -> float:
+    found = build_context(resources, "help", query, max_tokens=500)
+    assert found.calibrated
+    assert found.no_answer is not None
+    return found.no_answer
+
+
+def test_questions_with_an_answer_are_told_from_questions_without(measured: Resources) -> None:
+    answered = [
+        no_answer(measured, query)
+        for query in (
+            "Is the drip tray dishwasher safe?",
+            "How do I go back to the previous firmware version?",
+            "What collar number should I use for a French press?",
+        )
+    ]
+    unanswered = [
+        no_answer(measured, query)
+        for query in (
+            "What is the capital of Mongolia?",
+            "How do I knit a scarf?",
+            "Which chess opening is best for beginners?",
+        )
+    ]
+    assert max(answered) < 0.4
+    assert min(unanswered) > 0.6
+
+
+def test_the_first_hit_of_a_plain_question_scores_as_one_that_answers(
+    measured: Resources,
+) -> None:
+    found = search_documents(measured, "help", "Is the drip tray dishwasher safe?", limit=3)
+    assert found.calibrated
+    assert found.results[0].document_id == "cleaning-schedule"
+    assert found.results[0].score > 0.7
+
+
+def test_what_was_measured_is_kept_with_the_generation(measured: Resources) -> None:
+    (generation,) = list_generations(measured)
+    assert generation.calibration is not None
+    (kept,) = generation.calibration["collections"].values()
+    assert (kept["rules"], kept["documents"]) == (RULES, len(read_examples()))
+    assert kept["anchors"]["own_nearness"] > kept["anchors"]["null_nearness"]
+
+
+def test_a_collection_is_measured_again_when_a_quarter_of_it_changed(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    examples = read_examples()
+    with open_with(tmp_path, Settings().model) as resources:
+
+        def grow(first: int, last: int) -> int | None:
+            uploads = [article(name, text) for name, text in examples[first:last]]
+            put_documents(resources, "help", uploads)
+            work(resources, sandbox)
+            calibrate_due(resources, lambda: False)
+            (generation,) = list_generations(resources)
+            collections = (generation.calibration or {}).get("collections", {})
+            return next((kept["documents"] for kept in collections.values()), None)
+
+        assert grow(0, MIN_DOCUMENTS - 1) is None
+        assert grow(MIN_DOCUMENTS - 1, MIN_DOCUMENTS) == MIN_DOCUMENTS
+        assert grow(MIN_DOCUMENTS, MIN_DOCUMENTS + 1) == MIN_DOCUMENTS
+        assert grow(MIN_DOCUMENTS + 1, MIN_DOCUMENTS + 2) == MIN_DOCUMENTS + 2
+
+
+def test_a_model_that_tells_nothing_apart_gives_no_probability(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox
+) -> None:
+    with open_with(tmp_path, jina_v3) as resources:
+        put_documents(resources, "help", [article(name, text) for name, text in read_examples()])
+        work(resources, sandbox)
+        calibrate_due(resources, lambda: False)
+        found = build_context(resources, "help", "How do I knit a scarf?", max_tokens=500)
+        # Its weights are random: nothing is known, or next to nothing is said.
+        assert found.no_answer is None or 0.3 < found.no_answer < 0.7
