@@ -92,6 +92,12 @@ class Settings(BaseSettings):
     """Processor time that each MiB of a document adds, up to `parse_seconds` in all."""
     parse_memory_bytes: int = Field(default=2 * 2**30, ge=256 * 2**20)
     """Address space of the parsing process."""
+    max_connections: int = Field(default=1024, ge=8)
+    """Connections at a time; more are answered with 503."""
+    max_requests_per_key: int = Field(default=8, ge=1)
+    """Requests of one key that are answered at a time; others of it wait their turn."""
+    max_waiting_per_key: int = Field(default=256, ge=0)
+    """Requests of one key that may wait; more are refused with 429."""
     max_queue: int = Field(default=10_000, ge=1)
     """Documents that may wait; while there are as many, uploads are refused with 429."""
     lease_seconds: float = Field(default=60.0, gt=0)

@@ -27,6 +27,8 @@ from app.admin.routes import add_pages
 from app.api import health
 from app.api.access import require_declared_access
 from app.api.compat import embeddings, rerank
+from app.api.connections import DeadlineProtocol, reserve_descriptors
+from app.api.fairness import Fairness
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi, operation_id
 from app.api.problems import add_problem_handlers
@@ -118,6 +120,11 @@ def create_app(
     app.state.resources = resources
     app.state.requires_keys = requires_keys
     app.state.metrics = Metrics()
+    app.add_middleware(
+        Fairness,
+        at_once=resources.settings.max_requests_per_key,
+        waiting=resources.settings.max_waiting_per_key,
+    )
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     for router in routers:
         app.include_router(router)
@@ -168,6 +175,7 @@ def serve(
             logger.warning("every request will be refused: %s (or try --no-auth)", advice)
         resources.generations.live().catch_up()
         favour_requests()
+        reserve_descriptors()
         app = create_app(resources, requires_keys=not no_auth)
         # For whoever sits at this terminal: a log that is kept must not let anybody in.
         if on_loopback and sys.stderr.isatty():
@@ -184,6 +192,8 @@ def serve(
                 port=port,
                 access_log=False,
                 server_header=False,
+                http=DeadlineProtocol,
+                limit_concurrency=settings.max_connections,
                 timeout_graceful_shutdown=_STOP_SECONDS,
             )
 

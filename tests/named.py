@@ -36,7 +36,7 @@ def get_collection(resources: Resources, name: str) -> CollectionInfo:
 
 
 def delete_collection(resources: Resources, name: str) -> int:
-    return collections.delete_collection(resources, ref_of(resources, name))
+    return collections.delete_collection(resources, ref_of(resources, name), confirmed=name)
 
 
 def put_documents(resources: Resources, name: str, uploads: Sequence[Upload]) -> AcceptedUploads:

@@ -73,7 +73,7 @@ def delete_collection(
     """Erase a collection, once its name was typed."""
     if confirm != collection.name:
         raise InvalidRequest(f"type {collection.name} to erase it", code="not_confirmed")
-    count = collections.delete_collection(resources, collection)
+    count = collections.delete_collection(resources, collection, confirmed=confirm)
     return redirect(request, HOME, f"{collection.name} was erased with {count} articles.")
 
 

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
 from app.api.problems import unexpected_problem
@@ -162,6 +163,9 @@ class GuardedRoute(APIRoute):
                 return await handle(request)
             except (FolioError, HTTPException, RequestValidationError):
                 raise
+            except ClientDisconnect:
+                # Nobody reads the answer.
+                return Response(status_code=400)
             except Exception as error:  # noqa: BLE001
                 return unexpected_problem(error)
 

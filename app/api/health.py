@@ -54,7 +54,7 @@ class Readiness(Health):
 
 
 @router.get("/healthz")
-def check_health() -> Health:
+async def check_health() -> Health:
     """Answer as long as the process lives."""
     return Health()
 

@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.domain import Status
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 
 class Metrics:
     """The metrics of one application, in a registry of their own."""
@@ -75,6 +77,6 @@ class MetricsMiddleware:
         finally:
             route = getattr(scope.get("route"), "path", "none")
             # The method comes from the caller, who may write anything.
-            method = scope["method"] if route != "none" else "other"
+            method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.requests.labels(method, route, str(status)).inc()
             self._metrics.request_seconds.labels(method, route).observe(perf_counter() - started)

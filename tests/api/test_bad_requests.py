@@ -499,7 +499,9 @@ def kept(service: Service) -> Iterator[Collection]:
             service.http.delete(collection.document_path(found["id"]))
     for found in service.http.get("/v1/collections").json()["collections"]:
         if found["name"] != "help":
-            service.http.delete(f"/v1/collections/{found['name']}")
+            service.http.delete(
+                f"/v1/collections/{found['name']}", params={"confirm": found["name"]}
+            )
 
 
 def check_problem(answer: httpx.Response, status: int) -> Json:

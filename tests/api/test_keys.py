@@ -85,6 +85,8 @@ REFUSED_LATER = {
     ("POST", "/v1/generations"): 422,
     ("POST", "/v1/tunings"): 422,
     ("POST", "/v1/generations/{generation_id}/rollback"): 409,
+    # It holds a document, and its name was not repeated.
+    ("DELETE", COLLECTION): 409,
 }
 BODIES: dict[tuple[str, str], Json] = {
     ("POST", "/v1/collections"): {"name": "made"},
@@ -140,7 +142,7 @@ class Guarded:
             put = self.admin.put(f"/v1/collections/{name}/documents/a", json={"text": "Tea."})
             assert put.is_success
             ids[name] = put.json()["job_id"]
-        self.admin.delete("/v1/collections/made")
+        self.admin.delete("/v1/collections/made?confirm=made")
         return ids
 
     def make_evaluation(self) -> str:
@@ -337,11 +339,12 @@ def test_key_does_not_pass_to_a_collection_that_takes_the_name_of_an_erased_one(
     guarded.admin.post("/v1/collections", json={"name": "short"})
     key = guarded.make_key("admin", ["short"])
     assert guarded.ask("GET", "/v1/collections/short", key, None).status_code == 200
-    assert guarded.ask("DELETE", "/v1/collections/short", key, None).status_code == 200
+    erased = guarded.ask("DELETE", "/v1/collections/short?confirm=short", key, None)
+    assert erased.status_code == 200
     guarded.admin.post("/v1/collections", json={"name": "short"})
     assert guarded.ask("GET", "/v1/collections/short", key, None).status_code == 404
     assert guarded.ask("GET", "/v1/collections", key, None).json()["collections"] == []
-    guarded.admin.delete("/v1/collections/short")
+    guarded.admin.delete("/v1/collections/short?confirm=short")
 
 
 # The key comes before the body

@@ -71,7 +71,7 @@ def test_control_characters_of_articles_do_not_reach_the_terminal(
         ask("show", "b", "--text"),
         folio("status", "--server", service.url),
     ]
-    service.http.delete("/v1/collections/evil").raise_for_status()
+    service.http.delete("/v1/collections/evil?confirm=evil").raise_for_status()
     for ran in answers:
         assert ran.code == 0
         assert HARMLESS.fullmatch(ran.stdout)

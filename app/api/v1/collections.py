@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from app.api.access import Admin, GuardedRoute, Opened, OwnedCollection, ReadableCollection, Reader
@@ -88,9 +88,16 @@ def get_collection(collection: ReadableCollection, resources: Opened) -> Collect
 
 @router.delete(
     COLLECTION,
-    responses=problem_responses(404),
+    responses=problem_responses(404, 409, 422),
 )
-def delete_collection(collection: OwnedCollection, resources: Opened) -> CollectionDeleted:
+def delete_collection(
+    collection: OwnedCollection,
+    resources: Opened,
+    confirm: Annotated[
+        str | None,
+        Query(max_length=64, description="Its name; needed while it holds documents"),
+    ] = None,
+) -> CollectionDeleted:
     """Erase a collection with all its documents."""
-    count = collections.delete_collection(resources, collection)
+    count = collections.delete_collection(resources, collection, confirmed=confirm)
     return CollectionDeleted(name=collection.name, documents=count)

@@ -34,6 +34,9 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _ONE_THREAD_BELOW_FLOPS = 1e9
 # More tokens in one call than this are no question that somebody waits for.
 _MAX_QUERY_TOKENS = 4096
+# Callers of /v1/embeddings, who are refused when too much waits: a question of theirs overtakes
+# documents, and a batch of them waits with these, so that it holds up no search.
+_MAX_FOREIGN_QUERY_TOKENS = 128
 
 
 class _Row(NamedTuple):
@@ -140,9 +143,10 @@ class TorchEngine:
             (_Row(read, adapters.get(item.task, ""), cut), len(read.ids))
             for item, read in zip(items, self._reader.read(items), strict=True)
         ]
+        most = _MAX_FOREIGN_QUERY_TOKENS if refuses else _MAX_QUERY_TOKENS
         is_urgent = (
             all(item.task is Task.QUERY for item in items)
-            and sum(tokens for _, tokens in rows) <= _MAX_QUERY_TOKENS
+            and sum(tokens for _, tokens in rows) <= most
         )
         lane = Lane.QUERIES if is_urgent else Lane.DOCUMENTS
         start = partial(self._start_pass, is_urgent=is_urgent)

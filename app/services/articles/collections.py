@@ -62,12 +62,24 @@ def get_collection(database: Database, ref: CollectionRef) -> CollectionInfo:
         return _describe(session, require_row(session, ref))
 
 
-def delete_collection(resources: Resources, ref: CollectionRef) -> int:
-    """Erase a collection with all its documents; returns how many there were."""
+def delete_collection(
+    resources: Resources, ref: CollectionRef, *, confirmed: str | None = None
+) -> int:
+    """Erase a collection with all its documents; returns how many there were.
+
+    Raises Conflict when it holds documents, unless its name is `confirmed`: a slip in a path, which
+    a client or a proxy made shorter, must not cost a whole collection.
+    """
     with resources.database.write() as session:
         collection = require_row(session, ref)
         documents = select(Document.id).where(Document.collection_id == collection.id)
         count = sum(queries.count_by_status(session, collection.id).values())
+        if count and confirmed != collection.name:
+            raise Conflict(
+                f"{collection.name} holds {count} documents; repeat its name to erase them with "
+                f"it: ?confirm={collection.name}",
+                code="not_confirmed",
+            )
         versions = select(Version.id).where(Version.document_id.in_(documents))
         queries.remove_units(session, UnitRow.version_id.in_(versions))
         session.delete(collection)

@@ -190,6 +190,12 @@ def normalize_id(document_id: str) -> str:
         )
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in normalized):
         raise InvalidRequest("a document id holds no control characters", code="invalid_id")
+    # Clients and proxies resolve these in a path: `documents/..` is the collection's own route.
+    if not {".", ".."}.isdisjoint(normalized.split("/")):
+        raise InvalidRequest(
+            'a document id has no part that is "." or ".."; clients read these as folders',
+            code="invalid_id",
+        )
     return normalized
 
 

@@ -58,7 +58,9 @@ def record_query(resources: Resources, ref: CollectionRef, result: SearchResult)
     if not resources.settings.query_log_days:
         return None
     query_id = uuid.uuid4().hex
-    hits = result.results[:_FOUND]
+    # Of a search in several collections each hit belongs to its own: a key of this one must not
+    # read the ids of another in golden sets and gaps.
+    hits = [hit for hit in result.results if hit.collection == ref.name][:_FOUND]
     resources.signals.asked_queries.put(
         LoggedQuery(
             id=query_id,

@@ -1,0 +1,70 @@
+"""How long a connection may take to say what it wants."""
+
+import asyncio
+import resource
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_S = 15.0
+"""Seconds for the head of a request, from its first byte or from the connection on."""
+BODY_PAUSE_S = 30.0
+"""Seconds without a byte of a body that is not there yet."""
+_DESCRIPTORS = 8192
+
+
+class DeadlineProtocol(H11Protocol):
+    """HTTP/1.1 that closes connections whose head or body does not come.
+
+    uvicorn itself closes only those that are idle between two requests. Half-sent heads would
+    otherwise hold their descriptors for good.
+    """
+
+    head_s = HEAD_S
+    body_pause_s = BODY_PAUSE_S
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for a head."""
+        super().connection_made(transport)
+        self._wait(self.head_s)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; wait for what is still missing of a head or a body."""
+        was_waiting = self._is_waiting_for_head()
+        super().data_received(data)
+        if not self._is_waiting_for_head():
+            self._stop_waiting()
+            if self.cycle is not None and self.cycle.more_body:
+                self._wait(self.body_pause_s)
+        elif not was_waiting or self._deadline is None:
+            self._wait(self.head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _is_waiting_for_head(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(seconds, self._close)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _close(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+def reserve_descriptors() -> None:
+    """Allow this process as many open files as it may have, up to some thousands."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
