@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STEP = @printf '\n== %s\n'
 
-.PHONY: demo serve test check durability browser bench constraints clean
+.PHONY: demo serve test check docs durability browser bench constraints clean
 
 demo: $(VENV)/installed
 	$(STEP) "Reading the sample knowledge base into $(DATA)"
@@ -33,6 +33,10 @@ check: $(VENV)/developed
 	$(BIN)/python -m pytest -q tests/test_layers.py
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+# Writes the pages of docs/reference that are made of the program.
+docs: $(VENV)/developed
+	$(BIN)/python -m tests.docs.reference
 
 # Counts what is promised of stored articles and prints one table: see tests/durability. Minutes in
 # this form; `make durability KILLS=500 STOPS=50 FLIPS=300 EVERY=1 DISKS=20` is the long one.

@@ -19,7 +19,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="FOLIO_", env_ignore_empty=True, frozen=True, protected_namespaces=()
+        env_prefix="FOLIO_",
+        env_ignore_empty=True,
+        frozen=True,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
     )
 
     data: Path = Field(default_factory=lambda: user_data_path("folio"))

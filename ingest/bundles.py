@@ -6,18 +6,21 @@ article in JSON brings its own.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from app.errors import UnreadableDocument, UnsupportedMediaType
-from ingest.formats import JSON_LINES, UNKNOWN, ZIP, resolve_media_type
+from ingest.formats import INVALID_LINE, JSON_LINES, UNKNOWN, ZIP, resolve_media_type
 from ingest.package import open_package, read_member
 
 MAX_MEMBERS = 1000
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _JSON = "application/json"
+# What every id is: no control characters, and no halves of a character.
+_ID = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +37,15 @@ def expand_bundle(
 ) -> list[Member] | None:
     """Return the articles in a bundle; None when the file is one article itself.
 
-    Raises UnreadableDocument, and none of it is taken: `nested_archive`, `invalid_line`,
-    `empty_document`, or what `open_package` refuses. A member of a format that is not read comes
-    back as UNKNOWN, so that it fails by name.
+    Raises UnreadableDocument, and none of it is taken: `nested_archive`, `empty_document`, or what
+    `open_package` refuses. A member of a format that is not read comes back as UNKNOWN, and a line
+    without an article as INVALID_LINE, so that each fails alone and by name.
     """
     kind = media_type.partition(";")[0]
     if kind == ZIP:
         members = list(_expand_archive(bundle_id, data, max_bytes))
     elif kind == JSON_LINES:
-        members = list(_expand_lines(data))
+        members = list(_expand_lines(bundle_id, data))
     elif kind == _JSON and data.lstrip()[:1] == b"[":
         items = _read_array(data)
         if items is None:
@@ -85,20 +88,31 @@ def _resolve(filename: str, content: bytes) -> str:
         return UNKNOWN
 
 
-def _expand_lines(data: bytes) -> Iterator[Member]:
+def _expand_lines(bundle_id: str, data: bytes) -> Iterator[Member]:
+    ids: set[str] = set()
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
-            article_id = _find_id(_read_json(line, f"line {number}", "invalid_line"))
-            if article_id is None:
-                raise UnreadableDocument(
-                    f"line {number} is no JSON object with an id", code="invalid_line"
-                )
-            yield Member(article_id, line, _JSON)
+            article_id = _find_line_id(line)
+            if article_id is None or article_id in ids:
+                yield Member(f"{bundle_id}:{number}", line, INVALID_LINE)
+            else:
+                ids.add(article_id)
+                yield Member(article_id, line, _JSON)
+
+
+def _find_line_id(line: bytes) -> str | None:
+    try:
+        return _find_id(json.loads(line))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _read_array(data: bytes) -> list[Member] | None:
     """Return the articles of an array; None when it holds anything else."""
-    array = _read_json(data, "the file", "invalid_json")
+    try:
+        array = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableDocument("the file is not valid JSON", code="invalid_json") from error
     ids = [_find_id(item) for item in array]
     return (
         [
@@ -111,15 +125,8 @@ def _read_array(data: bytes) -> list[Member] | None:
     )
 
 
-def _read_json(source: bytes, what: str, code: str) -> Any:
-    try:
-        return json.loads(source)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableDocument(f"{what} is not valid JSON", code=code) from error
-
-
 def _find_id(value: Any) -> str | None:
     if not isinstance(value, dict):
         return None
     article_id = value.get("id", value.get("_id"))
-    return article_id if isinstance(article_id, str) and article_id else None
+    return article_id if isinstance(article_id, str) and _ID.fullmatch(article_id) else None

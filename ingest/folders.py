@@ -51,6 +51,8 @@ class Plan:
     """The former id, and the file that has the same bytes."""
     deleted: tuple[str, ...] = ()
     unchanged: int = 0
+    failed: tuple[str, ...] = ()
+    """Files that failed before and have not changed since: they would only fail again."""
 
     @property
     def uploads(self) -> tuple[FolderFile, ...]:
@@ -73,6 +75,7 @@ class Plan:
             "renamed": [{"from": former, "to": file.id} for former, file in self.renamed],
             "deleted": list(self.deleted),
             "unchanged": self.unchanged,
+            "failed": list(self.failed),
         }
 
 
@@ -119,13 +122,15 @@ def make_plan(folder: Folder, stored: Mapping[str, StoredFile], *, force: bool =
     Raises TooManyDeletions when more than half of a collection of some size would go, unless
     `force` is given.
     """
-    added, changed, unchanged = [], [], 0
+    added, changed, failed, unchanged = [], [], [], 0
     for file in folder.files.values():
         there = stored.get(file.id)
         if there is None:
             added.append(file)
-        elif there.sha256 != file.sha256 or there.failed:
+        elif there.sha256 != file.sha256:
             changed.append(file)
+        elif there.failed:
+            failed.append(file.id)
         else:
             unchanged += 1
     gone = {i: there.sha256 for i, there in stored.items() if i not in folder.files}
@@ -137,7 +142,7 @@ def make_plan(folder: Folder, stored: Mapping[str, StoredFile], *, force: bool =
         else:
             del gone[former]
             renamed.append((former, file))
-    plan = Plan(tuple(new), tuple(changed), tuple(renamed), tuple(gone), unchanged)
+    plan = Plan(tuple(new), tuple(changed), tuple(renamed), tuple(gone), unchanged, tuple(failed))
     if not force:
         _check_deletions(plan, len(stored))
     return plan

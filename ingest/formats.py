@@ -18,6 +18,8 @@ _XLS = "application/vnd.ms-excel"
 _OPENDOCUMENT = "application/vnd.oasis.opendocument."
 ZIP = "application/zip"
 JSON_LINES = "application/jsonl"
+INVALID_LINE = "application/x-invalid-json-line"
+"""Of a line of a JSON Lines file that holds no article: it fails alone."""
 UNKNOWN = "application/octet-stream"
 
 _SUFFIXES = {

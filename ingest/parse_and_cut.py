@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,7 @@ def parse_and_cut(
     data: bytes,
     declared: Mapping[str, Any],
     *,
+    filename: str,
     passage_tokens: int,
 ) -> tuple[Article, CutArticle]:
     """Return what the parser makes of a file, and that with the caller's metadata, cut into units.
@@ -65,15 +67,18 @@ def parse_and_cut(
     Raises UnreadableDocument, and what the sandbox raises.
     """
     parsed = sandbox.parse(media_type, data)
-    article = apply_declared(parsed, declared)
+    article = apply_declared(parsed, declared, filename)
     return parsed, cut_article(engine, article, passage_tokens=passage_tokens)
 
 
-def apply_declared(parsed: Article, declared: Mapping[str, Any]) -> Article:
-    """Return the article with the caller's title, url and attributes over the file's own."""
+def apply_declared(parsed: Article, declared: Mapping[str, Any], filename: str) -> Article:
+    """Return the article with the caller's title, url and attributes over the file's own.
+
+    Without any title it is the file's name, without its folder and suffix.
+    """
     return replace(
         parsed,
-        title=declared.get("title") or parsed.title,
+        title=declared.get("title") or parsed.title or PurePosixPath(filename).stem,
         url=declared.get("url") or parsed.url,
         attributes={**(parsed.attributes or {}), **declared.get("attributes", {})},
     )

@@ -64,6 +64,7 @@ class _Source:
     data: bytes
     sha256: str
     declared: dict[str, Any]
+    filename: str
     live: Article | None
     """What answers so far, if it is undamaged."""
 
@@ -84,7 +85,7 @@ def prepare_document(
     if parsed is None:
         return None
     parsed_at = perf_counter()
-    article = apply_declared(parsed, source.declared)
+    article = apply_declared(parsed, source.declared, source.filename)
     if source.live is not None and _reads_alike(article, source.live):
         attempt(
             resources,
@@ -197,6 +198,7 @@ def _read_source(database: Database, claim: Claim) -> _Source | None:
             original.data,
             original.sha256,
             version.declared,
+            version.filename,
             _read_intact(session, live),
         )
 

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from importlib.metadata import version
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -51,6 +52,29 @@ class Readiness(Health):
     """What holds the parsing process, in words; null before it was started."""
     sync: Sync | None = None
     """The last scheduled one; null while there was none."""
+
+
+class Welcome(Answer):
+    """What this is, and where to go."""
+
+    name: Literal["Folio"] = "Folio"
+    """Always `Folio`."""
+    version: str
+    """The version of the service."""
+    about: str = "Whole-article retrieval for chatbots and agents"
+    """What it does, in one line."""
+    docs: Literal["/docs"] = "/docs"
+    """Page that describes the interface, and calls it."""
+    openapi: Literal["/openapi.json"] = "/openapi.json"
+    """The same for programs."""
+    ready: Literal["/readyz"] = "/readyz"
+    """Whether questions can be answered."""
+
+
+@router.get("/")
+def welcome() -> Welcome:
+    """Say what this is and where to go."""
+    return Welcome(version=version("folio-kb"))
 
 
 @router.get("/healthz")

@@ -1,6 +1,5 @@
 """`folio show`, `list`, `rollback` and `remove`: the articles that are there."""
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ from app.commands.client import (
     collection_path,
     document_path,
 )
+from app.commands.document_text import describe_document
 from app.commands.terminal import (
     ApiKey,
     AsJson,
@@ -28,6 +28,8 @@ from app.commands.terminal import (
 from app.commands.upload import wait_for_job
 from app.domain import Status
 from app.errors import FolioError
+
+_ID_WIDTH = 48
 
 
 @reports_errors
@@ -49,17 +51,11 @@ def show(
         print_json(document)
         return
     table = Table(show_header=False, box=None)
-    body = document.pop("text")
-    versions = document.pop("versions")
-    for name, value in document.items():
-        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        table.add_row(name, safe_text(shown))
-    for version in versions:
-        live = " (live)" if version["live"] else ""
-        table.add_row(f"version {version['version']}", f"{version['status']}{live}")
+    for name, value in describe_document(document):
+        table.add_row(safe_text(name), safe_text(value))
     out.print(table)
-    if body is not None:
-        out.print(safe_text("\n" + body), soft_wrap=True)
+    if document["text"] is not None:
+        out.print(safe_text("\n" + document["text"]), soft_wrap=True)
 
 
 @reports_errors
@@ -77,19 +73,26 @@ def list_articles(
     if as_json:
         print_json(documents)
         return
-    # An id that is cut is of no use to the next command.
+    longest = max((len(document["id"]) for document in documents), default=0)
     table = Table(
-        Column("id", overflow="fold"), "status", "version", "title", "tokens", "units", box=None
+        # An id that is cut is of no use to the next command; a title is there to be recognized.
+        Column("id", overflow="fold", min_width=min(longest, _ID_WIDTH)),
+        "status",
+        Column("version", justify="right"),
+        Column("tokens", justify="right"),
+        Column("title", overflow="ellipsis"),
+        box=None,
     )
     for document in documents:
         receipt = document["receipt"] or {}
+        title = safe_text(document["title"])
+        title.no_wrap, title.overflow = True, "ellipsis"
         table.add_row(
             safe_text(document["id"]),
             _status_text(document),
             str(document["version"]),
-            safe_text(document["title"]),
             str(receipt.get("tokens_counted", "")),
-            str(receipt.get("units", "")),
+            title,
         )
     out.print(table)
 

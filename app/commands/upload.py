@@ -12,6 +12,7 @@ from unicodedata import normalize
 
 from app.commands.client import Client, RequestFailed, collection_path
 from app.errors import FolioError, InvalidRequest
+from ingest.fields import ARTICLE_FIELDS, find_misspelt
 from ingest.formats import BUNDLE_SUFFIXES, SUFFIXES
 
 _BATCH_DOCUMENTS = 64
@@ -21,7 +22,6 @@ _POLL_SECONDS = 0.2
 _PATIENCE_SECONDS = 60.0
 # What is wrong with an upload; any other failure would meet the next one as well.
 _REFUSALS = {400, 409, 413, 415, 422}
-_FIELDS = {"text", "html", "markdown", "title", "url", "attributes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ class Outcome:
     )
     failures: list[dict[str, str]] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    misspelt: dict[str, str] = field(default_factory=dict)
+    """Names on JSON lines that were taken as attributes, with the field that each looks like."""
     tokens: int = 0
     seconds: float = 0.0
 
@@ -213,7 +215,10 @@ def _read_lines(path: Path, outcome: Outcome) -> Iterator[Entry]:
                 continue
             where = f"{path.name}:{number}"
             try:
-                yield _read_line(json.loads(line), where, len(line))
+                article = json.loads(line)
+                if isinstance(article, dict):
+                    outcome.misspelt |= find_misspelt(article)
+                yield _read_line(article, where, len(line))
             except json.JSONDecodeError as error:
                 outcome.fail(where, "invalid_line", f"{error.msg}, at column {error.colno}")
             except (ValueError, RecursionError, InvalidRequest) as error:
@@ -230,7 +235,7 @@ def _read_line(line: Any, where: str, size: int) -> Entry:
     document_id = line.pop("id", None) or line.pop("_id", None)
     if not isinstance(document_id, str):
         raise InvalidRequest("the line has no id that is a string")
-    body = {key: line.pop(key) for key in list(line) if key in _FIELDS}
+    body = {key: line.pop(key) for key in list(line) if key in ARTICLE_FIELDS}
     extra = {key: value for key, value in line.items() if value not in (None, {}, [])}
     attributes = body.get("attributes") or {}
     if not isinstance(attributes, dict):

@@ -48,6 +48,7 @@ def add(
             {
                 **outcome.counts,
                 "skipped": outcome.skipped,
+                "misspelt": outcome.misspelt,
                 "failures": outcome.failures,
                 "tokens": outcome.tokens,
                 "seconds": round(outcome.seconds, 3),
@@ -97,6 +98,10 @@ def sync(
         for what in ("added", "changed", "deleted"):
             for name in changes[what]:
                 out.print(safe_text(f"{what}  {name}"))
+        for name in changes["failed"]:
+            out.print(safe_text(f"failed before, unchanged  {name}"))
+        for name in outcome.skipped:
+            out.print(safe_text(f"skipped  {name}"))
         for pair in changes["renamed"]:
             out.print(safe_text(f"renamed  {pair['from']} -> {pair['to']}"))
         if dry_run:
@@ -168,6 +173,10 @@ def _print_outcome(outcome: Outcome, collection: str) -> None:
             safe_text(
                 f"skipped {len(outcome.skipped)} files of other formats: {', '.join(suffixes)}"
             )
+        )
+    for name, field in outcome.misspelt.items():
+        err.print(
+            safe_text(f"warning: {name} was taken as an attribute; perhaps {field} was meant")
         )
     if outcome.failures:
         table = Table(Column("failed", overflow="fold"), "code", "why", box=None)

@@ -462,6 +462,35 @@ def test_upload_that_waited_long_enough_is_answered_as_it_stands(idle_service: S
     assert 2 <= len(asked) < 12
 
 
+def test_bad_line_of_a_file_of_articles_fails_alone_and_by_its_number(
+    collection: Collection,
+) -> None:
+    lines = b'{"id": "a", "text": "Tea."}\n{"id": \n{"text": "x"}\n{"id": "a", "text": "Twice."}\n'
+    answer = collection.http.post(
+        f"{collection.path}/documents",
+        params={"wait": 30},
+        files=[("files", ("in.jsonl", lines))],
+    )
+    assert answer.status_code == 200
+    ends = {
+        document["id"]: document["error"] and document["error"]["code"]
+        for document in answer.json()["documents"]
+    }
+    refused = dict.fromkeys(("in.jsonl:2", "in.jsonl:3", "in.jsonl:4"), "invalid_line")
+    assert ends == {"a": None, **refused}
+
+
+def test_misspelt_field_of_a_json_file_is_a_warning(collection: Collection) -> None:
+    collection.finish(
+        collection.http.post(
+            f"{collection.path}/documents",
+            files=[("files", ("a.json", b'{"text": "Tea.", "Title": "T", "year": 1}'))],
+        )
+    )
+    (warning,) = collection.get("a.json")["receipt"]["warnings"]
+    assert warning == "the field Title was taken as an attribute; perhaps title was meant"
+
+
 def test_wait_is_limited(collection: Collection) -> None:
     answer = collection.http.put(
         collection.document_path("a"), params={"wait": 31}, json={"text": "Tea."}

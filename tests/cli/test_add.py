@@ -111,6 +111,27 @@ def test_fields_of_a_line_that_no_article_has_become_attributes(
     assert (stored["title"], stored["url"]) == ("Tea", "https://example.com/a")
 
 
+def test_misspelt_field_of_a_line_is_named(files: Path, ask: Ask, collection: Collection) -> None:
+    lines = [{"id": "a", "text": "Tea.", "titel": "Tea"}, {"id": "b", "text": "Tea.", "year": 1}]
+    ran = ask("add", write_lines(files / "in.jsonl", *lines))
+    assert ran.code == 0
+    assert "warning: titel was taken as an attribute; perhaps title was meant" in ran.stderr
+    assert "year" not in ran.stderr
+    assert collection.get("a")["attributes"] == {"titel": "Tea"}
+
+
+def test_article_without_a_title_has_the_name_of_its_file(
+    files: Path, ask: Ask, collection: Collection
+) -> None:
+    write(files / "in" / "plain.v2.txt", "Tea with milk.")
+    write(files / "in" / "headed.md", "# Tea\n\nHot.")
+    assert (
+        ask("add", "in", write_lines(files / "in.jsonl", {"id": "x/y", "text": "Tea."})).code == 0
+    )
+    titles = {i: collection.get(i)["title"] for i in ("plain.v2.txt", "headed.md", "x/y")}
+    assert titles == {"plain.v2.txt": "plain.v2", "headed.md": "Tea", "x/y": ""}
+
+
 def test_file_that_is_named_twice_is_added_once(
     files: Path, ask: Ask, collection: Collection
 ) -> None:
@@ -322,6 +343,7 @@ def test_json_counts_what_was_done(files: Path, ask: Ask) -> None:
         "updated",
         "failed",
         "skipped",
+        "misspelt",
         "failures",
         "tokens",
         "seconds",

@@ -1,5 +1,6 @@
 """`folio sync`: a collection mirrors a folder, which `folio` reads and never writes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,3 +107,17 @@ def test_renamed_article_that_fails_keeps_its_former_id(
     assert ran.code == 1
     assert ran.json["failures"][0]["id"] == "a.pdf"
     assert "a.md" in ids_of(collection)
+
+
+def test_file_that_failed_is_uploaded_again_only_once_it_has_changed(
+    files: Path, ask: Ask, collection: Collection
+) -> None:
+    (files / "void.md").write_text("a\0b")
+    assert ask("sync", ".").code == 1
+    again = ask("sync", ".")
+    assert again.code == 0
+    assert re.search("^failed before, unchanged +void.md$", again.stdout, re.MULTILINE)
+    assert collection.get("void.md")["version"] == 1
+    (files / "void.md").write_text("Tea.")
+    assert ask("sync", ".", "--json").json["changed"] == ["void.md"]
+    assert collection.get("void.md")["status"] == "ready"

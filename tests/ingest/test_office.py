@@ -12,7 +12,7 @@ from pptx.util import Inches
 from app.domain import Article, PageStart
 from app.errors import UnreadableDocument
 from ingest.bundles import Member, expand_bundle
-from ingest.formats import JSON_LINES, UNKNOWN, ZIP, resolve_media_type
+from ingest.formats import INVALID_LINE, JSON_LINES, UNKNOWN, ZIP, resolve_media_type
 from ingest.parsers import parse_document
 from ingest.units import page_number
 from tests.ingest.bad_files import make_docx, make_zip, word_paragraph
@@ -204,12 +204,10 @@ def test_json_article_brings_title_and_attributes() -> None:
     assert article.attributes == {"cup": 2}
 
 
-def test_json_of_another_shape_is_read_as_its_values_with_a_warning() -> None:
-    article = read(
-        "a.json", b'{"tea": "milk", "faq": [{"q": "\\u00d6l?", "a": ["x", 2]}, {"q": "b"}]}'
-    )
-    assert article.text == "tea: milk\n\nfaq:\n\n| q | a |\n| --- | --- |\n| Öl? | x, 2 |\n| b |  |"
-    assert article.warnings == ("not an article: its values are kept",)
+def test_json_of_another_shape_is_kept_with_a_warning() -> None:
+    article = read("a.json", b'{"tea": "milk"}')
+    assert article.text == '{"tea": "milk"}'
+    assert article.warnings == ("not an article: kept as JSON is written",)
 
 
 def test_archive_becomes_a_document_a_member() -> None:
@@ -235,11 +233,18 @@ def test_member_of_an_unread_format_fails_by_its_code() -> None:
     assert caught.value.code == "unsupported_media_type"
 
 
-def test_line_without_an_id_is_refused_by_its_number() -> None:
-    with pytest.raises(UnreadableDocument, match="line 2"):
-        expand_bundle(
-            "a.jsonl", JSON_LINES, b'{"id": "a", "text": "x"}\n{"text": "y"}', max_bytes=9
-        )
+def test_line_that_holds_no_article_fails_alone_by_its_number() -> None:
+    lines = b'{"id": "a", "text": "x"}\n{"text": "y"}\n{\n{"id": "a"}\n{"id": "\\u0000"}'
+    members = expand_bundle("a.jsonl", JSON_LINES, lines, max_bytes=9)
+    assert members is not None
+    assert [(member.id, member.media_type) for member in members] == [
+        ("a", "application/json"),
+        *((f"a.jsonl:{number}", INVALID_LINE) for number in (2, 3, 4, 5)),
+    ]
+    for member in members[1:]:
+        with pytest.raises(UnreadableDocument) as caught:
+            parse_document(member.media_type, member.data)
+        assert caught.value.code == "invalid_line"
 
 
 def test_running_lines_and_cut_words_of_a_pdf_are_mended() -> None:

@@ -48,7 +48,11 @@ class EmbeddingsIn(OpenAIBody):
         None, validation_alias=AliasChoices("embedding_type", "encoding_type")
     )
     """Jina's name for it, with packed signs besides."""
-    task: str = Field(Task.PASSAGE.value, description=f"One of {', '.join(_TASKS)}")
+    task: str = Field(
+        Task.PASSAGE.value,
+        description="What the vectors are for",
+        json_schema_extra={"enum": list(_TASKS)},
+    )
     late_chunking: StrictBool = False
     """Read all texts as one and pool each from it."""
     truncate: StrictBool = False

@@ -5,9 +5,11 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, model_validator
 
-from app.api.v1.fields import Answer, AttributesIn, Body, Title, Url
+from app.api.v1.fields import Answer, AttributesIn, Body, Title, Url, require_fields
 from app.domain import Stage, Status
 from app.services.articles.documents import Change
+
+_ONE_CONTENT = require_fields("oneOf", text="string", html="string", markdown="string")
 
 
 class FailureOut(Answer):
@@ -24,9 +26,9 @@ class FailureOut(Answer):
 class DocumentIn(Body):
     """An article as JSON: exactly one of `text`, `html` and `markdown`."""
 
-    # Not as `oneOf`, of which generators make a class for each alternative.
     model_config = ConfigDict(
         json_schema_extra={
+            **_ONE_CONTENT,
             "examples": [
                 {
                     "title": "Reset the machine",
@@ -34,7 +36,7 @@ class DocumentIn(Body):
                     "url": "https://help.example.com/reset",
                     "attributes": {"product": "grinder", "year": 2025},
                 }
-            ]
+            ],
         }
     )
 
@@ -45,7 +47,7 @@ class DocumentIn(Body):
     markdown: str | None = None
     """The article as Markdown."""
     title: Title | None = Field(None, examples=["Reset the machine"])
-    """Null: the first heading, or the last part of the id."""
+    """Null: the first heading, if there is one."""
     url: Url | None = Field(None, examples=["https://help.example.com/reset"])
     """Where people read it; comes back with every hit."""
     attributes: AttributesIn | None = None
@@ -63,7 +65,8 @@ class NamedDocumentIn(DocumentIn):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"id": "manual/reset", "text": "Hold the steam button for 8 seconds."}]
+            **_ONE_CONTENT,
+            "examples": [{"id": "manual/reset", "text": "Hold the steam button for 8 seconds."}],
         }
     )
 

@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from app.api.access import GuardedRoute, Opened, OwnedCollection, Reader, WritableCollection
 from app.api.bodies import json_body
 from app.api.problems import problem_responses
-from app.api.v1.fields import Answer, Body
+from app.api.v1.fields import Answer, Body, require_fields
 from app.domain import Scope
 from app.services.access.collections import BY_QUERY
 from app.services.quality import feedback
@@ -23,6 +23,10 @@ router = APIRouter(
 
 class FeedbackIn(Body):
     """Whether an answer helped, which document would have been right, or both."""
+
+    model_config = ConfigDict(
+        json_schema_extra=require_fields("anyOf", helpful="boolean", document_id="string")
+    )
 
     query_id: str = Field(min_length=1, max_length=32)
     """As the search answered it."""

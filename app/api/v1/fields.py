@@ -1,6 +1,6 @@
 """Types that fields of several bodies share; unknown fields of a body are refused."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import Path
 from pydantic import (
@@ -71,6 +71,18 @@ COLLECTION = "/collections/{collection}"
 
 
 DOCUMENT = COLLECTION + "/documents/{id:path}"
+
+
+def require_fields(kind: str, **types: str) -> dict[str, Any]:
+    """Return the JSON schema that `oneOf` or `anyOf` (`kind`) of some fields be there.
+
+    Negated twice: of the plain keyword, generators make a class for each alternative.
+    """
+    alternatives = [
+        {"required": [name], "properties": {name: {"type": of, "minLength": 1}}}
+        for name, of in types.items()
+    ]
+    return {"not": {"not": {kind: alternatives}}}
 
 
 class Body(BaseModel):

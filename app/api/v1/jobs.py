@@ -28,6 +28,14 @@ _POLL_SECONDS = 0.3
 # server-sent events have it, and gets the whole state at once.
 _STREAM_SECONDS = 8.0
 _RECONNECT_MS = 500
+_EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"enum": ["progress", "done"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 
 
 @router.get(
@@ -46,7 +54,7 @@ def show_job(job_id: JobId, collection: JobCollection, resources: Opened) -> Job
     responses=problem_responses(404)
     | {
         200: {
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": _EVENT}},
             "description": "`progress` whenever the job moved, then `done`; each holds the job",
         }
     },

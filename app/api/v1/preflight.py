@@ -22,12 +22,18 @@ from ingest.sandbox import Sandbox
 router = APIRouter(prefix="/v1", route_class=GuardedRoute, responses=problem_responses(401, 403))
 
 MAX_QUERIES = 500
+_BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$"
 
 
 class PreflightIn(Body):
     id: str = Field(min_length=1, max_length=256, examples=["manual/reset"])
     """Under which it would be uploaded."""
-    data: str = Field(min_length=1, description="The file, in base64", examples=["VGVhLg=="])
+    data: str = Field(
+        min_length=1,
+        description="The file, in base64",
+        examples=["VGVhLg=="],
+        json_schema_extra={"contentEncoding": "base64", "pattern": _BASE64},
+    )
     filename: str = Field("", max_length=256, examples=["reset.txt"])
     """Tells the format where `media_type` does not."""
     media_type: str = Field("", max_length=128, pattern=r"^[A-Za-z0-9.+/;= _-]*$")

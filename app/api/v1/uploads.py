@@ -14,7 +14,7 @@ from app.api.v1.document_schemas import DocumentIn, DocumentsIn
 from app.db.sqlite import Database
 from app.errors import InvalidRequest, UnsupportedMediaType
 from app.services.articles.documents import AcceptedUploads, Upload, refresh_upload
-from ingest.bundles import expand_bundle
+from ingest.bundles import Member, expand_bundle
 from ingest.formats import BUNDLE_TYPES, MEDIA_TYPES, resolve_media_type
 
 MAX_FILES = 1000
@@ -157,8 +157,14 @@ def _expand(uploads: Sequence[Upload], max_bytes: int) -> list[Upload]:
         if members is None:
             expanded.append(upload)
         else:
-            expanded += [Upload(m.id, m.data, m.media_type, filename=m.id) for m in members]
+            expanded += [_as_member_upload(upload.id, member) for member in members]
     return expanded
+
+
+def _as_member_upload(bundle_id: str, member: Member) -> Upload:
+    # A file of an archive has a name; an article of a list has only its id.
+    filename = member.id if member.id.startswith(f"{bundle_id}/") else ""
+    return Upload(member.id, member.data, member.media_type, filename=filename)
 
 
 def _limited(request: Request) -> Request:

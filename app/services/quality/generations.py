@@ -19,6 +19,7 @@ from app.errors import (
     CorruptData,
     FolioError,
     InvalidRequest,
+    ModelUnavailable,
     NotFound,
     TextTooLong,
     TrainingStopped,
@@ -97,7 +98,7 @@ def request_generation(
 
     Without a model it is the live one's, with other dimensions. One that was refused is taken up
     again with its vectors. Raises Conflict while another one is built or when it is the live one's,
-    ModelUnavailable when there is no such model.
+    InvalidRequest when there is no such model.
     """
     check_gate(gate)
     live_settings = resources.settings
@@ -113,7 +114,11 @@ def request_generation(
     if model is not None:
         asked |= {"model": model, "model_revision": revision}
     settings = live_settings.model_copy(update=asked)
-    checkpoint = open_checkpoint(settings)
+    try:
+        checkpoint = open_checkpoint(settings)
+    except ModelUnavailable as error:
+        # What was asked for is at fault, not the service, which goes on with its own model.
+        raise InvalidRequest(str(error), code=error.code) from error
     made = describe_generation(checkpoint, settings, engine="", is_live=False)
     made.state, made.gate = GenerationState.BUILDING, dump_gate(gate)
     with resources.database.write() as session:

@@ -183,6 +183,7 @@ def _prepare(
         upload.media_type,
         upload.data,
         upload.declared(),
+        filename=upload.filename,
         passage_tokens=passage_tokens,
     )
     embedded = embed_cut(engine, cut, source_bytes=len(upload.data))
