@@ -14,6 +14,7 @@ from typing import Any
 
 from app.errors import UnreadableDocument, UnsupportedMediaType
 from ingest.formats import INVALID_LINE, JSON_LINES, UNKNOWN, ZIP, resolve_media_type
+from ingest.names import is_left_out, read_names
 from ingest.package import open_package, read_member
 
 MAX_MEMBERS = 1000
@@ -63,17 +64,25 @@ def expand_bundle(
     return members
 
 
+def list_left_out(media_type: str, data: bytes) -> list[str]:
+    """Return the names of an archive's files that no author wrote: `Thumbs.db`, `~$a.docx`."""
+    if media_type.partition(";")[0] != ZIP:
+        return []
+    infos = open_package(data, max_members=4 * MAX_MEMBERS).infolist()
+    named = zip(infos, read_names(infos), strict=True)
+    return [name for info, name in named if is_left_out(name) and not info.is_dir()]
+
+
 def _expand_archive(archive_id: str, data: bytes, max_bytes: int) -> Iterator[Member]:
     package = open_package(data, max_members=4 * MAX_MEMBERS, max_bytes=max_bytes)
-    for info in package.infolist():
-        path = PurePosixPath(info.filename)
-        # What file managers and version control leave beside the files.
-        if info.is_dir() or any(p.startswith(".") or p == "__MACOSX" for p in path.parts):
+    infos = package.infolist()
+    for info, name in zip(infos, read_names(infos), strict=True):
+        if info.is_dir() or is_left_out(name):
             continue
-        member_id = f"{archive_id}/{info.filename}"
-        content = read_member(package, info.filename)
-        media_type = _resolve(info.filename, content)
-        if media_type == ZIP or path.suffix.lower() in _ARCHIVES:
+        member_id = f"{archive_id}/{name}"
+        content = read_member(package, info)
+        media_type = _resolve(name, content)
+        if media_type == ZIP or PurePosixPath(name).suffix.lower() in _ARCHIVES:
             raise UnreadableDocument(
                 "an archive inside an archive is not opened", code="nested_archive"
             )

@@ -49,7 +49,7 @@ def open_package(
     return package
 
 
-def read_member(package: ZipFile, name: str) -> bytes:
+def read_member(package: ZipFile, name: str | ZipInfo) -> bytes:
     """Return a member; never more bytes than it declares. b"" when there is none of that name."""
     try:
         return package.read(name)

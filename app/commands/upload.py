@@ -14,6 +14,7 @@ from app.commands.client import Client, RequestFailed, collection_path
 from app.errors import FolioError, InvalidRequest
 from ingest.fields import ARTICLE_FIELDS, find_misspelt
 from ingest.formats import BUNDLE_SUFFIXES, SUFFIXES
+from ingest.names import is_left_out
 
 _BATCH_DOCUMENTS = 64
 _BATCH_BYTES = 4 * 2**20
@@ -191,7 +192,8 @@ def _find_in_folder(folder: Path, outcome: Outcome) -> Iterator[Entry]:
         relative = path.relative_to(folder)
         if not path.is_file() or any(part.startswith(".") for part in relative.parts):
             continue
-        if path.suffix.lower() in SUFFIXES | BUNDLE_SUFFIXES:
+        readable = path.suffix.lower() in SUFFIXES | BUNDLE_SUFFIXES
+        if readable and not is_left_out(relative.as_posix()):
             yield Entry(relative.as_posix(), str(path), path=path, size=path.stat().st_size)
         else:
             outcome.skipped.append(relative.as_posix())

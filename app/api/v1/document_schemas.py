@@ -99,6 +99,8 @@ class UploadOut(Answer):
     """What GET /v1/jobs/{job_id} asks for."""
     documents: list[AcceptedOut]
     """One for each document of the upload, in its order."""
+    left_out: list[str] = Field(default_factory=list)
+    """Files in archives that no author wrote: `Thumbs.db`, `.DS_Store`, `~$` locks, hidden ones."""
 
 
 class ReceiptOut(Answer):

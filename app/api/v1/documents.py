@@ -51,7 +51,7 @@ _INCLUDE_PATTERN = "^((text|versions)(,(text|versions))*)?$"
 )
 async def post_documents(
     collection: WritableCollection,
-    uploads: ManyUploads,
+    batch: ManyUploads,
     resources: Opened,
     response: Response,
     wait: Wait = 0,
@@ -60,8 +60,11 @@ async def post_documents(
 
     200 when nothing is left to do, 202 when a document is queued: stored, and searchable later.
     """
-    accepted = await run_in_threadpool(documents.put_documents, resources, collection, uploads)
-    return await _answer(resources.database, accepted, wait, response)
+    accepted = await run_in_threadpool(
+        documents.put_documents, resources, collection, batch.uploads
+    )
+    answer = await _answer(resources.database, accepted, wait, response)
+    return answer.model_copy(update={"left_out": list(batch.left_out)})
 
 
 @router.put(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
@@ -14,7 +15,7 @@ from app.api.v1.document_schemas import DocumentIn, DocumentsIn
 from app.db.sqlite import Database
 from app.errors import InvalidRequest, UnsupportedMediaType
 from app.services.articles.documents import AcceptedUploads, Upload, refresh_upload
-from ingest.bundles import Member, expand_bundle
+from ingest.bundles import Member, expand_bundle, list_left_out
 from ingest.formats import BUNDLE_TYPES, MEDIA_TYPES, resolve_media_type
 
 MAX_FILES = 1000
@@ -41,11 +42,19 @@ async def _read_one(request: Request) -> Upload:
     return upload
 
 
-async def _read_many(request: Request) -> list[Upload]:
+@dataclass(frozen=True, slots=True)
+class UploadBatch:
+    """The articles of a POST, and the files of its archives that are none: `Thumbs.db`."""
+
+    uploads: Sequence[Upload]
+    left_out: Sequence[str] = ()
+
+
+async def _read_many(request: Request) -> UploadBatch:
     """Return the articles of a POST: a JSON batch, or the files of a multipart form."""
     if is_json(request):
         batch = await parse_json(DocumentsIn, await _limited(request).body())
-        return [_as_upload(document.id, document) for document in batch.documents]
+        return UploadBatch([_as_upload(document.id, document) for document in batch.documents])
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UnsupportedMediaType("send application/json or multipart/form-data")
     async with _limited(request).form(max_files=MAX_FILES, max_fields=MAX_FILES) as form:
@@ -108,7 +117,7 @@ OneUpload = Annotated[
     ),
 ]
 ManyUploads = Annotated[
-    Sequence[Upload],
+    UploadBatch,
     Depends(
         BodyReader(_read_many, {"application/json": DocumentsIn, "multipart/form-data": _FORM})
     ),
@@ -149,16 +158,19 @@ def _read_file(document_id: str, filename: str, content_type: str, data: bytes) 
     return Upload(document_id, data, media_type, filename=filename)
 
 
-def _expand(uploads: Sequence[Upload], max_bytes: int) -> list[Upload]:
+def _expand(uploads: Sequence[Upload], max_bytes: int) -> UploadBatch:
     """Return the documents that files are or hold; an archive unpacks to at most `max_bytes`."""
     expanded: list[Upload] = []
+    left_out: list[str] = []
     for upload in uploads:
         members = expand_bundle(upload.id, upload.media_type, upload.data, max_bytes=max_bytes)
         if members is None:
             expanded.append(upload)
         else:
             expanded += [_as_member_upload(upload.id, member) for member in members]
-    return expanded
+            names = list_left_out(upload.media_type, upload.data)
+            left_out += [f"{upload.id}/{name}" for name in names]
+    return UploadBatch(expanded, left_out)
 
 
 def _as_member_upload(bundle_id: str, member: Member) -> Upload:
