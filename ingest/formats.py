@@ -160,7 +160,7 @@ def _detect_container(data: bytes, declared: str) -> str:
 def _detect_compound(data: bytes, declared: str) -> str:
     """Tell Microsoft's older container: Excel's is read, Word's and PowerPoint's are not."""
     # Excel 5 and 95 call the stream by the shorter name.
-    if any(f"{name}\0".encode("utf-16-le") in data for name in ("Workbook", "Book")):
+    if any(f"{name}\0".encode("utf-16-le") in data for name in ("Workbook", "Book", "WORKBOOK")):
         return _XLS
     if "EncryptedPackage".encode("utf-16-le") in data:
         # A newer file under a password: its parser says so.

@@ -169,7 +169,9 @@ class _Document:
 
         data = self._parts.read(part)
         try:
-            kind, _, charset = resolve_media_type("", part, data).partition("; charset=")
+            # A page with what belongs to it (MHTML) is a message of its parts.
+            name = re.sub(r"\.mht(?:ml)?$", ".eml", part.lower())
+            kind, _, charset = resolve_media_type("", name, data).partition("; charset=")
             # A document within a document within a document is nobody's text.
             if kind.endswith(".document") and self._main.startswith("chunk"):
                 return None

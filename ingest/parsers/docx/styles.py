@@ -154,6 +154,12 @@ class Styles:
             style_id = get(find(style, "w:basedOn"), "w:val")
 
 
+def find_heading_level(name: str) -> int:
+    """Return the level of a heading whose style has this name; 0 for any other style."""
+    match = _HEADING.fullmatch(name)
+    return int(match[1]) if match else int(bool(_TITLE.fullmatch(name)))
+
+
 def _find_level(style: Element, name: str) -> int | None:
     """Return the level that a style itself gives; 0 says that it is none, None nothing."""
     outline = get_number(find(style, "w:pPr/w:outlineLvl"), "w:val", -1)
