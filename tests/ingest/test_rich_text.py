@@ -22,7 +22,7 @@ def read(body: bytes) -> Article:
         (rb"a\unknownword12 b{\pict\bin3 }}}\'00 }c", "abc"),
         (rb"{\field{\*\fldinst PAGE}{\fldrslt 7}} of 9", "7 of 9"),
         (rb'{\field{\*\fldinst{HYPERLINK "x:y"}}{\fldrslt here}}', "[here](x:y)"),
-        (rb"{\fonttbl{\f1\fcharset204 A;}{\f2\fcharset2 Symbol;}}{\f1 \'c3\'e0} {\f2 \'b7}", "Га •"),
+        (rb"{\fonttbl{\f1\fcharset204 A;}{\f2\fcharset2 Symbol;}}{\f1 \'c3}{\f2 \'b7}", "Г•"),
         (rb"{\strike 99} 79", "~~99~~ 79"),
     ],
 )  # fmt: skip
