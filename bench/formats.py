@@ -26,6 +26,7 @@ if not __package__:
 import lxml.html
 
 from app.config import Settings
+from app.domain import Article
 from app.errors import FolioError
 from bench.report import describe_machine, print_table
 from ingest.formats import resolve_media_type
@@ -36,9 +37,11 @@ from ingest.sandbox import Sandbox
 _WORD = re.compile(r"\w+")
 _AGREES = 0.95
 _OFFICE = ("docx", "pptx", "odt", "epub", "rtf")
+_MARK = re.compile(r"<!--.*?-->", re.DOTALL)
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _CODECS = {"MacRoman": "mac-roman", "MacCyrillic": "mac-cyrillic"}
 _TINY = 200
-_SOURCES = ("readability", "chardet", "pandoc", "pypdf_sample_files")
+_SOURCES = ("readability", "chardet", "pandoc", "pypdf_sample_files", "docling")
 
 Rows: TypeAlias = Iterator[tuple[str, str]]
 
@@ -150,6 +153,41 @@ def measure_pdfs(folder: Path, sandbox: Sandbox) -> Rows:
         yield f"PDFs: {code}", str(count)
 
 
+def measure_references(folder: Path, sandbox: Sandbox) -> Rows:
+    """Score office files of docling's tests against the reference text that lies beside each."""
+    for kind in ("docx", "pptx", "xlsx"):
+        scores, found, total = [], 0, 0
+        for path in sorted((folder / "tests" / "data" / kind / "sources").iterdir()):
+            reference = path.parents[1] / "groundtruth" / f"{path.name}.md"
+            if not reference.is_file():
+                continue
+            # Marks where images stand, and escapes of Markdown, are no words.
+            expected = _MARK.sub("", reference.read_text()).replace("\\_", "_")
+            article = _read_article(path, sandbox)
+            scores.append(_score(_count_words(article.text), _count_words(expected))[0])
+            headings = Counter(_plain(line) for line in _HEADING.findall(expected))
+            found += sum((Counter(_plain(h.text) for h in article.headings) & headings).values())
+            total += headings.total()
+        mean = sum(scores) / max(1, len(scores))
+        yield (
+            f"{kind} of docling ({len(scores)}): word F1 / headings",
+            f"{mean:.3f} / {found} of {total}",
+        )
+
+
+def _read_article(path: Path, sandbox: Sandbox) -> Article:
+    """Return an article; one without text for a file that is refused."""
+    data = path.read_bytes()
+    try:
+        return sandbox.parse(resolve_media_type("", path.name, data), data)
+    except FolioError:
+        return Article("")
+
+
+def _plain(heading: str) -> str:
+    return " ".join(_WORD.findall(heading.lower()))
+
+
 def measure_sandbox() -> Rows:
     """Time a small text in the sandbox and without it, and the start of a child."""
     text = b"# Tea\n\nPour the milk into the cup before the tea.\n"
@@ -185,6 +223,7 @@ def measure(folder: Path, pandoc: str | None) -> Rows:
             "chardet": measure_encodings,
             "pandoc": lambda source: measure_office(source, pandoc, sandbox),
             "pypdf_sample_files": lambda source: measure_pdfs(source, sandbox),
+            "docling": lambda source: measure_references(source, sandbox),
         }
         for name in _SOURCES:
             if (folder / name).is_dir():

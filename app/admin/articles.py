@@ -103,11 +103,9 @@ def show_collection(
 
 
 @router.post("/collections/{collection}/upload")
-def upload_files(
-    resources: Opened, collection: WritableCollection, uploads: ManyUploads
-) -> Response:
+def upload_files(resources: Opened, collection: WritableCollection, batch: ManyUploads) -> Response:
     """Take files that were dropped; the script follows their job."""
-    accepted = documents.put_documents(resources, collection, uploads)
+    accepted = documents.put_documents(resources, collection, batch.uploads)
     return JSONResponse(UploadOut.model_validate(accepted).model_dump(mode="json"), 202)
 
 
