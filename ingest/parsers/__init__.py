@@ -89,16 +89,24 @@ def parse_document(media_type: str, data: bytes) -> Article:
     return replace(
         article,
         text=_NOT_UNICODE.sub("\ufffd", article.text),
-        title=" ".join(_CONTROL.sub(" ", article.title).split()),
+        title=" ".join(_CONTROL.sub(" ", article.title or _first_heading(article)).split()),
         headings=tuple(replace(h, text=_CONTROL.sub(" ", h.text)) for h in article.headings),
         warnings=article.warnings + warnings + inspect_text(article.text),
     )
+
+
+def _first_heading(article: Article) -> str:
+    """Return the first heading of the first level, else the first of all; "" without any."""
+    first = [heading.text for heading in article.headings if heading.level == 1]
+    return next(iter([*first, *(heading.text for heading in article.headings)]), "")
 
 
 def preload_parsers() -> None:
     """Import what any document may need, for a process that can open no file afterwards."""
     for module, _ in PARSERS.values():
         import_module(f"ingest.parsers.{module}")
+    # trafilatura reads its lists of words when it first needs them.
+    import_module("trafilatura.external").jt_stoplist_init()
     for pattern in _IMPORTED_LATE:
         name = pattern.removesuffix(".*")
         # Some are of extras, and some codecs are Windows' own.

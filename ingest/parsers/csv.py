@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 from app.domain import Article
 from app.errors import UnreadableDocument
@@ -11,6 +12,7 @@ from ingest.parsers.text import decode_text
 _SAMPLE_CHARACTERS = 64 * 1024
 _DELIMITERS = ",;\t|"
 _LARGEST_FIELD = 2**20
+_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?[ \t]*\n", re.IGNORECASE)
 
 
 def parse_csv(data: bytes, charset: str = "") -> Article:
@@ -25,6 +27,9 @@ def parse_tsv(data: bytes, charset: str = "") -> Article:
 
 def _parse(data: bytes, charset: str, delimiter: str) -> Article:
     text, warnings = decode_text(data, charset)
+    # Excel's own first line, which says what parts the fields.
+    if named := _SEPARATOR.match(text):
+        delimiter, text = named[1], text[named.end() :]
     csv.field_size_limit(_LARGEST_FIELD)
     # newline="": line ends inside quotes are the field's.
     lines = io.StringIO(text, newline="")

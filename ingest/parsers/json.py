@@ -6,8 +6,10 @@ from typing import Any
 from app.domain import Article
 from app.errors import UnreadableDocument
 from ingest.fields import find_misspelt
+from ingest.parsers.front_matter import flatten_attributes
 from ingest.parsers.html import parse_html
-from ingest.parsers.markdown import flatten_attributes, parse_markdown
+from ingest.parsers.markdown import parse_markdown
+from ingest.parsers.tables import render_table
 from ingest.parsers.text import decode_text, parse_text
 
 _BODIES = {"text": parse_text, "html": parse_html, "markdown": parse_markdown}
@@ -17,8 +19,8 @@ _OWN = {*_BODIES, "title", "url", "attributes", "id", "_id"}
 def parse_json(data: bytes, charset: str = "") -> Article:
     """Read {"text" | "html" | "markdown", "title"?, "url"?, "attributes"?, …}.
 
-    Other fields become attributes, as in front matter. JSON of another shape is kept as it is
-    written, with a warning. Raises UnreadableDocument (`invalid_json`).
+    Other fields become attributes, as in front matter. JSON of another shape is read as its values,
+    with a warning. Raises UnreadableDocument (`invalid_json`).
     """
     source, warnings = decode_text(data, charset)
     if not source.strip():
@@ -29,7 +31,8 @@ def parse_json(data: bytes, charset: str = "") -> Article:
         raise UnreadableDocument("it is not valid JSON", code="invalid_json") from error
     kind = _find_body(value)
     if kind is None:
-        return Article(source, warnings=(*warnings, "not an article: kept as JSON is written"))
+        text = "\n\n".join(_write_values(value))
+        return Article(text, warnings=(*warnings, "not an article: its values are kept"))
     body = value[kind].encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     article = _BODIES[kind](body.encode(), "")
     declared = value.get("attributes")
@@ -65,6 +68,59 @@ def _find_body(value: Any) -> str | None:
         return None
     kinds = [kind for kind in _BODIES if isinstance(value.get(kind), str)]
     return kinds[0] if len(kinds) == 1 else None
+
+
+def _write_values(value: Any) -> list[str]:
+    """Return the values in JSON with their names, as blocks of text: alike objects as a table."""
+    if isinstance(value, dict):
+        lines = [f"{key}: {_write_scalar(v)}" for key, v in value.items() if _is_plain(v)]
+        nested = [
+            block
+            for key, inner in value.items()
+            if not _is_plain(inner)
+            for block in _name_first(str(key), _write_values(inner))
+        ]
+        return [*(["\n".join(lines)] if lines else []), *nested]
+    if isinstance(value, list):
+        if len(value) > 1 and all(isinstance(v, dict) and _is_flat(v) for v in value):
+            return [_write_table(value)]
+        if all(map(_is_plain, value)):
+            return ["\n".join(f"- {_write_scalar(v)}" for v in value)] if value else []
+        return [block for inner in value for block in _write_values(inner)]
+    return [_write_scalar(value)]
+
+
+def _name_first(name: str, blocks: list[str]) -> list[str]:
+    if not blocks or blocks[0].startswith("|"):
+        return [f"{name}:", *blocks] if blocks else []
+    return [f"{name}:\n{blocks[0]}", *blocks[1:]]
+
+
+def _write_table(objects: list[dict[str, Any]]) -> str:
+    names = list(dict.fromkeys(name for entry in objects for name in entry))
+    rows = ([_write_scalar(entry.get(name)) for name in names] for entry in objects)
+    return render_table([names, *rows])
+
+
+def _is_plain(value: Any) -> bool:
+    is_short = isinstance(value, list) and not any(isinstance(v, dict | list) for v in value)
+    return is_short or not isinstance(value, dict | list)
+
+
+def _is_flat(entry: dict[str, Any]) -> bool:
+    return all(map(_is_plain, entry.values()))
+
+
+def _write_scalar(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case list():
+            return ", ".join(map(_write_scalar, value))
+        case _:
+            return str(value)
 
 
 def _string(value: Any) -> str:

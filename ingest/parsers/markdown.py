@@ -1,27 +1,49 @@
 """Markdown (CommonMark): kept as it is written, with its headings and front matter read."""
 
 import re
-from datetime import date
+from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import Any
 
-import frontmatter
-import yaml
 from markdown_it import MarkdownIt
 
-from app.domain import Article, AttributeValue, Heading, Scalar
+from app.domain import Article, Heading
 from app.errors import UnreadableDocument
+from ingest.parsers.front_matter import (
+    InvalidFrontMatter,
+    flatten_attributes,
+    split_front_matter,
+)
 from ingest.parsers.text import decode_text
 
 _MAX_DEPTH = 250
 _TOO_DEEP = re.compile(rf"^(?:[ \t]?>){{{_MAX_DEPTH}}}", re.MULTILINE)
 _COMMONMARK = MarkdownIt("commonmark")
+# What a reader does not see. Code between backticks is skipped over, as it stands.
+_UNSEEN = re.compile(
+    r"(?P<code>(?<!`)(?P<ticks>`+)(?!`)(?:(?!\n\s*\n).)*?(?<!`)(?P=ticks)(?!`))"
+    r"|<!--.*?-->\n?"
+    r"|!\[(?P<alt>[^\]\[]*)\]\(\s*<?data:[^)\s]*>?[^)]*\)"
+    r"|!\[(?P<caption>[^\]\[]*)\]\[(?P<label>[^\]\n]*)\]"
+    r"|<img\b[^>]*\bsrc\s*=\s*[\"']?data:[^>]*>",
+    re.DOTALL | re.IGNORECASE,
+)
+_DATA_DEFINITION = re.compile(
+    r"^ {0,3}\[(?P<label>[^\]\n]+)\]:[ \t]*<?data:[^\s>]*>?[^\n]*\n?", re.MULTILINE | re.IGNORECASE
+)
+_HEADING_ATTRIBUTES = re.compile(
+    r"^( {0,3}#{1,6}[ \t].*?)[ \t]*"
+    r"(?:\{:?[ \t]*(?:[#.][\w:.-]+|[\w-]+=[^\s{}]+)(?:[ \t]+[^{}\n]*)?\}|\{/\*.*?\*/\})"
+    r"[ \t]*(#*[ \t]*)$",
+    re.MULTILINE,
+)
 
 
 def parse_markdown(data: bytes, charset: str = "") -> Article:
     """Read Markdown; `title` and `url` of the front matter, else the first level-1 heading.
 
-    Other keys of the front matter become attributes; a nested one gets a dotted name.
+    Other keys of the front matter become attributes; a nested one gets a dotted name. Comments,
+    images that are written out as data and attributes of headings are no text, and left out.
     """
     source, warnings = decode_text(data, charset)
     if _TOO_DEEP.search(source):
@@ -29,19 +51,19 @@ def parse_markdown(data: bytes, charset: str = "") -> Article:
             f"quotations are nested more than {_MAX_DEPTH} levels deep", code="too_deep"
         )
     try:
-        metadata, text = frontmatter.parse(source)
-        if not metadata:
-            # Rules around a paragraph look like front matter; what they hold stays.
-            text = source
-    except (yaml.YAMLError, ValueError, RecursionError):
+        metadata, text = split_front_matter(source)
+    except InvalidFrontMatter:
         metadata, text = {}, source
         warnings += ("front matter is not valid YAML: kept as text",)
+    text, images = _drop_unseen(text)
     headings = find_headings(text)
     attributes, dropped = flatten_attributes(metadata)
     title = str(attributes.pop("title", "") or "")
     url = attributes.pop("url", None)
     if dropped:
         warnings += (f"front matter keys without a usable value: {', '.join(dropped)}",)
+    if images:
+        warnings += (f"{images} images were left out",)
     return Article(
         text,
         title=title or next((h.text for h in headings if h.level == 1), ""),
@@ -57,9 +79,11 @@ def find_headings(text: str) -> tuple[Heading, ...]:
     line_starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
     tokens = _COMMONMARK.parse(text)
     return tuple(
-        Heading(line_starts[opening.map[0]], int(opening.tag[1:]), _plain(inline.children or []))
+        Heading(line_starts[opening.map[0]], int(opening.tag[1:]), words)
         for opening, inline in pairwise(tokens)
         if opening.type == "heading_open" and opening.level == 0 and opening.map
+        # One without words is no place that a reader could be sent to.
+        if (words := _plain(inline.children or []))
     )
 
 
@@ -67,37 +91,43 @@ def _plain(children: list[Any]) -> str:
     return "".join(" " if c.type == "softbreak" else c.content for c in children).strip()
 
 
-def flatten_attributes(
-    metadata: Any, prefix: str = ""
-) -> tuple[dict[str, AttributeValue], list[str]]:
-    """Return attributes with dotted names, and the keys that hold nothing an attribute can."""
-    attributes: dict[str, AttributeValue] = {}
-    dropped: list[str] = []
-    for key, value in metadata.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            inner, inner_dropped = flatten_attributes(value, f"{name}.")
-            attributes |= inner
-            dropped += inner_dropped
-            continue
-        scalars = [_as_scalar(v) for v in (value if isinstance(value, list) else [value])]
-        usable = [scalar for scalar in scalars if scalar is not None]
-        if not usable or len(usable) < len(scalars):
-            dropped.append(name)
-        else:
-            attributes[name] = usable if isinstance(value, list) else usable[0]
-    return attributes, dropped
+def _drop_unseen(text: str) -> tuple[str, int]:
+    """Return the text without what no reader sees, and how many images that were data."""
+    images = 0
+    labels: set[str] = set()
+
+    def define(match: re.Match[str]) -> str:
+        labels.add(match["label"].casefold())
+        return ""
+
+    def reveal(match: re.Match[str]) -> str:
+        nonlocal images
+        if match["code"]:
+            return match[0]
+        if match["label"] is not None and match["label"].casefold() not in labels:
+            return match[0]
+        images += not match[0].startswith("<!--")
+        return match["alt"] or match["caption"] or ""
+
+    parts = list(_split_code(text))
+    # Definitions may stand behind the images.
+    parts = [(part if code else _DATA_DEFINITION.sub(define, part), code) for part, code in parts]
+    return "".join(
+        part if code else _HEADING_ATTRIBUTES.sub(r"\1\2", _UNSEEN.sub(reveal, part))
+        for part, code in parts
+    ), images
 
 
-def _as_scalar(value: Any) -> Scalar | None:
-    match value:
-        case bool():
-            return value
-        case int() | float():
-            # Beyond 2^53 a number is not the same in JSON and in a filter.
-            return value if abs(value) <= 2**53 else None
-        case date():
-            return value.isoformat()
-        case str():
-            return value if value.isprintable() or "\n" in value else None
-    return None
+def _split_code(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the parts of a text in order, and whether each is a block of code."""
+    lines = text.split("\n")
+    starts = [0, *accumulate(len(line) + 1 for line in lines)]
+    starts[-1] = len(text)
+    at = 0
+    for token in _COMMONMARK.parse(text):
+        if token.type in ("fence", "code_block") and token.map:
+            start, end = (starts[line] for line in token.map)
+            yield text[at:start], False
+            yield text[start:end], True
+            at = end
+    yield text[at:], False

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.domain import Article
 from app.errors import UnreadableDocument
+from ingest.parsers.html import read_fragment
 from ingest.parsers.markdown import find_headings
 from ingest.parsers.text import decode_text
 
@@ -47,12 +48,23 @@ def _render_cell(cell: dict[str, Any], language: str) -> Iterator[str]:
         case "code":
             yield _fence(source.strip("\n"), language)
             for output in cell.get("outputs", ()):
-                words = _read_output(output)
-                yield _fence(words, "") if len(words) <= _LONGEST_OUTPUT else ""
+                yield _render_output(output)
         case "heading":
             yield f"{'#' * min(int(cell.get('level', 1)), 6)} {source.strip()}"
         case _:
             yield source.strip("\n")
+
+
+def _render_output(output: dict[str, Any]) -> str:
+    """Return what a cell put out: prose and tables as such, the rest in a fence."""
+    if len(_read_output(output)) > _LONGEST_OUTPUT:
+        return ""
+    data = output.get("data", {})
+    if "text/markdown" in data:
+        return _join(data["text/markdown"]).strip("\n")
+    if "text/html" in data and (written := read_fragment(_join(data["text/html"]))):
+        return written
+    return _fence(_read_output(output), "")
 
 
 def _read_output(output: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Plain text, and the decoding that all text formats share."""
 
 import codecs
+import re
 
 from charset_normalizer import from_bytes
 
@@ -21,52 +22,119 @@ _ESCAPES = {
     b"\x1b(J": "iso2022_jp",
     b"\x1b$)C": "iso2022_kr",
 }
+# What is declared by one of these names is mostly written in its superset, as the WHATWG's Encoding
+# Standard has it for browsers.
+_SUPERSETS = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "hz": "gb18030",
+    "gbk": "gb18030",
+    "big5": "big5hkscs",
+    "euc_kr": "cp949",
+    "shift_jis": "cp932",
+    "euc_jp": "euc_jis_2004",
+}
+_LABELS = {
+    "x-sjis": "cp932",
+    "windows-31j": "cp932",
+    "ms_kanji": "cp932",
+    "x-gbk": "gb18030",
+    "x-euc-jp": "euc_jp",
+    "ks_c_5601-1987": "cp949",
+    "ksc5601": "cp949",
+    "windows-949": "cp949",
+    "windows-874": "cp874",
+    "dos-874": "cp874",
+    "x-cp1250": "cp1250",
+    "x-cp1251": "cp1251",
+    "x-cp1252": "cp1252",
+    "x-mac-roman": "mac_roman",
+    "x-mac-cyrillic": "mac_cyrillic",
+    "iso-8859-8-i": "iso8859-8",
+    "unicode-1-1-utf-8": "utf-8",
+    "x-user-defined": "cp1252",
+}
+_WINDOWS = {f"cp125{digit}" for digit in range(9)}
 _DETECTION_BYTES = 256 * 1024
-_LEAST_EVIDENCE_BYTES = 16
-_LONGEST_TITLE = 100
+_MIN_EVIDENCE_BYTES = 16
+_MIN_WINDOWS_BYTES = 8
+# Of the characters that are not ASCII, at most this share may be undecodable.
+_MAX_BROKEN = 0.2
+_MAX_TITLE = 100
+_REPLACEMENT = "\ufffd"
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 
 
 def decode_text(data: bytes, declared: str = "") -> tuple[str, tuple[str, ...]]:
-    """Return the text with line ends as `\\n`, and warnings when it is not UTF-8.
+    """Return the text with line ends as `\\n`, and warnings when it is not all UTF-8.
 
-    A byte order mark counts first, then UTF-8 where it is valid, then the `declared` encoding,
-    then detection.
+    A byte order mark counts first, then UTF-8 where it is valid, then the `declared` encoding or
+    its superset, then detection. A few bytes that are not of the encoding are replaced, with a
+    warning.
+    Soft hyphens, which only say where a word may be cut, are left out.
+    Raises UnreadableDocument (`unknown_encoding`).
     """
-    warnings: tuple[str, ...] = ()
-    for mark, encoding in _BYTE_ORDER_MARKS.items():
-        if data.startswith(mark):
-            text = _decode(data[len(mark) :], encoding)
-            break
-    else:
-        text, encoding = _decode_unmarked(data, declared)
-        if encoding != "utf-8":
-            warnings = (f"not UTF-8: decoded as {encoding}",)
-    return text.replace("\r\n", "\n").replace("\r", "\n"), warnings
+    text, encoding = _decode_marked(data) or _decode_unmarked(data, declared)
+    is_unicode = encoding == "utf-8" or _find_mark(data) is not None
+    warnings: tuple[str, ...] = () if is_unicode else (f"not UTF-8: decoded as {encoding}",)
+    broken = text.count(_REPLACEMENT) - data.count(_REPLACEMENT.encode())
+    if broken > 0:
+        warnings += (f"{broken} undecodable characters replaced",)
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xad", "")
+    return text, warnings
 
 
 def parse_text(data: bytes, charset: str = "") -> Article:
-    """Read plain text; a short first line that stands alone is the title."""
+    """Read plain text without a terminal's colours; a short line alone at its top is the title."""
     text, warnings = decode_text(data, charset)
+    text = _TERMINAL.sub("", text)
     first, _, rest = text.strip().partition("\n")
-    stands_alone = rest.startswith("\n") and len(first) <= _LONGEST_TITLE
+    stands_alone = rest.startswith("\n") and len(first) <= _MAX_TITLE
     return Article(text, title=first.strip() if stands_alone else "", warnings=warnings)
+
+
+def _find_mark(data: bytes) -> bytes | None:
+    return next((mark for mark in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
+
+
+def _decode_marked(data: bytes) -> tuple[str, str] | None:
+    mark = _find_mark(data)
+    if mark is None:
+        return None
+    encoding = _BYTE_ORDER_MARKS[mark]
+    return _decode(data[len(mark) :], encoding), encoding
 
 
 def _decode_unmarked(data: bytes, declared: str) -> tuple[str, str]:
     """Return the text of bytes without a byte order mark, and the encoding it was."""
     encoding = _find_wide(data) or _find_escaped(data)
-    if encoding is None:
-        try:
-            return data.decode("utf-8"), "utf-8"
-        except UnicodeDecodeError:
-            encoding = declared if _is_known(declared) else _detect(data)
+    if encoding is not None:
+        return _decode(data, encoding), encoding
+    for candidate in ("utf-8", _resolve_label(declared)):
+        text = data.decode(candidate, "replace") if candidate else ""
+        if candidate and _is_mostly(text, data):
+            return text, candidate
+    encoding = _detect(data)
     return _decode(data, encoding), encoding
+
+
+def _is_mostly(text: str, data: bytes) -> bool:
+    """Return whether few characters of a decoded text are undecodable, ASCII aside."""
+    broken = text.count(_REPLACEMENT) - data.count(_REPLACEMENT.encode())
+    if broken <= 0:
+        return True
+    others = len(text) - len(text.encode("ascii", "ignore"))
+    return broken <= _MAX_BROKEN * others
 
 
 def _find_wide(data: bytes) -> str | None:
     """Return UTF-16 or UTF-32 when the zero bytes of ASCII letters stand where those put them."""
     sample = data[: _DETECTION_BYTES - _DETECTION_BYTES % 4]
-    if len(data) % 2 or len(sample) < _LEAST_EVIDENCE_BYTES or sample.count(0) < len(sample) // 8:
+    if len(data) % 2 or len(sample) < _MIN_EVIDENCE_BYTES or sample.count(0) < len(sample) // 8:
         return None
     # zeros[i]: share of zero bytes at positions i, i + 4, i + 8 …
     zeros = [part.count(0) / len(part) for part in (sample[i::4] for i in range(4))]
@@ -86,19 +154,26 @@ def _find_escaped(data: bytes) -> str | None:
     return next((encoding for escape, encoding in _ESCAPES.items() if escape in data), None)
 
 
-def _is_known(encoding: str) -> bool:
+def _resolve_label(label: str) -> str:
+    """Return the codec of an encoding's name, its superset where there is one; "" for none."""
+    name = label.strip().strip("\"'").lower()
     try:
-        # `base64` and the like are codecs too.
-        return bool(codecs.lookup(encoding)._is_text_encoding)
+        codec = codecs.lookup(_LABELS.get(name, name))
     except (LookupError, ValueError):
-        return False
+        return ""
+    # `base64` and the like are codecs too.
+    return _SUPERSETS.get(codec.name, codec.name) if codec._is_text_encoding else ""
 
 
 def _detect(data: bytes) -> str:
+    sample = data[:_DETECTION_BYTES]
+    high = sum(byte > 127 for byte in sample)
     # A handful of bytes is no statistic; Windows-1252 is what they mostly are.
-    if sum(byte > 127 for byte in data[:_DETECTION_BYTES]) < _LEAST_EVIDENCE_BYTES:
+    if high < _MIN_WINDOWS_BYTES:
         return "cp1252"
-    match = from_bytes(data[:_DETECTION_BYTES]).best()
+    match = from_bytes(sample).best()
+    if high < _MIN_EVIDENCE_BYTES:
+        return match.encoding if match is not None and match.encoding in _WINDOWS else "cp1252"
     if match is None:
         raise UnreadableDocument(
             "the bytes are not text in any known encoding", code="unknown_encoding"
@@ -107,9 +182,10 @@ def _detect(data: bytes) -> str:
 
 
 def _decode(data: bytes, encoding: str) -> str:
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
+    text = data.decode(encoding, "replace")
+    if not _is_mostly(text, data):
+        at = text.index(_REPLACEMENT)
         raise UnreadableDocument(
-            f"the bytes are not valid {encoding} at byte {error.start}", code="unknown_encoding"
-        ) from None
+            f"the bytes are not valid {encoding} at character {at}", code="unknown_encoding"
+        )
+    return text

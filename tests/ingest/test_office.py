@@ -204,10 +204,12 @@ def test_json_article_brings_title_and_attributes() -> None:
     assert article.attributes == {"cup": 2}
 
 
-def test_json_of_another_shape_is_kept_with_a_warning() -> None:
-    article = read("a.json", b'{"tea": "milk"}')
-    assert article.text == '{"tea": "milk"}'
-    assert article.warnings == ("not an article: kept as JSON is written",)
+def test_json_of_another_shape_is_read_as_its_values_with_a_warning() -> None:
+    article = read(
+        "a.json", b'{"tea": "milk", "faq": [{"q": "\\u00d6l?", "a": ["x", 2]}, {"q": "b"}]}'
+    )
+    assert article.text == "tea: milk\n\nfaq:\n\n| q | a |\n| --- | --- |\n| Öl? | x, 2 |\n| b |  |"
+    assert article.warnings == ("not an article: its values are kept",)
 
 
 def test_archive_becomes_a_document_a_member() -> None:

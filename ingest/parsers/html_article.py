@@ -1,0 +1,331 @@
+"""The article of a web page, without what stands around it on every page of the site.
+
+What a known system for help pages marks as the article is taken as it stands. On other pages
+trafilatura decides: its words are looked up in the page's own tree, so that lists, tables, code
+and links keep their form, and what it leaves out amid the article stays in.
+"""
+
+import re
+from collections import Counter
+from copy import deepcopy
+from dataclasses import dataclass
+
+from lxml.html import HtmlElement
+from trafilatura import extract
+
+from ingest.parsers.html_markdown import BLOCKS, find_holders, write_markdown
+
+# The article's element in pages of: Docusaurus, Zendesk, Intercom, Confluence (two ages),
+# MediaWiki, GitBook, Read the Docs, MkDocs, GitHub, HelpScout, Freshdesk, Document360, Notion.
+_KNOWN = (
+    "theme-doc-markdown",
+    "article-body",
+    "article__body",
+    "intercom-interblocks",
+    "wiki-content",
+    "ak-renderer-document",
+    "mw-parser-output",
+    "page-body-content",
+    "rst-content",
+    "md-content__inner",
+    "markdown-body",
+    "article_content",
+    "article-content-body",
+    "d360-article-content",
+    "notion-page-content",
+)
+_KNOWN_PATH = " | ".join(
+    f"//*[contains(concat(' ', normalize-space(@class), ' '), ' {name} ')]" for name in _KNOWN
+)
+_AROUND = ("nav", "header", "footer", "aside", "dialog", "form")
+_AROUND_ROLES = "navigation banner contentinfo complementary search dialog alertdialog"
+_AROUND_PATH = " | ".join(
+    (
+        *(f".//{tag}" for tag in _AROUND),
+        *(f".//*[@role='{role}']" for role in _AROUND_ROLES.split()),
+        ".//*[@id='comments' or @id='disqus_thread' or contains(@class, 'comments-area')]",
+        ".//*[contains(concat(' ', @class, ' '), ' mw-editsection ')]",
+        ".//*[contains(concat(' ', @class, ' '), ' headerlink ')]",
+        ".//*[contains(concat(' ', @class, ' '), ' hash-link ')]",
+        ".//*[@id='toc' or contains(concat(' ', @class, ' '), ' toc ')]",
+        ".//*[contains(@class, 'article-votes') or contains(@class, 'article-relatives')]",
+        ".//*[contains(@class, 'navbox') or contains(@class, 'breadcrumb')]",
+    )
+)
+_BAD_NAME = re.compile(
+    r"comment|disqus|respond|share|social|follow|related|recommend|teaser|more-|similar|sidebar"
+    r"|widget|foot|copyright|legal|nav|menu|breadcrumb|pagination|pager|skip|cookie|consent|gdpr"
+    r"|privacy|newsletter|subscri|signup|login|register|author|byline|meta|tags?\b|promo|advert"
+    r"|\bads?\b|sponsor|banner|popup|modal|overlay|dialog|search|form",
+    re.IGNORECASE,
+)
+_REGION_PATH = "//article | //main | //*[@role='main']"
+_NO_PARAGRAPHS = {"table", "thead", "tbody", "tfoot", "tr", "ul", "ol", "menu", "dir", "dl", "html"}
+_KEPT_SHORT = {"li", "td", "th", "pre", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6"}
+_PARTS = {*_NO_PARAGRAPHS, "li", "td", "th", "dt", "dd"}
+_ENTRIES = {"li", "td", "th", "pre", "dt", "dd"}
+_WORD = re.compile(r"\w+")
+_LETTERS_A_WORD = 6
+_SENTENCE_ENDS = tuple('.!?…)”"。！？')
+_MIN_WORDS = 30
+# Of the words of a marked-up region, and of a page without one, so much must be kept.
+_MIN_OF_REGION = 0.15
+_MIN_KNOWN = 0.1
+_MIN_OF_PAGE = 0.1
+# Of trafilatura's characters so many must be in the tree, unless there are few.
+_MIN_FOUND = 0.5
+_MIN_SCRIPT = 200
+_LONG = 25
+_PIECE = 30
+_STEP = 200
+_MOST_LINKED = 0.5
+_MIN_SHARE_OF_CONTAINER = 0.3
+_SOLID_WORDS = 20
+_SHORT_WORDS = 8
+_MIN_LINE_WORDS = 4
+_LEAD_WORDS = 12
+_HEAD_LEAVES = 12
+
+
+@dataclass(slots=True)
+class Leaf:
+    """A block without blocks in it."""
+
+    element: HtmlElement
+    letters: str
+    words: int
+    linked: float
+    """Share of its characters that stand in links."""
+    is_sentence: bool
+    is_marked: bool = False
+    """Whether trafilatura has it."""
+    is_kept: bool = False
+
+
+def extract_article(page: HtmlElement, base: str = "") -> str:
+    """Return the article of a page as Markdown; the tree is changed.
+
+    What holds too little of the page for an article gives way to the whole page.
+    """
+    known = max(page.xpath(_KNOWN_PATH), key=_count_words, default=None)
+    if known is not None and _count_words(known) > max(_MIN_WORDS, _MIN_KNOWN * _count_words(page)):
+        return _write_whole(known, base)
+    found = extract(deepcopy(page), include_comments=False, deduplicate=False) or ""
+    wrap_loose_text(page)
+    leaves = list_leaves(page)
+    is_found = mark_leaves(leaves, found)
+    if not is_found:
+        # The words stand in a script, for a browser to show.
+        markdown = extract(page, include_comments=False, output_format="markdown")
+        return markdown or found
+    keep_leaves(leaves)
+    region = _find_region(page, leaves)
+    words = sum(leaf.words for leaf in leaves if _is_inside(leaf.element, region))
+    kept = sum(leaf.words for leaf in leaves if leaf.is_kept)
+    least = _MIN_OF_PAGE if region is page else _MIN_OF_REGION
+    if words < _MIN_WORDS or kept < least * words:
+        return _write_whole(region, base)
+    _drop_pictures(page, leaves)
+    for leaf in leaves:
+        if not leaf.is_kept:
+            leaf.element.drop_tree()
+    return write_markdown(page, base) or found
+
+
+def _drop_pictures(page: HtmlElement, leaves: list[Leaf]) -> None:
+    """Remove images that are not amid the article, or lead to another page."""
+    kept = [leaf.element for leaf in leaves if leaf.is_kept]
+    order = list(page.iter())
+    amid = set(order[order.index(kept[0]) : order.index(kept[-1])])
+    for image in [element for element in order if element.tag == "img"]:
+        leads_away = next(image.iterancestors("a"), None) is not None
+        if image not in amid or leads_away or _has_bad_name(image):
+            image.drop_tree()
+
+
+def _write_whole(region: HtmlElement, base: str) -> str:
+    for element in region.xpath(_AROUND_PATH):
+        if element.getparent() is not None:
+            element.drop_tree()
+    return write_markdown(region, base)
+
+
+def _find_region(page: HtmlElement, leaves: list[Leaf]) -> HtmlElement:
+    """Return the smallest element marked as the article or main part that holds what is kept."""
+    kept = [leaf for leaf in leaves if leaf.is_kept]
+    least = sum(leaf.words for leaf in kept) / 2
+    regions = sorted(page.xpath(_REGION_PATH), key=_count_words)
+    for region in regions:
+        held = sum(leaf.words for leaf in kept if region in leaf.element.iterancestors())
+        if held > least:
+            return region
+    return page if kept or not regions else regions[-1]
+
+
+def _is_inside(element: HtmlElement, region: HtmlElement) -> bool:
+    """Return whether an element is part of a region, and not of navigation in it."""
+    for outer in (element, *element.iterancestors()):
+        if outer is region:
+            return True
+        if outer.tag in _AROUND:
+            return False
+    return False
+
+
+def wrap_loose_text(page: HtmlElement) -> None:
+    """Put text and inline elements that stand beside blocks into paragraphs of their own."""
+    holders = set(find_holders(page))
+    for element in [page, *page.iterdescendants(*BLOCKS), *holders]:
+        children = list(element)
+        blocks = {child for child in children if child.tag in BLOCKS or child in holders}
+        if not blocks or element.tag in _NO_PARAGRAPHS:
+            continue
+        paragraph = None
+        if (element.text or "").strip():
+            paragraph = _insert_paragraph(element, 0)
+            paragraph.text, element.text = element.text, None
+        for child in children:
+            if child in blocks:
+                paragraph = None
+                if (child.tail or "").strip():
+                    paragraph = _insert_paragraph(element, element.index(child) + 1)
+                    paragraph.text, child.tail = child.tail, None
+            else:
+                if paragraph is None:
+                    paragraph = _insert_paragraph(element, element.index(child))
+                paragraph.append(child)
+
+
+def _insert_paragraph(element: HtmlElement, at: int) -> HtmlElement:
+    paragraph = element.makeelement("p")
+    element.insert(at, paragraph)
+    return paragraph
+
+
+def list_leaves(page: HtmlElement) -> list[Leaf]:
+    """Return the blocks of a page that hold words and no other blocks, in order."""
+    holders = set(find_holders(page))
+    leaves = []
+    for element in page.iter():
+        if element.tag not in BLOCKS or any(
+            child.tag in BLOCKS or child in holders for child in element
+        ):
+            continue
+        text = element.text_content()
+        letters = _squeeze(text)
+        # Some scripts write no spaces between words.
+        words = max(len(_WORD.findall(text)), len(letters) // _LETTERS_A_WORD)
+        if letters:
+            is_sentence = text.rstrip()[-1:] in _SENTENCE_ENDS
+            linked = _share_linked(element, text)
+            leaves.append(Leaf(element, letters, words, linked, is_sentence))
+    return leaves
+
+
+def _share_linked(element: HtmlElement, text: str) -> float:
+    if next(element.iterancestors("a"), None) is not None:
+        return 1.0
+    linked = sum(len(link.text_content().strip()) for link in element.iter("a"))
+    return min(1.0, linked / max(1, len(text.strip())))
+
+
+def mark_leaves(leaves: list[Leaf], found: str) -> bool:
+    """Mark the leaves whose words `found` holds; False where much of it is in no leaf.
+
+    Short leaves must follow those before them closely: "Contact" is found in any text.
+    """
+    whole = _squeeze(found)
+    position = marked = 0
+    for leaf in leaves:
+        at = whole.find(leaf.letters, position)
+        is_long = len(leaf.letters) >= _LONG
+        if at >= 0 and (is_long or at - position < _STEP):
+            leaf.is_marked, position = True, at + len(leaf.letters)
+        else:
+            leaf.is_marked = is_long and (leaf.letters in whole or _holds_most(whole, leaf.letters))
+        marked += len(leaf.letters) if leaf.is_marked else 0
+    return len(whole) < _MIN_SCRIPT or marked >= _MIN_FOUND * len(whole)
+
+
+def _holds_most(whole: str, letters: str) -> bool:
+    pieces = [letters[at : at + _PIECE] for at in range(0, len(letters) - _PIECE, _PIECE)]
+    return len(pieces) > 1 and 2 * sum(piece in whole for piece in pieces) > len(pieces)
+
+
+def keep_leaves(leaves: list[Leaf]) -> None:
+    """Keep the marked leaves, what stands amid them, and the title and lead over them.
+
+    Short lines after the last paragraph are what sites write under every article.
+    """
+    marked = [number for number, leaf in enumerate(leaves) if leaf.is_marked]
+    if not marked:
+        return
+    shares = _share_of_containers(leaves)
+    for leaf in leaves[marked[0] : marked[-1] + 1]:
+        leaf.is_kept = leaf.is_marked or (
+            leaf.linked < _MOST_LINKED
+            and (leaf.words >= _MIN_LINE_WORDS or leaf.element.tag in _KEPT_SHORT)
+            and leaf.element.tag != "figcaption"
+            and shares[_find_container(leaf.element)] > _MIN_SHARE_OF_CONTAINER
+            and not _has_bad_name(leaf.element)
+        )
+    solid = [number for number in marked if _is_solid(leaves[number])]
+    for leaf in leaves[solid[-1] + 1 :] if solid else ():
+        is_short = leaf.words < _SHORT_WORDS and not leaf.is_sentence
+        if leaf.element.tag not in _ENTRIES and (is_short or leaf.linked > _MOST_LINKED):
+            leaf.is_kept = False
+    _keep_head(leaves[max(0, marked[0] - _HEAD_LEAVES) : marked[0]])
+
+
+def _is_solid(leaf: Leaf) -> bool:
+    return leaf.words >= _SOLID_WORDS and leaf.linked < _MOST_LINKED
+
+
+def _keep_head(before: list[Leaf]) -> None:
+    titles = [number for number, leaf in enumerate(before) if leaf.element.tag == "h1"]
+    for number, leaf in enumerate(before[titles[-1] :] if titles else ()):
+        is_lead = leaf.words >= _LEAD_WORDS and leaf.linked < _MOST_LINKED
+        leaf.is_kept = number == 0 or (
+            is_lead
+            and leaf.element.tag not in ("li", "figcaption")
+            and not _has_bad_name(leaf.element)
+        )
+
+
+def _share_of_containers(leaves: list[Leaf]) -> dict[HtmlElement | None, float]:
+    """Return for each container of leaves the share of the words in it that are marked."""
+    words: Counter[HtmlElement | None] = Counter()
+    marked: Counter[HtmlElement | None] = Counter()
+    containers = {_find_container(leaf.element) for leaf in leaves}
+    for leaf in leaves:
+        for outer in leaf.element.iterancestors():
+            if outer in containers:
+                words[outer] += leaf.words
+                marked[outer] += leaf.words * leaf.is_marked
+    return {container: marked[container] / max(1, words[container]) for container in containers}
+
+
+def _find_container(element: HtmlElement) -> HtmlElement | None:
+    """Return what an element stands in; a list or a table stands in it as a whole."""
+    outer = element.getparent()
+    while outer is not None and outer.tag in _PARTS:
+        outer = outer.getparent()
+    return outer
+
+
+def _has_bad_name(element: HtmlElement) -> bool:
+    """Return whether an element near this one is named as what stands around articles."""
+    for outer in (element, *element.iterancestors()):
+        if outer.tag in ("body", "article", "main"):
+            return False
+        if any(_BAD_NAME.search(outer.get(name) or "") for name in ("class", "id", "role")):
+            return True
+    return False
+
+
+def _count_words(element: HtmlElement) -> int:
+    return len(_WORD.findall(element.text_content()))
+
+
+def _squeeze(text: str) -> str:
+    return "".join(_WORD.findall(text.lower()))

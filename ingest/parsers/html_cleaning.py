@@ -1,0 +1,152 @@
+"""What of a page's source a reader never sees, and what a reader sees only after a click."""
+
+import re
+
+from lxml import etree
+from lxml.html import HtmlElement
+
+from ingest.parsers.html_markdown import BLOCKS, write_markdown
+
+_NEVER_SHOWN = (
+    *("style", "iframe", "svg", "template", "audio", "video", "object", "canvas", "noframes"),
+    "noembed",
+)
+_CONCEALED = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+# Names of what opens at a click: tabs, accordions, slides.
+_PANEL = re.compile(
+    r"tab|accordion|collaps|panel|answer|faq|toggle|spoiler|expand|slide|carousel|gallery|step",
+    re.IGNORECASE,
+)
+_NOT_A_PANEL = re.compile(
+    r"modal|popup|pop-up|cookie|consent|overlay|menu|nav|search", re.IGNORECASE
+)
+_OPENERS = ("aria-controls", "href", "data-target", "data-bs-target")
+_NO_SCRIPT = re.compile(r"java\s*script", re.IGNORECASE)
+_DATA = "application/ld+json"
+_TAG = re.compile(r"<[^>]*>")
+_FORM_SHARE = 0.5
+_MIN_WORDS = 8
+_WORD = re.compile(r"\w+")
+
+
+def clean_page(page: HtmlElement) -> tuple[int, int]:
+    """Leave in the tree what readers see, tabs and accordions opened.
+
+    Returns how many words were hidden for good, and how many images have no text beside them.
+    Scripts that hold the article as data go to the head.
+    """
+    for template in page.xpath("//template[@shadowrootmode or @shadowroot]"):
+        template.tag = "div"
+    etree.strip_elements(page, etree.Comment, etree.ProcessingInstruction, with_tail=False)
+    etree.strip_elements(page, *_NEVER_SHOWN, with_tail=False)
+    _settle_scripts(page)
+    _settle_formulas(page)
+    for fallback in list(page.iter("noscript")):
+        _settle_no_script(fallback)
+    hidden = _drop_hidden(page)
+    for button in list(page.iter("button")):
+        if not _is_opener(button):
+            _drop(button)
+    _unwrap_forms(page)
+    return hidden, sum(1 for image in page.iter("img") if not (image.get("alt") or "").strip())
+
+
+def _settle_scripts(page: HtmlElement) -> None:
+    head = next(page.iter("head"), None)
+    for script in list(page.iter("script")):
+        kind = (script.get("type") or "").lower()
+        if kind.startswith("math/tex") and script.text:
+            script.tag, script.text = "span", f" ${script.text.strip()}$ "
+        elif kind == _DATA and head is not None and script.getparent() is not head:
+            data = script.text
+            _drop(script)
+            etree.SubElement(head, "script", type=_DATA).text = data
+        elif kind != _DATA:
+            _drop(script)
+
+
+def _settle_formulas(page: HtmlElement) -> None:
+    """Keep one form of each formula: MathML where it is there, and not its picture as well."""
+    for drawn in page.xpath("//*[contains(@class, 'katex-html')]"):
+        _drop(drawn)
+    for math in page.iter("math"):
+        for outer in math.iterancestors():
+            if outer.tag in BLOCKS:
+                break
+            outer.attrib.pop("style", None)
+            for image in list(outer.iter("img")):
+                _drop(image)
+
+
+def _settle_no_script(fallback: HtmlElement) -> None:
+    """Keep what is shown without scripts, unless it asks for them or repeats an image."""
+    # In some places the parser takes what stands there for plain text.
+    words = _TAG.sub(" ", fallback.text_content())
+    if len(_WORD.findall(words)) < _MIN_WORDS or _NO_SCRIPT.search(words):
+        _drop(fallback)
+    else:
+        fallback.tag = "div"
+        fallback.text = _TAG.sub(" ", fallback.text or "")
+
+
+def _drop_hidden(page: HtmlElement) -> int:
+    """Remove what no click shows; returns how many words that were."""
+    opened = {
+        value.rpartition("#")[2]
+        for name in _OPENERS
+        for value in map(str, page.xpath(f"//@{name}"))
+        if "#" in value or name == "aria-controls"
+    } - {""}
+    words = 0
+    for element in page.xpath("//body//*[@hidden or @style or contains(@class, 'hidden')]"):
+        concealed = "hidden" in element.attrib or _CONCEALED.search(element.get("style") or "")
+        if not concealed or element.getparent() is None:
+            continue
+        if _is_panel(element, opened):
+            for name in ("hidden", "style", "aria-hidden"):
+                element.attrib.pop(name, None)
+        else:
+            words += len(_WORD.findall(write_markdown(element)))
+            _drop(element)
+    return words
+
+
+def _is_panel(element: HtmlElement, opened: set[str]) -> bool:
+    name = f"{element.get('class', '')} {element.get('id', '')} {element.get('role', '')}"
+    if _NOT_A_PANEL.search(name):
+        return False
+    return (
+        element.get("id") in opened
+        or element.get("hidden") == "until-found"
+        or _PANEL.search(name) is not None
+        or _PANEL.search(_name_of(element.getparent())) is not None
+    )
+
+
+def _name_of(element: HtmlElement | None) -> str:
+    return "" if element is None else f"{element.get('class', '')} {element.get('id', '')}"
+
+
+def _is_opener(button: HtmlElement) -> bool:
+    """Return whether a button's words are the title of what it opens."""
+    if "aria-expanded" in button.attrib or "aria-controls" in button.attrib:
+        return len(_WORD.findall(button.text_content())) > 1
+    titles = ("h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt")
+    return (
+        any(outer.tag in titles for outer in button.iterancestors())
+        or button.text_content().strip().endswith("?")
+        or _PANEL.search(button.get("class") or "") is not None
+    )
+
+
+def _unwrap_forms(page: HtmlElement) -> None:
+    """Make the form that some systems put around a whole page a mere container."""
+    words = len(page.text_content())
+    for form in page.iter("form"):
+        if len(form.text_content()) > _FORM_SHARE * words:
+            form.tag = "div"
+
+
+def _drop(element: HtmlElement) -> None:
+    if element.getparent() is not None:
+        element.drop_tree()

@@ -1,0 +1,374 @@
+"""HTML elements written as Markdown: all that a reader sees in them, and where their links lead."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urljoin
+
+from lxml.html import HtmlElement
+
+from ingest.parsers.html_tables import Grid, Place, lay_out
+from ingest.parsers.tables import render_table
+
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_LISTS = {"ul", "ol", "menu", "dir"}
+BLOCKS = {
+    *_HEADINGS,
+    *_LISTS,
+    *("address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog"),
+    *("div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup"),
+    *("hr", "html", "legend", "li", "main", "nav", "p", "pre", "search", "section", "summary"),
+    *("table", "tbody", "td", "template", "tfoot", "th", "thead", "tr"),
+}
+UNSEEN = {
+    *("area", "audio", "base", "canvas", "colgroup", "datalist", "embed", "frame", "frameset"),
+    *("head", "iframe", "link", "map", "meta", "object", "option", "optgroup", "param", "rp", "rt"),
+    *("rtc", "script", "source", "style", "svg", "title", "track", "video"),
+}
+_CODE_LINES = ("div", "p", "li", "tr")
+_SHOWN_INPUTS = {"text", "number", "email", "url", "tel", "date", "time", "range"}
+# What stands raised or lowered without changing the value before it.
+_ORDINAL = re.compile(r"(?:st|nd|rd|th|ers?|[èe]?re|e|ème|[oa]s?|tm|sm|[®™©ºª])", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
+_LANGUAGE = re.compile(r"(?:^|\s)(?:lang(?:uage)?-|highlight-(?:source-)?|brush:\s*)([\w+#-]+)")
+_GUTTER = re.compile(r"\b(?:gutter|linenos?|linenumbers?|line-numbers?|lineno)\b")
+_SPACE = re.compile(r"[ \t\n\r\f\v\xa0]+")
+_BREAK = "\x1e"
+_AROUND_BREAK = re.compile(rf"[ {_BREAK}]*{_BREAK}[ {_BREAK}]*")
+_NO_TARGET = re.compile(r"#|javascript:|data:|blob:|about:", re.IGNORECASE)
+_FILE_NAME = re.compile(r"\S+\.\w{3,4}|(?:img|dsc|image|photo|screenshot)?[\W\d_]*", re.IGNORECASE)
+
+
+def write_markdown(element: HtmlElement, base: str = "") -> str:
+    """Return an element as Markdown; relative links are resolved against `base`."""
+    return "\n\n".join(_Writer(element, base).write_blocks(element))
+
+
+class _Writer:
+    def __init__(self, root: HtmlElement, base: str) -> None:
+        self._base = base
+        # Inline elements around blocks are walked as blocks.
+        self._holders = find_holders(root)
+
+    def write_blocks(self, element: HtmlElement) -> list[str]:
+        """Return the blocks in an element; text between them is a paragraph."""
+        blocks: list[str] = []
+        line = [_text(element.text)]
+        for child in element:
+            if self._is_block(child):
+                blocks += [_join_line(line), *self._write_block(child)]
+                line = []
+            else:
+                line.append(self._write_inline(child, line))
+            line.append(_text(child.tail))
+        return list(filter(None, [*blocks, _join_line(line)]))
+
+    def _is_block(self, element: HtmlElement) -> bool:
+        return element.tag in BLOCKS or element in self._holders
+
+    def _write_block(self, element: HtmlElement) -> list[str]:
+        match element.tag:
+            case "h1" | "h2" | "h3" | "h4" | "h5" | "h6":
+                return self._write_heading(element)
+            case "pre":
+                return _write_code(element)
+            case "table":
+                return self._write_table(element)
+            case "dl" if not _holds_heading(element):
+                return self._write_definitions(element)
+            case "ul" | "ol" | "menu" | "dir" if not _holds_heading(element):
+                return self._write_list(element)
+            case "blockquote":
+                quoted = "\n\n".join(self.write_blocks(element))
+                return ["\n".join(f"> {line}".rstrip() for line in quoted.split("\n"))]
+            case _:
+                return self.write_blocks(element)
+
+    def _write_heading(self, element: HtmlElement) -> list[str]:
+        if any(self._is_block(child) for child in element):
+            first, *rest = self.write_blocks(element) or [""]
+        else:
+            first, rest = self._write_words(element, links=False), []
+        # Signs of links to the heading itself.
+        words = " ".join(first.split()).strip("#¶§🔗 ")
+        return [f"{'#' * _HEADINGS[element.tag]} {words}" if words else "", *rest]
+
+    def _write_list(self, element: HtmlElement) -> list[str]:
+        items: list[str] = []
+        number = _as_number(element.get("start"), 1)
+        for child in element:
+            number = _as_number(child.get("value"), number)
+            mark = "- " if element.tag != "ol" else f"{_label(number, element.get('type'))}. "
+            if child.tag in _LISTS:
+                # A list right inside a list belongs to the item before it.
+                items += [_indent(block, "  ", first="  ") for block in self._write_list(child)]
+            elif self._is_block(child) and (blocks := self.write_blocks(child)):
+                items.append(mark + _indent(_join_item(blocks), " " * len(mark)))
+                number += 1
+        return ["\n".join(items)]
+
+    def _write_definitions(self, element: HtmlElement) -> list[str]:
+        entries: list[str] = []
+        for child in element.xpath(".//dt | .//dd"):
+            if next(child.iterancestors("dd"), None) is not None:
+                # Written with the one around it.
+                continue
+            words = "\n\n".join(self.write_blocks(child))
+            if child.tag == "dd" and words and entries:
+                entries[-1] += f"\n: {_indent(words, '  ')}"
+            elif words:
+                entries.append(words)
+        return entries
+
+    def _write_table(self, element: HtmlElement) -> list[str]:
+        captions = [b for c in element.iterchildren("caption") for b in self.write_blocks(c)]
+        grid = lay_out(element)
+        if _is_layout(element, grid):
+            return captions + self._write_cells(element)
+        written: dict[HtmlElement, str] = {}
+        rows = [
+            [self._write_place(place, written, in_head=row < grid.heads) for place in places]
+            for row, places in enumerate(grid.rows)
+        ]
+        return [*captions, render_table(rows, heads=grid.heads)]
+
+    def _write_place(
+        self, place: Place | None, written: dict[HtmlElement, str], *, in_head: bool
+    ) -> str:
+        """Return what stands at a place: over several rows its words stand in each."""
+        if place is None or not (place.is_first_column or in_head):
+            return ""
+        if place.cell not in written:
+            written[place.cell] = self._write_cell(place.cell)
+        return written[place.cell]
+
+    def _write_cell(self, cell: HtmlElement) -> str:
+        lines = [line.strip() for block in self.write_blocks(cell) for line in block.split("\n")]
+        # Entries of a list, rows of a table in the cell.
+        apart = any(line.startswith(("- ", "| ")) for line in lines)
+        entries = (
+            line.removeprefix("- ").strip("| ").replace(" | ", ", ")
+            for line in lines
+            if not line.startswith("| ---")
+        )
+        return ("; " if apart else " ").join(filter(None, entries))
+
+    def _write_cells(self, element: HtmlElement) -> list[str]:
+        """Return the blocks of a table that only lays out what stands in it."""
+        blocks: list[str] = []
+        for child in element:
+            if child.tag in ("thead", "tbody", "tfoot", "tr"):
+                blocks += self._write_cells(child)
+            elif child.tag in ("td", "th"):
+                blocks += self.write_blocks(child)
+        return blocks
+
+    def _write_words(self, element: HtmlElement, *, links: bool = True) -> str:
+        parts = [_text(element.text)]
+        for child in element:
+            parts += [self._write_inline(child, parts, links=links), _text(child.tail)]
+        return "".join(parts)
+
+    def _write_inline(self, element: HtmlElement, before: list[str], *, links: bool = True) -> str:
+        """Return an inline element; `before` is what stands before it in its line."""
+        tag = element.tag
+        if not isinstance(tag, str) or tag in UNSEEN:
+            return ""
+        match tag:
+            case "br":
+                return _BREAK
+            case "wbr":
+                return ""
+            case "img":
+                return _describe_image(element)
+            case "input" | "textarea" | "select":
+                return _show_value(element)
+            case "math":
+                return _write_formula(element)
+        words = self._write_words(element, links=links)
+        if not words.strip():
+            return words
+        match tag:
+            case "a" if links:
+                return self._write_link(element, words)
+            case "code" | "samp" | "tt" if "`" not in words:
+                return _wrap(words, "`")
+            case "del" | "s" | "strike":
+                return _wrap(words, "~~")
+            case "sup":
+                return _raise("".join(before), words)
+            case "sub":
+                return _lower("".join(before), words, element.tail or "")
+            case "q":
+                return f"“{words.strip()}”"
+        return words
+
+    def _write_link(self, element: HtmlElement, words: str) -> str:
+        target = (element.get("href") or "").strip()
+        if not target or _NO_TARGET.match(target):
+            return words
+        try:
+            target = urljoin(self._base, target)
+        # An address in brackets that is none.
+        except ValueError:
+            return words
+        label = " ".join(words.replace(_BREAK, " ").split())
+        if label in (target, target.removeprefix("mailto:"), target.removeprefix("tel:")):
+            return words
+        target = f"<{target}>" if re.search(r"[\s()<>]", target) else target
+        return _around(words, f"[{label}]({target})")
+
+
+def find_holders(root: HtmlElement) -> set[HtmlElement]:
+    """Return the elements that are inline by their tags and hold blocks."""
+    found: set[HtmlElement] = set()
+    for block in root.iter(*BLOCKS):
+        for outer in block.iterancestors():
+            if outer in found or outer is root:
+                break
+            found.add(outer)
+    return {element for element in found if element.tag not in BLOCKS}
+
+
+def _holds_heading(element: HtmlElement) -> bool:
+    """Return whether the items of a list are sections, as in an accordion of questions."""
+    return next(element.iter(*_HEADINGS), None) is not None
+
+
+def _is_layout(table: HtmlElement, grid: Grid) -> bool:
+    if (table.get("role") or "").lower() in ("presentation", "none") or grid.width < 2:
+        return True
+    if next(table.iter(*_HEADINGS), None) is not None:
+        return True
+    has_head = next(table.iter("th", "caption"), None) is not None
+    nested = next(table.iterdescendants("table", "pre", "blockquote"), None) is not None
+    return not has_head and (nested or len(grid.rows) < 2)
+
+
+def _write_code(element: HtmlElement) -> list[str]:
+    """Return preformatted text as fenced code, without line numbers and buttons."""
+    lines = "".join(_read_code(element)).replace("\xa0", " ").strip("\n")
+    if not lines.strip():
+        return []
+    fence = "```"
+    while fence in lines:
+        fence += "`"
+    return [f"{fence}{_find_language(element)}\n{lines}\n{fence}"]
+
+
+def _read_code(element: HtmlElement) -> Iterator[str]:
+    yield element.text or ""
+    for child in element:
+        if child.tag == "br":
+            yield "\n"
+        elif _is_code(child):
+            yield from _read_code(child)
+            if child.tag in _CODE_LINES and not child.text_content().endswith("\n"):
+                yield "\n"
+        yield child.tail or ""
+
+
+def _is_code(element: HtmlElement) -> bool:
+    """Return whether an element in preformatted text is part of it, and not a number or button."""
+    is_seen = isinstance(element.tag, str) and element.tag not in ("button", *UNSEEN)
+    return is_seen and not _GUTTER.search(element.get("class") or "")
+
+
+def _find_language(element: HtmlElement) -> str:
+    for candidate in (element, *element.iterchildren("code"), element.getparent()):
+        if candidate is None:
+            continue
+        named = candidate.get("data-lang") or candidate.get("data-language")
+        match = _LANGUAGE.search(candidate.get("class") or "")
+        if named or match:
+            language = named or (match[1] if match else "")
+            return language if re.fullmatch(r"[\w+#-]{1,20}", language) else ""
+    return ""
+
+
+def _describe_image(image: HtmlElement) -> str:
+    """Return the alternative text of an image; "" where it says no more than a file's name."""
+    words = " ".join((image.get("alt") or "").split())
+    return f" [Image: {words}] " if words and not _FILE_NAME.fullmatch(words) else ""
+
+
+def _show_value(field: HtmlElement) -> str:
+    """Return what a form's field shows."""
+    if field.tag == "textarea":
+        return _text(field.text)
+    if field.tag == "select":
+        chosen = field.xpath("string(.//option[@selected])")
+        return f" {' '.join(str(chosen).split())} "
+    kind = (field.get("type") or "text").lower()
+    if kind in ("checkbox", "radio"):
+        return "[x] " if field.get("checked") is not None else "[ ] "
+    return f" {field.get('value', '')} " if kind in _SHOWN_INPUTS else ""
+
+
+def _write_formula(math: HtmlElement) -> str:
+    """Return MathML as the TeX that stands beside it, else as its characters."""
+    tex = math.xpath("string(.//annotation[@encoding='application/x-tex'])") or math.get("alttext")
+    words = " ".join(str(tex or math.text_content()).split())
+    return f" ${words}$ " if tex else words
+
+
+def _raise(before: str, words: str) -> str:
+    """Return raised words so that 10⁶ does not read as 106; ordinals stay as they are."""
+    raised = words.strip()
+    if not before.strip() or before[-1:].isspace() or _ORDINAL.fullmatch(raised):
+        return words
+    if raised.startswith("["):
+        return words
+    simple = re.fullmatch(r"[-+−]?\w+", raised)
+    return f"^{raised}" if simple else f"^({raised.strip('()')})"
+
+
+def _lower(before: str, words: str, after: str) -> str:
+    """Return lowered words, set apart where digits would run together."""
+    digits = _DIGIT.match(words.strip())
+    apart = digits and (before[-1:].isdigit() or after[:1].isdigit())
+    return f"_{words.strip()}" if apart else words
+
+
+def _wrap(words: str, mark: str) -> str:
+    return _around(words, f"{mark}{words.strip()}{mark}")
+
+
+def _around(words: str, inner: str) -> str:
+    """Return `inner` between the spaces that stand around `words`."""
+    before = " " if words[:1].isspace() or words.startswith(_BREAK) else ""
+    return before + inner + (" " if words[-1:].isspace() or words.endswith(_BREAK) else "")
+
+
+def _join_line(parts: list[str]) -> str:
+    return _AROUND_BREAK.sub("\n", _SPACE.sub(" ", "".join(parts))).strip()
+
+
+def _text(text: str | None) -> str:
+    # Soft hyphens only say where a word may be cut.
+    return _SPACE.sub(" ", (text or "").replace("\xad", "").replace(_BREAK, ""))
+
+
+def _join_item(blocks: list[str]) -> str:
+    """Return the blocks of a list's item: lists in it follow their line at once."""
+    item = blocks[0]
+    for block in blocks[1:]:
+        item += ("\n" if re.match(r"-|\w+\. ", block) else "\n\n") + block
+    return item
+
+
+def _indent(block: str, by: str, *, first: str = "") -> str:
+    """Return a block with its lines moved in, the first one as `first` says."""
+    head, *lines = block.split("\n")
+    return "\n".join([first + head, *(by + line if line else line for line in lines)])
+
+
+def _as_number(value: str | None, otherwise: int) -> int:
+    text = (value or "").strip()
+    return int(text) if re.fullmatch(r"\d{1,9}", text) else otherwise
+
+
+def _label(number: int, kind: str | None) -> str:
+    """Return the number of a list's item as it is shown."""
+    if kind in ("a", "A") and 1 <= number <= 26:
+        return chr(ord(kind) + number - 1)
+    return str(number)

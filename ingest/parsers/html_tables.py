@@ -1,0 +1,94 @@
+"""HTML tables as grids: cells that span rows or columns are laid where a reader sees them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lxml.html import HtmlElement
+
+# What a browser takes from `colspan`; a grid beyond these many places is laid without spans.
+_MAX_SPAN = 1000
+_MAX_PLACES = 200_000
+_PARTS = ("thead", "tbody", "tfoot")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place of a grid: the cell that covers it, and whether it is where the cell begins."""
+
+    cell: HtmlElement
+    is_first_row: bool
+    is_first_column: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The places of a table row by row, None where no cell is, and how many rows are its head."""
+
+    rows: list[list[Place | None]]
+    heads: int
+
+    @property
+    def width(self) -> int:
+        return max(map(len, self.rows), default=0)
+
+
+def lay_out(table: HtmlElement) -> Grid:
+    """Return the grid of a table, as HTML's table model forms it; nested tables stay in a cell."""
+    rows = list(_list_rows(table))
+    cells = [[c for c in row if c.tag in ("td", "th")] for row in rows]
+    spans = sum(_span(c, "colspan") * _span(c, "rowspan") for row in cells for c in row)
+    grid: list[list[Place | None]] = [[] for _ in rows]
+    for number, row in enumerate(cells):
+        at = 0
+        for cell in row:
+            while at < len(grid[number]) and grid[number][at] is not None:
+                at += 1
+            width, height = (
+                (_span(cell, "colspan"), _span(cell, "rowspan")) if spans <= _MAX_PLACES else (1, 1)
+            )
+            for down in range(min(height, len(rows) - number)):
+                places = grid[number + down]
+                places.extend([None] * (at + width - len(places)))
+                for right in range(width):
+                    places[at + right] = Place(cell, down == 0, right == 0)
+            at += width
+    return Grid(grid, _count_heads(rows, cells))
+
+
+def _list_rows(table: HtmlElement) -> Iterator[HtmlElement]:
+    """Yield the rows in the order in which they are shown."""
+    parts: dict[str, list[HtmlElement]] = {part: [] for part in _PARTS}
+    for child in table:
+        if child.tag in _PARTS:
+            parts[child.tag] += [row for row in child if row.tag == "tr"]
+        elif child.tag == "tr":
+            parts["tbody"].append(child)
+    for part in _PARTS:
+        yield from parts[part]
+
+
+def _count_heads(rows: list[HtmlElement], cells: list[list[HtmlElement]]) -> int:
+    """Return how many rows are the head: those of `thead`, else the first ones all of `th`.
+
+    Without any `th` the first row is taken for it; a table with `th` at the side only has none.
+    """
+    marked = 0
+    for row, members in zip(rows, cells, strict=True):
+        parent = row.getparent()
+        in_head = parent is not None and parent.tag == "thead"
+        if not in_head and not (members and all(cell.tag == "th" for cell in members)):
+            break
+        marked += 1
+    if 0 < marked < len(rows):
+        return marked
+    has_side = any(cell.tag == "th" for row in cells for cell in row)
+    return 0 if has_side and not marked else 1
+
+
+def _span(cell: HtmlElement, name: str) -> int:
+    value = (cell.get(name) or "").strip()
+    number = int(value) if value.isdecimal() and len(value) < 6 else 1
+    if name == "rowspan" and value == "0":
+        # All rows that are left.
+        return _MAX_SPAN
+    return min(max(number, 1), _MAX_SPAN)

@@ -1,0 +1,162 @@
+"""Web pages as help centres and sites make them: what is the article, and what it looks like."""
+
+import pytest
+
+from app.errors import UnreadableDocument
+from ingest.parsers import parse_document
+
+_STEPS = (
+    "<h1>Reset the pump</h1><p>Hold the red button for ten seconds until the lamp blinks twice.</p>"
+    "<h2>After the reset</h2><ul><li>Fill the tank.</li><li>Open the valve.</li></ul>"
+    "<table><tr><th>Code</th><th>Meaning</th></tr><tr><td>E7</td><td>No water</td></tr></table>"
+    "<pre><code class='language-sh'>pump --reset\n  --all</code></pre>"
+    "<p>Write to <a href='https://help.example.com/contact'>our desk</a> if the lamp stays red.</p>"
+)
+_MENU = (
+    "<ul>" + "".join(f"<li><a href='/p{n}'>Menu entry {n}</a></li>" for n in range(12)) + "</ul>"
+)
+_LAYOUTS = {
+    "zendesk": f"<header>{_MENU}</header><main role='main'><article class='article'>"
+    f"<section class='article-info'><div class='article-body'>{_STEPS}</div></section>"
+    "<footer><div class='article-votes'><button>Yes</button>NOISE votes</div></footer>"
+    f"<section class='related-articles'>NOISE related{_MENU}</section></article></main>",
+    "intercom": f"<header>NOISE {_MENU}</header><section><div class='article intercom-force-break'>"
+    f"<div class='article_body'><article class='intercom-interblocks'>{_STEPS}</article></div>"
+    "</div><div class='reactions'>NOISE Did this answer your question?</div></section>",
+    "confluence": f"<div id='header'>NOISE {_MENU}</div><div id='main'><div id='breadcrumbs'>NOISE"
+    f"</div><div id='main-content' class='wiki-content'>{_STEPS}</div><div id='likes-and-labels'>"
+    "NOISE labels</div></div>",
+    "docusaurus": f"<nav class='navbar'>NOISE {_MENU}</nav><aside>NOISE {_MENU}</aside><main>"
+    f"<article><nav class='breadcrumbs'>NOISE</nav><div class='theme-doc-markdown markdown'>"
+    f"{_STEPS.replace('</h2>', '<a class=hash-link href=#x>NOISE</a></h2>')}</div></article>"
+    "<nav class='pagination-nav'>NOISE next</nav></main>",
+    "mediawiki": f"<div id='content' class='mw-body'><div id='mw-content-text'>"
+    f"<div class='mw-parser-output'><div id='toc' class='toc'>NOISE contents</div>"
+    f"{_STEPS.replace('</h2>', '<span class=mw-editsection>[NOISE]</span></h2>')}</div></div></div>"
+    f"<div id='mw-navigation'>NOISE {_MENU}</div>",
+    "gitbook": f"<aside>NOISE {_MENU}</aside><main><div class='page-body-content'>{_STEPS}</div>"
+    "<div>NOISE Last updated</div></main>",
+    "form": f"<form id='aspnetForm'><div id='menu'>{_MENU}</div>"
+    f"<div id='content'>{_STEPS}</div></form>",
+}
+
+
+@pytest.mark.parametrize("layout", _LAYOUTS)
+def test_page_of_a_help_centre_is_read_with_its_structure(layout: str) -> None:
+    page = f"<html><head><title>Site</title></head><body>{_LAYOUTS[layout]}</body></html>"
+    article = parse_document("text/html", page.encode())
+    assert article.title == "Reset the pump"
+    assert [(h.level, h.text) for h in article.headings] == [
+        (1, "Reset the pump"),
+        (2, "After the reset"),
+    ]
+    for words in (
+        "until the lamp blinks twice.",
+        "- Fill the tank.\n- Open the valve.",
+        "| Code | Meaning |\n| --- | --- |\n| E7 | No water |",
+        "```sh\npump --reset\n  --all\n```",
+        "[our desk](https://help.example.com/contact)",
+    ):
+        assert words in article.text
+    assert "NOISE" not in article.text
+
+
+def test_article_amid_navigation_keeps_what_is_no_prose() -> None:
+    prose = "".join(
+        f"<p>Paragraph {n} says at some length how the pump is cleaned and stored.</p>"
+        for n in range(9)
+    )
+    page = f"<div class='menu'>{_MENU}</div><div class='c'>{_STEPS}{prose}</div><div>{_MENU}</div>"
+    text = parse_document("text/html", page.encode()).text
+    for words in ("Fill the tank.", "| E7 | No water |", "pump --reset", "Paragraph 8"):
+        assert words in text
+    assert "Menu entry" not in text
+
+
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [
+        ("10<sup>6</sup> litres", "10^6 litres"),
+        ("m<sup>2</sup>, 1<sup>st</sup>, CO<sub>2</sub>", "m^2, 1st, CO2"),
+        ("99<del>9</del> <ins>5</ins>", "99~~9~~ 5"),
+        ("Klima&shy;wandel", "Klimawandel"),
+        ("<ruby>\u6771\u4eac<rp>(</rp><rt>x</rt><rp>)</rp></ruby>", "\u6771\u4eac"),
+        ("<ol start=3><li>c<li value=7>g</ol>", "3. c\n7. g"),
+        ("<ol type=a><li>one</ol>", "a. one"),
+        ("<dl><dt>Port</dt><dd>8443</dd></dl>", "Port\n: 8443"),
+        ("<input value=8443 readonly> <textarea>abc</textarea>", "8443 abc"),
+        ("<input type=hidden value=no>x", "x"),
+        ("<details><summary>Why?</summary><p>So.</p></details>", "Why?\n\nSo."),
+        ("<h2></h2><p>x</p>", "x"),
+        ("<div role=tabpanel hidden>Open</div>", "Open"),
+        ("<p>a</p><div style='display: none'>no</div>", "a"),
+        ("<template shadowrootmode=open><p>In</p></template>", "In"),
+        ("<math alttext='x^2'><mi>x</mi></math>", "$x^2$"),
+    ],
+)
+def test_what_a_reader_sees_is_written(source: str, written: str) -> None:
+    assert parse_document("text/html", f"<main>{source}</main>".encode()).text == written
+
+
+def test_cells_that_span_rows_and_columns_stay_under_their_heads() -> None:
+    source = (
+        "<table><caption>Sales</caption><tr><th rowspan=2>Region</th><th colspan=2>2024</th></tr>"
+        "<tr><th>Q1</th><th>Q2</th></tr><tr><td rowspan=2>North</td><td>1</td><td>2</td></tr>"
+        "<tr><td>3</td><td>4</td></tr></table>"
+    )
+    assert parse_document("text/html", source.encode()).text == (
+        "Sales\n\n| Region | 2024 Q1 | 2024 Q2 |\n| --- | --- | --- |\n"
+        "| North | 1 | 2 |\n| North | 3 | 4 |"
+    )
+
+
+def test_table_with_names_at_its_side_has_an_empty_head() -> None:
+    source = "<table><tr><th>Port</th><td>8443</td></tr><tr><th>Host</th><td>a</td></tr></table>"
+    assert parse_document("text/html", source.encode()).text == (
+        "|  |  |\n| --- | --- |\n| Port | 8443 |\n| Host | a |"
+    )
+
+
+def test_span_without_end_does_not_unfold() -> None:
+    cells = "<td colspan=1000 rowspan=60000>x</td>" * 300
+    text = parse_document("text/html", f"<table><tr>{cells}</tr></table>".encode()).text
+    assert len(text) < 10_000
+
+
+def test_a_few_undecodable_bytes_are_a_warning() -> None:
+    data = (
+        "<meta charset=utf-8><p>Gr\u00fc\u00dfe, caf\u00e9s, \u00d6l, \u00dcbung".encode()
+        + b" \xff.</p>"
+    )
+    article = parse_document("text/html", data)
+    assert article.text.startswith("Gr\u00fc\u00dfe")
+    assert article.warnings == ("1 undecodable characters replaced",)
+
+
+def test_declared_encoding_that_the_bytes_contradict_is_not_believed() -> None:
+    words = "في قرية من القرى كان هناك رجل حكيم " * 5
+    article = parse_document(
+        "text/html", b"<meta charset=utf-8><p>" + words.encode("cp1256") + b"</p>"
+    )
+    assert article.text == words.strip()
+
+
+@pytest.mark.parametrize(
+    ("label", "codec", "words"),
+    [
+        ("gb2312", "gbk", "\u6731\u9555\u57fa"),
+        ("shift_jis", "cp932", "\u2460\u9ad9"),
+        ("euc-kr", "cp949", "\ub620\uc58d"),
+        ("iso-8859-1", "cp1252", "\u201cGold\u201d 49 \u20ac"),
+        ("us-ascii", "cp1252", "caf\u00e9"),
+    ],
+)
+def test_declared_encoding_means_its_superset(label: str, codec: str, words: str) -> None:
+    page = f"<meta charset={label}><p>{words}</p>".encode(codec)
+    assert parse_document("text/html", page).text == words
+
+
+def test_page_that_is_all_undecodable_is_refused() -> None:
+    with pytest.raises(UnreadableDocument) as caught:
+        parse_document("text/plain", b"\x81\x8d\x8f\x90\x9d")
+    assert caught.value.code == "unknown_encoding"
