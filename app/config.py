@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """What that service allows; None is without bound."""
     model_seconds: float = Field(default=60.0, gt=0)
     """How long one request to that service may take."""
+    model_prefixes: str = ""
+    """Providers that clients put before the model's name, as in `openai,jina`: `openai/NAME`."""
     dimensions: int | None = Field(default=None, ge=1)
     """Cut Matryoshka vectors to this many dimensions; None keeps all."""
     device: str = "auto"

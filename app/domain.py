@@ -194,6 +194,8 @@ class Receipt:
     """Milliseconds by stage; of a batch's forward passes, its share by tokens."""
     language: str | None = None
     """ISO 639-1 code, as it was detected; None where that was unsure."""
+    tokens_unknown: int = 0
+    """Tokens of the text that stand for characters which the model does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,19 +256,37 @@ class Comparison:
     opposites of `eq` and `in`, so that a document without the key meets them. Strings compare with
     strings and numbers with numbers: a value of another type does not match.
 
+    `contains`, `starts_with` and `ends_with` look into strings, letter for letter, and
+    `not_contains` is the opposite of `contains`. `exists` asks whether there is a value at all, or
+    none where its value is false. Keys and strings compare in NFC.
+
     A key of FIELD_KEYS names what Folio knows of the document; other keys are its attributes.
     """
 
-    type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
+    type: Literal[
+        "eq",
+        "ne",
+        "gt",
+        "gte",
+        "lt",
+        "lte",
+        "in",
+        "nin",
+        "contains",
+        "not_contains",
+        "starts_with",
+        "ends_with",
+        "exists",
+    ]
     key: str
     value: Scalar | tuple[Scalar, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Compound:
-    """Several conditions: all (`and`) or at least one (`or`) must hold."""
+    """Several conditions: all (`and`), at least one (`or`) or none (`not`) must hold."""
 
-    type: Literal["and", "or"]
+    type: Literal["and", "or", "not"]
     filters: "tuple[Filter, ...]"
 
 

@@ -167,6 +167,10 @@ class RememberingEngine:
         """See Engine.count_tokens."""
         return self._engine.count_tokens(item)
 
+    def count_unknown(self, text: str) -> int:
+        """See Engine.count_unknown."""
+        return self._engine.count_unknown(text)
+
     def token_starts(self, text: str) -> npt.NDArray[np.int64]:
         """See Engine.token_starts."""
         return self._engine.token_starts(text)

@@ -79,6 +79,10 @@ class Plan:
         }
 
 
+NOT_UTF8 = " (its name is not UTF-8)"
+"""What follows the name of such a file where it is named."""
+
+
 @dataclass(slots=True)
 class Folder:
     """The articles in a folder by their id, and what is not an article."""
@@ -98,6 +102,11 @@ def read_folder(root: Path) -> Folder:
     folder = Folder()
     for path in _walk(root, []):
         relative = path.relative_to(root).as_posix()
+        if not _is_utf8(relative):
+            # Named by its bytes: it has no name that an id could be.
+            name = os.fsencode(relative).decode("utf-8", "backslashreplace")
+            folder.skipped.append(f"{name}{NOT_UTF8}")
+            continue
         data = b"" if path.is_symlink() else _read_article(path)
         if not data:
             folder.skipped.append(relative)
@@ -108,6 +117,14 @@ def read_folder(root: Path) -> Folder:
         digest = hashlib.sha256(data).hexdigest()
         folder.files[document_id] = FolderFile(document_id, path, len(data), digest)
     return folder
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def require_folder(root: Path) -> None:

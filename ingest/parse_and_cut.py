@@ -4,7 +4,7 @@ Everything here is a function of its arguments, so that the worker, a preflight 
 it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -140,19 +140,22 @@ def join_embeddings(
         _check_vectors(embedding, engine.dimensions)
     article, units = cut.article, cut.units
     read = [embedding.tokens for embedding in embeddings]
+    counted = count_text_tokens(engine, article.title, cut.tokens)
+    unknown = engine.count_unknown(article.text)
     receipt = Receipt(
         bytes=source_bytes,
         characters=len(article.text),
         pages=len(article.pages) or None,
         pages_with_text=_share_of_pages_with_text(article),
-        tokens_counted=count_text_tokens(engine, article.title, cut.tokens),
+        tokens_counted=counted,
         tokens_embedded=count_text_tokens(engine, article.title, read),
         tokens_processed=sum(read),
         units=len(units),
         passages=sum(len(unit.passages) for unit in units),
-        warnings=article.warnings,
+        warnings=(*article.warnings, *_warn_of_unknown(unknown, counted)),
         took_ms={stage: round(ms, 3) for stage, ms in took_ms.items()},
         language=detect_language(article.text),
+        tokens_unknown=unknown,
     )
     if receipt.tokens_embedded < receipt.tokens_counted:
         raise UnreadableDocument(
@@ -161,6 +164,16 @@ def join_embeddings(
         )
     check_tiling(cut, embeddings)
     return EmbeddedArticle(units, tuple(embeddings), receipt)
+
+
+def _warn_of_unknown(unknown: int, counted: int) -> Iterator[str]:
+    if unknown > counted / 2:
+        yield (
+            f"most of the text ({unknown} of {counted} tokens) is unknown to the model: "
+            "only its words find it"
+        )
+    elif unknown:
+        yield f"{unknown} of {counted} tokens are unknown to the model"
 
 
 def check_tiling(cut: CutArticle, embeddings: Sequence[Embedding]) -> None:

@@ -24,6 +24,7 @@ from app.commands.terminal import (
     safe_text,
 )
 from app.commands.upload import Outcome, find_entries, upload
+from ingest.folders import NOT_UTF8
 
 
 @reports_errors
@@ -165,15 +166,13 @@ def _print_outcome(outcome: Outcome, collection: str) -> None:
         f"({outcome.tokens:,} tokens in {outcome.seconds:.1f} s, "
         f"{outcome.tokens_per_second:,.0f} tokens/s)"
     )
-    if outcome.skipped:
-        suffixes = sorted(
-            {Path(name).suffix.lower() or "without a suffix" for name in outcome.skipped}
-        )
-        out.print(
-            safe_text(
-                f"skipped {len(outcome.skipped)} files of other formats: {', '.join(suffixes)}"
-            )
-        )
+    unnamed = [name for name in outcome.skipped if name.endswith(NOT_UTF8)]
+    others = [name for name in outcome.skipped if name not in unnamed]
+    if others:
+        suffixes = sorted({Path(name).suffix.lower() or "without a suffix" for name in others})
+        out.print(safe_text(f"skipped {len(others)} files of other formats: {', '.join(suffixes)}"))
+    for name in unnamed:
+        err.print(safe_text(f"left out: {name}"))
     for name, field in outcome.misspelt.items():
         err.print(
             safe_text(f"warning: {name} was taken as an attribute; perhaps {field} was meant")

@@ -42,6 +42,10 @@ class Engine(Protocol):
         """Return the tokens that `embed` would read for `item`, without truncation."""
         ...
 
+    def count_unknown(self, text: str) -> int:
+        """Return how many tokens of `text` stand for what the model does not know."""
+        ...
+
     def token_starts(self, text: str) -> npt.NDArray[np.int64]:
         """Return the offset of the first character of each token of `text`, ascending."""
         ...

@@ -156,6 +156,10 @@ class RemoteEngine:
         """See Engine.count_tokens."""
         return self._reader.count_tokens(item)
 
+    def count_unknown(self, text: str) -> int:
+        """See Engine.count_unknown."""
+        return self._reader.count_unknown(text)
+
     def token_starts(self, text: str) -> npt.NDArray[np.int64]:
         """See Engine.token_starts."""
         return self._reader.token_starts(text)

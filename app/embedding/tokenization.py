@@ -1,11 +1,13 @@
 """From items to tokens: what precedes a text, what counts, and where each span lies."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Encoding, Tokenizer, normalizers
+from tokenizers import Encoding, Regex, Tokenizer, normalizers, pre_tokenizers
+from tokenizers.models import WordPiece
 
 from app.domain import Item, Span, Task
 from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
@@ -36,6 +38,8 @@ class TokenReader:
             )
         tokenizer.no_truncation()
         tokenizer.no_padding()
+        _split_unreadable(tokenizer)
+        self._unknown = _find_unknown(tokenizer)
 
     def count_tokens(self, item: Item) -> int:
         """Return the tokens of an item, prompt, title and special tokens included."""
@@ -47,6 +51,13 @@ class TokenReader:
         """Return the offset of the first character of each token of `text`, ascending."""
         (encoding,) = self.tokenizer.encode_batch([text], add_special_tokens=False)
         return np.array([start for start, _ in encoding.offsets], dtype=np.int64)
+
+    def count_unknown(self, text: str) -> int:
+        """Return how many tokens of `text` stand for what the tokenizer does not know."""
+        if self._unknown is None:
+            return 0
+        (encoding,) = self.tokenizer.encode_batch_fast([text], add_special_tokens=False)
+        return int(np.count_nonzero(np.array(encoding.ids) == self._unknown))
 
     def prefix(self, title: str, task: Task) -> str:
         """Return what precedes a text: prompt and title."""
@@ -76,6 +87,34 @@ class TokenReader:
                 )
             )
         return rows
+
+
+def _split_unreadable(tokenizer: Tokenizer) -> None:
+    """Let WordPiece read a word but for its unknown characters, and a long word in parts.
+
+    By itself it makes one unknown token of the whole word, so that all such words are one.
+    """
+    model = tokenizer.model
+    if not isinstance(model, WordPiece):
+        return
+    prefix = model.continuing_subword_prefix
+    known = {character for word in tokenizer.get_vocab() for character in word.removeprefix(prefix)}
+    others = Regex(f"[^{''.join(map(re.escape, sorted(known)))}]")
+    splits = [
+        pre_tokenizers.Split(others, "isolated"),
+        pre_tokenizers.FixedLength(model.max_input_chars_per_word),
+    ]
+    former = tokenizer.pre_tokenizer
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*([former] if former else []), *splits])
+
+
+def _find_unknown(tokenizer: Tokenizer) -> int | None:
+    """Return the id of the token for what is not known; None where every text is."""
+    unknown = getattr(tokenizer.model, "unk_token", None)
+    if unknown is None:
+        # Unigram models keep the token's number to themselves.
+        unknown = next((t for t in ("<unk>", "[UNK]") if tokenizer.token_to_id(t) is not None), "")
+    return tokenizer.token_to_id(unknown)
 
 
 class _TokenOffsets:

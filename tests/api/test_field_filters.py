@@ -147,3 +147,68 @@ def test_language_stays_when_only_attributes_change(service: Service) -> None:
     collection.add({"id": "a", "text": GERMAN})
     collection.add({"id": "a", "text": GERMAN, "attributes": {"product": "lamp"}})
     assert collection.found("Knopf", filters=condition("eq", "$language", "de")) == {"a"}
+
+
+@pytest.fixture(scope="module")
+def named(service: Service) -> Collection:
+    collection = service.new_collection("named")
+    west = {"city": "Zu\u0308rich West", "tags": ["x", "yz"]}
+    collection.add(
+        {"id": "a", "text": "Tea.", "attributes": west},
+        {"id": "b", "text": "Tea.", "attributes": {"city": "zürich", "n": 3}},
+        {"id": "c", "text": "Tea.", "attributes": {"A\u030a": "100% sure_thing"}},
+    )
+    return collection
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (condition("contains", "city", "rich"), "ab"),
+        (condition("contains", "city", "Zürich"), "a"),
+        (condition("eq", "city", "zu\u0308rich"), "b"),
+        (condition("not_contains", "city", "West"), "bc"),
+        (condition("starts_with", "city", "Zü"), "a"),
+        (condition("ends_with", "city", "West"), "a"),
+        (condition("ends_with", "city", "zürich!zürich"), ""),
+        (condition("contains", "tags", "z"), "a"),
+        (condition("contains", "Å", "0% s"), "c"),
+        (condition("contains", "Å", "%thing"), ""),
+        (condition("contains", "n", "3"), ""),
+        (condition("exists", "n", value=True), "b"),
+        ({"type": "exists", "key": "city"}, "ab"),
+        (condition("exists", "city", value=False), "c"),
+        (condition("exists", "$url", value=True), ""),
+        (condition("exists", "$id", value=True), "abc"),
+        (condition("starts_with", "$id", "b"), "b"),
+        (condition("not_contains", "$id", "b"), "ac"),
+        (condition("in", "city", []), ""),
+        (condition("nin", "city", []), "abc"),
+        ({"type": "not", "filter": condition("exists", "city", value=True)}, "c"),
+        ({"type": "not", "filter": {"type": "not", "filter": condition("eq", "n", 3)}}, "b"),
+    ],
+)
+def test_filter_on_what_an_attribute_holds(named: Collection, filters: Json, expected: str) -> None:
+    assert named.found(filters=filters) == set(expected)
+
+
+@pytest.mark.parametrize("filters", [{"type": "like", "key": "a", "value": "b"}, {"city": "x"}, []])
+def test_unknown_filter_is_told_the_types_and_an_example(
+    named: Collection, filters: object
+) -> None:
+    answer = named.http.post(f"{named.path}/search", json={"query": "tea", "filters": filters})
+    assert answer.status_code == 422
+    assert "starts_with" in answer.json()["detail"]
+    assert '{"type": "eq", "key": "product", "value": "grinder"}' in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("value", [None, {"a": 1}, [], ["x", None], [["x"]]])
+def test_attribute_of_another_kind_is_refused_in_one_sentence(
+    named: Collection, value: object
+) -> None:
+    body = {"documents": [{"id": "x", "text": "Tea.", "attributes": {"product": value}}]}
+    answer = named.http.post(f"{named.path}/documents", json=body)
+    assert answer.status_code == 422
+    detail = answer.json()["detail"]
+    assert "'product'" in detail
+    assert detail.count("null and objects are not allowed") == 1

@@ -1,5 +1,6 @@
 """`folio sync`: a collection mirrors a folder, which `folio` reads and never writes."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,17 @@ def test_dry_run_says_the_same_and_changes_nothing(
     assert ran.code == 0
     assert ran.stdout.splitlines()[:2] == ["added  a.md", "deleted  gone.md"]
     assert ids_of(collection) == {"gone.md"}
+
+
+def test_file_whose_name_is_not_utf8_is_named_and_left_out(
+    files: Path, ask: Ask, collection: Collection
+) -> None:
+    write(files / "a.md", "Tea.")
+    (files / os.fsdecode(b"caf\xe9.md")).write_text("Coffee.")
+    report = ask("sync", ".", "--json").json
+    assert report["added"] == ["a.md"]
+    assert report["skipped"] == ["caf\\xe9.md (its name is not UTF-8)"]
+    assert ids_of(collection) == {"a.md"}
 
 
 def test_what_git_ignores_is_left_out(files: Path, ask: Ask, collection: Collection) -> None:

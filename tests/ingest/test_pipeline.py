@@ -137,6 +137,7 @@ def test_receipt_of_a_document_in_one_unit_adds_up(resources: Resources, ingest:
         "tokens_counted": tokens - engine.overhead("Tea", Task.PASSAGE),
         "tokens_embedded": tokens - engine.overhead("Tea", Task.PASSAGE),
         "tokens_processed": tokens,
+        "tokens_unknown": 0,
         "units": 1,
         "passages": count_rows(resources, PassageRow),
         "warnings": [],

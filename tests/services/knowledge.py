@@ -70,6 +70,9 @@ class WatchedEngine:
     def count_tokens(self, item: Item) -> int:
         return self._engine.count_tokens(item)
 
+    def count_unknown(self, text: str) -> int:
+        return self._engine.count_unknown(text)
+
     def token_starts(self, text: str) -> npt.NDArray[np.int64]:
         return self._engine.token_starts(text)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import AliasChoices, Field, StrictBool, field_validator
+from pydantic import AliasChoices, Field, StrictBool, field_validator, model_validator
 from starlette.concurrency import run_in_threadpool
 
 from app.api.access import Opened, Reader
@@ -22,6 +22,15 @@ from app.services.operations.embeddings import MAX_TEXTS, TextEmbedding, embed_t
 router = APIRouter(prefix="/v1", route_class=OpenAIRoute, tags=["embeddings"])
 
 _TASKS = {task.value: task for task in Task} | {"clustering": Task.SEPARATION}
+# As Voyage and Cohere name them.
+_INPUT_TYPES = {
+    "query": Task.QUERY,
+    "document": Task.PASSAGE,
+    "search_query": Task.QUERY,
+    "search_document": Task.PASSAGE,
+    "classification": Task.CLASSIFICATION,
+    "clustering": Task.SEPARATION,
+}
 _DISCONNECT_POLL_S = 0.2
 
 
@@ -59,6 +68,45 @@ class EmbeddingsIn(OpenAIBody):
     """Cut a text that is too long; otherwise it is refused."""
     normalized: StrictBool = True
     """False: as the model pooled them, not of unit length."""
+
+    input_type: str | None = Field(
+        None, description="As other APIs name a task: query, document, search_query, …"
+    )
+    embedding_types: (
+        Annotated[
+            list[Literal["float", "base64", "binary", "ubinary"]],
+            Field(min_length=1, max_length=1),
+        ]
+        | None
+    ) = Field(None, description="As `embedding_type`, in a list of one")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nulls(cls, body: object) -> object:
+        # Clients send null for what they do not set.
+        if isinstance(body, dict):
+            return {name: value for name, value in body.items() if value is not None}
+        return body
+
+    @field_validator("input_type")
+    @classmethod
+    def _know_input_type(cls, value: str | None) -> str | None:
+        if value is not None and value not in _INPUT_TYPES:
+            raise ValueError(f"is one of {', '.join(_INPUT_TYPES)}")
+        return value
+
+    @property
+    def asked_task(self) -> Task:
+        """The task, by either of its names; `task` wins."""
+        if self.input_type is not None and "task" not in self.model_fields_set:
+            return _INPUT_TYPES[self.input_type]
+        return _TASKS[self.task]
+
+    @property
+    def asked_encoding(self) -> str:
+        """How vectors are written, by any of the names it has."""
+        listed = self.embedding_types[0] if self.embedding_types else None
+        return self.embedding_type or listed or self.encoding_format
 
     @field_validator("input", mode="before")
     @classmethod
@@ -201,14 +249,14 @@ def _answer(resources: Resources, body: EmbeddingsIn, cancelled: Event) -> Embed
     embeddings = embed_texts(
         resources,
         body.texts,
-        task=_TASKS[body.task],
+        task=body.asked_task,
         dimensions=body.dimensions,
         late_chunking=body.late_chunking,
         truncate=body.truncate,
         is_cancelled=cancelled.is_set,
     )
     tokens = sum(embedding.tokens for embedding in embeddings)
-    kind = body.embedding_type or body.encoding_format
+    kind = body.asked_encoding
     return EmbeddingsOut(
         model=resources.generations.live().checkpoint().name,
         data=[
@@ -244,7 +292,9 @@ def _encode(vector: Vector, kind: str) -> list[Any] | str:
 
 def _check_model(resources: Resources, asked: str) -> None:
     served = resources.generations.live().checkpoint().name
-    if asked not in {"", served}:
+    prefixes = (name.strip() for name in resources.settings.model_prefixes.split(","))
+    names = {"", served, *(f"{name}/{served}" for name in prefixes if name)}
+    if asked not in names:
         # Another model's vectors under its name would be stored beside real ones.
         raise NotFound(f"this service runs {served} and no other model", code="model_not_found")
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.api.access import GuardedRoute, Opened, Reader
 from app.api.bodies import json_body
@@ -44,6 +44,14 @@ class RerankIn(BaseModel):
     """How many to answer with; null: all."""
     return_documents: bool = False
     """Whether to repeat the texts."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nulls(cls, body: object) -> object:
+        # Clients send null for what they do not set.
+        if isinstance(body, dict):
+            return {name: value for name, value in body.items() if value is not None}
+        return body
 
     @property
     def texts(self) -> list[str]:

@@ -118,6 +118,8 @@ class ReceiptOut(Answer):
     """Tokens of the text, counted without truncation."""
     tokens_embedded: int
     """Tokens of the text that entered a vector."""
+    tokens_unknown: int = 0
+    """Tokens of the text that stand for characters which the model does not know."""
     tokens_processed: int
     """Tokens that the model read, with prompts, titles and special tokens."""
     units: int

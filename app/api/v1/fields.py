@@ -44,8 +44,22 @@ ScalarIn: TypeAlias = StrictBool | Integer | Number | Word
 Key = Annotated[str, Field(min_length=1, max_length=128)]
 
 
+def _check_attributes(value: object) -> object:
+    """Raise ValueError, in one sentence, for what an attribute cannot be."""
+    if isinstance(value, dict):
+        for key, given in value.items():
+            parts = given if isinstance(given, list) and given else [given]
+            if not all(isinstance(part, str | bool | int | float) for part in parts):
+                raise ValueError(
+                    f"the attribute {key!r} is a string, a number, true or false, or a list of "
+                    "such values that is not empty; null and objects are not allowed"
+                )
+    return value
+
+
 AttributesIn = Annotated[
     dict[Key, ScalarIn | Annotated[list[ScalarIn], Field(min_length=1, max_length=256)]],
+    BeforeValidator(_check_attributes),
     Field(
         max_length=64, examples=[{"product": "grinder", "tags": ["burrs", "dose"], "year": 2025}]
     ),

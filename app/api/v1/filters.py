@@ -3,9 +3,16 @@
 from collections.abc import Iterable
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StrictBool,
+    model_validator,
+)
 
-from app.api.v1.fields import Body, Key, ScalarIn
+from app.api.v1.fields import Body, Key, ScalarIn, Word
 from app.domain import TIME_KEYS, Comparison, Compound, Filter, parse_time
 
 FilterKey = Annotated[
@@ -44,8 +51,8 @@ class MembershipIn(Body):
     type: Literal["in", "nin"]
     """Whether the attribute is one of the values, or none of them."""
     key: FilterKey
-    value: list[ScalarIn] = Field(min_length=1, max_length=1000)
-    """What to look for."""
+    value: list[ScalarIn] = Field(max_length=1000)
+    """What to look for; of no values nothing is one, and everything is none."""
 
     @model_validator(mode="after")
     def _times_are_times(self) -> "MembershipIn":
@@ -54,6 +61,48 @@ class MembershipIn(Body):
 
     def to_filter(self) -> Filter:
         return Comparison(self.type, self.key, tuple(self.value))
+
+
+class TextFilterIn(Body):
+    type: Literal["contains", "not_contains", "starts_with", "ends_with"]
+    """What the attribute holds, letter for letter; of a list one of its values."""
+    key: FilterKey
+    value: Annotated[Word, Field(min_length=1)]
+    """What to look for."""
+
+    @model_validator(mode="after")
+    def _is_no_time(self) -> "TextFilterIn":
+        if self.key in TIME_KEYS:
+            raise ValueError(f"{self.key} is a time: compare it with gt, gte, lt or lte")
+        return self
+
+    def to_filter(self) -> Filter:
+        return Comparison(self.type, self.key, self.value)
+
+
+class ExistenceIn(Body):
+    type: Literal["exists"]
+    """Whether the document has the attribute at all."""
+    key: FilterKey
+    value: StrictBool = True
+    """False: whether it has not."""
+
+    def to_filter(self) -> Filter:
+        return Comparison(self.type, self.key, self.value)
+
+
+class NegationIn(Body):
+    type: Literal["not"]
+    """Whether a filter does not hold."""
+    filter: "FilterIn"
+    """What must not hold."""
+
+    @property
+    def filters(self) -> "list[FilterIn]":
+        return [self.filter]
+
+    def to_filter(self) -> Filter:
+        return Compound(self.type, (self.filter.to_filter(),))
 
 
 class CompoundIn(Body):
@@ -66,12 +115,32 @@ class CompoundIn(Body):
         return Compound(self.type, tuple(part.to_filter() for part in self.filters))
 
 
+FILTER_TYPES = (
+    *("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "contains", "not_contains"),
+    *("starts_with", "ends_with", "exists", "and", "or", "not"),
+)
+
+
+def _know_type(value: object) -> object:
+    """Raise ValueError, with an example, for what is not a filter of a known type."""
+    kind = value.get("type") if isinstance(value, dict) else None
+    if isinstance(value, BaseModel) or kind in FILTER_TYPES:
+        return value
+    raise ValueError(
+        f"the type of a filter is one of {', '.join(FILTER_TYPES)}, as in "
+        '{"type": "eq", "key": "product", "value": "grinder"}'
+    )
+
+
 FilterIn: TypeAlias = Annotated[
-    ComparisonIn | MembershipIn | CompoundIn, Field(discriminator="type")
+    ComparisonIn | MembershipIn | TextFilterIn | ExistenceIn | CompoundIn | NegationIn,
+    Field(discriminator="type"),
+    BeforeValidator(_know_type),
 ]
 
 
 CompoundIn.model_rebuild()
+NegationIn.model_rebuild()
 
 
 MAX_CONDITIONS = 256
@@ -88,7 +157,7 @@ def check_filter_size(condition: FilterIn) -> FilterIn:
     level, depth, conditions, values = [condition], 0, 0, 0
     while level:
         depth += 1
-        compounds = [part for part in level if isinstance(part, CompoundIn)]
+        compounds = [part for part in level if isinstance(part, CompoundIn | NegationIn)]
         conditions += len(level) - len(compounds)
         values += sum(len(part.value) for part in level if isinstance(part, MembershipIn))
         if depth > MAX_FILTER_DEPTH or conditions > MAX_CONDITIONS or values > MAX_VALUES:

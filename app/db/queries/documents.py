@@ -1,6 +1,7 @@
 """Statements over collections, documents, versions and jobs."""
 
 from collections.abc import Sequence
+from unicodedata import normalize
 
 from sqlalchemy import (
     LargeBinary,
@@ -253,7 +254,7 @@ def replace_attributes(session: Session, document_id: int, attributes: Attribute
     """Store what filters look up of a live document."""
     session.execute(delete(Attribute).where(Attribute.document_id == document_id))
     rows = [
-        {"document_id": document_id, "key": key, **as_columns(value)}
+        {"document_id": document_id, "key": normalize("NFC", key), **as_columns(value)}
         for key, values in attributes.items()
         for value in (values if isinstance(values, list) else [values])
     ]

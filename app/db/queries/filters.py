@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,8 @@ from sqlalchemy import (
     ColumnElement,
     and_,
     false,
+    func,
+    not_,
     or_,
     select,
     true,
@@ -43,7 +46,9 @@ def filter_documents(
 def _condition(condition: Filter) -> ColumnElement[bool]:
     if not isinstance(condition, Comparison):
         parts = [_condition(part) for part in condition.filters]
-        return and_(true(), *parts) if condition.type == "and" else or_(*parts)
+        if condition.type == "and":
+            return and_(true(), *parts)
+        return or_(false(), *parts) if condition.type == "or" else not_(or_(false(), *parts))
     values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
     if condition.key in FIELD_KEYS:
         return _field_condition(condition.key, condition.type, values)
@@ -52,6 +57,13 @@ def _condition(condition: Filter) -> ColumnElement[bool]:
             return _has(condition.key, _is_among(values))
         case "ne" | "nin":
             return ~_has(condition.key, _is_among(values))
+        case "contains" | "starts_with" | "ends_with":
+            return _has(condition.key, _holds(Attribute.text, condition.type, values[0]))
+        case "not_contains":
+            return ~_has(condition.key, _holds(Attribute.text, "contains", values[0]))
+        case "exists":
+            has = _has(condition.key, true())
+            return has if values[0] is True else ~has
         case _:
             return _has(condition.key, _compares(condition.type, values[0]))
 
@@ -67,12 +79,18 @@ _FIELDS: dict[str, Any] = {
 
 def _field_condition(key: str, operator: str, values: Sequence[Scalar]) -> ColumnElement[bool]:
     column = _FIELDS[key]
-    of_type: list[Any] = [value for value in values if isinstance(value, str)]
+    of_type: list[Any] = [normalize("NFC", value) for value in values if isinstance(value, str)]
     if key in TIME_KEYS:
         of_type = [parse_time(value) for value in of_type]
     match operator:
         case "eq" | "in" | "ne" | "nin":
             matches = column.in_(of_type)
+        case "contains" | "not_contains":
+            matches = _holds(column, "contains", values[0])
+        case "starts_with" | "ends_with":
+            matches = _holds(column, operator, values[0])
+        case "exists":
+            matches = column.is_not(None)
         case _:
             matches = _ordered(column, operator, of_type[0]) if of_type else false()
     meets = Document.id.in_(
@@ -80,7 +98,8 @@ def _field_condition(key: str, operator: str, values: Sequence[Scalar]) -> Colum
         .join(Document, Document.id == Version.document_id)
         .where(Version.is_live, matches)
     )
-    return ~meets if operator in {"ne", "nin"} else meets
+    is_absence = operator == "exists" and values[0] is False
+    return ~meets if is_absence or operator in {"ne", "nin", "not_contains"} else meets
 
 
 def _ordered(column: Any, operator: str, bound: Any) -> ColumnElement[bool]:
@@ -94,7 +113,23 @@ def _ordered(column: Any, operator: str, bound: Any) -> ColumnElement[bool]:
 
 
 def _has(key: str, matches: ColumnElement[bool]) -> ColumnElement[bool]:
-    return Document.id.in_(select(Attribute.document_id).where(Attribute.key == key, matches))
+    named = Attribute.key == normalize("NFC", key)
+    return Document.id.in_(select(Attribute.document_id).where(named, matches))
+
+
+def _holds(column: Any, operator: str, value: Scalar) -> ColumnElement[bool]:
+    """Return whether a text holds another one, letter for letter: LIKE would fold case."""
+    if not isinstance(value, str):
+        return false()
+    part = normalize("NFC", value)
+    match operator:
+        case "contains":
+            return and_(column.is_not(None), func.replace(column, part, "") != column)
+        case "starts_with":
+            return and_(column.is_not(None), func.substr(column, 1, len(part)) == part)
+        case _:
+            start = func.length(column) - len(part) + 1
+            return and_(func.length(column) >= len(part), func.substr(column, start) == part)
 
 
 def _is_among(values: Sequence[Scalar]) -> ColumnElement[bool]:
@@ -104,13 +139,14 @@ def _is_among(values: Sequence[Scalar]) -> ColumnElement[bool]:
         value = columns["number"] if columns["text"] is None else columns["text"]
         by_kind.setdefault(columns["kind"], []).append(value)
     return or_(
+        false(),
         *(
             and_(
                 Attribute.kind == kind,
                 (Attribute.text if kind == "text" else Attribute.number).in_(some),
             )
             for kind, some in by_kind.items()
-        )
+        ),
     )
 
 
@@ -128,4 +164,4 @@ def as_columns(value: Scalar) -> dict[str, Any]:
         case int() | float():
             return {"kind": "number", "number": float(value), "text": None}
         case _:
-            return {"kind": "text", "number": None, "text": value}
+            return {"kind": "text", "number": None, "text": normalize("NFC", value)}

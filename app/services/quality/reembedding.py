@@ -155,11 +155,11 @@ def count_receipt(
     units = (UnitRow.version_id == version_id, UnitRow.generation_id == generation_id)
     with database.read() as session:
         stored = session.execute(
-            select(Version.receipt, Version.title).where(Version.id == version_id)
+            select(Version.receipt, Version.title, Version.text).where(Version.id == version_id)
         ).one_or_none()
         if stored is None:
             return {}
-        receipt, title = stored
+        receipt, title, text = stored
         unit_tokens = session.scalars(select(UnitRow.tokens).where(*units)).all()
         passages = session.scalar(
             select(func.count())
@@ -173,6 +173,7 @@ def count_receipt(
         "tokens_counted": tokens,
         "tokens_embedded": tokens,
         "tokens_processed": sum(unit_tokens),
+        "tokens_unknown": engine.count_unknown(text or ""),
         "units": len(unit_tokens),
         "passages": passages,
     }

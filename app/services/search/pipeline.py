@@ -117,7 +117,10 @@ def ask(
     # What is left out of a hybrid search is not to be near either.
     text = parse_query(query).text if mode is Mode.HYBRID else query
     if mode is not Mode.LEXICAL and any(map(str.isalnum, text)):
-        vector = _embed_query(generation.engine(), text, dimensions)
+        engine = generation.engine()
+        # What the model cannot read is near to whatever else it cannot read.
+        if engine.count_unknown(text) <= len(engine.token_starts(text)) / 2:
+            vector = _embed_query(engine, text, dimensions)
     return Question.of(query, mode, vector)
 
 
