@@ -224,6 +224,8 @@ class Hit:
     score: float
     attributes: Attributes
     passages: tuple[PassageHit, ...]
+    same_as: tuple[str, ...] = ()
+    """Ids of the articles that say the same, where such are collapsed."""
 
 
 TIME_KEYS = frozenset({"$created_at", "$updated_at"})

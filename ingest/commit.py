@@ -15,7 +15,7 @@ from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.segments import StoredTerms, pack_terms
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
-from ingest.parse_and_cut import EmbeddedArticle
+from ingest.parse_and_cut import EmbeddedArticle, warn_of_unknown
 
 
 def commit_article(
@@ -76,10 +76,14 @@ def commit_metadata(resources: Resources, claim: Claim, parsed: Article, article
             queue.give_back(session, [claim])
             return False
         original = session.get_one(Original, version.original_sha256)
+        receipt = former.receipt or {}
+        unknown = warn_of_unknown(
+            receipt.get("tokens_unknown", 0), receipt.get("tokens_counted", 0)
+        )
         version.receipt = {
-            **(former.receipt or {}),
+            **receipt,
             "bytes": len(original.data),
-            "warnings": list(article.warnings),
+            "warnings": [*article.warnings, *unknown],
         }
         session.execute(
             update(UnitRow).where(UnitRow.version_id == former.id).values(version_id=version.id)

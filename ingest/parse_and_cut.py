@@ -152,7 +152,7 @@ def join_embeddings(
         tokens_processed=sum(read),
         units=len(units),
         passages=sum(len(unit.passages) for unit in units),
-        warnings=(*article.warnings, *_warn_of_unknown(unknown, counted)),
+        warnings=(*article.warnings, *warn_of_unknown(unknown, counted)),
         took_ms={stage: round(ms, 3) for stage, ms in took_ms.items()},
         language=detect_language(article.text),
         tokens_unknown=unknown,
@@ -166,7 +166,8 @@ def join_embeddings(
     return EmbeddedArticle(units, tuple(embeddings), receipt)
 
 
-def _warn_of_unknown(unknown: int, counted: int) -> Iterator[str]:
+def warn_of_unknown(unknown: int, counted: int) -> Iterator[str]:
+    """Yield what is to be said of a text, some of whose tokens the model does not know."""
     if unknown > counted / 2:
         yield (
             f"most of the text ({unknown} of {counted} tokens) is unknown to the model: "

@@ -42,6 +42,8 @@ class ContextIn(Body):
     """Leave out articles that score less."""
     also_in: list[str] = Field([], max_length=7)
     """Further collections to search together with this one."""
+    collapse: bool = True
+    """Whether articles that say the same become one, which names the others."""
     tokenizer: str | None = Field(
         None,
         max_length=128,
@@ -71,6 +73,9 @@ class BlockOut(Answer):
     """The heading above the passage; empty for a whole article."""
     text: str
     """The article or passage, exactly as it is stored."""
+    same_as: list[str] = Field(
+        default_factory=list, description="Articles that say the same, and were left out for it"
+    )
     start: int
     """Where it begins in the stored text, in code points."""
     end: int
@@ -123,6 +128,7 @@ def get_context(
         (collection, *also_in),
         filters=body.filters.to_filter() if body.filters else None,
         min_score=body.min_score,
+        collapse=body.collapse,
     )
     context = build_context(
         resources, request, max_tokens=body.max_tokens, tokenizer=body.tokenizer

@@ -48,6 +48,8 @@ class Block:
     tokens: int
     score: float
     whole: bool
+    same_as: tuple[str, ...] = ()
+    """Ids of the articles that say the same and were left out for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ def _as_block(article: Article, passage: Passage, score: float, *, whole: bool =
         tokens=0,
         score=score,
         whole=whole,
+        same_as=article.same_as,
     )
 
 

@@ -53,6 +53,8 @@ class Article:
     matcher: TermMatcher
     tokens: int
     """Of the text, for the model that embedded it; 0 where that is not known."""
+    same_as: tuple[str, ...] = ()
+    """Ids of articles that say the same, where such are collapsed."""
     _titled: Set[int] = field(init=False)
     """The query's terms that the title holds, and with it each passage."""
     _bounds: dict[int, float] = field(init=False, default_factory=dict)

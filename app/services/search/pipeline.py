@@ -12,10 +12,13 @@ from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
 from app.services.search.candidates import Candidate, Question
+from app.services.search.collapse import collapse
 from app.services.search.passages import Article, rank_articles
 from app.services.search.snapshot import snapshots
 
 MAX_QUERY_BYTES = 32 * 1024
+# Copies that may stand before the last article that is shown, and still it is.
+_MOST_COPIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class SearchRequest:
     min_score: float | None = None
     dimensions: int | None = None
     generation: int | None = None
+    collapse: bool = False
+    """Whether articles that say the same become one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     question = ask(generation, request.query, request.mode, request.dimensions)
     clock.mark("embed")
     min_score = request.min_score
+    limit = request.limit + (_MOST_COPIES if request.collapse else 0)
     found = Retrieval(generation)
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:
@@ -86,11 +92,13 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
                 snapshot,
                 question,
                 request.collections,
-                limit=request.limit,
+                limit=limit,
                 filters=request.filters,
             )
             kept = [c for c in ranked.candidates if min_score is None or c.score >= min_score]
-            articles = ranked.read(snapshot, question, kept[: request.limit])
+            articles = ranked.read(snapshot, question, kept[:limit])
+            if request.collapse:
+                articles = collapse(articles)[: request.limit]
             best = ranked.candidates[0] if ranked.candidates else None
             calibrated = all(c.id in snapshot.anchors for c in request.collections)
             found = Retrieval(generation, articles, best, calibrated, has_index=True)

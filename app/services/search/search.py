@@ -85,4 +85,5 @@ def _as_hit(article: Article, passages: int) -> Hit:
         score=candidate.score,
         attributes=version.attributes,
         passages=quote_passages(article, passages),
+        same_as=article.same_as,
     )

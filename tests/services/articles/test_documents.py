@@ -125,13 +125,15 @@ def test_same_text_in_other_bytes_asks_the_model_nothing_and_gets_its_own_receip
     ingest(Upload("a", "Tea \xe0 la menthe.".encode("cp1252"), "text/plain"))
     (before,) = read_live(resources).values()
     assert before.receipt is not None
-    assert before.receipt["warnings"] == ["not UTF-8: decoded as cp1252"]
+    # A tokenizer for tests knows few letters.
+    code, *unknown = before.receipt["warnings"]
+    assert code == "not UTF-8: decoded as cp1252"
     watch.texts.clear()
     ingest(article("a", "Tea \xe0 la menthe."))
     (after,) = read_live(resources).values()
     assert after.receipt == before.receipt | {
         "bytes": len("Tea \xe0 la menthe.") + 1,
-        "warnings": [],
+        "warnings": unknown,
     }
     assert (after.text, after.units) == (before.text, before.units)
     assert watch.texts == []

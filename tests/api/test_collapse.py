@@ -1,0 +1,57 @@
+"""Articles that say the same: nine copies do not fill an answer."""
+
+import pytest
+
+from tests.api.service import Collection, Service
+
+ARTICLE = (
+    "Hold the red button of the {} for eight seconds until the lamp blinks. Then let it go, wait "
+    "for a minute and switch the {} on again with the green button on its left side."
+)
+OTHERS = ("kettle", "grinder", "toaster", "mixer", "oven", "fridge", "iron", "lamp", "radio", "fan")
+
+
+@pytest.fixture(scope="module")
+def shelf(service: Service) -> Collection:
+    collection = service.new_collection("copies")
+    copies = [{"id": f"copy{n}", "text": ARTICLE.format("press", "press")} for n in range(9)]
+    # Typed anew, with another line break and a word more.
+    copies[3]["text"] = str(copies[3]["text"]).replace("Then let", "\n\nThen just let")
+    others = [
+        {"id": name, "text": f"The {name} has a red button, too. {name} " * 12} for name in OTHERS
+    ]
+    collection.add(*copies, *others)
+    return collection
+
+
+def test_copies_become_one_hit_that_names_the_others(shelf: Collection) -> None:
+    query = "How long do I hold the red button of the press?"
+    plain = shelf.search(query, limit=9)["results"]
+    assert sum(hit["document_id"].startswith("copy") for hit in plain) == 9
+    assert all(hit["same_as"] == [] for hit in plain)
+    hits = shelf.search(query, limit=9, collapse=True)["results"]
+    copies = [hit for hit in hits if hit["document_id"].startswith("copy")]
+    assert len(hits) == 9
+    assert len(copies) == 1
+    assert sorted([copies[0]["document_id"], *copies[0]["same_as"]]) == [
+        f"copy{n}" for n in range(9)
+    ]
+
+
+def test_context_holds_as_many_answers_as_without_the_copies(shelf: Collection) -> None:
+    body = {"query": "red button", "max_tokens": 2000}
+    blocks = shelf.http.post(f"{shelf.path}/context", json=body).json()["blocks"]
+    ids = {block["document_id"] for block in blocks}
+    assert sum(name.startswith("copy") for name in ids) == 1
+    assert len(ids) > 5
+
+
+def test_articles_that_differ_in_a_number_or_in_what_is_asked_stay_two(service: Service) -> None:
+    collection = service.new_collection("alike")
+    collection.add(
+        {"id": "old", "text": ARTICLE.format("press", "press") + " It weighs 12 kg."},
+        {"id": "new", "text": ARTICLE.format("press", "press") + " It weighs 14 kg."},
+        {"id": "oven", "text": ARTICLE.format("oven", "press") + " It weighs 12 kg."},
+    )
+    hits = collection.search("hold the button of the oven", collapse=True)["results"]
+    assert {hit["document_id"] for hit in hits} == {"old", "new", "oven"}
