@@ -15,7 +15,7 @@ from app.errors import CorruptData, FolioError, UnreadableDocument
 from app.runtime.resources import Resources
 from app.services.articles.documents import read_text
 from ingest.commit import read_article, store_units
-from ingest.parse_and_cut import count_text_tokens, embed_article
+from ingest.parse_and_cut import count_text_tokens, embed_article, warn_of_unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +167,19 @@ def count_receipt(
             .where(PassageRow.unit_id.in_(select(UnitRow.id).where(*units)))
         )
     tokens = count_text_tokens(engine, title, unit_tokens)
+    unknown = engine.count_unknown(text or "")
+    receipt = receipt or {}
+    # What the former model did not know is none of this one's business.
+    former = [*warn_of_unknown(receipt.get("tokens_unknown", 0), receipt.get("tokens_counted", 0))]
+    kept = [warning for warning in receipt.get("warnings", []) if warning not in former]
     return {
-        **(receipt or {}),
+        **receipt,
+        "warnings": [*kept, *warn_of_unknown(unknown, tokens)],
         # As many: embed_article raises when a token is lost.
         "tokens_counted": tokens,
         "tokens_embedded": tokens,
         "tokens_processed": sum(unit_tokens),
-        "tokens_unknown": engine.count_unknown(text or ""),
+        "tokens_unknown": unknown,
         "units": len(unit_tokens),
         "passages": passages,
     }

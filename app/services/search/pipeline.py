@@ -127,7 +127,8 @@ def ask(
     if mode is not Mode.LEXICAL and any(map(str.isalnum, text)):
         engine = generation.engine()
         # What the model cannot read is near to whatever else it cannot read.
-        if engine.count_unknown(text) <= len(engine.token_starts(text)) / 2:
+        is_read = engine.count_unknown(text) <= len(engine.token_starts(text)) / 2
+        if is_read or mode is Mode.DENSE:
             vector = _embed_query(engine, text, dimensions)
     return Question.of(query, mode, vector)
 
