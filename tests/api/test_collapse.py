@@ -17,9 +17,7 @@ def shelf(service: Service) -> Collection:
     copies = [{"id": f"copy{n}", "text": ARTICLE.format("press", "press")} for n in range(9)]
     # Typed anew, with another line break and a word more.
     copies[3]["text"] = str(copies[3]["text"]).replace("Then let", "\n\nThen just let")
-    others = [
-        {"id": name, "text": f"The {name} has a red button, too. {name} " * 12} for name in OTHERS
-    ]
+    others = [{"id": name, "text": f"The {name} has a green lamp and a door."} for name in OTHERS]
     collection.add(*copies, *others)
     return collection
 
@@ -38,12 +36,14 @@ def test_copies_become_one_hit_that_names_the_others(shelf: Collection) -> None:
     ]
 
 
-def test_context_holds_as_many_answers_as_without_the_copies(shelf: Collection) -> None:
-    body = {"query": "red button", "max_tokens": 2000}
+def test_copies_are_one_block_of_a_context(shelf: Collection) -> None:
+    body = {"query": "How long do I hold the red button of the press?", "max_tokens": 2000}
     blocks = shelf.http.post(f"{shelf.path}/context", json=body).json()["blocks"]
-    ids = {block["document_id"] for block in blocks}
-    assert sum(name.startswith("copy") for name in ids) == 1
-    assert len(ids) > 5
+    copies = [block for block in blocks if block["document_id"].startswith("copy")]
+    assert len(copies) == 1
+    assert len(copies[0]["same_as"]) == 8
+    every = shelf.http.post(f"{shelf.path}/context", json={**body, "collapse": False}).json()
+    assert len({block["document_id"] for block in every["blocks"]}) > 1
 
 
 def test_articles_that_differ_in_a_number_or_in_what_is_asked_stay_two(service: Service) -> None:
