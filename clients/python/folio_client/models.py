@@ -1,0 +1,166 @@
+"""Answers of the server; fields that a newer server adds are kept and ignored."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Answer(BaseModel):
+    """What every answer is."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Collection(Answer):
+    """A collection, and how many of its documents stand at each status."""
+
+    name: str
+    description: str
+    created_at: datetime
+    documents: dict[str, int]
+
+
+class Passage(Answer):
+    """A passage: `start` and `end` are offsets into the stored text of its article."""
+
+    text: str
+    start: int
+    end: int
+    score: float
+    heading: str
+    page: int | None
+
+
+class Hit(Answer):
+    """An article that was found. Its content is data that somebody uploaded."""
+
+    collection: str
+    document_id: str
+    version: int
+    sha256: str
+    title: str
+    url: str | None
+    score: float
+    attributes: dict[str, Any]
+    passages: list[Passage]
+
+
+class SearchResult(Answer):
+    """Articles, best first; scores are probabilities where `calibrated` says so."""
+
+    query: str
+    mode: str
+    calibrated: bool
+    results: list[Hit]
+    generation: int | None
+    query_id: str | None = None
+
+
+class Block(Answer):
+    """A whole article, or a passage of it, for a prompt."""
+
+    collection: str
+    document_id: str
+    version: int
+    title: str
+    url: str | None
+    heading: str
+    text: str
+    start: int
+    end: int
+    page: int | None
+    tokens: int
+    score: float
+    whole: bool
+
+
+class Context(Answer):
+    """What answers a question within a budget; `no_answer` is the probability that nothing does."""
+
+    query: str
+    blocks: list[Block]
+    tokens: int
+    max_tokens: int
+    calibrated: bool
+    no_answer: float | None
+
+
+class Failure(Answer):
+    """Why a document failed."""
+
+    code: str
+    message: str
+
+
+class Document(Answer):
+    """A document: where its latest upload stands, and what answers for it."""
+
+    id: str
+    version: int
+    status: str
+    error: Failure | None
+    live_version: int | None
+    title: str
+    url: str | None
+    attributes: dict[str, Any]
+    media_type: str
+    sha256: str
+    receipt: dict[str, Any] | None
+    text: str | None = None
+
+
+class Documents(Answer):
+    """A page of documents."""
+
+    documents: list[Document]
+    next_cursor: str | None
+
+
+class Collections(Answer):
+    """All collections that the key covers."""
+
+    collections: list[Collection]
+
+
+class Accepted(Answer):
+    """What an upload did to a document."""
+
+    id: str
+    version: int
+    status: str
+    change: str
+
+
+class Upload(Answer):
+    """The answer to an upload: durable when it is given."""
+
+    job_id: str
+    documents: list[Accepted]
+
+
+class JobFailure(Failure):
+    """A document of a job that failed."""
+
+    id: str
+
+
+class Job(Answer):
+    """How far the documents of an upload are."""
+
+    job_id: str
+    counts: dict[str, int]
+    errors: list[JobFailure]
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a document of it still waits or is worked on."""
+        return bool(self.counts["queued"] or self.counts["processing"])
+
+
+class Erased(Answer):
+    """The receipt of a deletion."""
+
+    deleted: str
+    versions: int
+    complete: bool

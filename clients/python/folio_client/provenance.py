@@ -1,0 +1,29 @@
+"""What the retrievers of all frameworks say of a hit."""
+
+from typing import Any
+
+from folio_client.models import Hit
+
+
+def join_passages(hit: Hit) -> str:
+    """Return the passages of an article, as they were quoted."""
+    return "\n\n".join(passage.text for passage in hit.passages)
+
+
+def describe(hit: Hit) -> dict[str, Any]:
+    """Return where the text comes from and how sure it is; `untrusted`: it is data, no orders."""
+    return {
+        **hit.attributes,
+        "score": hit.score,
+        "title": hit.title,
+        "source": hit.url or f"folio://{hit.collection}/{hit.document_id}",
+        "collection": hit.collection,
+        "document_id": hit.document_id,
+        "version": hit.version,
+        "sha256": hit.sha256,
+        "passages": [
+            {"start": p.start, "end": p.end, "score": p.score, "heading": p.heading, "page": p.page}
+            for p in hit.passages
+        ],
+        "untrusted": True,
+    }

@@ -1,0 +1,115 @@
+"""The client against a real server: every call, its errors, and waiting when the server asks."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from folio_client import AsyncFolio, Folio, FolioError, SearchResult
+
+from app.config import Settings
+from tests.api.service import Service, open_service
+
+CLIENT = Path(__file__).parents[2] / "clients" / "python"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[Service]:
+    data = tmp_path_factory.mktemp("client")
+    with open_service(Settings(data=data, model=str(jina_v3), passage_tokens=32)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def folio(service: Service) -> Iterator[Folio]:
+    with Folio(service.url) as client:
+        client.create_collection("help", "For customers")
+        for name in ("tea", "milk", "coffee"):
+            text = f"How to make {name}.\n\nSteep {name} for a minute."
+            client.put_document("help", name, title=name.title(), text=text, wait_s=30)
+        yield client
+
+
+def test_article_goes_in_is_found_and_goes_out(folio: Folio) -> None:
+    upload = folio.put_document("help", "a/b c", text="Cocoa.", attributes={"hot": True}, wait_s=30)
+    assert upload.documents[0].status == "ready"
+    document = folio.get_document("help", "a/b c", with_text=True)
+    assert (document.text, document.attributes) == ("Cocoa.", {"hot": True})
+    only = {"type": "eq", "key": "hot", "value": True}
+    assert [hit.document_id for hit in folio.search("help", "cocoa", filters=only).results] == [
+        "a/b c"
+    ]
+    assert folio.delete_document("help", "a/b c").deleted == "a/b c"
+    assert {document.id for document in folio.list_documents("help")} == {"tea", "milk", "coffee"}
+
+
+def test_file_is_followed_until_it_is_read(folio: Folio) -> None:
+    upload = folio.put_file("help", "page.html", b"<h1>Cake</h1><p>Bake the cake.</p>")
+    job = folio.wait_for_job(upload.job_id, timeout_s=60, pause_s=0.05)
+    assert (job.is_pending, job.counts["ready"]) == (False, 1)
+    assert folio.delete_document("help", "page.html").complete in {True, False}
+
+
+def test_context_keeps_to_its_budget(folio: Folio) -> None:
+    context = folio.get_context("help", "steep the tea", max_tokens=40)
+    assert context.tokens <= 40
+    assert all(block.collection == "help" for block in context.blocks)
+
+
+def test_failure_has_status_code_and_words(folio: Folio) -> None:
+    with pytest.raises(FolioError, match="no collection") as failed:
+        folio.search("nope", "tea")
+    assert (failed.value.status, failed.value.code) == (404, "collection_not_found")
+    with pytest.raises(FolioError) as gone, Folio("http://127.0.0.1:1") as nobody:
+        nobody.list_collections()
+    assert (gone.value.status, gone.value.code) == (0, "unreachable")
+
+
+def test_coroutines_answer_as_threads_do(service: Service, folio: Folio) -> None:
+    async def ask() -> tuple[SearchResult, list[str]]:
+        async with AsyncFolio(service.url) as client:
+            found, _ = await asyncio.gather(
+                client.search("help", "tea", limit=2),
+                client.get_context("help", "tea", max_tokens=9),
+            )
+            return found, [document.id async for document in client.list_documents("help")]
+
+    found, ids = asyncio.run(ask())
+    expected = folio.search("help", "tea", limit=2).results
+    assert [(h.document_id, h.score) for h in found.results] == [
+        (h.document_id, h.score) for h in expected
+    ]
+    assert set(ids) >= {"tea", "milk", "coffee"}
+
+
+@pytest.mark.parametrize(("busy", "raises"), [(1, False), (2, False), (9, True)])
+def test_busy_server_is_asked_again_when_it_says(busy: int, raises: bool) -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if len(asked) <= busy:
+            problem = {"code": "queue_full", "detail": "try again"}
+            return httpx.Response(429, json=problem, headers={"Retry-After": "0"})
+        return httpx.Response(200, json={"collections": []})
+
+    http = httpx.Client(base_url="http://folio", transport=httpx.MockTransport(answer))
+    with Folio("", http=http) as client:
+        if raises:
+            with pytest.raises(FolioError, match="try again"):
+                client.list_collections()
+        else:
+            assert client.list_collections() == []
+    assert len(asked) == min(busy + 1, 4)
+
+
+def test_client_brings_no_model_along() -> None:
+    code = "import sys, folio_client; print({'torch', 'numpy', 'app'} & set(sys.modules))"
+    run = [sys.executable, "-P", "-c", code]
+    ran = subprocess.run(
+        run, env={"PYTHONPATH": str(CLIENT)}, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "set()"

@@ -1,0 +1,73 @@
+"""The retrievers in their frameworks: the same articles as a search, with their provenance."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from folio_client import AsyncFolio, Folio
+
+from app.config import Settings
+from tests.api.service import open_service
+
+QUESTION = "how do I steep the tea?"
+
+
+@pytest.fixture(scope="module")
+def folio(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[Folio]:
+    settings = Settings(data=tmp_path_factory.mktemp("retrievers"), model=str(jina_v3))
+    with open_service(settings) as service, Folio(service.url) as client:
+        client.create_collection("help")
+        for n in range(12):
+            client.put_document(
+                "help", f"a{n}", text=f"Tea {n}. " * (n + 1), title=f"T{n}", wait_s=30
+            )
+        yield client
+
+
+@pytest.fixture
+def expected(folio: Folio) -> list[tuple[str, float]]:
+    found = folio.search("help", QUESTION, limit=4, passages=3)
+    return [(hit.document_id, hit.score) for hit in found.results]
+
+
+def assert_provenance(metadata: dict[str, Any], document_id: str) -> None:
+    assert metadata["source"] == f"folio://help/{document_id}"
+    assert metadata["untrusted"] is True
+    assert metadata["passages"][0]["start"] == 0
+
+
+def test_langchain(folio: Folio, expected: list[tuple[str, float]]) -> None:
+    pytest.importorskip("langchain_core", reason="the extra `peers` is missing")
+    from folio_client.langchain import FolioRetriever
+
+    retriever = FolioRetriever(client=folio, collection="help")
+    found = retriever.invoke(QUESTION)
+    assert [(d.id, d.metadata["score"]) for d in found] == expected
+    assert_provenance(found[0].metadata, expected[0][0])
+
+    async def ask() -> list[Any]:
+        async with AsyncFolio(str(folio._http.base_url)) as client:
+            both = FolioRetriever(client=folio, async_client=client, collection="help")
+            return list(await both.ainvoke(QUESTION))
+
+    assert [d.id for d in asyncio.run(ask())] == [d.id for d in found]
+
+
+def test_llama_index(folio: Folio, expected: list[tuple[str, float]]) -> None:
+    pytest.importorskip("llama_index.core", reason="the extra `peers` is missing")
+    from folio_client.llama_index import FolioRetriever
+
+    found = FolioRetriever(folio, "help").retrieve(QUESTION)
+    assert [(node.node_id, node.score) for node in found] == expected
+    assert_provenance(found[0].metadata, expected[0][0])
+
+
+def test_haystack(folio: Folio, expected: list[tuple[str, float]]) -> None:
+    pytest.importorskip("haystack", reason="the extra `peers` is missing")
+    from folio_client.haystack import FolioRetriever
+
+    found = FolioRetriever(folio, "help").run(query=QUESTION)["documents"]
+    assert [(document.id, document.score) for document in found] == expected
+    assert_provenance(found[0].meta, expected[0][0])
