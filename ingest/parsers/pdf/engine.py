@@ -37,7 +37,6 @@ char_origin = _function(
     "FPDFText_GetCharOrigin", c_int, c_void_p, c_int, POINTER(c_double), POINTER(c_double)
 )
 font_size = _function("FPDFText_GetFontSize", c_double, c_void_p, c_int)
-is_unmapped = _function("FPDFText_HasUnicodeMapError", c_int, c_void_p, c_int)
 page_text = _function("FPDFText_GetText", c_int, c_void_p, c_int, c_int, c_char_p)
 object_font = _function("FPDFTextObj_GetFont", c_void_p, c_void_p)
 render_mode = _function("FPDFTextObj_GetTextRenderMode", c_int, c_void_p)

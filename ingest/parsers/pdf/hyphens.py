@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable
 
+_HYPHENS = frozenset("-\u00ad\u2010\ufffe")
 _CUT = re.compile(r"(\w*[^\W\d_])[-\u00ad\u2010\ufffe]$")
+_LONGEST_WORD = 60
 _FOLLOWING = re.compile(r"[^\W\d_]\w*")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LEAST_LETTERS = 4
@@ -20,7 +22,7 @@ class Hyphens:
             words = [word.casefold() for word in _WORD.findall(line)]
             # The pieces of a word that is cut are not words.
             first = int(cut)
-            cut = bool(_CUT.search(line))
+            cut = line[-1:] in _HYPHENS and bool(_CUT.search(line[-_LONGEST_WORD:]))
             self._words.update(words[first : len(words) - cut])
 
     def join(self, text: str, following: str) -> str | None:
@@ -29,11 +31,13 @@ class Hyphens:
         The hyphen stays where the document has the word with it elsewhere, before a capital, and
         where it has both halves as words but not the whole.
         """
-        cut, after = _CUT.search(text), _FOLLOWING.match(following)
+        if text[-1:] not in _HYPHENS:
+            return None
+        cut, after = _CUT.search(text[-_LONGEST_WORD:]), _FOLLOWING.match(following)
         if cut is None or after is None:
             return None
         kept = "-" if self._is_compound(cut[1], after[0]) else ""
-        return text[: cut.end(1)] + kept + following
+        return text[:-1] + kept + following
 
     def _is_compound(self, before: str, after: str) -> bool:
         if not after[0].islower():

@@ -40,11 +40,7 @@ class Line:
 
     def __post_init__(self) -> None:
         if self.words:
-            longest = max(self.words, key=lambda word: len(word.text) * word.size)
-            main = max(
-                (word for word in self.words if abs(word.y - longest.y) < 0.3 * word.size),
-                key=lambda word: (round(word.size, 1), len(word.text)),
-            )
+            main = _find_main(self.words)
             self.size, self.y = main.size, main.y
             self.x0 = min(word.x0 for word in self.words)
             self.x1 = max(word.x1 for word in self.words)
@@ -72,6 +68,18 @@ class Line:
     def bold(self) -> bool:
         """Say whether nearly all letters are bold."""
         return self.weight >= _BOLD_SHARE
+
+
+def _find_main(words: Sequence[Word]) -> Word:
+    """Return the word whose size and baseline are the line's."""
+    first = words[0]
+    if all(word.size == first.size and word.y == first.y for word in words):
+        return first
+    longest = max(words, key=lambda word: len(word.text) * word.size)
+    return max(
+        (word for word in words if abs(word.y - longest.y) < 0.3 * word.size),
+        key=lambda word: (round(word.size, 1), len(word.text)),
+    )
 
 
 def join_runs(words: Iterable[Word]) -> list[Word]:

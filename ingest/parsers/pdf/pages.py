@@ -59,7 +59,7 @@ def read_page(page: Any, sheet: PageObject, *, tagged: bool) -> Page:
     """Return a page, which pypdfium2 and pypdf have opened, as regions in reading order."""
     frame = frame_page(page)
     read = Page()
-    words = _read_words(page, sheet, frame, read)
+    words = _read_words(page, sheet, frame, read, tagged=tagged)
     if tagged:
         tags = read_tags(page)
         read.levels = tags.levels
@@ -69,10 +69,12 @@ def read_page(page: Any, sheet: PageObject, *, tagged: bool) -> Page:
     return read
 
 
-def _read_words(page: Any, sheet: PageObject, frame: Frame, read: Page) -> list[Word]:
+def _read_words(
+    page: Any, sheet: PageObject, frame: Frame, read: Page, *, tagged: bool
+) -> list[Word]:
     textpage = page.get_textpage()
     try:
-        words = join_runs(PageText(textpage, frame).words())
+        words = join_runs(PageText(textpage, frame, tagged=tagged).words())
     finally:
         textpage.close()
     words = _choose_words(words, frame.size, read)

@@ -51,7 +51,6 @@ class Word:
     tag: int
     """The marked content that it belongs to; -1 for none."""
     hidden: bool = False
-    unmapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +103,13 @@ class _Run:
     turn: int
     tag: int
     hidden: bool
-    unmapped: bool
 
 
 class PageText:
     """The characters of one page; a word costs a few calls of the engine, a character none."""
 
-    def __init__(self, textpage: Any, frame: Frame) -> None:
+    def __init__(self, textpage: Any, frame: Frame, *, tagged: bool = False) -> None:
+        self._tagged = tagged
         self._textpage = textpage
         self._handle = engine.address_of(textpage.raw)
         self._frame = frame
@@ -140,27 +139,28 @@ class PageText:
             between = text[end:start]
             gap = "\n" if "\n" in between or (end and text[end - 1] == "\ufffe") else " "
             end = stop
-            for first, last in self._split(start, stop):
-                yield self._word(text[first:last], first, last, gap if first == start else "")
+            for first, last, drawn in self._split(start, stop):
+                run = self._runs.get(drawn) or self._describe(first, drawn)
+                gap_before = gap if first == start else ""
+                yield self._word(text[first:last], first, last, run, gap_before)
 
-    def _split(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Yield the parts of a token that one text object each draws."""
+    def _split(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Yield the parts of a token that one text object each draws, and that object."""
         handle = self._handle
-        opening = engine.char_object(handle, start)
-        if stop - start == 1 or opening == engine.char_object(handle, stop - 1):
-            yield start, stop
+        opening = engine.char_object(handle, start) or 0
+        if stop - start == 1 or opening == (engine.char_object(handle, stop - 1) or 0):
+            yield start, stop, opening
             return
         first = start
         for at in range(start + 1, stop):
-            current = engine.char_object(handle, at)
+            current = engine.char_object(handle, at) or 0
             if current != opening:
-                yield first, at
+                yield first, at, opening
                 first, opening = at, current
-        yield first, stop
+        yield first, stop, opening
 
-    def _word(self, text: str, first: int, last: int, gap: str) -> Word:
+    def _word(self, text: str, first: int, last: int, run: _Run, gap: str) -> Word:
         handle = self._handle
-        run = self._run(first)
         if not text.isascii() and _SURROGATE.search(text):
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         # A hyphen at a line's end stands at no place of its own.
@@ -183,14 +183,7 @@ class PageText:
             run.turn,
             run.tag,
             run.hidden,
-            run.unmapped,
         )
-
-    def _run(self, index: int) -> _Run:
-        drawn = engine.char_object(self._handle, index) or 0
-        if drawn not in self._runs:
-            self._runs[drawn] = self._describe(index, drawn)
-        return self._runs[drawn]
 
     def _describe(self, index: int, drawn: int) -> _Run:
         handle, matrix = self._handle, self._matrix
@@ -200,14 +193,14 @@ class PageText:
         degrees = math.degrees(math.atan2(matrix.b, matrix.a))
         quarter = round(degrees / 90)
         level = abs(degrees - 90 * quarter) <= _LEVEL_DEGREES
-        return _Run(
+        run = self._runs[drawn] = _Run(
             abs(size) or 1.0,
             font,
             (quarter - self._frame.rotation) % 4 if level else SKEWED,
-            engine.marked_content(drawn) if drawn else -1,
+            engine.marked_content(drawn) if drawn and self._tagged else -1,
             bool(drawn) and engine.render_mode(drawn) == engine.INVISIBLE,
-            bool(engine.is_unmapped(handle, index)),
         )
+        return run
 
     def _font(self, font: int | None) -> Font:
         if font not in self._fonts:

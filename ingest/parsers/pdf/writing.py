@@ -63,10 +63,13 @@ def find_headings(
         for block in page
         if block.level and block.text
     }
+    near_by_page: dict[int, list[Heading]] = {}
     for level, number, words in outline:
         start = pages[number].start
         end = pages[number + 1].start if number + 1 < len(pages) else len(text)
-        near = [heading for at, heading in marked.items() if start <= at < end]
+        if number not in near_by_page:
+            near_by_page[number] = [h for at, h in marked.items() if start <= at < end]
+        near = near_by_page[number]
         at = _find_entry(text, start, end, words, near)
         if at not in marked or _key(marked[at].text) != _key(words):
             marked[at] = Heading(at, level, words)
@@ -85,9 +88,19 @@ def _find_entry(text: str, start: int, end: int, words: str, near: Sequence[Head
         offset += len(line)
     for heading in near:
         shown = _key(heading.text)
-        if shown.endswith(wanted) or SequenceMatcher(None, shown, wanted).ratio() >= _ALIKE:
+        if shown.endswith(wanted) or _are_alike(shown, wanted):
             return heading.start
     return start
+
+
+def _are_alike(shown: str, wanted: str) -> bool:
+    matcher = SequenceMatcher(None, shown, wanted)
+    # The first two are quick, and never less than the third.
+    return (
+        matcher.real_quick_ratio() >= _ALIKE
+        and matcher.quick_ratio() >= _ALIKE
+        and matcher.ratio() >= _ALIKE
+    )
 
 
 def _key(text: str) -> str:
