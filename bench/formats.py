@@ -28,6 +28,7 @@ import lxml.html
 from app.config import Settings
 from app.domain import Article
 from app.errors import FolioError
+from bench.pdfs import measure_pdfs
 from bench.report import describe_machine, print_table
 from ingest.formats import resolve_media_type
 from ingest.parsers import parse_document
@@ -41,7 +42,7 @@ _MARK = re.compile(r"<!--.*?-->", re.DOTALL)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _CODECS = {"MacRoman": "mac-roman", "MacCyrillic": "mac-cyrillic"}
 _TINY = 200
-_SOURCES = ("readability", "chardet", "pandoc", "pypdf_sample_files", "docling")
+_SOURCES = ("readability", "chardet", "pandoc", "pypdf_sample_files", "docling", "pdfs")
 
 Rows: TypeAlias = Iterator[tuple[str, str]]
 
@@ -144,8 +145,8 @@ def measure_office(folder: Path, pandoc: str | None, sandbox: Sandbox) -> Rows:
         )
 
 
-def measure_pdfs(folder: Path, sandbox: Sandbox) -> Rows:
-    """Count the PDFs of py-pdf/sample-files that are read, and the codes of the others."""
+def measure_pdf_codes(folder: Path, sandbox: Sandbox) -> Rows:
+    """Count the PDFs of a folder that are read, and the codes of the others."""
     outcomes = [_read(path, sandbox) for path in sorted(folder.rglob("*.pdf"))]
     codes = Counter(outcome[1:] for outcome in outcomes if outcome.startswith("!"))
     yield f"PDFs ({len(outcomes)}): read", str(len(outcomes) - sum(codes.values()))
@@ -222,8 +223,9 @@ def measure(folder: Path, pandoc: str | None) -> Rows:
             "readability": lambda source: measure_pages(source, sandbox),
             "chardet": measure_encodings,
             "pandoc": lambda source: measure_office(source, pandoc, sandbox),
-            "pypdf_sample_files": lambda source: measure_pdfs(source, sandbox),
+            "pypdf_sample_files": lambda source: measure_pdf_codes(source, sandbox),
             "docling": lambda source: measure_references(source, sandbox),
+            "pdfs": measure_pdfs,
         }
         for name in _SOURCES:
             if (folder / name).is_dir():

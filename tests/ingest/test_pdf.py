@@ -248,3 +248,76 @@ def test_page_that_is_a_picture_in_part_is_read_and_says_so() -> None:
     article = parse(draw_pdf(draw))
     assert article.text == "Only this line is text."
     assert article.warnings == ("1 pages are pictures in part, and only their text was read",)
+
+
+def test_head_of_a_table_that_wraps_is_one_row() -> None:
+    rows = [
+        ["Inhibitor", "Polarization", "Corrosion"],
+        ["concentration (g)", "resistance (ohm)", "rate (mm a year)"],
+        ["0", "24.09", "2.81"],
+        ["2", "121.44", "1.50"],
+        ["4", "42.12", "0.94"],
+    ]
+
+    def draw(canvas: Canvas) -> None:
+        for row, cells in enumerate(rows):
+            for column, cell in enumerate(cells):
+                write(canvas, 60 + 140 * column, 640 - 12 * row, cell)
+
+    lines = parse(draw_pdf(draw)).text.split("\n")
+    assert lines[0] == (
+        "| Inhibitor concentration (g) | Polarization resistance (ohm) "
+        "| Corrosion rate (mm a year) |"
+    )
+    assert lines[2:] == ["| 0 | 24.09 | 2.81 |", "| 2 | 121.44 | 1.50 |", "| 4 | 42.12 | 0.94 |"]
+
+
+def test_label_between_two_rows_is_named_in_the_first_of_them() -> None:
+    """Its cell spans both, and stands halfway down."""
+
+    def draw(canvas: Canvas) -> None:
+        canvas.grid([60, 160, 260, 360], [600, 630, 650])
+        for column, cell in enumerate(("Layers", "Language", "Score")):
+            write(canvas, 65 + 100 * column, 636, cell)
+        write(canvas, 65, 611, "6")
+        for row, cells in enumerate((("OTSL", "0.965"), ("HTML", "0.969"))):
+            for column, cell in enumerate(cells, start=1):
+                write(canvas, 65 + 100 * column, 617 - 12 * row, cell)
+
+    assert parse(draw_pdf(draw)).text.split("\n")[2:] == [
+        "| 6 | OTSL | 0.965 |",
+        "|  | HTML | 0.969 |",
+    ]
+
+
+def test_box_around_rows_of_its_own_is_not_one_row() -> None:
+    rows = [["Parts", "2,100"], ["Labour", "300"], ["Paint", "225"], ["Tax", "278.46"]]
+
+    def draw(canvas: Canvas) -> None:
+        canvas.grid([50, 400, 500], [580, 660, 690])
+        write(canvas, 60, 670, "Totals")
+        write(canvas, 410, 670, "Note")
+        for row, (name, value) in enumerate(rows):
+            write(canvas, 60, 645 - 14 * row, name)
+            write(canvas, 300, 645 - 14 * row, value)
+
+    lines = parse(draw_pdf(draw)).text.split("\n")
+    for name, value in rows:
+        assert any(name in line and value in line for line in lines)
+        assert not any(
+            name in line and other in line for line in lines for _, other in rows if other != value
+        )
+
+
+def test_outline_finds_its_line_without_the_number_and_names_the_level() -> None:
+    pages = [["3.3 Clean the wand each time", "Wipe it with a damp cloth."]]
+    article = parse(make_pdf(pages, outline=[(0, "3.3  clean the wand EACH time", 0)]))
+    assert [(h.start, h.level) for h in article.headings] == [(0, 1)]
+
+
+def test_first_line_is_no_title_when_it_is_a_paragraph() -> None:
+    def draw(canvas: Canvas) -> None:
+        for row, line in enumerate(PROSE):
+            write(canvas, 60, 700 - 12 * row, line)
+
+    assert parse(draw_pdf(draw)).title == ""

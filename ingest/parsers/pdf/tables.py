@@ -165,7 +165,8 @@ def _join_wrapped(rows: Sequence[Row], cells: list[list[str]]) -> list[list[str]
         if (
             last is not None
             and used
-            and used[0] > 0
+            # The first column wraps in the head only: below it a new row begins there.
+            and (used[0] > 0 or len(joined) == 1)
             and all(joined[-1][at] and texts[at][:1].islower() for at in used)
             and row[0].y - last[0].y <= 1.5 * row[0].size
         ):
