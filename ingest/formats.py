@@ -43,6 +43,7 @@ _SUFFIXES = {
     ".xls": _XLS,
     ".odt": f"{_OPENDOCUMENT}text",
     ".ods": f"{_OPENDOCUMENT}spreadsheet",
+    ".odp": f"{_OPENDOCUMENT}presentation",
     ".epub": "application/epub+zip",
     ".rtf": "application/rtf",
     ".eml": "message/rfc822",

@@ -17,7 +17,6 @@ from ingest.parsers.xlsx import Workbook, read_workbook
 
 _ZIP_MARK = b"PK"
 _BINARY_BOOK = "xl/workbook.bin"
-_OPENDOCUMENT = "content.xml"
 
 
 def parse_spreadsheet(data: bytes, charset: str = "") -> Article:
@@ -30,7 +29,7 @@ def parse_spreadsheet(data: bytes, charset: str = "") -> Article:
     if not data.startswith(_ZIP_MARK) and not _is_encrypted_package(data):
         return _join(read_old_workbook(data), None)
     parts = open_parts(data)
-    if parts.read(_BINARY_BOOK) or parts.read(_OPENDOCUMENT):
+    if parts.read(_BINARY_BOOK):
         return join_sheets(list(_read_binary(data)), read_title(parts), ())
     book = read_workbook(parts)
     if book is None:

@@ -1,0 +1,138 @@
+"""What OpenDocument files come out as: each part of them as their reader sees it."""
+
+import pytest
+
+from app.domain import Article, PageStart
+from app.errors import UnreadableDocument
+from ingest.formats import resolve_media_type
+from ingest.parsers import parse_document
+from ingest.parsers.odf.styles import NAMESPACES
+from tests.ingest.bad_files import make_zip
+
+_DECLARED = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in NAMESPACES.items())
+
+
+def make_file(kind: str, body: str, styles: str = "", parts: dict[str, str] | None = None) -> bytes:
+    content = (
+        f"<office:document-content {_DECLARED}><office:automatic-styles>{styles}"
+        f"</office:automatic-styles><office:body><office:{kind}>{body}</office:{kind}>"
+        "</office:body></office:document-content>"
+    )
+    mimetype = f"application/vnd.oasis.opendocument.{kind}"
+    return make_zip({"mimetype": mimetype, "content.xml": content, **(parts or {})})
+
+
+def read(
+    body: str, styles: str = "", kind: str = "text", parts: dict[str, str] | None = None
+) -> Article:
+    data = make_file(kind, body, styles, parts)
+    return parse_document(resolve_media_type("", "a", data), data)
+
+
+def style(name: str, properties: str) -> str:
+    return f'<style:style style:name="{name}"><style:text-properties {properties}/></style:style>'
+
+
+def test_raised_words_links_and_notes() -> None:
+    body = (
+        '<text:p>10<text:span text:style-name="S">6</text:span> from <text:a xlink:href='
+        '"https://e.org/d">here</text:a><text:note><text:note-citation>1</text:note-citation>'
+        "<text:note-body><text:p>Not in winter.</text:p></text:note-body></text:note>"
+        "<office:annotation><dc:creator>Ann</dc:creator><text:p>Why?</text:p></office:annotation>"
+        "</text:p>"
+    )
+    article = read(body, style("S", 'style:text-position="super 58%"'))
+    assert article.text == (
+        "10^6 from [here](https://e.org/d)[^1]\n\n[^1]: Not in winter.\n\nComment (Ann): Why?"
+    )
+
+
+def test_hidden_words_are_left_out() -> None:
+    body = '<text:p>Shown<text:span text:style-name="H"> not</text:span></text:p>'
+    article = read(body, style("H", 'text:display="none"'))
+    assert (article.text, article.warnings) == ("Shown", ("1 hidden passages were left out",))
+
+
+def test_formulas_are_latex() -> None:
+    formula = (
+        '<math xmlns="http://www.w3.org/1998/Math/MathML"><semantics><mrow><msup><mi>x</mi><mn>2'
+        "</mn></msup><mo>=</mo><mfrac><mi>a</mi><mi>π</mi></mfrac></mrow>"
+        "<annotation>x^2 = a over %pi</annotation></semantics></math>"
+    )
+    frame = '<draw:frame><draw:object xlink:href="./Object 1"/></draw:frame>'
+    article = read(f"<text:p>So {frame} holds.</text:p>", parts={"Object 1/content.xml": formula})
+    assert article.text == r"So $x^{2} = \frac{a}{\pi}$ holds."
+
+
+def test_lists_go_on_with_the_numbers_that_are_shown() -> None:
+    levels = (
+        '<text:list-style style:name="L"><text:list-level-style-number text:level="1" '
+        'style:num-format="a" style:num-suffix=")"/></text:list-style>'
+    )
+    item = "<text:list-item><text:p>{}</text:p></text:list-item>"
+    body = (
+        f'<text:list text:style-name="L">{item.format("one")}</text:list><text:p>Between.</text:p>'
+        f'<text:list text:style-name="L" text:continue-numbering="true">{item.format("two")}'
+        "</text:list>"
+    )
+    assert read(body, levels).text == "a) one\n\nBetween.\n\nb) two"
+
+
+def test_covered_cells_shift_nothing() -> None:
+    cell = "<table:table-cell {}><text:p>{}</text:p></table:table-cell>"
+    covered = "<table:covered-table-cell/>"
+    wide, tall = 'table:number-columns-spanned="2"', 'table:number-rows-spanned="2"'
+    rows = (
+        cell.format("", "Region") + cell.format(wide, "Fee") + covered,
+        cell.format(tall, "North") + cell.format("", "11") + cell.format("", "12"),
+        covered + cell.format("", "21") + cell.format("", "22"),
+    )
+    table = "".join(f"<table:table-row>{row}</table:table-row>" for row in rows)
+    assert read(f"<table:table>{table}</table:table>").text.splitlines() == [
+        "| Region | Fee | Fee |", "| --- | --- | --- |",
+        "| North | 11 | 12 |", "| North | 21 | 22 |",
+    ]  # fmt: skip
+
+
+def test_sheets_show_what_is_displayed_and_hidden_ones_are_left_out() -> None:
+    hidden = (
+        '<style:style style:name="H"><style:table-properties table:display="false"/></style:style>'
+    )
+    cell = '<table:table-cell office:value-type="float" office:value="0.075"><text:p>7.5%</text:p>'
+    rows = (
+        "<table:table-row><table:table-cell><text:p>Rate</text:p></table:table-cell>"
+        "<table:table-cell><text:p>Total</text:p></table:table-cell></table:table-row>"
+        f"<table:table-row>{cell}</table:table-cell>"
+        '<table:table-cell table:formula="of:=[.A2]*2"/></table:table-row>'
+        '<table:table-row table:number-rows-repeated="1048574"><table:table-cell/>'
+        "</table:table-row>"
+    )
+    body = (
+        f'<table:table table:name="Prices">{rows}</table:table>'
+        f'<table:table table:name="Not" table:style-name="H">{rows}</table:table>'
+    )
+    article = read(body, hidden, "spreadsheet")
+    assert article.text == ("## Prices\n\n| Rate | Total |\n| --- | --- |\n| 7.5% | =[.A2]*2 |")
+    assert "1 hidden sheets were left out" in article.warnings
+
+
+def test_slides_are_pages_with_titles_and_notes() -> None:
+    box = "<draw:text-box><text:p>{}</text:p></draw:text-box>"
+    frame = "<draw:frame presentation:class='{}'>" + box + "</draw:frame>"
+    pages = (
+        frame.format("title", "Milk") + frame.format("outline", "Pour it."),
+        frame.format("outline", "Stir.")
+        + f"<presentation:notes>{frame.format('notes', 'Slowly')}</presentation:notes>",
+    )
+    body = "".join(f"<draw:page>{page}</draw:page>" for page in pages)
+    article = read(body, kind="presentation")
+    assert article.text == "## Milk\n\nPour it.\n\nStir.\n\nNotes: Slowly"
+    assert article.pages == (PageStart(0, 1), PageStart(19, 2))
+
+
+def test_programs_in_a_file_do_not_refuse_it_and_a_password_does() -> None:
+    program = '<!DOCTYPE library:library PUBLIC "a" "b"><l/>'
+    assert read("<text:p>Tea</text:p>", parts={"Basic/script-lb.xml": program}).text == "Tea"
+    with pytest.raises(UnreadableDocument) as caught:
+        read("", parts={"META-INF/manifest.xml": "<m><encryption-data/></m>"})
+    assert caught.value.code == "encrypted"
