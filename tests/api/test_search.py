@@ -51,6 +51,7 @@ def test_answer_has_the_documented_shape_and_nothing_else(collection: Collection
         "score",
         "attributes",
         "passages",
+        "same_as",
         "untrusted",
     ]
     assert hit["collection"] == collection.name

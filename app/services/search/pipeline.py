@@ -126,8 +126,8 @@ def ask(
     text = parse_query(query).text if mode is Mode.HYBRID else query
     if mode is not Mode.LEXICAL and any(map(str.isalnum, text)):
         engine = generation.engine()
-        # What the model cannot read is near to whatever else it cannot read.
-        is_read = engine.count_unknown(text) <= len(engine.token_starts(text)) / 2
+        # What the model cannot read at all is near to whatever else it cannot read.
+        is_read = engine.count_unknown(text) < len(engine.token_starts(text))
         if is_read or mode is Mode.DENSE:
             vector = _embed_query(engine, text, dimensions)
     return Question.of(query, mode, vector)
