@@ -1,0 +1,58 @@
+"""What the documentation tells readers to run does what it says."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.config import Settings
+from tests.api.service import Service, open_service
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """A service with the bundled model, as `make serve` starts it."""
+    with open_service(Settings(data=tmp_path / "data")) as opened:
+        yield opened
+
+
+def blocks_of(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_three_requests_of_the_readme_show_a_hit(service: Service) -> None:
+    (script,) = blocks_of("README.md", "sh")
+    assert script.count("curl ") == 3
+    ran = subprocess.run(
+        ["/bin/sh", "-e", "-c", script.replace("localhost:8000", service.url)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    decoder, answers, rest = json.JSONDecoder(), [], ran.stdout
+    while rest:
+        answer, end = decoder.raw_decode(rest)
+        answers.append(answer)
+        rest = rest[end:].lstrip()
+    assert len(answers) == 3
+    assert [hit["document_id"] for hit in answers[2]["results"]] == ["reset"]
+
+
+def test_tutorial_runs_from_start_to_finish(service: Service) -> None:
+    code = "\n".join(blocks_of("docs/tutorial.md", "python"))
+    names: dict[str, object] = {}
+    exec(compile(code.replace("http://127.0.0.1:8000", service.url), "tutorial", "exec"), names)  # noqa: S102  # our own page
+    assert "three years" in str(names["prompt"])
+    client = names["folio"]
+    assert isinstance(client, httpx.Client)
+    client.close()
