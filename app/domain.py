@@ -208,6 +208,8 @@ class PassageHit:
     score: float
     heading: str
     page: int | None
+    table_head: str = ""
+    """Caption and head of the table that it is amid: text before it, not part of it."""
 
 
 @dataclass(frozen=True, slots=True)

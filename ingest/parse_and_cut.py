@@ -17,10 +17,12 @@ from app.domain import Article, Embedding, Item, Receipt, Span, Task, Unit
 from app.embedding.engine import Engine
 from app.errors import UnreadableDocument
 from app.index.language import detect_language
+from app.index.tables import Table, find_table, find_tables, table_head
 from ingest.sandbox import Sandbox
-from ingest.units import split_article
+from ingest.units import TokenStarts, count_tokens, split_article
 
 _MIN_UNIT_TOKENS = 16
+_MIN_NORM = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,34 @@ class CutArticle:
     article: Article
     units: tuple[Unit, ...]
     tokens: tuple[int, ...]
+    heads: tuple[str, ...]
+    """What the model reads before a unit that begins amid the rows of a table: the table's head."""
+    headed: tuple[tuple["Headed", ...], ...]
+    """For each unit, its passages that are rows of a table without the head."""
 
     @property
     def items(self) -> list[Item]:
         """What the model is to read, one item a unit."""
         return [
-            replace(
-                _as_item(self.article, unit.span),
-                spans=tuple(passage.span.shifted(-unit.span.start) for passage in unit.passages),
+            _as_item(
+                self.article,
+                unit.span,
+                head,
+                [passage.span for passage in unit.passages] + [rows.head for rows in headed],
             )
-            for unit in self.units
+            for unit, head, headed in zip(self.units, self.heads, self.headed, strict=True)
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Headed:
+    """A passage of a unit, by its number, and the head of its table: where the model read it."""
+
+    passage: int
+    head: Span
+    """In offsets of the article; before the unit where its text has the head before it."""
+    share: float
+    """Of the tokens of head and passage together, those of the head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +132,67 @@ def cut_article(engine: Engine, article: Article, *, passage_tokens: int) -> Cut
             code="title_too_long",
         )
 
+    tables = find_tables(article.text)
+
+    def head_of(span: Span) -> str:
+        head = table_head(tables, span.start)
+        # One that would fill much of a window is left out: its rows have it by their offsets.
+        return head if len(head) <= room else ""
+
     @cache
     def count(span: Span) -> int:
-        return engine.count_tokens(_as_item(article, span))
+        return engine.count_tokens(_as_item(article, span, head_of(span)))
 
+    starts = engine.token_starts(article.text)
     units = split_article(
         article,
-        engine.token_starts(article.text),
+        starts,
         unit_tokens=room,
         passage_tokens=passage_tokens,
         fits=lambda span: count(span) <= engine.max_tokens,
     )
-    return CutArticle(article, units, tuple(count(unit.span) for unit in units))
+    spans = [unit.span for unit in units]
+    heads = tuple(map(head_of, spans))
+    headed = tuple(
+        tuple(_list_headed(unit, head, tables, starts))
+        for unit, head in zip(units, heads, strict=True)
+    )
+    return CutArticle(article, units, tuple(map(count, spans)), heads, headed)
+
+
+def _list_headed(
+    unit: Unit, head: str, tables: Sequence[Table], token_starts: TokenStarts
+) -> Iterator[Headed]:
+    """Yield the passages of a unit that are rows whose head the model read elsewhere in it."""
+    for number, passage in enumerate(unit.passages):
+        table = find_table(tables, passage.span.start)
+        if table is None or passage.span.start < table.rows:
+            continue
+        written = Span(table.start, table.rows)
+        tokens = count_tokens(token_starts, written)
+        share = tokens / max(1, tokens + count_tokens(token_starts, passage.span))
+        if table.start >= unit.span.start:
+            yield Headed(number, written, share)
+        elif head:
+            yield Headed(number, Span(unit.span.start - len(head), unit.span.start), share)
+
+
+def pool_heads(embedding: Embedding, headed: Sequence[Headed]) -> Embedding:
+    """Return an embedding whose passages of rows are pooled with the tokens of their heads.
+
+    The vectors of the heads are its last ones. A mean of two means by their numbers of tokens is
+    the mean of all.
+    """
+    if not headed:
+        return embedding
+    count = len(embedding.passages) - len(headed)
+    means = embedding.passages * embedding.passage_norms[:, np.newaxis]
+    pooled = means[:count].copy()
+    for rows, mean in zip(headed, means[count:], strict=True):
+        pooled[rows.passage] = rows.share * mean + (1 - rows.share) * pooled[rows.passage]
+    norms = np.linalg.norm(pooled, axis=1).astype(np.float32)
+    vectors = (pooled / np.maximum(norms, _MIN_NORM)[:, np.newaxis]).astype(np.float32)
+    return replace(embedding, passages=vectors, passage_norms=norms)
 
 
 def join_embeddings(
@@ -138,6 +206,10 @@ def join_embeddings(
     """Return the embedded article with its receipt; raises UnreadableDocument unless it adds up."""
     for embedding in embeddings:
         _check_vectors(embedding, engine.dimensions)
+    embeddings = [
+        pool_heads(embedding, headed)
+        for embedding, headed in zip(embeddings, cut.headed, strict=True)
+    ]
     article, units = cut.article, cut.units
     read = [embedding.tokens for embedding in embeddings]
     counted = count_text_tokens(engine, article.title, cut.tokens)
@@ -199,8 +271,11 @@ def count_text_tokens(engine: Engine, title: str, unit_tokens: Sequence[int]) ->
     return sum(unit_tokens) - len(unit_tokens) * engine.overhead(title, Task.PASSAGE)
 
 
-def _as_item(article: Article, span: Span) -> Item:
-    return Item(article.text[span.start : span.end], Task.PASSAGE, article.title)
+def _as_item(article: Article, span: Span, head: str, passages: Sequence[Span] = ()) -> Item:
+    """Return what the model reads of a unit: spans of passages shift by the head before it."""
+    text = head + article.text[span.start : span.end]
+    shift = len(head) - span.start
+    return Item(text, Task.PASSAGE, article.title, tuple(p.shifted(shift) for p in passages))
 
 
 def _share_of_pages_with_text(article: Article) -> float | None:

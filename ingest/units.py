@@ -18,6 +18,7 @@ import regex
 
 from app.domain import Article, Heading, PageStart, Passage, Span, Unit
 from app.errors import UnreadableDocument
+from app.index.tables import RULE
 
 TokenStarts = npt.NDArray[np.int64]
 
@@ -59,7 +60,7 @@ def split_article(
     while True:
         spans = split_span(text, whole, token_starts, budget, sections=sections)
         for span in spans:
-            if (count := _count(token_starts, span)) > budget:
+            if (count := count_tokens(token_starts, span)) > budget:
                 raise UnreadableDocument(
                     f"the word of {len(span)} characters at offset {span.start} has {count} "
                     f"tokens; a unit holds at most {budget}, and words are not cut",
@@ -88,7 +89,7 @@ def split_span(
     Where there is a choice the best kind of boundary wins, then the most even share. A word with
     more than `budget` tokens comes back as a span of its own, over the budget.
     """
-    if _count(token_starts, span) <= budget:
+    if count_tokens(token_starts, span) <= budget:
         return [span]
     kinds = _find_boundaries(text, span, token_starts, budget, sections)
     places = sorted(kinds)
@@ -133,7 +134,8 @@ def _find_boundaries(
             kinds[place] = max(kind, kinds.get(place, kind))
 
     for match in _SENTENCE_END.finditer(text, span.start, span.end):
-        mark(match.end(), Boundary.SENTENCE)
+        if not _cuts_row(text, match):
+            mark(match.end(), Boundary.SENTENCE)
     for match in _PARAGRAPH_END.finditer(text, span.start, span.end):
         mark(match.end(), Boundary.PARAGRAPH)
     for start in sections:
@@ -141,10 +143,18 @@ def _find_boundaries(
     kinds[span.start] = kinds[span.end] = Boundary.END
     places = sorted(kinds)
     for start, end in pairwise(places):
-        if _count(token_starts, Span(start, end)) > budget:
+        if count_tokens(token_starts, Span(start, end)) > budget:
             for boundary in _WORD_BOUNDARY.finditer(text, start, end):
                 mark(boundary.start(), Boundary.WORD)
     return kinds
+
+
+def _cuts_row(text: str, end: re.Match[str]) -> bool:
+    """Return whether a cut would go through a row of a table, or between its head and first row."""
+    line = text.rfind("\n", 0, end.start()) + 1
+    if not text.startswith("|", line) or not text.startswith("|", end.end()):
+        return text.startswith("|", line) and "\n" not in end[0]
+    return "\n" not in end[0] or any(RULE.match(text, at) for at in (line, end.end()))
 
 
 def _split_passages(
@@ -187,7 +197,8 @@ def page_number(pages: tuple[PageStart, ...], offset: int) -> int | None:
     return pages[at - 1].number if at else None
 
 
-def _count(token_starts: TokenStarts, span: Span) -> int:
+def count_tokens(token_starts: TokenStarts, span: Span) -> int:
+    """Return how many tokens start in a span."""
     first, last = np.searchsorted(token_starts, (span.start, span.end), side="left")
     return int(last - first)
 

@@ -51,8 +51,17 @@ def test_article_that_fits_comes_whole_with_its_provenance(
     ]
     (block,) = answer["blocks"]
     assert list(block) == [
-        *("collection", "document_id", "version", "sha256", "title", "url", "heading", "text"),
-        *("same_as", "start", "end", "page", "tokens", "score", "whole", "untrusted"),
+        *(
+            "collection",
+            "document_id",
+            "version",
+            "sha256",
+            "title",
+            "url",
+            "heading",
+            "table_head",
+        ),
+        *("text", "same_as", "start", "end", "page", "tokens", "score", "whole", "untrusted"),
     ]
     assert block["text"] == LONG
     assert (block["start"], block["end"], block["whole"]) == (0, len(LONG), True)

@@ -417,3 +417,17 @@ def test_page_of_an_offset_is_the_last_one_that_began() -> None:
     pages = (PageStart(0, 1), PageStart(10, 2), PageStart(10, 3), PageStart(20, 4))
     assert [page_number(pages, offset) for offset in (0, 9, 10, 19, 20, 99)] == [1, 1, 3, 3, 4, 4]
     assert page_number((), 5) is None
+
+
+def test_tables_are_cut_between_rows_and_a_head_stays_with_its_first_row() -> None:
+    rows = [f"| name {n} | It is here. See there! | {n} |" for n in range(40)]
+    text = "\n".join(["| A | B | C |", "| --- | --- | --- |", *rows])
+    (unit,) = split_article(
+        make_article(text), find_tokens(text), unit_tokens=10_000, passage_tokens=40
+    )
+    spans = [passage.span for passage in unit.passages]
+    assert len(spans) > 10
+    for span in spans:
+        assert text[span.start] == "|"
+        assert span.end == len(text) or text[span.end] == "\n"
+    assert "| name 0 |" in text[spans[0].start : spans[0].end]

@@ -54,7 +54,8 @@ class ContextIn(Body):
 class BlockOut(Answer):
     """`untrusted`: title, heading and text are data that somebody uploaded, no orders.
 
-    `start` and `end` are offsets into the stored text; `tokens` counts title, heading and text.
+    `start` and `end` are offsets into the stored text; `tokens` counts title, heading, head
+    of a table and text.
     """
 
     collection: str
@@ -71,6 +72,8 @@ class BlockOut(Answer):
     """Where people read it."""
     heading: str
     """The heading above the passage; empty for a whole article."""
+    table_head: str
+    """Caption and head of the table that the text is rows of, to read before it; else empty."""
     text: str
     """The article or passage, exactly as it is stored."""
     same_as: list[str] = Field(
@@ -83,7 +86,7 @@ class BlockOut(Answer):
     page: int | None
     """The page, slide or sheet it is on; null for a format without them."""
     tokens: int
-    """Of title, heading and text."""
+    """Of title, heading, head of the table and text."""
     score: float
     """How well it answers, 0 to 1."""
     whole: bool

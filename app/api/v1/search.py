@@ -72,6 +72,8 @@ class PassageOut(Answer):
     """The heading above it."""
     page: int | None
     """The page, slide or sheet it is on; null for a format without them."""
+    table_head: str
+    """Caption and head of the table that the passage is rows of, to read before it; else empty."""
 
 
 class HitOut(Answer):

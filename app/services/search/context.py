@@ -31,7 +31,8 @@ _SAME_TERMS = 0.8
 class Block:
     """A whole article, or one passage of it.
 
-    `tokens` are those of title, heading and text, each counted by itself without special tokens.
+    `tokens` are those of title, heading, head of a table and text, each counted by itself without
+    special tokens.
     """
 
     collection: str
@@ -50,6 +51,8 @@ class Block:
     whole: bool
     same_as: tuple[str, ...] = ()
     """Ids of the articles that say the same and were left out for it."""
+    table_head: str = ""
+    """Caption and head of the table that the text is rows of, to be read before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,7 @@ def _as_block(article: Article, passage: Passage, score: float, *, whole: bool =
         score=score,
         whole=whole,
         same_as=article.same_as,
+        table_head="" if whole else article.table_head(passage),
     )
 
 
@@ -205,7 +209,8 @@ def _fit_passage(
 
 
 def _counted(block: Block, count_tokens: Callable[[str], int]) -> Block:
-    return replace(block, tokens=sum(map(count_tokens, (block.title, block.heading, block.text))))
+    parts = (block.title, block.heading, block.table_head, block.text)
+    return replace(block, tokens=sum(map(count_tokens, filter(None, parts))))
 
 
 def _repeats(terms: TermCounts, other: TermCounts) -> bool:

@@ -18,6 +18,7 @@ from app.db import queries
 from app.domain import Filter, Mode, Passage, PassageHit
 from app.errors import CorruptData
 from app.index.matching import TermMatcher
+from app.index.tables import Table, find_tables, table_head
 from app.services.access.collections import CollectionRef
 from app.services.articles.documents import require_intact
 from app.services.search.candidates import Candidate, Question, order, rank_candidates
@@ -57,16 +58,26 @@ class Article:
     """Ids of articles that say the same, where such are collapsed."""
     _titled: Set[int] = field(init=False)
     """The query's terms that the title holds, and with it each passage."""
+    _tables: Sequence[Table] = field(init=False)
     _bounds: dict[int, float] = field(init=False, default_factory=dict)
     _shares: dict[int, float] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         version = self.candidate.version
+        self._tables = find_tables(self.text)
         self._titled = self.matcher.find(version.title, version.language)
 
     def quote(self, passage: Passage) -> str:
         """Return the text of a passage."""
         return self.text[passage.span.start : passage.span.end]
+
+    def table_head(self, passage: Passage) -> str:
+        """Return the caption and head of the table that a passage is amid; "" outside of one."""
+        return table_head(self._tables, passage.span.start)
+
+    def _words_of(self, passage: Passage) -> str:
+        """Return what a passage is matched by: rows say little without their head."""
+        return f"{self.table_head(passage)}{self.quote(passage)}"
 
     def match(self) -> float:
         """Return the stage of that name: see scoring.Stages."""
@@ -117,7 +128,9 @@ class Article:
         """Return a share that is at least that of `_share`, in a small part of its time."""
         if i not in self._bounds:
             language = self.candidate.version.language
-            held = self.matcher.find_at_most(self.quote(self.passages[i]), language) | self._titled
+            held = (
+                self.matcher.find_at_most(self._words_of(self.passages[i]), language) | self._titled
+            )
             self._bounds[i] = self.matcher.share(held)
         return self._bounds[i]
 
@@ -125,7 +138,7 @@ class Article:
         """Return the share of the query's word weight in a passage under its title."""
         if i not in self._shares:
             language = self.candidate.version.language
-            held = self.matcher.find(self.quote(self.passages[i]), language) | self._titled
+            held = self.matcher.find(self._words_of(self.passages[i]), language) | self._titled
             self._shares[i] = self.matcher.share(held)
         return self._shares[i]
 
@@ -201,6 +214,7 @@ def quote_passages(article: Article, count: int) -> tuple[PassageHit, ...]:
             scored,
             passage.heading,
             passage.page,
+            article.table_head(passage),
         )
         for scored, passage in islice(article.rank_passages(), count)
     )

@@ -1,0 +1,64 @@
+"""Tables in a text, and what a passage amid one of them says only with its caption and head.
+
+Tables are Markdown, as all parsers write them: a row a line, between bars, a rule under the head.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+RULE = re.compile(r"\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*(?=\n|\Z)")
+"""The line under a table's head, where it begins."""
+_HEAD = re.compile(rf"^\|[^\n]*\n{RULE.pattern}", re.MULTILINE)
+_ROWS = re.compile(r"(?:\n\|[^\n]*)*")
+# Longer lines before a table are prose, not its caption.
+_MAX_CAPTION = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where a table stands in a text, where its rows begin, and its caption and head."""
+
+    start: int
+    rows: int
+    end: int
+    caption: str
+    head: str
+
+
+def find_tables(text: str) -> tuple[Table, ...]:
+    """Return the tables of a text, in order."""
+    tables = []
+    for match in _HEAD.finditer(text) if "|" in text else ():
+        rows = _ROWS.match(text, match.end())
+        end = rows.end() if rows else match.end()
+        caption = _find_caption(text, match.start())
+        tables.append(Table(match.start(), match.end(), end, caption, match[0]))
+    return tuple(tables)
+
+
+def table_head(tables: Sequence[Table], start: int) -> str:
+    """Return what of its table a passage that begins at `start` lacks; "" outside of tables.
+
+    Its caption and head, so that the passage after it is a table again.
+    """
+    table = find_table(tables, start)
+    if table is None:
+        return ""
+    caption = f"{table.caption}\n\n" if table.caption else ""
+    return caption + (f"{table.head}\n" if start >= table.rows else "")
+
+
+def find_table(tables: Sequence[Table], offset: int) -> Table | None:
+    """Return the table that holds an offset."""
+    at = bisect_right(tables, offset, key=lambda table: table.start) - 1
+    return tables[at] if at >= 0 and offset < tables[at].end else None
+
+
+def _find_caption(text: str, start: int) -> str:
+    """Return the line right over a table, unless it is a heading, code or long."""
+    before = text[max(0, start - 2 * _MAX_CAPTION) : start].rstrip()
+    line = before.rpartition("\n")[2].strip()
+    is_caption = 0 < len(line) <= _MAX_CAPTION
+    return line if is_caption and not line.startswith(("#", "|", "```")) else ""

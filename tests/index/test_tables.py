@@ -1,0 +1,37 @@
+"""What a passage amid a table lacks."""
+
+import pytest
+
+from app.index.tables import find_tables, table_head
+
+_HEAD = "| Plan | Fee |\n| --- | --- |"
+_ROWS = "| Basic | 11 |\n| Pro | 22 |"
+_TEXT = f"# Fees\n\nMonthly fees\n\n{_HEAD}\n{_ROWS}\n\nAfter it.\n\n| no table\n"
+
+
+@pytest.mark.parametrize(
+    ("at", "head"),
+    [
+        ("| Pro", f"Monthly fees\n\n{_HEAD}\n"),
+        ("| Basic", f"Monthly fees\n\n{_HEAD}\n"),
+        ("| Plan", "Monthly fees\n\n"),
+        ("Monthly", ""),
+        ("After", ""),
+        ("| no", ""),
+    ],
+)
+def test_rows_lack_caption_and_head_of_their_table(at: str, head: str) -> None:
+    assert table_head(find_tables(_TEXT), _TEXT.index(at)) == head
+
+
+def test_heading_and_prose_are_no_captions() -> None:
+    for before in ("# Fees", "x" * 300, "```"):
+        text = f"{before}\n\n{_HEAD}\n{_ROWS}"
+        assert table_head(find_tables(text), text.index("| Pro")) == f"{_HEAD}\n"
+
+
+def test_table_of_a_long_text_is_found_in_one_pass() -> None:
+    rows = "| a | b |\n" * 100_000
+    text = f"{_HEAD}\n{rows}"
+    tables = find_tables(text)
+    assert [(table.start, table.end) for table in tables] == [(0, len(text) - 1)]
