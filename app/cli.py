@@ -11,6 +11,7 @@ from app.commands import (
     feedback,
     generations,
     keys,
+    mcp,
     preflight,
     searching,
     upkeep,
@@ -54,6 +55,7 @@ app.command("rollback")(articles.rollback)
 app.command("remove")(articles.remove)
 app.command("status")(upkeep.status)
 app.command("eval")(evaluation.evaluate)
+app.command("mcp")(mcp.mcp)
 app.command("preflight")(preflight.preflight)
 app.command("golden")(feedback.golden)
 app.command("gaps")(feedback.gaps)

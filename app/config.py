@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """How long one request to that service may take."""
     model_prefixes: str = ""
     """Providers that clients put before the model's name, as in `openai,jina`: `openai/NAME`."""
+    model_aliases: str = "text-embedding-3-small,text-embedding-3-large,text-embedding-ada-002"
+    """Names that mean the served model too, for clients that ask for another one by default."""
     dimensions: int | None = Field(default=None, ge=1)
     """Cut Matryoshka vectors to this many dimensions; None keeps all."""
     device: str = "auto"
@@ -80,6 +82,10 @@ class Settings(BaseSettings):
     """File with a secret that signs backups; a restore takes only what it signed then."""
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024)
     """Largest request body: an upload or a JSON batch."""
+    mcp_hosts: str = ""
+    """Host names by which `/mcp` may be reached beside this machine's own; `*`: by any."""
+    cors_origins: str = ""
+    """Origins of pages that may call the service from a browser: `https://chat.example.com`."""
     fetch_networks: str = ""
     """Networks that `folio import-url` may reach beside the public internet: `10.0.0.0/8,::1`."""
     fetch_seconds: float = Field(default=30.0, gt=0)

@@ -26,6 +26,10 @@ class Unauthorized(FolioError):
     status, code = 401, "unauthorized"
 
 
+class MissingKey(Unauthorized):
+    """No key, or a header that holds none."""
+
+
 class Forbidden(FolioError):
     status, code = 403, "forbidden"
 

@@ -22,13 +22,27 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 
 from app.admin.routes import add_pages
 from app.api import health
 from app.api.access import require_declared_access
-from app.api.compat import embeddings, rerank
+from app.api.compat import (
+    cohere,
+    dify,
+    embeddings,
+    files,
+    ollama,
+    open_webui,
+    rerank,
+    tei,
+    vector_store_search,
+    vector_stores,
+)
+from app.api.compat.unknown import UnknownPaths
 from app.api.connections import DeadlineProtocol, reserve_descriptors
 from app.api.fairness import Fairness
+from app.api.mcp.door import McpDoor, route
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi, operation_id
 from app.api.problems import add_problem_handlers
@@ -74,6 +88,15 @@ ROUTERS = (
     explain.router,
     rerank.router,
     embeddings.router,
+    files.router,
+    vector_stores.router,
+    vector_store_search.router,
+    cohere.router,
+    tei.router,
+    tei.health,
+    ollama.router,
+    dify.router,
+    open_webui.router,
     keys.router,
     evaluations.router,
     generations.router,
@@ -94,6 +117,8 @@ def create_app(
     Raises UndeclaredAccess for a route that does not say who may call it.
     """
 
+    door = McpDoor(resources.settings)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # Once more: a route may have been added since.
@@ -103,7 +128,8 @@ def create_app(
             stack.enter_context(run_worker(resources))
             stack.enter_context(run_background(resources))
         try:
-            yield
+            async with door.open():
+                yield
         finally:
             # The worker finishes its document; the loop goes on answering meanwhile.
             await run_in_threadpool(stack.close)
@@ -126,10 +152,20 @@ def create_app(
         waiting=resources.settings.max_waiting_per_key,
     )
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
+    origins = [origin for origin in resources.settings.cors_origins.split(",") if origin.strip()]
+    if origins:
+        # Keys travel in a header that a page has to know, so that no cookie is ever sent.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=[origin.strip() for origin in origins],
+            allow_methods=["*"],
+            allow_headers=["*"],
+        )
     for router in routers:
         app.include_router(router)
     add_pages(app)
-    add_problem_handlers(app, routers)
+    app.router.routes.append(route(door))
+    add_problem_handlers(app, routers, UnknownPaths(routers).answer)
     require_declared_access(app.routes)
     complete_openapi(app, requires_keys=requires_keys)
     return app

@@ -20,11 +20,12 @@ from starlette.routing import BaseRoute
 
 from app.api.problems import unexpected_problem
 from app.domain import Scope
-from app.errors import FolioError, Unauthorized
+from app.errors import FolioError, MissingKey
 from app.runtime.resources import Resources
 from app.services.access.collections import (
     BY_JOB,
     BY_NAME,
+    BY_STORE,
     CollectionRef,
     Handle,
     allow_collection,
@@ -114,6 +115,20 @@ class _CollectionOfName(_Declared):
         return _granted_collection(request)
 
 
+class _CollectionOfStore(_Declared):
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(Access(scope, parameter="vector_store_id", handle=BY_STORE))
+
+    def __call__(
+        self,
+        request: Request,
+        vector_store_id: Annotated[
+            str, Path(description="The name of a collection", examples=["help"])
+        ],
+    ) -> CollectionRef:
+        return _granted_collection(request)
+
+
 class _CollectionOfJob(_Declared):
     def __init__(self, scope: Scope) -> None:
         super().__init__(Access(scope, parameter="job_id", handle=BY_JOB))
@@ -131,7 +146,11 @@ ReadableCollection = Annotated[CollectionRef, Depends(_CollectionOfName(Scope.RE
 WritableCollection = Annotated[CollectionRef, Depends(_CollectionOfName(Scope.WRITE))]
 OwnedCollection = Annotated[CollectionRef, Depends(_CollectionOfName(Scope.ADMIN))]
 JobCollection = Annotated[CollectionRef, Depends(_CollectionOfJob(Scope.READ))]
+ReadableStore = Annotated[CollectionRef, Depends(_CollectionOfStore(Scope.READ))]
+WritableStore = Annotated[CollectionRef, Depends(_CollectionOfStore(Scope.WRITE))]
+OwnedStore = Annotated[CollectionRef, Depends(_CollectionOfStore(Scope.ADMIN))]
 Reader = Annotated[Caller, Depends(_Caller(Access(Scope.READ)))]
+Writer = Annotated[Caller, Depends(_Caller(Access(Scope.WRITE)))]
 Admin = Annotated[Caller, Depends(_Caller(Access(Scope.ADMIN, everywhere=True)))]
 
 
@@ -140,10 +159,7 @@ class GuardedRoute(APIRoute):
 
     def authorize(self, request: Request, access: Access) -> Grant:
         """Return what the caller's bearer key is allowed; raises Unauthorized and what it lacks."""
-        token = _token_of(request) if request.app.state.requires_keys else None
-        with resources_of(request).database.read() as session:
-            principal = EVERYONE if token is None else authenticate(session, token)
-            return access.grant(session, principal, request.path_params)
+        return _check_key(request, access)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -161,15 +177,32 @@ class GuardedRoute(APIRoute):
             try:
                 request.state.grant = await run_in_threadpool(self.authorize, request, access)
                 return await handle(request)
-            except (FolioError, HTTPException, RequestValidationError):
-                raise
             except ClientDisconnect:
                 # Nobody reads the answer.
                 return Response(status_code=400)
-            except Exception as error:  # noqa: BLE001
-                return unexpected_problem(error)
+            except Exception as error:
+                answer = self.answer_error(error)
+                if answer is None:
+                    raise
+                return answer
 
         return guard
+
+    def answer_error(self, error: Exception) -> Response | None:
+        """Return the answer to an error of this route; None leaves it to the handlers."""
+        if isinstance(error, FolioError | HTTPException | RequestValidationError):
+            return None
+        return unexpected_problem(error)
+
+
+class GuardedEndpoint:
+    """An ASGI application that checks the key itself, for what is no route of FastAPI's."""
+
+    access = Access(Scope.READ)
+
+    def authorize(self, request: Request) -> Grant:
+        """Return what the caller is allowed; raises Unauthorized or Forbidden."""
+        return _check_key(request, self.access)
 
 
 class OpenRoute(APIRoute):
@@ -181,7 +214,7 @@ _OPEN_PATHS = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/docs/static"
 
 
 # Parameters of a path by which a collection is found: a route that has one declares it.
-_HANDLES = {"collection", "job_id"}
+_HANDLES = {"collection", "job_id", "vector_store_id"}
 
 
 def _check_parameters(route: APIRoute, access: Access) -> None:
@@ -200,6 +233,8 @@ def require_declared_access(routes: Sequence[BaseRoute]) -> None:
     for context in iter_route_contexts(routes):
         route = context.original_route
         if isinstance(route, GuardedRoute | OpenRoute):
+            continue
+        if isinstance(getattr(route, "endpoint", None), GuardedEndpoint):
             continue
         path = getattr(route, "path", "")
         if path not in _OPEN_PATHS:
@@ -225,16 +260,25 @@ def _find_access(dependant: Dependant) -> Iterator[Access]:
         yield from _find_access(dependency)
 
 
+def _check_key(request: Request, access: Access) -> Grant:
+    token = _token_of(request) if request.app.state.requires_keys else None
+    with resources_of(request).database.read() as session:
+        principal = EVERYONE if token is None else authenticate(session, token)
+        return access.grant(session, principal, request.path_params)
+
+
 def _token_of(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthorized("this needs a key: Authorization: Bearer KEY")
+        raise MissingKey("this needs a key: Authorization: Bearer KEY")
     return token.strip()
 
 
 def resources_of(request: Request) -> Resources:
     """Return the open resources, as a dependency of routes."""
-    resources: Resources = request.app.state.resources
+    # An application of a library that answers a part of the paths has its own state.
+    app = getattr(request.state, "folio", None) or request.app
+    resources: Resources = app.state.resources
     return resources
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -50,8 +50,15 @@ class Problem(BaseModel):
     """The fields that are wrong, where that is the problem."""
 
 
-def add_problem_handlers(app: FastAPI, routers: Sequence[APIRouter]) -> None:
-    """Let every error leave as a problem document; `routers` are those of the application."""
+def add_problem_handlers(
+    app: FastAPI,
+    routers: Sequence[APIRouter],
+    answer_unknown: Callable[[str, int, str, dict[str, str]], JSONResponse | None],
+) -> None:
+    """Let every error leave as a problem document; `routers` are those of the application.
+
+    `answer_unknown` gives the answer to a path without a route where another contract owns it.
+    """
 
     @app.exception_handler(FolioError)
     async def on_folio_error(_request: Request, error: FolioError) -> JSONResponse:
@@ -80,6 +87,9 @@ def add_problem_handlers(app: FastAPI, routers: Sequence[APIRouter]) -> None:
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             # Starlette names the methods of the first route only that has this path.
             headers["Allow"] = ", ".join(_find_methods(routers, request.url.path))
+        owned = answer_unknown(request.url.path, error.status_code, str(error.detail), headers)
+        if owned is not None:
+            return owned
         return problem_response(error.status_code, code, str(error.detail), headers=headers)
 
 
@@ -95,9 +105,14 @@ def unexpected_problem(error: Exception) -> JSONResponse:
     Starlette's own handler raises it again for the server to print, message included; and the
     message of an unknown exception may quote the request.
     """
+    log_unexpected(error)
+    return problem_response(500, "internal_error", "an unexpected error; the log says where")
+
+
+def log_unexpected(error: Exception) -> None:
+    """Log where an error that nobody foresaw happened, without its message."""
     where = "".join(traceback.format_tb(error.__traceback__))
     logger.error("unexpected %s at\n%s", type(error).__name__, where)
-    return problem_response(500, "internal_error", "an unexpected error; the log says where")
 
 
 def problem_response(

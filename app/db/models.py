@@ -60,6 +60,36 @@ class Collection(Table):
     __table_args__ = ({"sqlite_autoincrement": True},)
 
 
+class Store(Table):
+    """What OpenAI's clients keep of a collection beside its articles."""
+
+    __tablename__ = "stores"
+
+    collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(default="")
+    notes: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict)
+    expires_days: Mapped[int | None]
+    """How long after its last use it no longer answers those clients; None: never."""
+    last_active_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class File(Table):
+    """A file that was uploaded to no collection; documents that are made of it name it."""
+
+    __tablename__ = "files"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    filename: Mapped[str]
+    purpose: Mapped[str] = mapped_column(String(32))
+    media_type: Mapped[str] = mapped_column(String(128))
+    size: Mapped[int]
+    original_sha256: Mapped[str] = mapped_column(ForeignKey("originals.sha256"), index=True)
+    key_id: Mapped[str] = mapped_column(String(64), default="")
+    """Of the key that uploaded it, which sees it also while no collection holds it."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime | None]
+
+
 class Document(Table):
     """An article under the caller's own id."""
 
@@ -70,6 +100,8 @@ class Document(Table):
     external_id: Mapped[str]
     latest_number: Mapped[int] = mapped_column(default=0)
     """Number of the newest version, ready or not."""
+    file_id: Mapped[str | None] = mapped_column(ForeignKey("files.id"), index=True)
+    """The file that it was made of, where one was uploaded first."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     __table_args__ = (

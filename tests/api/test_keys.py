@@ -1,5 +1,6 @@
 """Who may do what: every route, scope and collection, and keys from their making to their end."""
 
+import json
 import re
 import socket
 import subprocess
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -34,8 +36,9 @@ from tests.api.service import (
     run_server,
 )
 
-OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
+OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/health")}
 COLLECTION = "/v1/collections/{collection}"
+STORE = "/v1/vector_stores/{vector_store_id}"
 # Which scope each route needs, said a second time: a mistake in the routes must not repeat here.
 NEEDED = {
     ("GET", "/v1/collections"): "read",
@@ -53,6 +56,44 @@ NEEDED = {
     ("POST", f"{COLLECTION}/explain"): "read",
     ("POST", "/v1/rerank"): "read",
     ("POST", "/v1/embeddings"): "read",
+    ("POST", "/v2/rerank"): "read",
+    ("POST", "/v2/embed"): "read",
+    ("POST", "/embed"): "read",
+    ("POST", "/embed_all"): "read",
+    ("POST", "/rerank"): "read",
+    ("POST", "/tokenize"): "read",
+    ("GET", "/info"): "read",
+    ("POST", "/api/embed"): "read",
+    ("POST", "/api/embeddings"): "read",
+    ("POST", "/api/show"): "read",
+    ("GET", "/api/tags"): "read",
+    ("GET", "/api/version"): "read",
+    ("POST", "/v1/dify/retrieval"): "read",
+    ("PUT", "/v1/openwebui/process"): "write",
+    ("POST", "/v1/openwebui/{collection}/search"): "read",
+    ("POST", "/v1/openwebui/{collection}/retrieve"): "read",
+    ("GET", "/v1/openwebui/{collection}/openapi.json"): "read",
+    ("GET", "/v1/files"): "read",
+    ("POST", "/v1/files"): "write",
+    ("GET", "/v1/files/{file_id}"): "read",
+    ("GET", "/v1/files/{file_id}/content"): "read",
+    ("DELETE", "/v1/files/{file_id}"): "write",
+    ("GET", "/v1/vector_stores"): "read",
+    ("POST", "/v1/vector_stores"): "admin",
+    ("GET", STORE): "read",
+    ("POST", STORE): "admin",
+    ("DELETE", STORE): "admin",
+    ("POST", f"{STORE}/search"): "read",
+    ("GET", f"{STORE}/files"): "read",
+    ("POST", f"{STORE}/files"): "write",
+    ("GET", f"{STORE}/files/{{file_id}}"): "read",
+    ("POST", f"{STORE}/files/{{file_id}}"): "write",
+    ("DELETE", f"{STORE}/files/{{file_id}}"): "write",
+    ("GET", f"{STORE}/files/{{file_id}}/content"): "read",
+    ("POST", f"{STORE}/file_batches"): "write",
+    ("GET", f"{STORE}/file_batches/{{batch_id}}"): "read",
+    ("POST", f"{STORE}/file_batches/{{batch_id}}/cancel"): "write",
+    ("GET", f"{STORE}/file_batches/{{batch_id}}/files"): "read",
     ("GET", "/v1/models"): "read",
     ("GET", "/v1/models/{id}"): "read",
     ("POST", f"{COLLECTION}/preflight"): "write",
@@ -80,6 +121,10 @@ REFUSED_LATER = {
     ("POST", f"{COLLECTION}/rollback"): 409,
     # No model is called `a`.
     ("GET", "/v1/models/{id}"): 404,
+    # Without a file.
+    ("PUT", "/v1/openwebui/process"): 422,
+    # Without a form.
+    ("POST", "/v1/files"): 415,
     # No query of that id was logged.
     ("POST", "/v1/feedback"): 404,
     ("POST", "/v1/generations"): 422,
@@ -89,10 +134,28 @@ REFUSED_LATER = {
     ("DELETE", COLLECTION): 409,
 }
 BODIES: dict[tuple[str, str], Json] = {
+    ("POST", "/v2/rerank"): {"query": "tea", "documents": ["tea"]},
+    ("POST", "/v2/embed"): {"texts": ["tea"], "input_type": "search_query"},
+    ("POST", "/embed"): {"inputs": "tea"},
+    ("POST", "/embed_all"): {"inputs": "tea"},
+    ("POST", "/rerank"): {"query": "tea", "texts": ["tea"]},
+    ("POST", "/tokenize"): {"inputs": "tea"},
+    ("POST", "/api/embed"): {"model": "", "input": "tea"},
+    ("POST", "/api/embeddings"): {"model": "", "prompt": "tea"},
+    ("POST", "/api/show"): {"model": ""},
+    ("POST", "/v1/dify/retrieval"): {"knowledge_id": "own", "query": "tea"},
+    ("POST", "/v1/openwebui/{collection}/search"): {"query": "tea"},
+    ("POST", "/v1/openwebui/{collection}/retrieve"): {"query": "tea"},
     ("POST", "/v1/collections"): {"name": "made"},
     ("POST", f"{COLLECTION}/documents"): {"documents": [{"id": "b", "text": "Tea."}]},
     ("PUT", f"{COLLECTION}/documents/{{id}}"): {"text": "Tea."},
     ("POST", f"{COLLECTION}/search"): {"query": "tea"},
+    ("POST", "/v1/vector_stores"): {"name": "made"},
+    ("POST", STORE): {"metadata": {"team": "care"}},
+    ("POST", f"{STORE}/search"): {"query": "tea"},
+    ("POST", f"{STORE}/files"): {"file_id": "{file_id}"},
+    ("POST", f"{STORE}/files/{{file_id}}"): {"attributes": {"year": 2025}},
+    ("POST", f"{STORE}/file_batches"): {"file_ids": ["{file_id}"]},
     ("POST", f"{COLLECTION}/context"): {"query": "tea", "max_tokens": 99},
     ("POST", f"{COLLECTION}/explain"): {"query": "tea", "document_id": "a"},
     ("POST", f"{COLLECTION}/rollback"): {"document_id": "a", "version": 1},
@@ -108,6 +171,9 @@ BODIES: dict[tuple[str, str], Json] = {
     ("POST", "/v1/generations"): {"dimensions": 16},
     ("POST", "/v1/tunings"): {"collection": "own"},
 }
+# The file is named in the body: what a key may write is looked up with it.
+FILES = {operation for operation in NEEDED if operation[1].startswith("/v1/files")}
+FILES.add(("PUT", "/v1/openwebui/process"))
 SCOPES = ["read", "write", "admin"]
 COVERED = {"all": None, "own": ["own"], "other": ["other"], "both": ["other", "own"]}
 
@@ -144,6 +210,25 @@ class Guarded:
             ids[name] = put.json()["job_id"]
         self.admin.delete("/v1/collections/made?confirm=made")
         return ids
+
+    def names(self, jobs: Json) -> dict[str, Any]:
+        """Return what stands in paths and bodies for the parts of `own`."""
+        return {
+            "collection": "own",
+            "vector_store_id": "own",
+            "file_id": self.find_file("own"),
+            "batch_id": f"vsfb_{jobs['own']}",
+            "id": "a",
+            "job_id": jobs["own"],
+            "key_id": self.make_key("read", None).split("_")[1],
+            "evaluation_id": self.make_evaluation(),
+            "generation_id": self.make_generation(),
+        }
+
+    def find_file(self, name: str) -> str:
+        """Return the id by which the document of a collection is a file."""
+        listed = self.admin.get(f"/v1/vector_stores/{name}/files").json()
+        return str(listed["data"][0]["id"])
 
     def make_evaluation(self) -> str:
         """Return the id of an evaluation that is done."""
@@ -208,6 +293,13 @@ def operations(service: Service) -> Iterator[tuple[str, str]]:
             yield method.upper(), path
 
 
+def body_of(operation: tuple[str, str], names: dict[str, Any]) -> Json | None:
+    """Return the body of an operation with the file that it names."""
+    body = json.dumps(BODIES.get(operation)).replace("{file_id}", names["file_id"])
+    made: Json | None = json.loads(body)
+    return made
+
+
 # The matrix
 
 
@@ -230,7 +322,15 @@ def expect(operation: tuple[str, str], scope: str | None, covers: str) -> int | 
     if scope is None:
         return 401
     covered = COVERED[covers]
-    has_collection = "{collection}" in operation[1] or "{job_id}" in operation[1]
+    if operation == ("POST", "/v1/dify/retrieval"):
+        # The body names it.
+        return 404 if covered is not None and "own" not in covered else None
+    has_collection = bool(re.search(r"\{(collection|vector_store_id|job_id)\}", operation[1]))
+    if operation in FILES:
+        if SCOPES.index(scope) < SCOPES.index(NEEDED[operation]):
+            return 403
+        names_file = "{file_id}" in operation[1]
+        return 404 if names_file and covered is not None and "own" not in covered else None
     if has_collection and covered is not None and "own" not in covered:
         return 404
     if SCOPES.index(scope) < SCOPES.index(NEEDED[operation]):
@@ -245,18 +345,11 @@ def test_each_key_may_do_exactly_what_its_scope_and_collections_say(guarded: Gua
     asked = 0
     callers: list[tuple[str | None, str]] = [(None, "none"), *product(SCOPES, COVERED)]
     for operation, (scope, covers) in product(operations(guarded.service), callers):
-        jobs = guarded.restore()
-        spare = guarded.make_key("read", None).split("_")[1]
-        path = operation[1].format(
-            collection="own",
-            id="a",
-            job_id=jobs["own"],
-            key_id=spare,
-            evaluation_id=guarded.make_evaluation(),
-            generation_id=guarded.make_generation(),
-        )
+        names = guarded.names(guarded.restore())
         key = None if scope is None else guarded.keys[scope, covers]
-        answer = guarded.ask(operation[0], path, key, BODIES.get(operation))
+        answer = guarded.ask(
+            operation[0], operation[1].format(**names), key, body_of(operation, names)
+        )
         asked += 1
         expected = expect(operation, scope, covers)
         expected = REFUSED_LATER.get(operation) if expected is None else expected
@@ -284,6 +377,9 @@ def test_refused_request_changes_nothing(guarded: Guarded) -> None:
             key_id=spare,
             evaluation_id="x",
             generation_id=1,
+            vector_store_id="own",
+            file_id=guarded.find_file("own"),
+            batch_id="vsfb_x",
         )
         guarded.ask(operation[0], path, None, BODIES.get(operation))
         guarded.ask(operation[0], path, guarded.keys["admin", "other"], BODIES.get(operation))
@@ -296,11 +392,13 @@ def test_collection_of_others_is_answered_like_one_that_does_not_exist(guarded: 
     guarded.restore()
     key = guarded.keys["admin", "own"]
     for operation in NEEDED:
-        if "{collection}" not in operation[1]:
+        if not re.search(r"\{(collection|vector_store_id)\}", operation[1]):
             continue
         answers = []
         for name in ("other", "nope"):
-            path = operation[1].format(collection=name, id="a")
+            path = operation[1].format(
+                collection=name, vector_store_id=name, id="a", file_id="x", batch_id="x"
+            )
             answer = guarded.ask(operation[0], path, key, BODIES.get(operation))
             answers.append((answer.status_code, answer.text.replace(name, "NAME")))
         assert answers[0] == answers[1]
@@ -406,7 +504,9 @@ def test_form_is_not_read_without_a_key(guarded: Guarded) -> None:
 
 def test_bad_body_without_a_key_is_unauthorized_and_not_invalid(guarded: Guarded) -> None:
     for operation, body in BODIES.items():
-        path = operation[1].format(collection="own", id="a")
+        path = operation[1].format(
+            collection="own", id="a", vector_store_id="own", file_id="x", batch_id="x"
+        )
         answer = guarded.ask(operation[0], path, "garbage", {"unknown": body})
         assert answer.status_code == 401
 

@@ -38,7 +38,7 @@ TEXTS = ["Milk is white.", "Hold the steam button to reset.", "Coffee, ground: 1
 def test_texts_are_ranked_by_late_interaction(service: Service) -> None:
     query = "how is the button reset?"
     answer = post(service, model="jina-reranker-v2", query=query, documents=TEXTS)
-    assert list(answer) == ["model", "usage", "results"]
+    assert list(answer) == ["id", "model", "usage", "meta", "results"]
     assert all(list(result) == ["index", "relevance_score"] for result in answer["results"])
     scores = {r["index"]: r["relevance_score"] for r in answer["results"]}
     engine = service.resources.generations.live().engine()

@@ -7,17 +7,18 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import AliasChoices, Field, StrictBool, field_validator, model_validator
+from pydantic import AliasChoices, Field, StrictBool, StrictInt, field_validator, model_validator
 from starlette.concurrency import run_in_threadpool
 
 from app.api.access import Opened, Reader
 from app.api.bodies import json_body
-from app.api.compat.errors import OpenAIBody, OpenAIRoute, openai_responses
+from app.api.compat.errors import ContractBody, OpenAIRoute, openai_responses
 from app.api.v1.fields import Answer
 from app.domain import Task, Vector
-from app.errors import NotFound
+from app.embedding.foreign_tokens import MAX_IDS, decode_ids
 from app.runtime.resources import Resources
 from app.services.operations.embeddings import MAX_TEXTS, TextEmbedding, embed_texts
+from app.services.operations.model_names import list_names, resolve_model
 
 router = APIRouter(prefix="/v1", route_class=OpenAIRoute, tags=["embeddings"])
 
@@ -32,23 +33,34 @@ _INPUT_TYPES = {
     "clustering": Task.SEPARATION,
 }
 _DISCONNECT_POLL_S = 0.2
+Ids = Annotated[list[Annotated[StrictInt, Field(ge=0)]], Field(min_length=1, max_length=MAX_IDS)]
 
 
-class TextInput(OpenAIBody):
+class TextInput(ContractBody):
     """Jina's object form of one input."""
 
     text: str
     """What to embed."""
 
 
-class EmbeddingsIn(OpenAIBody):
+class EmbeddingsIn(ContractBody):
     """What to embed: OpenAI's fields, and those of Jina's API."""
 
-    input: str | Annotated[list[str | TextInput], Field(min_length=1, max_length=MAX_TEXTS)] = (
-        Field(examples=["How do I descale it?"])
+    input: (
+        str
+        | Annotated[list[str | TextInput], Field(min_length=1, max_length=MAX_TEXTS)]
+        | Ids
+        | Annotated[list[Ids], Field(min_length=1, max_length=MAX_TEXTS)]
+    ) = Field(
+        examples=["How do I descale it?"],
+        description="Texts, or token ids of cl100k_base, which are read as the text they stand for",
     )
-    """One text or several."""
-    model: str = Field("", description="The served model's id; empty for it as well", examples=[""])
+    model: str = Field(
+        "",
+        description="The served model's id, an alias of it, or nothing; with `-query` or "
+        "`-passage` at its end it chooses the task",
+        examples=[""],
+    )
     dimensions: int | None = Field(None, ge=1)
     """Cut Matryoshka vectors to so many; null keeps all."""
     encoding_format: Literal["float", "base64"] = "float"
@@ -57,10 +69,10 @@ class EmbeddingsIn(OpenAIBody):
         None, validation_alias=AliasChoices("embedding_type", "encoding_type")
     )
     """Jina's name for it, with packed signs besides."""
-    task: str = Field(
-        Task.PASSAGE.value,
-        description="What the vectors are for",
-        json_schema_extra={"enum": list(_TASKS)},
+    task: str | None = Field(
+        None,
+        description="What the vectors are for; null: as `model` says, else passages",
+        json_schema_extra={"enum": [*_TASKS, None]},
     )
     late_chunking: StrictBool = False
     """Read all texts as one and pool each from it."""
@@ -96,11 +108,11 @@ class EmbeddingsIn(OpenAIBody):
         return value
 
     @property
-    def asked_task(self) -> Task:
-        """The task, by either of its names; `task` wins."""
-        if self.input_type is not None and "task" not in self.model_fields_set:
-            return _INPUT_TYPES[self.input_type]
-        return _TASKS[self.task]
+    def asked_task(self) -> Task | None:
+        """The task, by either of its names; `task` wins; None where neither is given."""
+        if self.task is not None:
+            return _TASKS[self.task]
+        return _INPUT_TYPES[self.input_type] if self.input_type else None
 
     @property
     def asked_encoding(self) -> str:
@@ -108,29 +120,31 @@ class EmbeddingsIn(OpenAIBody):
         listed = self.embedding_types[0] if self.embedding_types else None
         return self.embedding_type or listed or self.encoding_format
 
-    @field_validator("input", mode="before")
-    @classmethod
-    def _refuse_token_ids(cls, value: object) -> object:
-        if isinstance(value, list) and any(isinstance(part, int | list) for part in value):
-            # Pydantic turns only this kind of error into its own.
-            raise ValueError(
-                "token ids are refused: they are another tokenizer's, and would be read as other "
-                "words; send strings"
-            )
-        return value
-
     @field_validator("task")
     @classmethod
-    def _know_task(cls, value: str) -> str:
-        if value not in _TASKS:
+    def _know_task(cls, value: str | None) -> str | None:
+        if value is not None and value not in _TASKS:
             raise ValueError(f"is one of {', '.join(_TASKS)}")
         return value
 
     @property
+    def has_ids(self) -> bool:
+        """Whether token ids are given in place of texts."""
+        return not isinstance(self.input, str) and isinstance(self.input[0], int | list)
+
     def texts(self) -> list[str]:
+        """Return the texts; raises InvalidRequest for ids of another tokenizer."""
         if isinstance(self.input, str):
             return [self.input]
-        return [part if isinstance(part, str) else part.text for part in self.input]
+        if isinstance(self.input[0], int):
+            return [decode_ids([part for part in self.input if isinstance(part, int)])]
+        return [_text_of(part) for part in self.input if not isinstance(part, int)]
+
+
+def _text_of(part: str | TextInput | list[int]) -> str:
+    if isinstance(part, str):
+        return part
+    return part.text if isinstance(part, TextInput) else decode_ids(part)
 
 
 class EmbeddingOut(Answer):
@@ -144,6 +158,11 @@ class EmbeddingOut(Answer):
     """The vector, encoded as asked."""
     truncated_from: int | None = Field(
         None, description="Tokens that the input had, where `truncate` cut it; absent otherwise"
+    )
+    parts: int | None = Field(
+        None,
+        description="Of how many parts this is the mean, where token ids stand for a text past the "
+        "model's window; absent otherwise",
     )
 
 
@@ -221,15 +240,19 @@ async def create_embeddings(
 
     watching = asyncio.create_task(watch())
     try:
-        return await run_in_threadpool(_answer, resources, body, cancelled)
+        return await run_in_threadpool(
+            _answer, resources, body, cancelled, fills_empty=_fills_empty(request)
+        )
     finally:
         watching.cancel()
 
 
 @router.get("/models", responses=openai_responses(401, 403, 503))
 def list_models(resources: Opened, _: Reader) -> ModelsOut:
-    """List the one model that is served."""
-    return ModelsOut(data=[_describe_model(resources)])
+    """List the one model that is served, by the names that choose its task as well."""
+    model = _describe_model(resources)
+    names = list_names(model.id) if {Task.QUERY, Task.PASSAGE} <= {*model.tasks} else [model.id]
+    return ModelsOut(data=[model.model_copy(update={"id": name}) for name in names])
 
 
 @router.get(
@@ -240,16 +263,33 @@ def get_model(
     id: Annotated[str, Path(description="Name of the served model")], resources: Opened, _: Reader
 ) -> ModelOut:
     """Show the served model."""
-    _check_model(resources, id)
+    resolve_model(resources, id)
     return _describe_model(resources)
 
 
-def _answer(resources: Resources, body: EmbeddingsIn, cancelled: Event) -> EmbeddingsOut:
-    _check_model(resources, body.model)
+def _fills_empty(request: Request) -> bool:
+    """Return whether a client asks for the vector of "" in place of an empty text of a batch.
+
+    LangChain's does, and fails the whole batch without one. It sends what OpenAI's client sends
+    when somebody passes an empty text by mistake, but for the header of a timeout, which it sets to
+    none.
+    """
+    headers = request.headers
+    return headers.get("x-stainless-lang") == "python" and (
+        "x-stainless-read-timeout" not in headers
+    )
+
+
+def _answer(
+    resources: Resources, body: EmbeddingsIn, cancelled: Event, *, fills_empty: bool
+) -> EmbeddingsOut:
+    chosen = resolve_model(resources, body.model)
+    task = body.asked_task or chosen or Task.PASSAGE
     embeddings = embed_texts(
         resources,
-        body.texts,
-        task=body.asked_task,
+        [" "] if fills_empty and body.input == "" else body.texts(),
+        task=task,
+        splits=body.has_ids,
         dimensions=body.dimensions,
         late_chunking=body.late_chunking,
         truncate=body.truncate,
@@ -262,8 +302,9 @@ def _answer(resources: Resources, body: EmbeddingsIn, cancelled: Event) -> Embed
         data=[
             EmbeddingOut(
                 index=index,
-                embedding=_encode(_scaled(embedding, body.normalized), kind),
+                embedding=encode_vector(_scaled(embedding, body.normalized), kind),
                 truncated_from=embedding.truncated_from,
+                parts=embedding.parts if embedding.parts > 1 else None,
             )
             for index, embedding in enumerate(embeddings)
         ],
@@ -278,7 +319,7 @@ def _scaled(embedding: TextEmbedding, normalized: bool) -> Vector:
     return np.asarray(embedding.vector * np.float32(embedding.norm), dtype=np.float32)
 
 
-def _encode(vector: Vector, kind: str) -> list[Any] | str:
+def encode_vector(vector: Vector, kind: str) -> list[Any] | str:
     """Return a vector as it travels; `binary` and `ubinary` hold a bit a dimension, set above 0."""
     match kind:
         case "base64":
@@ -288,15 +329,6 @@ def _encode(vector: Vector, kind: str) -> list[Any] | str:
         case "binary":
             return list((np.packbits(vector > 0).astype(np.int16) - 128).tolist())
     return list(vector.tolist())
-
-
-def _check_model(resources: Resources, asked: str) -> None:
-    served = resources.generations.live().checkpoint().name
-    prefixes = (name.strip() for name in resources.settings.model_prefixes.split(","))
-    names = {"", served, *(f"{name}/{served}" for name in prefixes if name)}
-    if asked not in names:
-        # Another model's vectors under its name would be stored beside real ones.
-        raise NotFound(f"this service runs {served} and no other model", code="model_not_found")
 
 
 def _describe_model(resources: Resources) -> ModelOut:

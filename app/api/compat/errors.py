@@ -1,19 +1,36 @@
-"""What OpenAI's contract says of every route: the shape of errors, and how bodies are read."""
+"""Routes that speak another system's contract: the shape of its errors, and how bodies are read."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
-from fastapi import Request, Response
+from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from app.api.access import GuardedRoute
+from app.api.problems import log_unexpected
 from app.api.v1.fields import Answer
-from app.errors import EngineBusy, FolioError
+from app.errors import FolioError, MissingKey, QueueFull
 
-BodyModel = TypeVar("BodyModel", bound=BaseModel)
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong, before it has the shape of a contract."""
+
+    status: int
+    code: str
+    message: str
+    param: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    has_key: bool = True
+    """Whether the request brought a key at all, valid or not."""
+
+
+Shape: TypeAlias = Callable[[Failure], tuple[int, BaseModel]]
+"""Returns the status and the body by which a contract tells of a failure."""
 
 
 class ErrorDetail(Answer):
@@ -34,60 +51,85 @@ class OpenAIError(Answer):
     """What went wrong."""
 
 
-class OpenAIBody(BaseModel):
+class ContractBody(BaseModel):
     """A request body; clients send fields of many vendors, so unknown ones are passed over."""
 
     model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
 
 
-class OpenAIRoute(GuardedRoute):
-    """A guarded route whose errors leave in OpenAI's shape."""
+def shape_openai(failure: Failure) -> tuple[int, BaseModel]:
+    """Return a failure as OpenAI's clients read it."""
+    status = without_unprocessable(failure.status)
+    kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+    kind = "server_error" if status >= 500 else kinds.get(status, "invalid_request_error")
+    detail = ErrorDetail(message=failure.message, type=kind, param=failure.param, code=failure.code)
+    return status, OpenAIError(error=detail)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
 
-        async def translate(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except FolioError as error:
-                headers = {}
-                if error.status == HTTPStatus.UNAUTHORIZED:
-                    headers["WWW-Authenticate"] = "Bearer"
-                if isinstance(error, EngineBusy):
-                    headers["Retry-After"] = str(error.retry_after_s)
-                return _error_response(error.status, error.code, str(error), headers=headers)
-            except RequestValidationError as error:
-                # Pydantic's `input` and `ctx` quote the request; place and reason are passed on.
-                parts = [
-                    (".".join(str(place) for place in part["loc"][1:]), str(part["msg"]))
-                    for part in error.errors()
-                ]
-                message = "; ".join(f"{field}: {reason}" for field, reason in parts[:5])
-                field = parts[0][0].partition(".")[0] or None
-                return _error_response(400, "invalid_request", message, param=field)
+def without_unprocessable(status: int) -> int:
+    """Return 400 for 422: what a text cannot be is a bad request where there is no 422."""
+    unprocessable = status == HTTPStatus.UNPROCESSABLE_ENTITY
+    return HTTPStatus.BAD_REQUEST if unprocessable else status
 
-        return translate
+
+def answer_failure(failure: Failure, shape: Shape) -> JSONResponse:
+    """Return a failure as a response in the shape of a contract."""
+    status, body = shape(failure)
+    headers = dict(failure.headers)
+    if status == HTTPStatus.CONFLICT:
+        # OpenAI's clients try a conflict again, which would not end it.
+        headers["x-should-retry"] = "false"
+    return JSONResponse(body.model_dump(), status, headers=headers)
+
+
+class ContractRoute(GuardedRoute):
+    """A guarded route whose errors leave in the shape of a contract."""
+
+    @staticmethod
+    def shape(failure: Failure) -> tuple[int, BaseModel]:
+        """Return the status and the body by which the contract tells of a failure."""
+        raise NotImplementedError
+
+    def answer_error(self, error: Exception) -> Response | None:
+        return answer_failure(describe_error(error), type(self).shape)
+
+
+class OpenAIRoute(ContractRoute):
+    shape = staticmethod(shape_openai)
+
+
+def describe_error(error: Exception) -> Failure:
+    """Return what an exception says; one that nobody foresaw is logged, and says nothing."""
+    if isinstance(error, FolioError):
+        headers = {}
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        if isinstance(error, QueueFull):
+            headers["Retry-After"] = str(error.retry_after_s)
+        has_key = not isinstance(error, MissingKey)
+        return Failure(error.status, error.code, str(error), headers=headers, has_key=has_key)
+    if isinstance(error, RequestValidationError):
+        return _describe_fields(error.errors())
+    log_unexpected(error)
+    return Failure(500, "internal_error", "an unexpected error; the log says where")
+
+
+def _describe_fields(errors: Sequence[Any]) -> Failure:
+    # Pydantic's `input` and `ctx` quote the request; place and reason are passed on.
+    parts = [
+        (".".join(str(place) for place in part["loc"][1:]), str(part["msg"])) for part in errors
+    ]
+    message = "; ".join(f"{name}: {reason}" for name, reason in parts[:5])
+    return Failure(422, "invalid_request", message, parts[0][0].partition(".")[0] or None)
 
 
 def openai_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entries for the errors that a route answers with."""
+    """Return the OpenAPI entries for the errors that a route of OpenAI's answers with."""
+    return error_responses(OpenAIError, *statuses)
+
+
+def error_responses(model: type[BaseModel], *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI entries for errors of a contract."""
     return {
-        status: {"model": OpenAIError, "description": HTTPStatus(status).phrase}
-        for status in statuses
+        status: {"model": model, "description": HTTPStatus(status).phrase} for status in statuses
     }
-
-
-def _error_response(
-    status: int,
-    code: str,
-    message: str,
-    *,
-    param: str | None = None,
-    headers: dict[str, str] | None = None,
-) -> JSONResponse:
-    # What the caller's text cannot be is a bad request in this contract, which knows no 422.
-    status = HTTPStatus.BAD_REQUEST if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
-    kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-    kind = "server_error" if status >= 500 else kinds.get(status, "invalid_request_error")
-    body = OpenAIError(error=ErrorDetail(message=message, type=kind, param=param, code=code))
-    return JSONResponse(body.model_dump(), status, headers=headers)

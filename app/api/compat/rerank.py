@@ -1,6 +1,7 @@
 """Reranking of given texts, in the shape of Jina's and Cohere's interfaces."""
 
 from typing import Annotated
+from uuid import uuid4
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -80,10 +81,14 @@ class UsageOut(Answer):
 class RerankOut(Answer):
     """Best first."""
 
+    id: str
+    """Of this answer."""
     model: str
     """What ranked."""
     usage: UsageOut
     """Tokens."""
+    meta: dict[str, dict[str, str]]
+    """The version of the contract."""
     results: list[RelevanceOut]
     """Best first."""
 
@@ -100,6 +105,8 @@ def rerank(
     check_query(body.query)
     reranked = rerank_texts(resources, body.query, body.texts)
     return RerankOut(
+        id=str(uuid4()),
+        meta={"api_version": {"version": "1"}},
         model=reranked.model,
         usage=UsageOut(total_tokens=reranked.tokens),
         results=[

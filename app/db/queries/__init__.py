@@ -1,9 +1,11 @@
 """Named statements that take a Session. What belongs together in a transaction is up to callers."""
 
 from app.db.queries.documents import (
+    LIGHT,
     count_by_status,
     count_bytes,
     delete_old_versions,
+    delete_unused_files,
     delete_unused_originals,
     find_collection,
     find_document,
@@ -49,6 +51,7 @@ from app.db.queries.vectors import (
 )
 
 __all__ = [
+    "LIGHT",
     "FoundVersion",
     "StoredText",
     "StoredUnit",
@@ -59,6 +62,7 @@ __all__ = [
     "count_by_status",
     "count_bytes",
     "delete_old_versions",
+    "delete_unused_files",
     "delete_unused_originals",
     "filter_documents",
     "find_collection",

@@ -20,6 +20,7 @@ from app.db.models import (
     Attribute,
     Collection,
     Document,
+    File,
     Job,
     JobItem,
     Original,
@@ -37,6 +38,9 @@ from app.domain import (
 # In the very words of the partial index, as SQLite compares them.
 _UNREADY = text("versions.status IN ('queued', 'processing', 'failed')")
 
+
+# Databases bound how many values one statement holds.
+_FILES_AT_ONCE = 10_000
 
 # Made once: every new alias makes its attributes anew, which takes longer than the query.
 _Other, _OtherDocument = aliased(Version), aliased(Document)
@@ -58,7 +62,8 @@ def find_document(session: Session, collection_id: int, external_id: str) -> Doc
     )
 
 
-_LIGHT = (
+# What is shown of a version, without its text.
+LIGHT = (
     Version.id,
     Version.document_id,
     Version.number,
@@ -88,7 +93,7 @@ def list_documents(
             Version,
             and_(Version.document_id == Document.id, Version.number == Document.latest_number),
         )
-        .options(load_only(*_LIGHT))
+        .options(load_only(*LIGHT))
         .where(Document.collection_id == collection_id, Document.external_id > after)
         .order_by(Document.external_id)
         .limit(limit)
@@ -102,7 +107,7 @@ def list_versions(session: Session, document_id: int) -> Sequence[Version]:
     """Return the versions of a document without their text, newest first."""
     return session.scalars(
         select(Version)
-        .options(load_only(*_LIGHT))
+        .options(load_only(*LIGHT))
         .where(Version.document_id == document_id)
         .order_by(Version.number.desc())
     ).all()
@@ -112,7 +117,7 @@ def find_live_versions(session: Session, document_ids: Sequence[int]) -> dict[in
     """Return the live version of each document that has one, without its text."""
     versions = session.scalars(
         select(Version)
-        .options(load_only(*_LIGHT))
+        .options(load_only(*LIGHT))
         .where(Version.document_id.in_(document_ids), Version.is_live)
     )
     return {version.document_id: version for version in versions}
@@ -160,16 +165,26 @@ def store_original(session: Session, sha256: str, data: bytes) -> None:
 
 
 def delete_unused_originals(session: Session, among: Sequence[str] | None = None) -> int:
-    """Delete the uploads that no version needs any more; returns their bytes.
+    """Delete the uploads that no version and no file needs any more; returns their bytes.
 
     `among` names those that it can be, so that not all have to be looked at.
     """
     unused = ~exists().where(Version.original_sha256 == Original.sha256)
+    unused &= ~exists().where(File.original_sha256 == Original.sha256)
     if among is not None:
         unused &= Original.sha256.in_(among)
     size = session.scalar(select(func.sum(func.length(Original.data))).where(unused))
     session.execute(delete(Original).where(unused))
     return size or 0
+
+
+def delete_unused_files(session: Session, among: Sequence[str | None]) -> None:
+    """Delete those of some files that no document is made of any more."""
+    for first in range(0, len(among), _FILES_AT_ONCE):
+        some = among[first : first + _FILES_AT_ONCE]
+        session.execute(
+            delete(File).where(File.id.in_(some), ~exists().where(Document.file_id == File.id))
+        )
 
 
 def count_bytes(session: Session, document_id: int) -> int:
@@ -280,7 +295,7 @@ def list_job_versions(session: Session, job_id: str) -> Sequence[tuple[str, str,
         .select_from(JobItem)
         .join(Version, Version.id == JobItem.version_id)
         .join(Document, Document.id == Version.document_id)
-        .options(load_only(*_LIGHT))
+        .options(load_only(*LIGHT))
         .where(JobItem.job_id == job_id)
         .order_by(JobItem.ordinal)
     )

@@ -56,6 +56,12 @@ def list_collections(database: Database, principal: Principal) -> list[Collectio
         ]
 
 
+def list_names(database: Database, principal: Principal) -> list[str]:
+    """Return the names of the collections that the caller's key covers."""
+    with database.read() as session:
+        return [ref.name for ref in list_allowed(session, principal)]
+
+
 def get_collection(database: Database, ref: CollectionRef) -> CollectionInfo:
     """Return one collection; raises NotFound when it was erased meanwhile."""
     with database.read() as session:
@@ -63,12 +69,17 @@ def get_collection(database: Database, ref: CollectionRef) -> CollectionInfo:
 
 
 def delete_collection(
-    resources: Resources, ref: CollectionRef, *, confirmed: str | None = None
+    resources: Resources,
+    ref: CollectionRef,
+    *,
+    confirmed: str | None = None,
+    keeps_files: bool = False,
 ) -> int:
     """Erase a collection with all its documents; returns how many there were.
 
-    Raises Conflict when it holds documents, unless its name is `confirmed`: a slip in a path, which
-    a client or a proxy made shorter, must not cost a whole collection.
+    Files that its documents were made of go with them, unless another collection needs them or
+    `keeps_files`. Raises Conflict when it holds documents, unless its name is `confirmed`: a slip
+    in a path, which a client or a proxy made shorter, must not cost a whole collection.
     """
     with resources.database.write() as session:
         collection = require_row(session, ref)
@@ -81,9 +92,16 @@ def delete_collection(
                 code="not_confirmed",
             )
         versions = select(Version.id).where(Version.document_id.in_(documents))
+        files = session.scalars(
+            select(Document.file_id).where(
+                Document.collection_id == collection.id, Document.file_id.is_not(None)
+            )
+        ).all()
         queries.remove_units(session, UnitRow.version_id.in_(versions))
         session.delete(collection)
         session.flush()
+        if not keeps_files:
+            queries.delete_unused_files(session, files)
         queries.delete_unused_originals(session)
     resources.erase_deleted()
     resources.generations.live().catch_up()

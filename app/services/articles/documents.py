@@ -5,7 +5,7 @@ import binascii
 import json
 import unicodedata
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -52,6 +52,8 @@ class Upload:
     title: str | None = None
     url: str | None = None
     attributes: Attributes | None = None
+    file_id: str | None = None
+    """The stored file that this is, where it came by way of one."""
 
     def declared(self) -> dict[str, Any]:
         values = {"title": self.title, "url": self.url, "attributes": self.attributes}
@@ -215,31 +217,35 @@ def put_documents(
         if not upload.data:
             raise InvalidRequest(f"{upload.id} is empty", code="empty_document")
     with resources.database.write() as session:
-        collection = require_row(session, ref)
-        _check_queue(session, resources.settings.max_queue)
-        job = Job(id=uuid.uuid4().hex, collection_id=collection.id)
-        session.add(job)
-        session.flush()
-        put = [
-            put_version(session, collection, document_id, upload)
-            for document_id, upload in zip(ids, uploads, strict=True)
-        ]
-        session.add_all(
-            JobItem(job_id=job.id, ordinal=ordinal, version_id=version.id, change=change)
-            for ordinal, (version, change) in enumerate(put)
-        )
-        session.flush()
-        accepted = [
-            Accepted(
-                document_id,
-                version.number,
-                version.status,
-                change,
-                tuple(queries.find_duplicates(session, version.id, limit=_MAX_DUPLICATES)),
-            )
-            for document_id, (version, change) in zip(ids, put, strict=True)
-        ]
+        check_queue(session, resources.settings.max_queue)
+        accepted = queue_uploads(session, require_row(session, ref), zip(ids, uploads, strict=True))
     resources.signals.work_arrived.set()
+    return accepted
+
+
+def queue_uploads(
+    session: Session, collection: Collection, uploads: Iterable[tuple[str, Upload]]
+) -> AcceptedUploads:
+    """Store uploads under their ids as one job; each is asked for when its turn has come."""
+    job = Job(id=uuid.uuid4().hex, collection_id=collection.id)
+    session.add(job)
+    session.flush()
+    put = []
+    for ordinal, (document_id, upload) in enumerate(uploads):
+        version, change = put_version(session, collection, document_id, upload)
+        session.add(JobItem(job_id=job.id, ordinal=ordinal, version_id=version.id, change=change))
+        put.append((document_id, version, change))
+    session.flush()
+    accepted = [
+        Accepted(
+            document_id,
+            version.number,
+            version.status,
+            change,
+            tuple(queries.find_duplicates(session, version.id, limit=_MAX_DUPLICATES)),
+        )
+        for document_id, version, change in put
+    ]
     return AcceptedUploads(job.id, tuple(accepted))
 
 
@@ -309,26 +315,42 @@ def list_documents(
     return documents, _encode_cursor(documents[-1].id) if more else None
 
 
-def delete_document(resources: Resources, ref: CollectionRef, document_id: str) -> Erased:
-    """Erase a document: rows, vectors, original and log; says whether all of it is gone."""
+def delete_document(
+    resources: Resources, ref: CollectionRef, document_id: str, *, keeps_file: bool = False
+) -> Erased:
+    """Erase a document: rows, vectors, original and log; says whether all of it is gone.
+
+    The file that it was made of goes with it, unless another collection needs it or `keeps_file`.
+    """
     with resources.database.write() as session:
         document = require_document(session, ref, document_id)
-        versions = select(Version.id).where(Version.document_id == document.id)
-        units = select(UnitRow.id).where(UnitRow.version_id.in_(versions))
-        passages = session.scalar(
-            select(func.count()).select_from(PassageRow).where(PassageRow.unit_id.in_(units))
-        )
-        size = queries.count_bytes(session, document.id)
-        uploads = session.scalars(
-            select(Version.original_sha256).where(Version.document_id == document.id)
-        ).all()
-        unit_count = queries.remove_units(session, UnitRow.version_id.in_(versions))
-        session.delete(document)
-        session.flush()
-        size += queries.delete_unused_originals(session, uploads)
+        erased = erase_document(session, document, keeps_file=keeps_file)
     complete = resources.erase_deleted()
     resources.generations.live().settle()
-    return Erased(document.external_id, len(uploads), unit_count, passages or 0, size, complete)
+    return replace(erased, complete=complete)
+
+
+def erase_document(session: Session, document: Document, *, keeps_file: bool) -> Erased:
+    """Erase the rows of a document; what the log still holds is left to the caller."""
+    versions = select(Version.id).where(Version.document_id == document.id)
+    units = select(UnitRow.id).where(UnitRow.version_id.in_(versions))
+    passages = session.scalar(
+        select(func.count()).select_from(PassageRow).where(PassageRow.unit_id.in_(units))
+    )
+    size = queries.count_bytes(session, document.id)
+    uploads = session.scalars(
+        select(Version.original_sha256).where(Version.document_id == document.id)
+    ).all()
+    unit_count = queries.remove_units(session, UnitRow.version_id.in_(versions))
+    file_id = document.file_id
+    session.delete(document)
+    session.flush()
+    if file_id is not None and not keeps_file:
+        queries.delete_unused_files(session, [file_id])
+    size += queries.delete_unused_originals(session, uploads)
+    return Erased(
+        document.external_id, len(uploads), unit_count, passages or 0, size, complete=False
+    )
 
 
 def get_job(database: Database, ref: CollectionRef, job_id: str) -> JobInfo:
@@ -391,7 +413,7 @@ def require_intact(
     return text
 
 
-def _check_queue(session: Session, max_queue: int) -> None:
+def check_queue(session: Session, max_queue: int) -> None:
     """Raise QueueFull while as many documents wait as may.
 
     One call can go over the bound: a call larger than it would else never be taken.
@@ -416,6 +438,8 @@ def put_version(
         document = Document(collection_id=collection.id, external_id=document_id)
         session.add(document)
         session.flush()
+    if upload.file_id is not None:
+        document.file_id = upload.file_id
     latest = queries.find_latest_version(session, document)
     if (
         latest is not None
@@ -430,6 +454,8 @@ def put_version(
             _update_metadata(session, latest, declared)
             return latest, "metadata"
     queries.store_original(session, digest, upload.data)
+    # Other bytes are not those of the file that it was made of.
+    document.file_id = upload.file_id
     document.latest_number += 1
     version = Version(
         document_id=document.id,

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from app.domain import Item, Span, Task, Vector
+import numpy as np
+
+from app.domain import Embedding, Item, Span, Task, Vector
 from app.embedding.engine import Engine
 from app.errors import InvalidRequest, TextTooLong
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 
 MAX_TEXTS = 2048
+_CUT_TOKENS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class TextEmbedding:
     """Read for this text; with late chunking, its own tokens, the rest with the first text."""
     truncated_from: int | None = None
     """Tokens of the whole text, where it was cut."""
+    parts: int = 1
+    """Of how many parts this is the mean."""
 
 
 def embed_texts(
@@ -33,13 +39,15 @@ def embed_texts(
     dimensions: int | None = None,
     late_chunking: bool = False,
     truncate: bool = False,
+    splits: bool = False,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> list[TextEmbedding]:
     """Return one embedding a text, in order.
 
-    With `late_chunking` the texts are one document cut in order, read in one forward pass. Only
-    with `truncate` is a text past the window cut, and its embedding says so; a document that is cut
-    for late chunking never is. Raises InvalidRequest, and TextTooLong naming the first such text.
+    With `splits` a text past the window gets the mean of its parts, weighted by their tokens. With
+    `late_chunking` the texts are one document cut in order, read in one forward pass. Only with
+    `truncate` is a text past the window cut, and its embedding says so; a document that is cut for
+    late chunking never is. Raises InvalidRequest, and TextTooLong naming the first such text.
     """
     if not all(texts):
         empty = next(index for index, text in enumerate(texts) if not text)
@@ -58,6 +66,8 @@ def embed_texts(
             kept[index], tokens = _truncate(engine, text, task)
             if kept[index] != text:
                 whole[index] = tokens
+    if splits:
+        return _embed_parts(engine, texts, task, dimensions, is_cancelled)
     try:
         embeddings = engine.embed(
             [Item(text, task) for text in kept],
@@ -109,6 +119,48 @@ def _embed_chunks(
             embedding.passages, embedding.passage_norms, tokens, strict=True
         )
     ]
+
+
+def _embed_parts(
+    engine: Engine,
+    texts: Sequence[str],
+    task: Task,
+    dimensions: int | None,
+    is_cancelled: Callable[[], bool],
+) -> list[TextEmbedding]:
+    """Embed texts of which some are past the window, as a client that splits them would itself."""
+    parts = [_split(engine, text, task) for text in texts]
+    embeddings = iter(
+        engine.embed(
+            [Item(part, task) for some in parts for part in some],
+            dimensions=dimensions,
+            is_cancelled=is_cancelled,
+            refuses=True,
+        )
+    )
+    return [_merge([next(embeddings) for _ in some]) for some in parts]
+
+
+def _split(engine: Engine, text: str, task: Task) -> list[str]:
+    """Return a text in as few parts of equal size as the model reads."""
+    if (tokens := engine.count_tokens(Item(text, task))) <= engine.max_tokens:
+        return [text]
+    starts = engine.token_starts(text)
+    room = engine.max_tokens - (tokens - len(starts))
+    # A part may have a few tokens more than it had within the whole.
+    count = -(-len(starts) // max(1, room - _CUT_TOKENS))
+    edges = [int(starts[len(starts) * n // count]) for n in range(count)] + [len(text)]
+    return [text[start:end] for start, end in pairwise(edges)]
+
+
+def _merge(parts: Sequence[Embedding]) -> TextEmbedding:
+    tokens = [part.tokens for part in parts]
+    if len(parts) == 1:
+        return TextEmbedding(parts[0].vector, parts[0].norm, tokens[0])
+    mean = np.average([part.vector for part in parts], axis=0, weights=tokens)
+    norm = float(np.linalg.norm(mean))
+    vector: Vector = np.asarray(mean / (norm or 1.0), dtype=np.float32)
+    return TextEmbedding(vector, norm, sum(tokens), parts=len(parts))
 
 
 def _truncate(engine: Engine, text: str, task: Task) -> tuple[str, int]:

@@ -1,0 +1,240 @@
+"""text-embeddings-inference's contract, at its root paths."""
+
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from app.api.access import Opened, OpenRoute, Reader
+from app.api.bodies import json_body
+from app.api.compat.errors import (
+    ContractBody,
+    ContractRoute,
+    Failure,
+    error_responses,
+)
+from app.api.v1.fields import Answer
+from app.domain import Task
+from app.services.operations.embeddings import MAX_TEXTS, embed_texts
+from app.services.operations.tokens import embed_tokens, tokenize
+from app.services.search.pipeline import check_query
+from app.services.search.rerank import rerank_texts
+
+_TASKS = {"query": Task.QUERY, "passage": Task.PASSAGE, "document": Task.PASSAGE}
+_TASKS |= {task.value: task for task in Task}
+
+
+class TeiError(Answer):
+    error: str
+    """One sentence for people."""
+    error_type: str
+    """The kind of error, for programs."""
+
+
+def shape_tei(failure: Failure) -> tuple[int, BaseModel]:
+    """Return a failure as text-embeddings-inference tells of it."""
+    kinds = {413: "Validation", 422: "Validation", 424: "Backend", 429: "Overloaded"}
+    kind = kinds.get(failure.status, "Unhealthy" if failure.status >= 500 else "Validation")
+    return failure.status, TeiError(error=failure.message, error_type=kind)
+
+
+class TeiRoute(ContractRoute):
+    shape = staticmethod(shape_tei)
+
+
+router = APIRouter(route_class=TeiRoute, tags=["text-embeddings-inference"])
+health = APIRouter(route_class=OpenRoute, tags=["text-embeddings-inference"])
+
+Texts = str | Annotated[list[str], Field(min_length=1, max_length=MAX_TEXTS)]
+
+
+def _as_list(inputs: str | list[str]) -> list[str]:
+    return [inputs] if isinstance(inputs, str) else inputs
+
+
+class EmbedIn(ContractBody):
+    inputs: Texts
+    """One text or several."""
+    truncate: bool = False
+    """Cut a text that is too long; otherwise it is refused."""
+    normalize: bool = True
+    """False: as the model pooled them, not of unit length."""
+    prompt_name: str | None = Field(None, description=f"One of {', '.join(_TASKS)}")
+    dimensions: int | None = Field(None, ge=1)
+    """Cut Matryoshka vectors to so many; null keeps all."""
+
+
+class EmbedAllIn(ContractBody):
+    inputs: str | Annotated[list[str], Field(min_length=1, max_length=64)]
+    """One text or several."""
+    prompt_name: str | None = None
+    """Which adapter: a task, `query` or `passage`."""
+
+
+class TokenizeIn(ContractBody):
+    inputs: str | Annotated[list[str], Field(min_length=1, max_length=64)]
+    """One text or several."""
+    add_special_tokens: bool = True
+    """Whether those that the model adds are shown."""
+
+
+class RankIn(ContractBody):
+    """`truncate` changes nothing: a long text is read in several windows."""
+
+    query: str
+    """The question."""
+    texts: list[str] = Field(min_length=1, max_length=1000)
+    """What to read."""
+    raw_scores: bool = False
+    """Taken; scores are the same either way."""
+    return_text: bool = False
+    """Whether texts are in the answer."""
+
+
+class RankOut(Answer):
+    index: int
+    """Its place among those that were given, from 0."""
+    score: float
+    """How well it answers."""
+    text: str | None = None
+    """What was read, or what stands for a token."""
+
+
+class TokenOut(Answer):
+    id: int
+    """What names it."""
+    text: str
+    """What was read, or what stands for a token."""
+    special: bool
+    """Whether the model adds it."""
+    start: int | None
+    """First character; null for a special token."""
+    stop: int | None
+    """Character behind its last; null for a special token."""
+
+
+class InfoOut(Answer):
+    model_id: str
+    """What is served."""
+    model_sha: str | None
+    """Its fingerprint."""
+    model_dtype: str
+    """What it computes in."""
+    model_type: dict[str, Any]
+    """What it is for."""
+    max_concurrent_requests: int
+    """How many it takes at once."""
+    max_input_length: int
+    """Tokens that the model reads at once."""
+    max_batch_tokens: int
+    """Tokens of one forward pass."""
+    max_client_batch_size: int
+    """Texts of one request."""
+    auto_truncate: bool
+    """Always false: nothing is cut unless asked for."""
+    version: str
+    """Of the service."""
+
+
+ERRORS = error_responses(TeiError, 401, 403, 413, 415, 422, 429, 503)
+
+
+@router.post("/embed", operation_id="tei_embed", responses=ERRORS)
+def embed(
+    body: Annotated[EmbedIn, Depends(json_body(EmbedIn, max_bytes=None))],
+    resources: Opened,
+    _: Reader,
+) -> list[list[float]]:
+    """Embed texts; `prompt_name` chooses the adapter, passages without one."""
+    embeddings = embed_texts(
+        resources,
+        _as_list(body.inputs),
+        task=_TASKS.get(body.prompt_name or "", Task.PASSAGE),
+        dimensions=body.dimensions,
+        truncate=body.truncate,
+    )
+    return [(e.vector if body.normalize else e.vector * e.norm).tolist() for e in embeddings]
+
+
+@router.post("/embed_all", operation_id="tei_embed_all", responses=ERRORS)
+def embed_all(
+    body: Annotated[EmbedAllIn, Depends(json_body(EmbedAllIn, max_bytes=None))],
+    resources: Opened,
+    _: Reader,
+) -> list[list[list[float]]]:
+    """Embed every token of texts."""
+    task = _TASKS.get(body.prompt_name or "", Task.PASSAGE)
+    return [rows.tolist() for rows in embed_tokens(resources, _as_list(body.inputs), task)]
+
+
+@router.post(
+    "/rerank",
+    operation_id="tei_rerank",
+    responses=ERRORS,
+    response_model_exclude_none=True,
+)
+def rerank(
+    body: Annotated[RankIn, Depends(json_body(RankIn, max_bytes=None))],
+    resources: Opened,
+    _: Reader,
+) -> list[RankOut]:
+    """Rank given texts for a question, best first."""
+    check_query(body.query)
+    ranked = rerank_texts(resources, body.query, body.texts)
+    return [
+        RankOut(
+            index=found.index,
+            score=found.relevance_score,
+            text=body.texts[found.index] if body.return_text else None,
+        )
+        for found in ranked.results
+    ]
+
+
+@router.post("/tokenize", operation_id="tei_tokenize", responses=ERRORS)
+def split_tokens(
+    body: Annotated[TokenizeIn, Depends(json_body(TokenizeIn, max_bytes=None))],
+    resources: Opened,
+    _: Reader,
+) -> list[list[TokenOut]]:
+    """Show the tokens of texts, as the model's tokenizer has them."""
+    read = tokenize(resources, _as_list(body.inputs), with_special=body.add_special_tokens)
+    return [
+        [
+            TokenOut(
+                id=token.id,
+                text=token.text,
+                special=token.is_special,
+                start=None if token.is_special else token.start,
+                stop=None if token.is_special else token.end,
+            )
+            for token in tokens
+        ]
+        for tokens in read
+    ]
+
+
+@router.get("/info", operation_id="tei_info", responses=ERRORS)
+def show_info(resources: Opened, _: Reader) -> InfoOut:
+    """Say what is served."""
+    generation = resources.generations.live()
+    checkpoint, engine = generation.checkpoint(), generation.loaded_engine
+    return InfoOut(
+        model_id=checkpoint.name,
+        model_sha=checkpoint.fingerprint,
+        model_dtype=engine.dtype if engine else "unknown",
+        model_type={"embedding": {"pooling": "mean"}},
+        max_concurrent_requests=512,
+        max_input_length=checkpoint.max_tokens,
+        max_batch_tokens=resources.settings.batch_tokens,
+        max_client_batch_size=MAX_TEXTS,
+        auto_truncate=False,
+        version=version("folio-kb"),
+    )
+
+
+@health.get("/health", operation_id="tei_health")
+def check_health() -> dict[str, str]:
+    """Answer as long as the process lives."""
+    return {"status": "ok"}

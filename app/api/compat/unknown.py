@@ -1,0 +1,44 @@
+"""Paths without a route: each contract answers for what is below its own prefix."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from app.api.compat.cohere import shape_cohere
+from app.api.compat.dify import shape_dify
+from app.api.compat.errors import ContractRoute, Failure, Shape, answer_failure, shape_openai
+from app.api.compat.ollama import shape_ollama
+
+# The longer prefix first. Below /v1 it is OpenAI's, but for what Folio's own interface has there.
+_OWNERS: tuple[tuple[str, Shape], ...] = (
+    ("/v1/dify/", shape_dify),
+    ("/v1/", shape_openai),
+    ("/v2/", shape_cohere),
+    ("/api/", shape_ollama),
+)
+
+
+class UnknownPaths:
+    """Answers for paths that no route has, or not with this method."""
+
+    def __init__(self, routers: Sequence[APIRouter]) -> None:
+        paths = [
+            str(getattr(route, "path", ""))
+            for router in routers
+            for route in router.routes
+            if not isinstance(route, ContractRoute)
+        ]
+        self._native = {path.split("/")[2] for path in paths if path.startswith("/v1/")}
+
+    def answer(
+        self, path: str, status: int, detail: str, headers: dict[str, str]
+    ) -> JSONResponse | None:
+        """Return the answer of the contract that owns the path; None where it is Folio's own."""
+        if path.startswith("/v1/") and path.split("/")[2] in self._native:
+            return None
+        code = "unknown_url" if status == 404 else "method_not_allowed"
+        for prefix, shape in _OWNERS:
+            if path.startswith(prefix):
+                return answer_failure(Failure(status, code, detail, headers=headers), shape)
+        return None

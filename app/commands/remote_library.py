@@ -1,0 +1,99 @@
+"""The collections of a server, or of an opened folder, for the tools of `folio mcp`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.api.mcp.library import Found, Passages, Whole
+from app.commands.client import Client, collection_path, document_path
+from app.errors import NotFound
+
+_LISTED = 200
+
+
+class RemoteLibrary:
+    """What the REST interface answers; `only` narrows it to some collections."""
+
+    def __init__(self, client: Client, only: Sequence[str] = ()) -> None:
+        self._client = client
+        self._only = tuple(only)
+
+    def list_collections(self) -> list[str]:
+        if self._only:
+            return list(self._only)
+        answer = self._client.call("GET", "/v1/collections")
+        return [collection["name"] for collection in answer["collections"]]
+
+    def search(
+        self, query: str, collections: list[str], *, limit: int, filters: dict[str, Any] | None
+    ) -> list[Found]:
+        body = {"query": query, "limit": limit, "passages": 1, "filters": filters}
+        answer = self._ask("search", collections, body)
+        return [
+            Found(
+                hit["collection"],
+                hit["document_id"],
+                hit["title"],
+                hit["url"],
+                hit["passages"][0]["text"] if hit["passages"] else "",
+                hit["score"],
+            )
+            for hit in answer["results"]
+        ]
+
+    def retrieve(
+        self, query: str, collections: list[str], *, max_tokens: int, filters: dict[str, Any] | None
+    ) -> Passages:
+        body = {"query": query, "max_tokens": max_tokens, "filters": filters}
+        answer = self._ask("context", collections, body)
+        blocks = (
+            Found(
+                block["collection"],
+                block["document_id"],
+                block["title"],
+                block["url"],
+                block["text"],
+                block["score"],
+                block["heading"],
+            )
+            for block in answer["blocks"]
+        )
+        return Passages(tuple(blocks), answer["tokens"], answer["no_answer"])
+
+    def fetch(self, collection: str, document_id: str) -> Whole:
+        self._check(collection)
+        path = document_path(collection, document_id)
+        document = self._client.call("GET", path, params={"include": "text"})
+        metadata = {
+            **document["attributes"],
+            "version": document["live_version"],
+            "status": document["status"],
+            "sha256": document["sha256"],
+        }
+        return Whole(
+            collection,
+            document["id"],
+            document["title"],
+            document["url"],
+            document["text"] or "",
+            metadata,
+        )
+
+    def list_documents(self, collection: str) -> list[tuple[str, str]]:
+        self._check(collection)
+        path = f"{collection_path(collection)}/documents"
+        page = self._client.call("GET", path, params={"limit": _LISTED})
+        return [(document["id"], document["title"]) for document in page["documents"]]
+
+    def _ask(self, route: str, collections: list[str], body: dict[str, Any]) -> dict[str, Any]:
+        for name in collections:
+            self._check(name)
+        first, *others = collections
+        path = f"{collection_path(first)}/{route}"
+        return self._client.call("POST", path, json={**body, "also_in": others})
+
+    def _check(self, collection: str) -> None:
+        if self._only and collection not in self._only:
+            raise NotFound(
+                f"there is no collection {collection}; there are: {', '.join(self._only)}",
+                code="collection_not_found",
+            )
