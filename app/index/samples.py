@@ -21,6 +21,7 @@ MAX_PASSAGES = 8
 _ENOUGH = 16
 _USUAL_DEVIATION = 0.1
 _DRIFT = 8
+_DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,10 @@ class PassageSample:
         variance, count = float(products.var()), len(products)
         if count < _ENOUGH:
             variance = (count * variance + (_ENOUGH - count) * _USUAL_DEVIATION**2) / _ENOUGH
-        deviation = max(float(np.sqrt(variance)), 1e-6)
-        return Spread(float(products.mean()), deviation, max(self.passages, 1.0))
+        # Later digits depend on where arrays lie in memory.
+        deviation = max(round(float(np.sqrt(variance)), _DIGITS), 10.0**-_DIGITS)
+        mean = round(float(products.mean()), _DIGITS)
+        return Spread(mean, deviation, max(self.passages, 1.0))
 
 
 class PassageSamples:

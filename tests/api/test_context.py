@@ -46,7 +46,16 @@ def test_article_that_fits_comes_whole_with_its_provenance(
     )
     answer = context(collection, max_tokens=100_000)
     assert list(answer) == [
-        *("query", "blocks", "tokens", "max_tokens", "calibrated", "no_answer"),
+        *(
+            "query",
+            "interpreted",
+            "small_talk",
+            "blocks",
+            "tokens",
+            "max_tokens",
+            "calibrated",
+            "no_answer",
+        ),
         *("generation", "took_ms"),
     ]
     (block,) = answer["blocks"]
@@ -246,3 +255,20 @@ def test_context_of_no_collection_is_not_found(service: Service) -> None:
         "/v1/collections/nowhere/context", json={"query": "tea", "max_tokens": 9}
     )
     assert (answer.status_code, answer.json()["code"]) == (404, "collection_not_found")
+
+
+def test_thanks_get_no_context(collection: Collection) -> None:
+    collection.add({"id": "a", "text": "Thanks for the tea."})
+    answer = context(collection, "thanks!", max_tokens=500)
+    assert (answer["blocks"], answer["tokens"], answer["small_talk"]) == ([], 0, True)
+
+
+def test_a_turn_is_answered_with_the_one_before(collection: Collection) -> None:
+    collection.add(
+        {"id": "grinder", "text": "The grinder takes four minutes to clean."},
+        {"id": "pump", "text": "The pump takes nine minutes to clean."},
+    )
+    messages = [{"role": "user", "content": "Tell me about the pump"}, {"role": "assistant"}]
+    answer = context(collection, "how long to clean?", max_tokens=500, messages=messages)
+    assert answer["interpreted"] == "Tell me about the pump how long to clean?"
+    assert answer["blocks"][0]["document_id"] == "pump"

@@ -14,6 +14,7 @@ from app.api.v1.fields import (
     QueryText,
 )
 from app.api.v1.filters import Filters
+from app.api.v1.messages import Messages, read_messages
 from app.api.v1.search import TookMs
 from app.domain import Scope
 from app.services.search.context import MAX_CONTEXT_TOKENS, build_context
@@ -30,6 +31,8 @@ router = APIRouter(
 class ContextIn(Body):
     query: QueryText
     """The question, as a person would ask it."""
+    messages: Messages = Field([])
+    """The conversation before the question, in OpenAI's shape, oldest first."""
     max_tokens: int = Field(
         ge=1,
         le=MAX_CONTEXT_TOKENS,
@@ -98,6 +101,10 @@ class BlockOut(Answer):
 class ContextOut(Answer):
     query: str
     """The question that was asked."""
+    interpreted: str
+    """What was asked for, with what was carried over from earlier turns."""
+    small_talk: bool
+    """Whether the turn only greets, thanks or agrees: there are no blocks then."""
     blocks: list[BlockOut]
     """In the order of their articles, best first."""
     tokens: int
@@ -105,7 +112,7 @@ class ContextOut(Answer):
     max_tokens: int
     """What was asked for."""
     calibrated: bool
-    """Whether scores are probabilities, fitted to the model in use."""
+    """Whether scores are probabilities, measured in what was searched."""
     no_answer: float | None
     """Probability that no article answers; null where scores are not calibrated."""
     generation: int | None
@@ -132,6 +139,7 @@ def get_context(
         filters=body.filters.to_filter() if body.filters else None,
         min_score=body.min_score,
         collapse=body.collapse,
+        messages=read_messages(body.messages),
     )
     context = build_context(
         resources, request, max_tokens=body.max_tokens, tokenizer=body.tokenizer

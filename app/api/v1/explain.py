@@ -15,6 +15,7 @@ from app.api.v1.fields import (
     QueryText,
 )
 from app.api.v1.filters import Filters
+from app.api.v1.messages import Messages, read_messages
 from app.api.v1.search import PassageOut
 from app.domain import Mode, Scope
 from app.services.search.explain import Inquiry, State, explain_document
@@ -32,6 +33,8 @@ router = APIRouter(
 class ExplainIn(Body):
     query: QueryText
     """The question of the search to explain."""
+    messages: Messages = Field([])
+    """The conversation before the question, in OpenAI's shape, oldest first."""
     document_id: str = Field(min_length=1, max_length=256, examples=["manual/reset"])
     """The document to look for."""
     version: int | None = Field(
@@ -151,6 +154,7 @@ def explain(
         filters=body.filters.to_filter() if body.filters else None,
         min_score=body.min_score,
         dimensions=body.dimensions,
+        messages=read_messages(body.messages),
     )
     inquiry = Inquiry(
         request,

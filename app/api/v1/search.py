@@ -14,6 +14,7 @@ from app.api.v1.fields import (
     Body,
 )
 from app.api.v1.filters import Filters
+from app.api.v1.messages import Messages, read_messages
 from app.domain import Mode, Scope
 from app.services.quality import feedback
 from app.services.search.pipeline import SearchRequest
@@ -32,6 +33,8 @@ class SearchIn(Body):
         examples=["how do I reset the machine?"], json_schema_extra={"pattern": r"\S"}
     )
     """The question, as a person would ask it."""
+    messages: Messages = Field([])
+    """The conversation before the question, in OpenAI's shape, oldest first."""
     limit: int = Field(10, ge=1, le=MAX_LIMIT)
     """How many articles to answer with."""
     filters: Filters = Field(None, examples=[{"type": "eq", "key": "product", "value": "grinder"}])
@@ -118,10 +121,12 @@ class TookMs(Answer):
 class SearchOut(Answer):
     query: str
     """The question that was asked."""
+    interpreted: str
+    """What was asked for, with what was carried over from earlier turns."""
     mode: Mode
     """How articles were found."""
     calibrated: bool
-    """Whether scores are probabilities, fitted to the model in use; else they only rank."""
+    """Whether scores are probabilities, measured in what was searched; else they only rank."""
     results: list[HitOut]
     """Best first."""
     generation: int | None
@@ -155,6 +160,7 @@ def search_collection(
         limit=body.limit,
         filters=body.filters.to_filter() if body.filters else None,
         min_score=body.min_score,
+        messages=read_messages(body.messages),
         dimensions=body.dimensions,
         generation=body.generation,
         collapse=body.collapse,

@@ -27,6 +27,9 @@ CANDIDATES = 100
 # A filter that keeps no more than this has all of them proposed: no stage could leave out one that
 # the others lift.
 _ALL_PROPOSED = 400
+# Of inner products. Later ones depend on where arrays lie in memory and on how many rows are
+# compared at once: the same question gets the same answer.
+_DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +142,14 @@ class UnitRetriever:
     def propose(self, collection_id: int, *, limit: int, allowed: Ids | None) -> dict[int, float]:
         hits = self.index.search(self.query, collection_id, limit=limit, allowed=allowed)
         self.unit_ids.update(hit.unit_id for hit in hits)
-        return {hit.document_id: hit.score for hit in hits}
+        return {hit.document_id: round(hit.score, _DIGITS) for hit in hits}
 
     def score(self, collection_id: int, document_ids: Sequence[int]) -> dict[int, float]:
         if not document_ids:
             return {}
         hits = self.index.score(self.query, collection_id, np.array(document_ids, dtype=np.int64))
         self.unit_ids.update(hit.unit_id for hit in hits)
-        return {hit.document_id: hit.score for hit in hits}
+        return {hit.document_id: round(hit.score, _DIGITS) for hit in hits}
 
 
 @dataclass(slots=True)
@@ -341,5 +344,4 @@ def _compare(stored: npt.NDArray[np.float16], query: Vector) -> Vector:
     scores: Vector = vectors @ query
     if len(query) < stored.shape[1]:
         scores = scores / np.linalg.norm(vectors, axis=1)
-    # The last bits depend on where the arrays lie in memory: the same question gets one answer.
-    return np.round(scores, 6)
+    return np.round(scores, _DIGITS)

@@ -9,6 +9,7 @@ from math import log
 from app.domain import Mode, Passage, Span
 from app.index.analysis import TermCounts, count_terms
 from app.runtime.resources import Resources
+from app.services.search.conversation import is_small_talk
 from app.services.search.passages import Article
 from app.services.search.pipeline import Clock, SearchRequest, retrieve
 from app.services.search.scoring import log_odds, no_answer
@@ -20,7 +21,7 @@ MAX_CONTEXT_TOKENS = 1_000_000
 # The best ones; what ranks lower would only fill the prompt.
 _ARTICLES = 10
 # What answers at so much lower odds than the first article costs more tokens than it finds answers.
-_MIN_ODDS = log(0.25)
+_MIN_ODDS = log(0.02)
 # What is so unlikely to answer is left out, however little else there is.
 _MIN_SCORE = 0.03
 # A passage whose terms are so far those of one chosen before says nothing new.
@@ -60,6 +61,10 @@ class Context:
     """Blocks in the order of their articles, best first, and inside an article of its text."""
 
     query: str
+    interpreted: str
+    """What was asked for, with what was carried over from earlier turns."""
+    small_talk: bool
+    """Whether the turn only greets, thanks or agrees: there are no blocks then."""
     blocks: tuple[Block, ...]
     tokens: int
     max_tokens: int
@@ -91,13 +96,19 @@ def build_context(
         if tokenizer is None
         else find_counter(resources.settings.tokenizers, tokenizer)
     )
+    small_talk = is_small_talk(request.query)
     blocks = choose_blocks(
-        found.articles, max_tokens, count_tokens, trusts_receipts=tokenizer is None
+        () if small_talk else found.articles,
+        max_tokens,
+        count_tokens,
+        trusts_receipts=tokenizer is None,
     )
     clock.mark("choose")
     best = found.best
     return Context(
         request.query,
+        request.interpreted,
+        small_talk,
         tuple(blocks),
         sum(block.tokens for block in blocks),
         max_tokens,
@@ -119,7 +130,7 @@ def choose_blocks(
 
     By descending score: an article whole if it fits into what is left, else passage by passage,
     each in the turn of its own score, but for those that repeat what is there. It ends where
-    nothing has a quarter of the odds of the best article, and before what is hopeless.
+    nothing has a fiftieth of the odds of the best article, and before what is hopeless.
     `trusts_receipts` says that `count_tokens` counts as the model does that read the articles: it
     saves the counting of a text that is far too long.
     """

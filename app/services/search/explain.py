@@ -17,6 +17,7 @@ from app.services.access.collections import CollectionRef
 from app.services.access.keys import find_refusal
 from app.services.articles.documents import VersionInfo, describe_version, normalize_id, read_text
 from app.services.search.candidates import Question, make_retrievers
+from app.services.search.conversation import weigh
 from app.services.search.passages import quote_passages, rank_articles
 from app.services.search.pipeline import Clock, SearchRequest, ask, check_query
 from app.services.search.snapshot import Snapshot, snapshots
@@ -143,7 +144,8 @@ def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
     if obstacle.state is not None:
         return _explain(inquiry, obstacle)
     clock = Clock()
-    question = ask(generation, search.query, search.mode, search.dimensions)
+    text = weigh(search.query, search.interpreted)
+    question = ask(generation, text, search.mode, search.dimensions)
     clock.mark("embed")
     explanation: Explanation | None = None
     for attempt in snapshots(resources, generation):
@@ -279,7 +281,7 @@ def _rank(
     if own is not None:
         (article,) = ranked.read(snapshot, question, [own])
         passages = quote_passages(article, inquiry.passages)
-    reading = _read_query(generation, snapshot, question, search.query, document.row_id)
+    reading = _read_query(generation, snapshot, question, search.interpreted, document.row_id)
     clock.mark("passages")
     state, reason = _judge_rank(stages["fused"], search)
     return Ranking(

@@ -13,6 +13,7 @@ from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
 from app.services.search.candidates import Candidate, Question
 from app.services.search.collapse import collapse
+from app.services.search.conversation import Message, interpret, weigh
 from app.services.search.passages import Article, rank_articles
 from app.services.search.snapshot import snapshots
 
@@ -39,6 +40,13 @@ class SearchRequest:
     generation: int | None = None
     collapse: bool = False
     """Whether articles that say the same become one."""
+    messages: Sequence[Message] = ()
+    """The conversation before the question, oldest first; it may end with the question."""
+
+    @property
+    def interpreted(self) -> str:
+        """What is asked for, with what is carried over from the turns before."""
+        return interpret(self.query, self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,8 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     """
     check_query(request.query)
     generation = resources.generations.get(request.generation)
-    question = ask(generation, request.query, request.mode, request.dimensions)
+    text = weigh(request.query, request.interpreted)
+    question = ask(generation, text, request.mode, request.dimensions)
     clock.mark("embed")
     min_score = request.min_score
     limit = request.limit + (_MOST_COPIES if request.collapse else 0)

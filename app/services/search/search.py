@@ -32,6 +32,8 @@ class SearchResult:
     """Hits, best first, with the generation of vectors that ranked them."""
 
     query: str
+    interpreted: str
+    """What was asked for, with what was carried over from earlier turns."""
     mode: Mode
     calibrated: bool
     """Whether scores are probabilities: what was searched has been measured with this model."""
@@ -65,6 +67,7 @@ def search_documents(
     shown = [hit for hit in hits if min_score is None or hit.score >= min_score][: request.limit]
     return SearchResult(
         request.query,
+        request.interpreted,
         request.mode,
         found.calibrated and not rerank,
         tuple(shown),

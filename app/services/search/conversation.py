@@ -1,0 +1,87 @@
+"""What a turn of a conversation asks for, read from the text alone: no language model is needed.
+
+docs/decisions/0050-a-turn-with-the-one-before.md has what it brings.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_MAX_CARRIED = 400
+"""Characters of an earlier turn that are carried over; a last turn that is longer stands alone."""
+_MAX_SMALL_WORDS = 7
+
+# Greetings, thanks, farewells and acknowledgements. A turn of nothing else asks for nothing;
+# without one of them "what is it for" would be small talk.
+_GREETINGS = (
+    "hello hi hey howdy morning afternoon evening thanks thank thx ty tysm cheers great perfect "
+    "nice cool awesome excellent wonderful fine ok okay k alright got understood see sure yes "
+    "yeah yep no nope bye goodbye later lol haha hehe wow welcome appreciate appreciated helped "
+    "helpful danke dankeschön dank hallo guten tschüss wiedersehen super prima klar ja nein "
+    "geholfen merci bonjour bonsoir salut revoir accord parfait oui non gracias hola buenos "
+    "buenas adiós luego vale perfecto sí grazie ciao buongiorno buonasera arrivederci perfetto "
+    "obrigado obrigada olá oi bom boa tchau bedankt hoi goedemorgen ziens tack hej tak takk "
+    "dzięki dziękuję cześć спасибо привет здравствуйте пока хорошо да нет 谢谢 谢谢你 你好 再见 "
+    "好的 ありがとう "
+    "ありがとうございます こんにちは さようなら 감사합니다 안녕하세요 شكرا "
+    "مرحبا धन्यवाद नमस्ते teşekkürler merhaba "
+)
+# What stands beside them.
+_FILLERS = (
+    "good night day there all everyone folks you so very much a lot many again for your the "
+    "help it that this was is has right i sounds soon take care have one please makes sense how "
+    "are doing going s up what bot vielen schön sehr gut morgen tag abend nacht auf bis später "
+    "alles das hat mir wie geht es dir beaucoup au d ça va bien muchas días tardes noches hasta "
+    "qué tal mille bene muito dia tarde noite tudo bem je wel u tot dag большое "
+)
+_TELLING = frozenset(_GREETINGS.split())
+_SMALL_WORDS = _TELLING.union(_FILLERS.split())
+_ABOUT_THE_BOT = re.compile(
+    r"(how are you|how is it going|what'?s up|who are you|what are you|are you (a|an) "
+    r"(bot|robot|ai|human|real person|chatbot)|what can you do|what is your name|what'?s your name|"
+    r"can i (talk|speak) to (a|an) (human|person|agent)|wie geht es (dir|ihnen)|wer bist du|"
+    r"comment ça va|qui es-tu|¿?qué tal|¿?quién eres)( today| so far)?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A turn of a conversation, in OpenAI's shape."""
+
+    role: str
+    content: str
+
+
+def interpret(query: str, messages: Sequence[Message]) -> str:
+    """Return what a turn asks for: itself, after the user's turn before it unless it is long."""
+    before = _find_before(query, messages)
+    if before is None or len(query) > _MAX_CARRIED:
+        return query
+    return f"{before[-_MAX_CARRIED:]} {query}"
+
+
+def weigh(query: str, interpreted: str) -> str:
+    """Return the text to search for: what was carried over counts half as much as the turn."""
+    return query if interpreted == query else f"{interpreted} {query}"
+
+
+def is_small_talk(text: str) -> bool:
+    """Return whether a turn only greets, thanks, agrees or asks about the bot."""
+    bare = text.strip(" \t\r\n.!?¡¿…,;:'\"")
+    if _ABOUT_THE_BOT.fullmatch(bare):
+        return True
+    words = [word.casefold() for word in re.findall(r"[^\W\d_]+", text)]
+    if not words:
+        return not any(map(str.isalnum, text))
+    if len(words) > _MAX_SMALL_WORDS or not _TELLING.intersection(words):
+        return False
+    return _SMALL_WORDS.issuperset(words)
+
+
+def _find_before(query: str, messages: Sequence[Message]) -> str | None:
+    """Return the last turn of the user before this one that asks for something."""
+    asked = [one.content.strip() for one in messages if one.role == "user"]
+    if asked and asked[-1] == query.strip():
+        asked.pop()
+    return next((text for text in reversed(asked) if text and not is_small_talk(text)), None)
