@@ -36,7 +36,7 @@ from tests.api.service import (
     run_server,
 )
 
-OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/health")}
+OPEN = {("GET", path) for path in ("/", "/healthz", "/readyz", "/metrics", "/health")}
 COLLECTION = "/v1/collections/{collection}"
 STORE = "/v1/vector_stores/{vector_store_id}"
 # Which scope each route needs, said a second time: a mistake in the routes must not repeat here.

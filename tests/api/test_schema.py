@@ -38,7 +38,7 @@ def write_config(service: Service, path: Path) -> None:
         "/v1/evaluations", json={"collection": "help", "queries": golden}
     ).json()
     (generation,) = service.http.get("/v1/generations").json()["generations"]
-    (model,) = service.http.get("/v1/models").json()["data"]
+    model, *_ = service.http.get("/v1/models").json()["data"]
     key = service.http.post("/v1/keys", json={"name": "to revoke"}).json()
     operations = [
         f'[[operations]]\ninclude-path = "{route}"\ninclude-method = "DELETE"\nwarnings = false\n'

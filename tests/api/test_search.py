@@ -29,7 +29,7 @@ def test_answer_has_the_documented_shape_and_nothing_else(collection: Collection
     )
     answer = collection.search("how do I clean the burrs?")
     assert list(answer) == [
-        *("query", "mode", "calibrated", "results", "generation", "took_ms", "query_id"),
+        *("query", "interpreted", "mode", "calibrated", "results", "generation", "took_ms", "query_id"),
     ]
     assert answer["query_id"] is None
     assert (answer["mode"], answer["calibrated"]) == ("hybrid", False)
@@ -158,7 +158,7 @@ def test_collections_do_not_see_each_other(service: Service) -> None:
     assert (hit["document_id"], hit["passages"][0]["text"]) == ("same", "Right tea.")
     assert right.found(filters={"type": "eq", "key": "side", "value": "left"}) == set()
     assert right.http.delete(right.document_path("only-left")).status_code == 404
-    assert right.http.delete(right.path).json()["documents"] == 1
+    assert right.http.delete(right.path, params={"confirm": right.name}).json()["documents"] == 1
     assert left.found(limit=1000) == {"same", "only-left"}
 
 

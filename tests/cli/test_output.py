@@ -121,7 +121,7 @@ def test_output_in_a_pipe_has_no_colours_and_whole_lines(
     (files / "a.md").write_text("Tea.")
     where = ["--server", service.url, "--collection", collection.name]
     listed = run_folio("list", *where, environment=colourful())
-    assert re.search(rf"i{{200}} +ready +1 +{words.strip()} ", listed.stdout)
+    assert re.search(rf"i{{200}} +ready +1 +\d+ +{words.strip()} ", listed.stdout)
     refused = run_folio("show", "x" * 200, "a" * 200, environment=colourful())
     added = run_folio("add", "a.md", "nope.md", *where, environment=colourful())
     assert (refused.code, added.code) == (2, 1)
