@@ -90,7 +90,8 @@ def test_one_string_is_one_input(service: Service, client: openai.OpenAI, model:
 
 def test_models_say_what_runs(service: Service, client: openai.OpenAI, model: str) -> None:
     assert client.models.retrieve(model).id == model
-    (shown,) = service.http.get("/v1/models").json()["data"]
+    shown, *others = service.http.get("/v1/models").json()["data"]
+    assert [other["id"] for other in others] == [f"{model}-query", f"{model}-passage"]
     engine, checkpoint = (
         service.resources.generations.live().engine(),
         service.resources.generations.live().checkpoint(),
@@ -112,7 +113,7 @@ def test_models_say_what_runs(service: Service, client: openai.OpenAI, model: st
 
 def test_another_model_is_not_found(client: openai.OpenAI) -> None:
     for ask_for in (
-        lambda: client.embeddings.create(input="tea", model="text-embedding-3-small"),
+        lambda: client.embeddings.create(input="tea", model="text-embedding-4"),
         lambda: client.models.retrieve("some/other"),
     ):
         with pytest.raises(openai.NotFoundError) as caught:
@@ -120,11 +121,45 @@ def test_another_model_is_not_found(client: openai.OpenAI) -> None:
         assert caught.value.code == "model_not_found"
 
 
-@pytest.mark.parametrize("ids", [[1, 2, 3], [[1, 2], [3]]])
-def test_token_ids_are_refused(client: openai.OpenAI, model: str, ids: Any) -> None:
-    with pytest.raises(openai.BadRequestError, match="token ids are refused") as caught:
+# "How do I descale it?" as tiktoken has it.
+IDS = [4438, 656, 358, 951, 2296, 433, 30]
+
+
+def test_token_ids_are_read_as_the_text_that_they_stand_for(
+    client: openai.OpenAI, model: str
+) -> None:
+    inputs: list[Any] = ["How do I descale it?", IDS, [IDS]]
+    told, *others = [
+        client.embeddings.create(input=given, model=model).data[0].embedding for given in inputs
+    ]
+    for other in others:
+        assert_same(told, other)
+
+
+@pytest.mark.parametrize("ids", [[100_256], [-1], [[4438], [999_999]], [[]], [4438] * 8193])
+def test_ids_that_stand_for_nothing_are_refused(
+    client: openai.OpenAI, model: str, ids: Any
+) -> None:
+    with pytest.raises(openai.BadRequestError):
         client.embeddings.create(input=ids, model=model)
-    assert caught.value.param == "input"
+
+
+def test_ids_of_a_text_past_the_window_give_the_mean_of_its_parts(service: Service) -> None:
+    # 8,000 ids of a word that this model's tokenizer has several tokens for.
+    answer = service.http.post("/v1/embeddings", json={"input": [[951, 2296] * 4000]}).json()
+    (part,) = answer["data"]
+    assert part["parts"] > 1
+    assert np.linalg.norm(part["embedding"]) == pytest.approx(1, abs=1e-4)
+
+
+def test_names_of_the_model_choose_its_task(service: Service, model: str) -> None:
+    for name, task in (("-query", Task.QUERY), ("-passage", Task.PASSAGE), ("", Task.PASSAGE)):
+        for base in (model, "text-embedding-3-small"):
+            told = vectors_of(ask(service, model=base + name))
+            assert_same(told, embed_directly(service, TEXTS, task))
+    # What the request says of the task wins.
+    told = vectors_of(ask(service, model=f"{model}-query", task=Task.PASSAGE.value))
+    assert_same(told, embed_directly(service, TEXTS, Task.PASSAGE))
 
 
 def test_text_past_the_window_is_refused_with_limit_and_count(
