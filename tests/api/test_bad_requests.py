@@ -431,7 +431,6 @@ CASES = [
             ("GET", "/v1/collections/Help", None),
         ]
     ),
-    Case("unknown route", "GET", "/v1/nothing", 404, "not_found"),
     Case("unknown route outside", "POST", "/nothing/at/all", 404, "not_found"),
     Case("unknown method of a route", "PATCH", "/v1/collections", 405, "method_not_allowed"),
     Case("method of no standard", "BREW", "/v1/collections", 405, "method_not_allowed"),
@@ -515,6 +514,11 @@ def check_problem(answer: httpx.Response, status: int) -> Json:
     for error in problem.get("errors", []):
         assert list(error) == ["field", "message"]
     return problem
+
+
+def test_unknown_path_under_v1_is_told_as_clients_of_openai_read_it(service: Service) -> None:
+    answer = service.http.get("/v1/nothing")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)

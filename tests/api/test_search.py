@@ -29,7 +29,16 @@ def test_answer_has_the_documented_shape_and_nothing_else(collection: Collection
     )
     answer = collection.search("how do I clean the burrs?")
     assert list(answer) == [
-        *("query", "interpreted", "mode", "calibrated", "results", "generation", "took_ms", "query_id"),
+        *(
+            "query",
+            "interpreted",
+            "mode",
+            "calibrated",
+            "results",
+            "generation",
+            "took_ms",
+            "query_id",
+        ),
     ]
     assert answer["query_id"] is None
     assert (answer["mode"], answer["calibrated"]) == ("hybrid", False)
