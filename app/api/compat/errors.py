@@ -9,6 +9,7 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
 
 from app.api.access import GuardedRoute
 from app.api.problems import log_unexpected
@@ -110,6 +111,10 @@ def describe_error(error: Exception) -> Failure:
         return Failure(error.status, error.code, str(error), headers=headers, has_key=has_key)
     if isinstance(error, RequestValidationError):
         return _describe_fields(error.errors())
+    if isinstance(error, HTTPException):
+        # A form that cannot be read, for one.
+        phrase = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+        return Failure(error.status_code, phrase, str(error.detail))
     log_unexpected(error)
     return Failure(500, "internal_error", "an unexpected error; the log says where")
 

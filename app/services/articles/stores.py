@@ -170,8 +170,8 @@ def use_store(resources: Resources, ref: CollectionRef) -> None:
         store = session.get(Store, ref.id)
         if store is None or store.expires_days is None:
             return
-        now, used = utc_now(), store.last_active_at
-    if used + timedelta(days=store.expires_days) <= now:
+        now, used, days = utc_now(), store.last_active_at, store.expires_days
+    if used + timedelta(days=days) <= now:
         raise InvalidRequest("the vector store has expired", code="vector_store_expired")
     # Days are counted: it need not be written at every use.
     if used + _TOUCH_AFTER <= now:
