@@ -8,6 +8,7 @@ that are not there are left out. Every file goes through the sandbox, with its l
 
 import argparse
 import codecs
+import json
 import re
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).parents[1])
 
 import lxml.html
+from markdown_it import MarkdownIt
 
 from app.config import Settings
 from app.domain import Article
@@ -42,7 +44,16 @@ _MARK = re.compile(r"<!--.*?-->", re.DOTALL)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _CODECS = {"MacRoman": "mac-roman", "MacCyrillic": "mac-cyrillic"}
 _TINY = 200
-_SOURCES = ("readability", "chardet", "pandoc", "pypdf_sample_files", "docling", "pdfs")
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_SOURCES = (
+    "readability",
+    "trafilatura",
+    "chardet",
+    "pandoc",
+    "pypdf_sample_files",
+    "docling",
+    "pdfs",
+)
 
 Rows: TypeAlias = Iterator[tuple[str, str]]
 
@@ -77,12 +88,50 @@ def measure_pages(folder: Path, sandbox: Sandbox) -> Rows:
         expected = lxml.html.document_fromstring((page / "expected.html").read_bytes().decode())
         text = _read(page / "source.html", sandbox)
         scores.append(
-            _score(_count_words(text), _count_words(" ".join(map(str, expected.itertext()))))
+            _score(
+                _count_words(_read_visible(text)),
+                _count_words(" ".join(map(str, expected.itertext()))),
+            )
         )
     means = [sum(column) / len(scores) for column in zip(*scores, strict=True)]
     names = ("token F1", "precision", "recall")
     for name, mean in zip(names, means, strict=True):
         yield f"pages of readability ({len(scores)}): {name}", f"{mean:.3f}"
+
+
+def measure_articles(folder: Path, sandbox: Sandbox) -> Rows:
+    """Score trafilatura's own evaluation: phrases that a page's article holds, and does not hold.
+
+    Phrases are looked up in what a reader sees of the Markdown.
+    """
+    items = json.loads((folder / "tests" / "evaldata.json").read_bytes()).values()
+    right = wrong = missing = without = refused = 0
+    started = perf_counter()
+    for item in items:
+        folders = (folder / "tests" / name for name in ("cache", "eval"))
+        path = next(place / item["file"] for place in folders if (place / item["file"]).exists())
+        text = _read(path, sandbox)
+        refused += text.startswith("!")
+        seen = "" if text.startswith("!") else _join_spaces(_read_visible(text))
+        held = sum(_join_spaces(phrase) in seen for phrase in item["with"])
+        right += held
+        missing += len(item["with"]) - held
+        wrong += sum(_join_spaces(phrase) in seen for phrase in item["without"])
+        without += not held
+    name = f"pages of trafilatura ({len(items)})"
+    yield f"{name}: F1 of phrases", f"{2 * right / (2 * right + wrong + missing):.3f}"
+    yield f"{name}: without a wanted phrase / refused", f"{without} / {refused}"
+    yield f"{name}: seconds", f"{perf_counter() - started:.0f}"
+
+
+def _read_visible(markdown: str) -> str:
+    """Return the words of Markdown as a reader sees them: without marks and targets of links."""
+    rendered = _MARKDOWN.render(markdown)
+    return "".join(map(str, lxml.html.document_fromstring(f"<div>{rendered}</div>").itertext()))
+
+
+def _join_spaces(text: str) -> str:
+    return " ".join(text.split())
 
 
 def measure_encodings(folder: Path) -> Rows:
@@ -221,6 +270,7 @@ def measure(folder: Path, pandoc: str | None) -> Rows:
     with closing(Sandbox(Settings())) as sandbox:
         steps: dict[str, Callable[[Path], Rows]] = {
             "readability": lambda source: measure_pages(source, sandbox),
+            "trafilatura": lambda source: measure_articles(source, sandbox),
             "chardet": measure_encodings,
             "pandoc": lambda source: measure_office(source, pandoc, sandbox),
             "pypdf_sample_files": lambda source: measure_pdf_codes(source, sandbox),

@@ -144,8 +144,11 @@ def _drop_pictures(page: HtmlElement, leaves: list[Leaf]) -> None:
 
 
 def _write_whole(region: HtmlElement, base: str) -> str:
+    words = _count_words(region)
     for element in region.xpath(_AROUND_PATH):
-        if element.getparent() is not None:
+        # Some sites have the whole page in an element that is named like a part of it.
+        is_part = element.tag == "nav" or 2 * _count_words(element) <= words
+        if is_part and element.getparent() is not None:
             element.drop_tree()
     return write_markdown(region, base)
 

@@ -73,6 +73,12 @@ def test_article_amid_navigation_keeps_what_is_no_prose() -> None:
     assert "Menu entry" not in text
 
 
+@pytest.mark.parametrize("tag", ["header", "form", "div class=breadcrumb-page", "div role=search"])
+def test_page_inside_an_element_named_like_a_part_is_read(tag: str) -> None:
+    page = f"<main><{tag}><p>The valve opens at nine bar.</p></{tag.split()[0]}></main>"
+    assert parse_document("text/html", page.encode()).text == "The valve opens at nine bar."
+
+
 @pytest.mark.parametrize(
     ("source", "written"),
     [

@@ -30,6 +30,8 @@ class Passage(Answer):
     score: float
     heading: str
     page: int | None
+    table_head: str = ""
+    """Caption and head of the table that the text is rows of: to read before it."""
 
 
 class Hit(Answer):
@@ -73,6 +75,8 @@ class Block(Answer):
     tokens: int
     score: float
     whole: bool
+    table_head: str = ""
+    """Caption and head of the table that the text is rows of: to read before it."""
 
 
 class Context(Answer):

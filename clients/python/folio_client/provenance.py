@@ -6,8 +6,8 @@ from folio_client.models import Hit
 
 
 def join_passages(hit: Hit) -> str:
-    """Return the passages of an article, as they were quoted."""
-    return "\n\n".join(passage.text for passage in hit.passages)
+    """Return the passages of an article as they were quoted, rows under their table's head."""
+    return "\n\n".join(passage.table_head + passage.text for passage in hit.passages)
 
 
 def describe(hit: Hit) -> dict[str, Any]:
