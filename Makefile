@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STEP = @printf '\n== %s\n'
 
-.PHONY: demo serve test check docs durability browser bench constraints clean
+.PHONY: demo serve test check docs durability abuse browser bench constraints clean
 
 demo: $(VENV)/installed
 	$(STEP) "Reading the sample knowledge base into $(DATA)"
@@ -48,6 +48,10 @@ DISKS ?= 3
 durability: $(VENV)/developed
 	$(BIN)/python -m tests.durability --every $(EVERY) --kills $(KILLS) --stops $(STOPS) \
 		--flips $(FLIPS) --disks $(DISKS)
+
+# What a caller or a file could do to others: forbidden acts of a parser, floods, half-open connections.
+abuse: $(VENV)/developed
+	$(BIN)/python -m pytest tests/abuse
 
 # The pages in Debian's Chromium, with a thousand dropped files and axe-core from npm.
 browser: $(VENV)/developed

@@ -295,3 +295,21 @@ class Compound:
 
 
 Filter: TypeAlias = Comparison | Compound
+
+
+MAX_ATTRIBUTES, MAX_KEY_LENGTH, MAX_VALUES, MAX_VALUE_LENGTH = 64, 128, 256, 4096
+"""Attributes of an article, whichever way they come; the lengths are in characters."""
+MAX_TITLE_LENGTH, MAX_URL_LENGTH = 1024, 2048
+
+_LINK_SCHEMES = frozenset({"http", "https", "mailto"})
+
+
+def is_link(url: str) -> bool:
+    """Return whether a URL may be shown as a link to an article: http, https, mailto or relative.
+
+    One with control characters may not: browsers read on as if they were not there.
+    """
+    head, colon, _ = url.strip().partition(":")
+    has_scheme = bool(colon) and not set(head) & set("/?#")
+    plain = not any(ord(character) < 32 or ord(character) == 127 for character in url)
+    return plain and (not has_scheme or head.lower() in _LINK_SCHEMES)

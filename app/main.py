@@ -42,6 +42,7 @@ from app.api.compat import (
 from app.api.compat.unknown import UnknownPaths
 from app.api.connections import DeadlineProtocol, reserve_descriptors
 from app.api.fairness import Fairness
+from app.api.framing import Framing
 from app.api.mcp.door import McpDoor, route
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi, operation_id
@@ -151,6 +152,7 @@ def create_app(
         at_once=resources.settings.max_requests_per_key,
         waiting=resources.settings.max_waiting_per_key,
     )
+    app.add_middleware(Framing)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     origins = [origin for origin in resources.settings.cors_origins.split(",") if origin.strip()]
     if origins:

@@ -91,12 +91,12 @@ class Folder:
     skipped: list[str] = field(default_factory=list)
 
 
-def read_folder(root: Path) -> Folder:
+def read_folder(root: Path, *, max_bytes: int = 64 * 2**20) -> Folder:
     """Read a folder; hidden files, links and what git ignores stay out.
 
     Archives and other files of several articles are skipped and named: their documents have ids of
-    their own, which no path stands for. Raises InvalidRequest when it is not a folder, or when the
-    names of two files are one id.
+    their own, which no path stands for. So are files over `max_bytes`. Raises InvalidRequest when
+    it is not a folder, or when the names of two files are one id.
     """
     require_folder(root)
     folder = Folder()
@@ -107,7 +107,7 @@ def read_folder(root: Path) -> Folder:
             name = os.fsencode(relative).decode("utf-8", "backslashreplace")
             folder.skipped.append(f"{name}{NOT_UTF8}")
             continue
-        data = b"" if path.is_symlink() else _read_article(path)
+        data = b"" if path.is_symlink() else _read_article(path, max_bytes)
         if not data:
             folder.skipped.append(relative)
             continue
@@ -200,10 +200,16 @@ def _is_ignored(path: Path, specs: list[tuple[Path, GitIgnoreSpec]], *, is_folde
     return False
 
 
-def _read_article(path: Path) -> bytes:
-    """Return the bytes of a file that is one article; none of any other."""
+def _read_article(path: Path, max_bytes: int) -> bytes:
+    """Return the bytes of a file that is one article and not too large; none of any other."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         return b""
-    data = path.read_bytes()
+    # Looked at first, and no more is read: a sparse file has any size that it likes.
+    if path.stat().st_size > max_bytes:
+        return b""
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        return b""
     return b"" if suffix == ".json" and data.lstrip()[:1] == b"[" else data

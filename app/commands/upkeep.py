@@ -1,6 +1,8 @@
 """`folio serve`, `status`, `doctor`, `backup` and `restore`: the service and its data folder."""
 
 import logging
+import os
+import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,9 @@ from app.commands.terminal import (
 )
 from app.domain import Status
 
+# Exit codes above it name the signal that ended a process, as a shell reports them.
+_SIGNALLED = 128
+
 
 @reports_errors
 def serve(
@@ -43,7 +48,23 @@ def serve(
     # httpx and others would log every request of ours and of the model hub.
     for name in ("httpx", "httpcore", "transformers", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    run_server(read_settings(data), host=host, port=port, no_auth=no_auth)
+    try:
+        run_server(read_settings(data), host=host, port=port, no_auth=no_auth)
+    except SystemExit as ended:
+        _leave(ended)
+        raise
+
+
+def _leave(ended: SystemExit) -> None:
+    """End the process at once where a signal ended the server: all that it holds is closed.
+
+    A model that is being loaded then has threads of its own, and taking the interpreter down under
+    them ends in `terminate called without an active exception`.
+    """
+    if isinstance(ended.code, int) and ended.code > _SIGNALLED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code)
 
 
 @reports_errors

@@ -11,6 +11,7 @@ from app.domain import Article
 from app.errors import UnreadableDocument
 from ingest.formats import INVALID_LINE, MEDIA_TYPES
 from ingest.parsers.inspection import inspect_text
+from ingest.parsers.limits import limit_article
 
 Parser = Callable[[bytes, str], Article]
 
@@ -74,7 +75,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 def parse_document(media_type: str, data: bytes) -> Article:
     """Parse `data`; raises UnreadableDocument with a code when no article comes of it."""
     kind, _, charset = media_type.partition("; charset=")
-    article = find_parser(kind)(data, charset)
+    article = limit_article(find_parser(kind)(data, charset))
     if "\x00" in article.text:
         raise UnreadableDocument("the text holds NUL characters", code="nul_character")
     if not article.text.strip():

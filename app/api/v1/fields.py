@@ -4,6 +4,7 @@ from typing import Annotated, Any, TypeAlias
 
 from fastapi import Path
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -12,6 +13,16 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
+)
+
+from app.domain import (
+    MAX_ATTRIBUTES,
+    MAX_KEY_LENGTH,
+    MAX_TITLE_LENGTH,
+    MAX_URL_LENGTH,
+    MAX_VALUE_LENGTH,
+    MAX_VALUES,
+    is_link,
 )
 
 
@@ -35,13 +46,13 @@ Integer = Annotated[StrictInt, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 Number = Annotated[StrictFloat, BeforeValidator(_refuse_integer), Field(allow_inf_nan=False)]
 
 
-Word = Annotated[StrictStr, Field(max_length=4096)]
+Word = Annotated[StrictStr, Field(max_length=MAX_VALUE_LENGTH)]
 
 
 ScalarIn: TypeAlias = StrictBool | Integer | Number | Word
 
 
-Key = Annotated[str, Field(min_length=1, max_length=128)]
+Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH)]
 
 
 def _check_attributes(value: object) -> object:
@@ -58,18 +69,25 @@ def _check_attributes(value: object) -> object:
 
 
 AttributesIn = Annotated[
-    dict[Key, ScalarIn | Annotated[list[ScalarIn], Field(min_length=1, max_length=256)]],
+    dict[Key, ScalarIn | Annotated[list[ScalarIn], Field(min_length=1, max_length=MAX_VALUES)]],
     BeforeValidator(_check_attributes),
     Field(
-        max_length=64, examples=[{"product": "grinder", "tags": ["burrs", "dose"], "year": 2025}]
+        max_length=MAX_ATTRIBUTES,
+        examples=[{"product": "grinder", "tags": ["burrs", "dose"], "year": 2025}],
     ),
 ]
 
 
-Title = Annotated[str, Field(max_length=1024)]
+Title = Annotated[str, Field(max_length=MAX_TITLE_LENGTH)]
 
 
-Url = Annotated[str, Field(max_length=2048)]
+def _check_link(url: str) -> str:
+    if not is_link(url):
+        raise ValueError("must be a link by http, https or mailto, or a relative one")
+    return url
+
+
+Url = Annotated[str, Field(max_length=MAX_URL_LENGTH), AfterValidator(_check_link)]
 
 
 QueryText = Annotated[

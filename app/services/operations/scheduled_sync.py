@@ -66,7 +66,7 @@ def sync_once(resources: Resources, stopping: Event) -> SyncReport:
     settings = resources.settings
     assert settings.sync_folder is not None
     try:
-        folder = read_folder(settings.sync_folder)
+        folder = read_folder(settings.sync_folder, max_bytes=settings.max_body_bytes)
         collection = _ensure_collection(resources, settings.sync_collection)
         plan = make_plan(folder, _list_stored(resources, collection))
         failed = _apply(resources, collection, plan, stopping)
