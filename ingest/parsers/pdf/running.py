@@ -31,7 +31,8 @@ def drop_running_rows(pages: Sequence[Page]) -> tuple[int, set[str]]:
     shapes_of_all: set[str] = set()
     for side in (0, 1):
         shapes = [[shape_of(row) for _, row in edge[side]] for edge in edges]
-        running = _find_running(shapes)
+        rows = [[row for _, row in edge[side]] for edge in edges]
+        running = {shape for shape in _find_running(shapes) if _counts_pages(shape, rows)}
         shapes_of_all |= running
         seen: set[str] = set()
         for page, edge in zip(pages, edges, strict=True):
@@ -75,6 +76,27 @@ def _find_running(shapes: Sequence[Sequence[str]]) -> set[str]:
     return running - {""}
 
 
+def _counts_pages(shape: str, pages: Sequence[Sequence[Row]]) -> bool:
+    """Say whether the numbers of a row stay the same, or grow as the pages do.
+
+    Rows that only differ by other numbers are text: steps, entries of a list, lines of a log.
+    """
+    numbers = [
+        (page, [int(number) for number in _DIGITS.findall(_text_of(row))])
+        for page, rows in enumerate(pages)
+        for row in rows
+        if shape_of(row) == shape
+    ]
+    for place in range(shape.count("#")):
+        of_place = [(page, found[place]) for page, found in numbers if place < len(found)]
+        same = Counter(number for _, number in of_place)
+        counted = Counter(number - page for page, number in of_place)
+        most = max([*same.values(), *counted.values()], default=0)
+        if most < _LEAST_SHARE * len(of_place):
+            return False
+    return True
+
+
 def _find_frequent(shapes: Sequence[Sequence[str]]) -> set[str]:
     counts = Counter(shape for page in shapes for shape in set(page))
     return {shape for shape, count in counts.items() if count >= _LEAST_SHARE * len(shapes)}
@@ -82,5 +104,9 @@ def _find_frequent(shapes: Sequence[Sequence[str]]) -> set[str]:
 
 def shape_of(row: Sequence[Line]) -> str:
     """Return a row's text without its numbers; "" for a long one."""
-    text = " ".join(line.text for line in row)
+    text = _text_of(row)
     return _DIGITS.sub("#", text).strip() if len(text) <= _LONGEST else ""
+
+
+def _text_of(row: Sequence[Line]) -> str:
+    return " ".join(line.text for line in row)

@@ -59,7 +59,7 @@ def test_questions_with_an_answer_are_told_from_questions_without(measured: Reso
             "Which chess opening is best for beginners?",
         )
     ]
-    assert max(answered) < 0.4
+    assert max(answered) < 0.5
     assert min(unanswered) > 0.6
 
 
@@ -69,7 +69,7 @@ def test_the_first_hit_of_a_plain_question_scores_as_one_that_answers(
     found = search_documents(measured, "help", "Is the drip tray dishwasher safe?", limit=3)
     assert found.calibrated
     assert found.results[0].document_id == "cleaning-schedule"
-    assert found.results[0].score > 0.7
+    assert found.results[0].score > 0.6
 
 
 def test_what_was_measured_is_kept_with_the_generation(measured: Resources) -> None:
