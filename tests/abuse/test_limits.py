@@ -23,7 +23,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator
 
 @pytest.mark.parametrize("kind", ["text/markdown", "application/json"])
 def test_attributes_of_a_file_keep_the_limits_of_json(kind: str) -> None:
-    many = {f"key{number}": number for number in range(1000)}
+    many: dict[str, object] = {f"key{number}": number for number in range(1000)}
     many |= {
         "k" * 200: 1,
         "long": "x" * 5000,
