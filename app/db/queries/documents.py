@@ -257,7 +257,8 @@ def find_duplicates(session: Session, version_id: int, *, limit: int) -> list[st
             )
             .where(
                 Version.id == version_id,
-                _OtherDocument.collection_id == Document.collection_id,
+                # Not by the index on collections, which holds every document of one.
+                _OtherDocument.collection_id + 0 == Document.collection_id,
                 _OtherDocument.id != Document.id,
             )
             .limit(limit)
