@@ -84,19 +84,16 @@ def answer_failure(failure: Failure, shape: Shape) -> JSONResponse:
 
 
 class ContractRoute(GuardedRoute):
-    """A guarded route whose errors leave in the shape of a contract."""
+    """A guarded route whose errors leave in a contract's shape: OpenAI's unless it has its own."""
 
-    @staticmethod
-    def shape(failure: Failure) -> tuple[int, BaseModel]:
-        """Return the status and the body by which the contract tells of a failure."""
-        raise NotImplementedError
+    shape = staticmethod(shape_openai)
 
     def answer_error(self, error: Exception) -> Response | None:
         return answer_failure(describe_error(error), type(self).shape)
 
 
 class OpenAIRoute(ContractRoute):
-    shape = staticmethod(shape_openai)
+    """A route of OpenAI's contract."""
 
 
 def describe_error(error: Exception) -> Failure:
