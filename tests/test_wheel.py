@@ -99,7 +99,7 @@ def test_editable_installation_is_the_checkout_and_a_copy_of_nothing(tmp_path: P
 def test_installation_beside_other_packages_takes_only_its_own_name(installed: Path) -> None:
     script = f"""
 import sys
-sys.path = [path for path in sys.path if {str(ROOT)!r} not in path]
+sys.path = [path for path in sys.path if path != {str(ROOT)!r}]
 sys.path.insert(0, {str(installed)!r})
 from importlib.util import find_spec
 print([name for name in ("app", "ingest", "alembic", "folio_kb") if find_spec(name)])
