@@ -28,7 +28,7 @@ from ingest.parsers import parse_document
 
 _WORD = re.compile(r"\w+")
 _CUT = re.compile(r"(?<=[^\W\d_])-[ ]*\r?\n?(?=[^\W\d_A-Z])")
-_LEAST_WORDS = 10
+_MIN_WORDS = 10
 _LONG_PAGE = 1500
 _POOR = 0.8
 
@@ -118,7 +118,7 @@ def _compare(path: Path, engines: dict[str, Engine], spent: dict[str, float]) ->
     words = set().union(*counts.values())
     middle = {word: float(median(c[word] for c in counts.values())) for word in words}
     expected = {word: count for word, count in middle.items() if count}
-    if sum(expected.values()) < _LEAST_WORDS:
+    if sum(expected.values()) < _MIN_WORDS:
         return None
     peers = {name: _score(count, expected) for name, count in counts.items()}
     return _Reading(path, article, seconds, _score(_count(article.text), expected), peers)

@@ -108,7 +108,7 @@ def forbid_tracing() -> None:
 def list_readable() -> list[Path]:
     """Return what a parser can read: the interpreter, its libraries, the packages, the system's.
 
-    Of a folder that is no library but holds our packages, such as a checkout, those only.
+    Of a folder that is not a library but holds our packages, such as a checkout, those only.
     """
     libraries = {Path(prefix) / "lib" for prefix in (sys.prefix, sys.base_prefix)}
     libraries |= {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}

@@ -24,7 +24,7 @@ _RATIO_COUNTS_FROM_BYTES = 2**20
 _PROGRAMS = ("basic/", "dialogs/", "scripts/")
 _MAX_XML_DEPTH = 250
 _END = struct.Struct("<4s4H2LH")
-_LONGEST_COMMENT = 2**16
+_MAX_COMMENT = 2**16
 _ENCRYPTED_FLAG = 1
 
 
@@ -77,7 +77,7 @@ def check_xml(package: ZipFile) -> None:
 
 def _check_directory(data: bytes, max_members: int) -> None:
     """Bound the directory before zipfile reads all of it."""
-    at = data.rfind(b"PK\x05\x06", max(0, len(data) - _END.size - _LONGEST_COMMENT))
+    at = data.rfind(b"PK\x05\x06", max(0, len(data) - _END.size - _MAX_COMMENT))
     if at < 0 or len(data) - at < _END.size:
         raise UnreadableDocument(
             "the ZIP container is cut off or damaged", code="unreadable_archive"

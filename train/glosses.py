@@ -15,7 +15,7 @@ from typing import Any
 
 GLOSSES_A_SECTION = 8
 MEDIAN_GLOSSES = 25
-MOST_GLOSSES = 400
+MAX_GLOSSES = 400
 
 _HYPONYMS = ("~", "~i")
 
@@ -58,7 +58,7 @@ def make_articles(synsets: Mapping[int, Synset], seed: int = 0) -> Iterator[dict
     order = list(_walk(synsets, chance))
     first = 0
     while first < len(order):
-        size = int(min(MOST_GLOSSES, chance.lognormvariate(0, 1.2) * MEDIAN_GLOSSES)) + 2
+        size = int(min(MAX_GLOSSES, chance.lognormvariate(0, 1.2) * MEDIAN_GLOSSES)) + 2
         yield _make_article(f"gloss-{first}", order[first : first + size])
         first += size
 

@@ -196,7 +196,7 @@ class GuardedRoute(APIRoute):
 
 
 class GuardedEndpoint:
-    """An ASGI application that checks the key itself, for what is no route of FastAPI's."""
+    """An ASGI application that checks the key itself, for what is not a FastAPI route."""
 
     access = Access(Scope.READ)
 

@@ -12,7 +12,7 @@ class Framing:
     """Refuses bodies that are packed, and those of two lengths.
 
     Where a request has both Content-Length and Transfer-Encoding, a proxy before this service may
-    have taken the other one for the end: what follows is no request of its sender, so the
+    have taken the other one for the end: what follows is not a request of its sender, so the
     connection is closed (RFC 9112, 6.1).
     """
 

@@ -80,7 +80,7 @@ def evaluate(
             return [hit["document_id"] for hit in answer["results"]]
 
         bar = progress.add_task("asking", total=len(golden))
-        # Connections, caches and threads of the first search are no part of its time.
+        # Connections, caches and threads of the first search are not part of its time.
         for configuration in configurations:
             ask(golden[0].text, configuration)
         evaluation = run_evaluation(

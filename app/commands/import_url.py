@@ -1,6 +1,6 @@
 """What `folio import-url` does: fetch pages here, and upload them as `folio add` does.
 
-The server never fetches anything, so a key to it is no way into the network that it stands in.
+The server never fetches anything, so a key to it does not open the network that it stands in.
 """
 
 from collections import deque

@@ -117,7 +117,7 @@ class Database:
     def _checkpoint(self) -> bool | None:
         """Empty the log into the file; False when a reader keeps some of it, None when it fails.
 
-        What was committed is safe in the log, so a disk that refuses is no error here.
+        What was committed is safe in the log, so a disk that refuses is not an error here.
         """
         connection = None
         try:

@@ -78,7 +78,7 @@ class Lesson:
     """A question with documents of the pool: right ones, hard negatives, and what is neither.
 
     `lexical` is what each document of the pool scores by words: shape (len(pool),). `ignored` may
-    answer as well, and is no negative.
+    answer as well, and is not a negative.
     """
 
     text: str

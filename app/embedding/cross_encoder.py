@@ -12,7 +12,7 @@ from app.errors import ModelUnavailable, TextTooLong, UnsupportedCheckpoint
 
 _BATCH = 8
 # Tokens of a text that must fit in beside the question.
-_LEAST_WINDOW = 16
+_MIN_WINDOW = 16
 
 
 class CrossEncoder:
@@ -66,8 +66,8 @@ class CrossEncoder:
         Raises TextTooLong for a question that leaves no room for a text.
         """
         tokens = self.count_tokens(query, "")
-        if tokens > self.max_tokens - _LEAST_WINDOW:
-            raise TextTooLong(tokens, self.max_tokens - _LEAST_WINDOW, "query")
+        if tokens > self.max_tokens - _MIN_WINDOW:
+            raise TextTooLong(tokens, self.max_tokens - _MIN_WINDOW, "query")
         ends = monotonic() + seconds
         scores: list[float] = []
         while len(scores) < len(texts) and monotonic() < ends:

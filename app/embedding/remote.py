@@ -31,9 +31,9 @@ from app.errors import EmbeddingCancelled, EngineBusy, ModelUnavailable
 _MAX_INPUTS = 128
 _REQUEST_TOKENS = 32_768
 _ATTEMPTS = 6
-_LONGEST_PAUSE_S = 60.0
+_MAX_PAUSE_S = 60.0
 # How late a cancellation may be noticed.
-_LONGEST_NAP_S = 0.5
+_MAX_NAP_S = 0.5
 
 
 def describe_remote(settings: Settings) -> Checkpoint:
@@ -235,8 +235,8 @@ class RemoteEngine:
         while seconds > 0:
             if is_cancelled():
                 raise EmbeddingCancelled("nobody waits for these vectors any more")
-            self._pause(min(_LONGEST_NAP_S, seconds))
-            seconds -= _LONGEST_NAP_S
+            self._pause(min(_MAX_NAP_S, seconds))
+            seconds -= _MAX_NAP_S
 
 
 class _Budget:
@@ -298,7 +298,7 @@ def _pause_before(attempt: int, retry_after: str | None) -> float:
     else:
         base = 0.5 * 2.0 ** (attempt - 1)
     # Spreads callers that were refused at once; no secret is made of it.
-    return min(_LONGEST_PAUSE_S, base * random.uniform(1.0, 1.5))  # noqa: S311
+    return min(_MAX_PAUSE_S, base * random.uniform(1.0, 1.5))  # noqa: S311
 
 
 def _host(settings: Settings) -> str:

@@ -6,7 +6,7 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 _CHARACTERS = 4000
 """Read from the beginning: more of them changes no answer, and costs time."""
-_LEAST_PROBABILITY = 0.5
+_MIN_PROBABILITY = 0.5
 # What the model calls text that is in no language.
 _NO_LANGUAGE = "zxx"
 
@@ -14,7 +14,7 @@ _NO_LANGUAGE = "zxx"
 def detect_language(text: str) -> str | None:
     """Return the ISO 639-1 code of a text's language; None where it is unsure."""
     code, probability = _identifier().classify(text[:_CHARACTERS])
-    return None if probability < _LEAST_PROBABILITY or code == _NO_LANGUAGE else str(code)
+    return None if probability < _MIN_PROBABILITY or code == _NO_LANGUAGE else str(code)
 
 
 @lru_cache(maxsize=1)

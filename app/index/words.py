@@ -152,7 +152,7 @@ def _structured(word: str) -> Iterator[Part]:
         yield Part(part, part.isalpha() or not part.isascii())
     if len(parts) == 1:
         if word.isupper() and word.lower() in QUESTION_WORDS and word != "I":
-            # US and WHO are names. In capitals it is no folded word, so nothing else is it.
+            # US and WHO are names. In capitals it is not a folded word, so nothing else is it.
             yield Part(word, False)
         return
     whole = "".join(segments)

@@ -67,7 +67,7 @@ _IMPORTED_LATE = (
     "zoneinfo",
 )
 
-_LONGEST_LINE = 10 * 2**20
+_MAX_LINE = 10 * 2**20
 _NOT_UNICODE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -80,12 +80,12 @@ def parse_document(media_type: str, data: bytes) -> Article:
         raise UnreadableDocument("the text holds NUL characters", code="nul_character")
     if not article.text.strip():
         raise UnreadableDocument("the document holds no text", code="empty_document")
-    if (longest := max(map(len, article.text.split("\n")))) >= _LONGEST_LINE:
+    if (longest := max(map(len, article.text.split("\n")))) >= _MAX_LINE:
         raise UnreadableDocument(
-            f"a line has {longest} characters; at most {_LONGEST_LINE} are read",
+            f"a line has {longest} characters; at most {_MAX_LINE} are read",
             code="line_too_long",
         )
-    # Lone surrogates are no characters: no database and no JSON can hold them.
+    # Lone surrogates are not characters: no database and no JSON can hold them.
     broken = len(_NOT_UNICODE.findall(article.text))
     warnings = (f"{broken} invalid characters replaced",) if broken else ()
     return replace(

@@ -11,7 +11,7 @@ from ingest.parsers.text import decode_text
 
 _SAMPLE_CHARACTERS = 64 * 1024
 _DELIMITERS = ",;\t|"
-_LARGEST_FIELD = 2**20
+_MAX_FIELD = 2**20
 _SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?[ \t]*\n", re.IGNORECASE)
 
 
@@ -30,14 +30,14 @@ def _parse(data: bytes, charset: str, delimiter: str) -> Article:
     # Excel's own first line, which says what parts the fields.
     if named := _SEPARATOR.match(text):
         delimiter, text = named[1], text[named.end() :]
-    csv.field_size_limit(_LARGEST_FIELD)
+    csv.field_size_limit(_MAX_FIELD)
     # newline="": line ends inside quotes are the field's.
     lines = io.StringIO(text, newline="")
     try:
         rows = list(csv.reader(lines, delimiter=delimiter or _find_delimiter(text)))
     except csv.Error as error:
         raise UnreadableDocument(
-            f"a field has more than {_LARGEST_FIELD} characters, or a quotation never ends",
+            f"a field has more than {_MAX_FIELD} characters, or a quotation never ends",
             code="unreadable_table",
         ) from error
     return Article(render_table(rows), warnings=warnings)

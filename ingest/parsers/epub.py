@@ -21,7 +21,7 @@ from ingest.parsers.text import decode_text
 _XHTML = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
 # What a chapter says about itself and no reader sees.
 _UNSEEN = re.compile(r"<(head|style|script)\b(?:[^>]*/>|.*?</\1\s*>)", re.IGNORECASE | re.DOTALL)
-# Places inside the book are no addresses.
+# Places inside the book are not addresses.
 _INNER_LINK = re.compile(r"""\shref\s*=\s*(?:"(?!\w+:)[^"]*"|'(?!\w+:)[^']*')""", re.IGNORECASE)
 
 

@@ -78,7 +78,7 @@ _MIN_SCRIPT = 200
 _LONG = 25
 _PIECE = 30
 _STEP = 200
-_MOST_LINKED = 0.5
+_MAX_LINKED = 0.5
 _MIN_SHARE_OF_CONTAINER = 0.3
 _SOLID_WORDS = 20
 _SHORT_WORDS = 8
@@ -266,7 +266,7 @@ def keep_leaves(leaves: list[Leaf]) -> None:
     shares = _share_of_containers(leaves)
     for leaf in leaves[marked[0] : marked[-1] + 1]:
         leaf.is_kept = leaf.is_marked or (
-            leaf.linked < _MOST_LINKED
+            leaf.linked < _MAX_LINKED
             and (leaf.words >= _MIN_LINE_WORDS or leaf.element.tag in _KEPT_SHORT)
             and leaf.element.tag != "figcaption"
             and shares[_find_container(leaf.element)] > _MIN_SHARE_OF_CONTAINER
@@ -275,19 +275,19 @@ def keep_leaves(leaves: list[Leaf]) -> None:
     solid = [number for number in marked if _is_solid(leaves[number])]
     for leaf in leaves[solid[-1] + 1 :] if solid else ():
         is_short = leaf.words < _SHORT_WORDS and not leaf.is_sentence
-        if leaf.element.tag not in _ENTRIES and (is_short or leaf.linked > _MOST_LINKED):
+        if leaf.element.tag not in _ENTRIES and (is_short or leaf.linked > _MAX_LINKED):
             leaf.is_kept = False
     _keep_head(leaves[max(0, marked[0] - _HEAD_LEAVES) : marked[0]])
 
 
 def _is_solid(leaf: Leaf) -> bool:
-    return leaf.words >= _SOLID_WORDS and leaf.linked < _MOST_LINKED
+    return leaf.words >= _SOLID_WORDS and leaf.linked < _MAX_LINKED
 
 
 def _keep_head(before: list[Leaf]) -> None:
     titles = [number for number, leaf in enumerate(before) if leaf.element.tag == "h1"]
     for number, leaf in enumerate(before[titles[-1] :] if titles else ()):
-        is_lead = leaf.words >= _LEAD_WORDS and leaf.linked < _MOST_LINKED
+        is_lead = leaf.words >= _LEAD_WORDS and leaf.linked < _MAX_LINKED
         leaf.is_kept = number == 0 or (
             is_lead
             and leaf.element.tag not in ("li", "figcaption")

@@ -43,7 +43,7 @@ def parse_markdown(data: bytes, charset: str = "") -> Article:
     """Read Markdown; `title` and `url` of the front matter, else the first level-1 heading.
 
     Other keys of the front matter become attributes; a nested one gets a dotted name. Comments,
-    images that are written out as data and attributes of headings are no text, and left out.
+    images that are written out as data and attributes of headings are not text, and are left out.
     """
     source, warnings = decode_text(data, charset)
     if _TOO_DEEP.search(source):
@@ -82,7 +82,7 @@ def find_headings(text: str) -> tuple[Heading, ...]:
         Heading(line_starts[opening.map[0]], int(opening.tag[1:]), words)
         for opening, inline in pairwise(tokens)
         if opening.type == "heading_open" and opening.level == 0 and opening.map
-        # One without words is no place that a reader could be sent to.
+        # One without words is not a place to send a reader to.
         if (words := _plain(inline.children or []))
     )
 

@@ -12,7 +12,7 @@ from ingest.parsers.markdown import find_headings
 from ingest.parsers.text import decode_text
 
 _TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_LONGEST_OUTPUT = 4000
+_MAX_OUTPUT = 4000
 
 
 def parse_notebook(data: bytes, charset: str = "") -> Article:
@@ -32,7 +32,7 @@ def parse_notebook(data: bytes, charset: str = "") -> Article:
     text = "\n\n".join(filter(None, blocks))
     headings = find_headings(text)
     images = sum(any("image/" in kind for kind in output.get("data", ())) for output in outputs)
-    long = sum(len(_read_output(output)) > _LONGEST_OUTPUT for output in outputs)
+    long = sum(len(_read_output(output)) > _MAX_OUTPUT for output in outputs)
     found = [(images, "{} images were left out"), (long, "{} long outputs were left out")]
     return Article(
         text,
@@ -57,7 +57,7 @@ def _render_cell(cell: dict[str, Any], language: str) -> Iterator[str]:
 
 def _render_output(output: dict[str, Any]) -> str:
     """Return what a cell put out: prose and tables as such, the rest in a fence."""
-    if len(_read_output(output)) > _LONGEST_OUTPUT:
+    if len(_read_output(output)) > _MAX_OUTPUT:
         return ""
     data = output.get("data", {})
     if "text/markdown" in data:

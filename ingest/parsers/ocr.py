@@ -6,7 +6,7 @@ from typing import Any
 from ingest.recognition import Recognizer
 
 _DOTS_PER_INCH = 200
-_MOST_PAGES = 100
+_MAX_PAGES = 100
 
 _connected: list[Recognizer] = []
 
@@ -26,7 +26,7 @@ def read_scans(data: bytes, wanted: Sequence[bool]) -> dict[int, str]:
     import pypdfium2
 
     document = pypdfium2.PdfDocument(data)
-    numbers = [number for number, want in enumerate(wanted) if want][:_MOST_PAGES]
+    numbers = [number for number, want in enumerate(wanted) if want][:_MAX_PAGES]
     found = {}
     for number in numbers:
         picture = document[number].render(scale=_DOTS_PER_INCH / 72, grayscale=True)

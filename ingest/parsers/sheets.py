@@ -12,7 +12,7 @@ MAX_CELLS = 5_000_000
 Row = dict[int, str]
 """The cells of a row that hold text, by their columns, counted from 0."""
 
-# What is no word: numbers, dates, amounts.
+# What is not a word: numbers, dates, amounts.
 _VALUE = re.compile(r"[\W\d_]*(?:[a-z]{1,3})?[\W\d_]*", re.IGNORECASE)
 
 

@@ -168,7 +168,7 @@ def _resolve_label(label: str) -> str:
 def _detect(data: bytes) -> str:
     sample = data[:_DETECTION_BYTES]
     high = sum(byte > 127 for byte in sample)
-    # A handful of bytes is no statistic; Windows-1252 is what they mostly are.
+    # A handful of bytes is not a sample; Windows-1252 is what they mostly are.
     if high < _MIN_WINDOWS_BYTES:
         return "cp1252"
     match = from_bytes(sample).best()

@@ -22,7 +22,7 @@ from tests.durability.serving import run_forked
 from tests.durability.table import Row, finish
 
 _PATH = "/v1/collections/help/documents"
-_SMALLEST_KB, _STEP_KB = 1200, 150
+_MIN_KB, _STEP_KB = 1200, 150
 _BYTES = 20_000
 _AT_MOST = 1000
 _NAMES = ("disks", "acknowledged", "refused with 507", "lost", "other codes", "not resumed")
@@ -48,7 +48,7 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
 
 def grow_disk(folder: Path) -> None:
     """Make room."""
-    options = ["-o", f"remount,size={8 * _SMALLEST_KB}k", str(folder)]
+    options = ["-o", f"remount,size={8 * _MIN_KB}k", str(folder)]
     subprocess.run(["mount", *options], check=True, capture_output=True)
 
 
@@ -98,7 +98,7 @@ def run(folder: Path, *, sizes: int) -> dict[str, int]:
     model = str(make_jina_v3(folder / "model"))
     sums = dict.fromkeys(_NAMES, 0)
     for number in range(sizes):
-        with small_disk(folder / "disk", _SMALLEST_KB + number * _STEP_KB) as data:
+        with small_disk(folder / "disk", _MIN_KB + number * _STEP_KB) as data:
             settings = Settings(data=data, model=model, passage_tokens=32)
             counts = run_disk(settings, folder / "log")
         sums = {name: sums[name] + counts[name] for name in _NAMES}

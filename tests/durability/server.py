@@ -35,7 +35,7 @@ from tests.durability.table import Row, finish
 
 _DOCUMENTS = 40
 _PATH = "/v1/collections/help/documents"
-_LONGEST_ROUND_S = 1.0
+_MAX_ROUND_S = 1.0
 _LOOKS_EVERY = 50
 _NAMES = (
     "ended",
@@ -143,7 +143,7 @@ def _end_amid_writes(
     randomness: random.Random,
     how: signal.Signals,
 ) -> None:
-    timer = Timer(randomness.uniform(0.01, _LONGEST_ROUND_S), server.send_signal, (how,))
+    timer = Timer(randomness.uniform(0.01, _MAX_ROUND_S), server.send_signal, (how,))
     timer.start()
     write_until_cut_off(http, ledger, randomness)
     timer.join()

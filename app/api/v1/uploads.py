@@ -21,7 +21,7 @@ from ingest.formats import BUNDLE_TYPES, MEDIA_TYPES, resolve_media_type
 MAX_FILES = 1000
 MAX_WAIT_S = 30.0
 _FIRST_PAUSE_S = 0.02
-_LONGEST_PAUSE_S = 1.0
+_MAX_PAUSE_S = 1.0
 
 _JSON_TYPES = {"text": "text/plain", "html": "text/html", "markdown": "text/markdown"}
 
@@ -148,7 +148,7 @@ async def wait_until_done(
     pause = _FIRST_PAUSE_S
     while upload.is_pending and (left := deadline - clock()) > 0:
         await asyncio.sleep(min(pause, left))
-        pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+        pause = min(pause * 1.5, _MAX_PAUSE_S)
         upload = await run_in_threadpool(refresh_upload, database, upload)
     return upload
 

@@ -32,7 +32,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # A second thread saves such a pass little, and on a busy machine costs it much: each of its many
 # short parallel parts waits for the thread that was not scheduled.
 _ONE_THREAD_BELOW_FLOPS = 1e9
-# More tokens in one call than this are no question that somebody waits for.
+# A call with more tokens than this is not a question that somebody waits for.
 _MAX_QUERY_TOKENS = 4096
 # Callers of /v1/embeddings, who are refused when too much waits: a question of theirs overtakes
 # documents, and a batch of them waits with these, so that it holds up no search.

@@ -29,17 +29,17 @@ _STEP_TOKENS = 32
 # A short pass is one step; its sequences are told apart by a mask, and multiplied all the same.
 _SHORT_FLOPS = 5e9
 _SHORT_TOKENS = 256
-_LEAST_TIMED = 1 << 18
-_LEAST_BLOCK = 64
+_MIN_TIMED = 1 << 18
+_MIN_BLOCK = 64
 # A pass over questions is not put aside, and few large blocks are faster.
 _URGENT_BLOCK = 1024
 # Attention by products, where that is the faster way: so many scores at a time stay in a cache, and
 # shorter sequences are over before it pays.
 _PRODUCT_SCORES = 1 << 21
 _PRODUCT_QUERIES = 512
-_LEAST_PRODUCT_TOKENS = 128
+_MIN_PRODUCT_TOKENS = 128
 # oneDNN compiles a kernel for every shape that it meets and keeps 1,024 of them, each of up to half
-# a MiB. So passes of more than _LEAST_BLOCK tokens are filled up, as sequences are for attention by
+# a MiB. So passes of more than _MIN_BLOCK tokens are filled up, as sequences are for attention by
 # products: shapes recur.
 _FILL_TOKENS = 16
 _FILL_SEQUENCE = 32
@@ -189,7 +189,7 @@ class PackedEncoder:
             at += count * length
             q, k, v = qkv[rows].view(count, length, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
             target = out[rows].view(count, length, self._heads, -1).transpose(1, 2)
-            if self._multiplies and length >= _LEAST_PRODUCT_TOKENS:
+            if self._multiplies and length >= _MIN_PRODUCT_TOKENS:
                 yield from attend_by_products(q, k, v, target, self._step_flops / _PRODUCT_COST)
             else:
                 yield from self._attend_by_kernel(q, k, v, target)
@@ -219,7 +219,7 @@ def _add_filler(
 ) -> tuple[torch.Tensor, Sequence[int], Sequence[str]]:
     """Return a pass with one sequence more, if that makes a number of tokens that recurs."""
     spare = -len(ids) % _FILL_TOKENS
-    if not spare or len(ids) <= _LEAST_BLOCK:
+    if not spare or len(ids) <= _MIN_BLOCK:
         return ids, lengths, adapters
     # Of an adapter that the pass has already.
     return F.pad(ids, (0, spare)), [*lengths, spare], [*adapters, adapters[-1]]
@@ -278,7 +278,7 @@ def pick_dtype(network: Network, device: str) -> torch.dtype:
     A processor with instructions for bfloat16 can be slower with them than in float32.
     """
     weight = network.layers[0].up.weight.to(device)
-    if weight.numel() < _LEAST_TIMED:
+    if weight.numel() < _MIN_TIMED:
         # Over too soon to be timed: the dtype, and the vectors with it, would change by chance.
         return torch.float32
     seconds = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
@@ -334,7 +334,7 @@ def count_step_flops(network: Network, device: str) -> float:
 
 def count_block(tokens: float) -> int:
     """Return a number of rows, a multiple of 64, near `tokens`."""
-    return max(_LEAST_BLOCK, int(min(tokens, 1e9)) // _LEAST_BLOCK * _LEAST_BLOCK)
+    return max(_MIN_BLOCK, int(min(tokens, 1e9)) // _MIN_BLOCK * _MIN_BLOCK)
 
 
 def _widen(layer: Layer, x: torch.Tensor, groups: Groups | None) -> torch.Tensor:

@@ -25,7 +25,7 @@ from app.services.access.principal import EVERYONE, Principal
 _TOKEN = re.compile(r"folio_([a-z0-9]{1,32})_([A-Za-z0-9_-]{32,})")
 # A secret that an operator made with another tool has no id of its own.
 _OPERATOR_ID = "operator"
-_LEAST_SECRET_CHARACTERS = 32
+_MIN_SECRET_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +149,9 @@ def install_admin_key(database: Database, path: Path) -> None:
             f"the admin key file {path} cannot be read: {type(error).__name__}",
             code="admin_key_unreadable",
         ) from error
-    if len(token) < _LEAST_SECRET_CHARACTERS or token.split() != [token]:
+    if len(token) < _MIN_SECRET_CHARACTERS or token.split() != [token]:
         raise FolioError(
-            f"the admin key in {path} must be one word of at least {_LEAST_SECRET_CHARACTERS} "
+            f"the admin key in {path} must be one word of at least {_MIN_SECRET_CHARACTERS} "
             "characters; `openssl rand -hex 32` makes one",
             code="admin_key_weak",
         )

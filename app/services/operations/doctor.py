@@ -264,7 +264,7 @@ def _examine_sync(settings: Settings) -> Iterator[Finding]:
 def _examine_keys(resources: Resources) -> Iterator[Finding]:
     file = resources.settings.admin_key_file
     if file is not None and not file.is_file():
-        yield Finding("problem", "keys", f"FOLIO_ADMIN_KEY_FILE names {file}, which is no file")
+        yield Finding("problem", "keys", f"FOLIO_ADMIN_KEY_FILE names {file}, which is not a file")
     elif file is not None:
         yield Finding("ok", "keys", f"the server takes the admin key in {file}")
     if has_keys(resources.database):

@@ -19,7 +19,7 @@ from app.services.search.snapshot import snapshots
 
 MAX_QUERY_BYTES = 32 * 1024
 # Copies that may stand before the last article that is shown, and still it is.
-_MOST_COPIES = 20
+_MAX_COPIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     question = ask(generation, text, request.mode, request.dimensions)
     clock.mark("embed")
     min_score = request.min_score
-    limit = request.limit + (_MOST_COPIES if request.collapse else 0)
+    limit = request.limit + (_MAX_COPIES if request.collapse else 0)
     found = Retrieval(generation)
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:

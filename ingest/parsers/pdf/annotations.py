@@ -14,7 +14,7 @@ from ingest.parsers.pdf.words import Font, Frame, Word
 _HIDDEN = 0b10_0010  # Bits 2 (hidden) and 6 (no view) of PDF 32000-1, table 165.
 _PUSH_BUTTON = 1 << 16
 _SCHEMES = ("http://", "https://", "mailto:", "ftp://", "tel:")
-_LONGEST_TARGET = 2000
+_MAX_TARGET = 2000
 _WITHOUT_TEXT = {"/Link", "/Widget", "/Popup"}
 _DEEPEST_FIELD = 20
 _TYPE_SIZE = 10.0
@@ -80,7 +80,7 @@ def _find_target(annotation: DictionaryObject) -> str:
         return ""
     target = "".join(str(action.get("/URI") or "").split())
     known = target.casefold().startswith(_SCHEMES)
-    return target if known and len(target) <= _LONGEST_TARGET else ""
+    return target if known and len(target) <= _MAX_TARGET else ""
 
 
 def _read_value(widget: DictionaryObject) -> str:

@@ -7,7 +7,7 @@ from pypdf import PdfReader
 from app.errors import FolioError
 from ingest.formats import resolve_media_type
 
-_MOST_FILES = 20
+_MAX_FILES = 20
 _PDF = "application/pdf"
 
 
@@ -24,7 +24,7 @@ def read_attachments(reader: PdfReader) -> Attachments:
     """Return the texts of the embedded files; PDFs within a PDF and unknown types are not read."""
     found = Attachments()
     unread = []
-    for file in list(reader.attachment_list)[:_MOST_FILES]:
+    for file in list(reader.attachment_list)[:_MAX_FILES]:
         name = " ".join((file.alternative_name or file.name or "attachment").split())
         text = _read(name, file.content or b"")
         if text:

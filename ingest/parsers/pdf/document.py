@@ -25,7 +25,7 @@ from ingest.parsers.pdf.structure import (
 )
 from ingest.parsers.pdf.writing import find_headings, write_pages
 
-_LONGEST_TITLE = 120
+_MAX_TITLE = 120
 
 
 def parse_pdf(data: bytes, charset: str = "") -> Article:
@@ -85,7 +85,7 @@ def _make_article(
     text = "\n\n".join(texts)
     headings = find_headings(walk_outline(reader), text, starts, blocks)
     first = next(filter(None, [*texts, *attached.texts])).partition("\n")[0].strip()
-    if len(first) > _LONGEST_TITLE:
+    if len(first) > _MAX_TITLE:
         first = ""
     title = read_title(reader) or (headings[0].text if headings else first)
     for name, words in zip(attached.names, attached.texts, strict=True):

@@ -9,7 +9,7 @@ from ingest.parsers.pdf.lines import Line
 from ingest.parsers.pdf.pages import NO_CHARACTER, Page
 from ingest.parsers.pdf.regions import Region
 
-_LEAST_LETTERS = 20
+_MIN_LETTERS = 20
 _LOST_SHARE = 0.15
 _MORE = 1.2
 _GLYPH_NAME = re.compile(r"/(?:g|G|C|c|cid|glyph|uni|index)\d+")
@@ -22,7 +22,7 @@ def reread_page(page: Page, sheet: PageObject, *, foreign: bool) -> Page:
     `foreign` says that the file has fonts that are not in it, of an East Asian encoding: PDFium
     leaves out their characters where the system lacks the font.
     """
-    lost = page.letters >= _LEAST_LETTERS and page.lost > _LOST_SHARE * page.letters
+    lost = page.letters >= _MIN_LETTERS and page.lost > _LOST_SHARE * page.letters
     if not (page.right_to_left or lost or foreign):
         return page
     try:

@@ -11,8 +11,8 @@ from ingest.parsers.pdf import engine
 from ingest.parsers.pdf.words import Frame
 
 # A drawing of more paths than this is a picture or a map.
-_MOST_PATHS = 4000
-_MOST_POINTS = 400
+_MAX_PATHS = 4000
+_MAX_POINTS = 400
 _THIN = 2.5
 _LEAST = 6.0
 _NEAR = 3.0
@@ -78,10 +78,10 @@ def _find_strokes(page: Any, frame: Frame, turn: int) -> list[Box]:
     count = 0
     for drawn, matrix in _walk(handle):
         count += 1
-        if count > _MOST_PATHS:
+        if count > _MAX_PATHS:
             return []
         points = engine.count_segments(drawn)
-        if points > _MOST_POINTS:
+        if points > _MAX_POINTS:
             continue
         boxes += _trace(drawn, points, matrix) if points > 5 else [_bound(drawn, matrix)]
     return [_turn(box, frame, turn) for box in boxes]
@@ -91,7 +91,7 @@ def has_large_picture(page: Any, frame: Frame) -> bool:
     """Say whether a picture covers a good part of the page."""
     handle = engine.address_of(page.raw)
     width, height = frame.size
-    for index in range(min(engine.count_objects(handle), _MOST_PATHS)):
+    for index in range(min(engine.count_objects(handle), _MAX_PATHS)):
         drawn = engine.page_object(handle, index)
         if engine.object_type(drawn) == engine.IMAGE:
             x0, y0, x1, y1 = _bound(drawn, None)
@@ -102,7 +102,7 @@ def has_large_picture(page: Any, frame: Frame) -> bool:
 
 def _walk(page: int) -> Iterator[tuple[int, engine.Matrix | None]]:
     """Yield the paths of a page and of the forms on it, each with its form's matrix."""
-    for index in range(min(engine.count_objects(page), 4 * _MOST_PATHS)):
+    for index in range(min(engine.count_objects(page), 4 * _MAX_PATHS)):
         drawn = engine.page_object(page, index)
         kind = engine.object_type(drawn)
         if kind == engine.PATH:
@@ -110,7 +110,7 @@ def _walk(page: int) -> Iterator[tuple[int, engine.Matrix | None]]:
         elif kind == engine.FORM:
             matrix = engine.Matrix()
             engine.object_matrix(drawn, ctypes.byref(matrix))
-            for inner in range(min(engine.count_form_objects(drawn), _MOST_PATHS)):
+            for inner in range(min(engine.count_form_objects(drawn), _MAX_PATHS)):
                 part = engine.form_object(drawn, inner)
                 if engine.object_type(part) == engine.PATH:
                     yield part, matrix

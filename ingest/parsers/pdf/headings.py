@@ -10,7 +10,7 @@ from ingest.parsers.pdf.paragraphs import Block
 from ingest.parsers.pdf.running import shape_of
 
 _LONGEST = 140
-_MOST_LINES = 3
+_MAX_LINES = 3
 _LARGER, _LARGER_OF_OTHER = 1.12, 1.06
 _APART = 1.3
 _RARE = 0.25
@@ -25,7 +25,7 @@ _NO_HEADING = re.compile(
     re.I,
 )
 _UNFINISHED = re.compile(r"\b(?:the|a|an|of|and|or|to|in|for|by|is|are|with|from)$", re.I)
-_MOST_COMMAS = 2
+_MAX_COMMAS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def mark_headings(
 ) -> None:
     """Set the level of the blocks that the file's tags make headings, or else typography.
 
-    `levels` are those of each page's marked contents; running heads and feet are no headings.
+    `levels` are those of each page's marked contents; running heads and feet are not headings.
     """
     blocks = [block for page in pages for block in page]
     if any(levels) and _mark_tagged(pages, levels):
@@ -106,7 +106,7 @@ def _is_short(block: Block) -> bool:
 def _stands_out(block: Block, following: Block | None, body: Style) -> bool:
     text = " ".join(line.text for line in block.lines)
     letters = sum(letter.isalpha() for letter in text)
-    if block.table or len(block.lines) > _MOST_LINES or len(text) > _LONGEST or letters < 3:
+    if block.table or len(block.lines) > _MAX_LINES or len(text) > _LONGEST or letters < 3:
         return False
     if letters < 0.5 * len(text.replace(" ", "")) or _NO_HEADING.search(text):
         return False
@@ -116,7 +116,7 @@ def _stands_out(block: Block, following: Block | None, body: Style) -> bool:
         return False
     style = style_of(block)
     numbered = bool(_NUMBER.match(text) or _LETTERED.match(text))
-    if _UNFINISHED.search(text) or (text.count(",") > _MOST_COMMAS and not numbered):
+    if _UNFINISHED.search(text) or (text.count(",") > _MAX_COMMAS and not numbered):
         return False
     other = style.font != body.font
     larger = style.half_points >= (_LARGER_OF_OTHER if other else _LARGER) * body.half_points

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 _HYPHENS = frozenset("-\u00ad\u2010\ufffe")
 _CUT = re.compile(r"(\w*[^\W\d_])[-\u00ad\u2010\ufffe]$")
-_LONGEST_WORD = 60
+_MAX_WORD = 60
 _FOLLOWING = re.compile(r"[^\W\d_]\w*")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_LEAST_LETTERS = 4
+_MIN_LETTERS = 4
 
 
 class Hyphens:
@@ -22,7 +22,7 @@ class Hyphens:
             words = [word.casefold() for word in _WORD.findall(line)]
             # The pieces of a word that is cut are not words.
             first = int(cut)
-            cut = line[-1:] in _HYPHENS and bool(_CUT.search(line[-_LONGEST_WORD:]))
+            cut = line[-1:] in _HYPHENS and bool(_CUT.search(line[-_MAX_WORD:]))
             self._words.update(words[first : len(words) - cut])
 
     def join(self, text: str, following: str) -> str | None:
@@ -33,7 +33,7 @@ class Hyphens:
         """
         if text[-1:] not in _HYPHENS:
             return None
-        cut, after = _CUT.search(text[-_LONGEST_WORD:]), _FOLLOWING.match(following)
+        cut, after = _CUT.search(text[-_MAX_WORD:]), _FOLLOWING.match(following)
         if cut is None or after is None:
             return None
         kept = "-" if self._is_compound(cut[1], after[0]) else ""
@@ -47,7 +47,7 @@ class Hyphens:
             return True
         return (
             first + second not in self._words
-            and min(len(first), len(second)) >= _LEAST_LETTERS
+            and min(len(first), len(second)) >= _MIN_LETTERS
             and first in self._words
             and second in self._words
         )

@@ -31,7 +31,7 @@ NO_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd\ufff
 # A page with fewer letters and a large picture may be half a scan.
 _FULL_PAGE = 1500
 # A word is drawn twice at once, or in a second pass over the page.
-_MOST_ALIKE = 50
+_MAX_ALIKE = 50
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 
@@ -150,7 +150,7 @@ def _drop_doubles(words: list[Word]) -> list[Word]:
             abs(word.x0 - other.x0) <= near
             and abs(word.y - other.y) <= near
             and word.turn == other.turn
-            for other in others[-_MOST_ALIKE:]
+            for other in others[-_MAX_ALIKE:]
         ):
             continue
         others.append(word)

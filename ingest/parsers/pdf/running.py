@@ -8,9 +8,9 @@ from ingest.parsers.pdf.lines import Line
 from ingest.parsers.pdf.pages import Page
 from ingest.parsers.pdf.regions import Region, Row
 
-_LEAST_PAGES = 4
-_LEAST_PAGES_A_SIDE = 3
-_LEAST_SHARE = 0.6
+_MIN_PAGES = 4
+_MIN_PAGES_A_SIDE = 3
+_MIN_SHARE = 0.6
 # A head has several rows only where there is a page under it.
 _EDGE_ROWS, _FULL_PAGE_ROWS = 4, 12
 _LONGEST = 160
@@ -67,11 +67,11 @@ def _find_edge(page: Page, *, top: bool) -> list[Placed]:
 
 def _find_running(shapes: Sequence[Sequence[str]]) -> set[str]:
     running = set()
-    if len(shapes) >= _LEAST_PAGES:
+    if len(shapes) >= _MIN_PAGES:
         running |= _find_frequent(shapes)
     for parity in (0, 1):
         side = shapes[parity::2]
-        if len(side) >= _LEAST_PAGES_A_SIDE:
+        if len(side) >= _MIN_PAGES_A_SIDE:
             running |= _find_frequent(side)
     return running - {""}
 
@@ -92,14 +92,14 @@ def _counts_pages(shape: str, pages: Sequence[Sequence[Row]]) -> bool:
         same = Counter(number for _, number in of_place)
         counted = Counter(number - page for page, number in of_place)
         most = max([*same.values(), *counted.values()], default=0)
-        if most < _LEAST_SHARE * len(of_place):
+        if most < _MIN_SHARE * len(of_place):
             return False
     return True
 
 
 def _find_frequent(shapes: Sequence[Sequence[str]]) -> set[str]:
     counts = Counter(shape for page in shapes for shape in set(page))
-    return {shape for shape, count in counts.items() if count >= _LEAST_SHARE * len(shapes)}
+    return {shape for shape, count in counts.items() if count >= _MIN_SHARE * len(shapes)}
 
 
 def shape_of(row: Sequence[Line]) -> str:

@@ -11,15 +11,15 @@ from ingest.parsers.pdf.regions import Row
 from ingest.parsers.pdf.words import Word
 from ingest.parsers.tables import render_table
 
-_LONGEST_CELL = 1200
-_LEAST_FILLED = 0.25
+_MAX_CELL = 1200
+_MIN_FILLED = 0.25
 _NUMBER = re.compile(r"^[-+(]?[$€£]?\s?[\d.,]+\s?%?\)?$")
 
 
 def read_grid(grid: Grid, words: Sequence[Word], number: int) -> tuple[list[Line], list[Word]]:
     """Return the rows of a ruled table, as lines with cells, and the words outside it.
 
-    Without rows where what the rules enclose is no table: a frame, a chart or a page's layout.
+    Without rows where what the rules enclose is not a table: a frame, a chart or a page's layout.
     """
     inside: dict[tuple[int, int], list[Word]] = {}
     outside = []
@@ -55,7 +55,7 @@ def _find_owner(grid: Grid, row: int, column: int) -> tuple[int, int]:
 def _is_filled(grid: Grid, inside: dict[tuple[int, int], list[Word]]) -> bool:
     longest = max(sum(len(word.text) for word in cell) for cell in inside.values())
     cells = (len(grid.xs) - 1) * (len(grid.ys) - 1)
-    return longest <= _LONGEST_CELL and (len(inside) >= _LEAST_FILLED * cells or len(inside) >= 12)
+    return longest <= _MAX_CELL and (len(inside) >= _MIN_FILLED * cells or len(inside) >= 12)
 
 
 def _is_layout(rows: Sequence[Row]) -> bool:

@@ -10,7 +10,7 @@ import pypdfium2.raw as raw
 
 _HEADING = re.compile(r"H([1-6]?)$")
 _DEEPEST = 60
-_MOST_ELEMENTS = 20_000
+_MAX_ELEMENTS = 20_000
 _BUFFER = ctypes.create_string_buffer(512)
 
 
@@ -20,7 +20,7 @@ class Tags:
 
     levels: dict[int, int] = field(default_factory=dict)
     pictures: list[str] = field(default_factory=list)
-    left: int = _MOST_ELEMENTS
+    left: int = _MAX_ELEMENTS
 
 
 def read_tags(page: Any) -> Tags:
