@@ -253,7 +253,7 @@ def parse_time(value: Scalar) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Condition:
     """A condition on one attribute.
 
     A list attribute meets a condition when one of its elements does; `ne` and `nin` are the exact
@@ -294,7 +294,7 @@ class Compound:
     filters: "tuple[Filter, ...]"
 
 
-Filter: TypeAlias = Comparison | Compound
+Filter: TypeAlias = Condition | Compound
 
 
 MAX_ATTRIBUTES, MAX_KEY_LENGTH, MAX_VALUES, MAX_VALUE_LENGTH = 64, 128, 256, 4096

@@ -30,7 +30,7 @@ if not __package__:
 
 from app.config import BUNDLED_MODEL, Settings
 from app.db.models import Document, Version
-from app.domain import Article, Comparison, Mode, Status
+from app.domain import Article, Condition, Mode, Status
 from app.index.analysis import count_article_terms
 from app.index.segments import pack_terms
 from app.main import favour_requests
@@ -133,7 +133,7 @@ def check_filters(resources: Resources, questions: Sequence[str], *, limit: int 
     count = len(indexes.terms)
     took = []
     for number, question in enumerate(questions):
-        condition = Comparison("eq", SHARE_KEY, number)
+        condition = Condition("eq", SHARE_KEY, number)
         for mode in (Mode.HYBRID, Mode.DENSE):
             whole = request_of(resources, question, limit=count, mode=mode)
             some = replace(whole, limit=limit, filters=condition)

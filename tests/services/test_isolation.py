@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from app.config import Settings
-from app.domain import Comparison, Hit, Status
+from app.domain import Condition, Hit, Status
 from app.errors import Conflict, NotFound
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
@@ -257,7 +257,7 @@ class Shelves(RuleBasedStateMachine):
                 met = {
                     i: version for i, version in live.items() if version.attributes[key] == value
                 }
-                condition = Comparison("eq", key, value)
+                condition = Condition("eq", key, value)
                 self._check_search(name, met, limit=max(1, len(met)), filters=condition)
 
     def _check_search(self, name: str, live: dict[str, ModelVersion], **options: Any) -> None:

@@ -15,7 +15,7 @@ from app.api.compat.errors import (
     without_unprocessable,
 )
 from app.api.v1.fields import Answer
-from app.domain import TIME_KEYS, Comparison, Compound, Filter, Hit, Scalar, Scope, parse_time
+from app.domain import TIME_KEYS, Compound, Condition, Filter, Hit, Scalar, Scope, parse_time
 from app.errors import InvalidRequest
 from app.services.search.pipeline import SearchRequest
 from app.services.search.search import search_documents
@@ -94,7 +94,7 @@ class RetrievalSetting(ContractBody):
     score_threshold: Annotated[float | None, Field(ge=0, le=1, description="0: off")] = 0.0
 
 
-class Condition(ContractBody):
+class DifyCondition(ContractBody):
     name: str | Annotated[list[str], Field(min_length=1, max_length=16)]
     """What people call it."""
     comparison_operator: Operator
@@ -106,7 +106,7 @@ class Condition(ContractBody):
 class MetadataCondition(ContractBody):
     logical_operator: Literal["and", "or"] = "and"
     """Whether all conditions must hold, or one."""
-    conditions: list[Condition] = Field([], max_length=MAX_CONDITIONS)
+    conditions: list[DifyCondition] = Field([], max_length=MAX_CONDITIONS)
     """What must hold."""
 
 
@@ -181,7 +181,7 @@ def read_conditions(given: MetadataCondition | None) -> Filter | None:
     )
 
 
-def _read_condition(condition: Condition) -> Filter:
+def _read_condition(condition: DifyCondition) -> Filter:
     names = [condition.name] if isinstance(condition.name, str) else condition.name
     parts = tuple(_compare(name, condition) for name in names)
     if len(parts) == 1:
@@ -189,26 +189,26 @@ def _read_condition(condition: Condition) -> Filter:
     return Compound("and" if condition.comparison_operator in _NEGATIVE else "or", parts)
 
 
-def _compare(key: str, condition: Condition) -> Filter:
+def _compare(key: str, condition: DifyCondition) -> Filter:
     operator, value = condition.comparison_operator, condition.value
     if operator == "empty":
-        return Compound("or", (Comparison("exists", key, False), Comparison("eq", key, "")))
+        return Compound("or", (Condition("exists", key, False), Condition("eq", key, "")))
     if operator == "not empty":
-        return Compound("and", (Comparison("exists", key, True), Comparison("ne", key, "")))
+        return Compound("and", (Condition("exists", key, True), Condition("ne", key, "")))
     if value is None:
         raise InvalidRequest(f"{operator} needs a value", code="missing_value")
     if operator in {"in", "not in"}:
-        return Comparison("in" if operator == "in" else "nin", key, _as_list(key, value))
+        return Condition("in" if operator == "in" else "nin", key, _as_list(key, value))
     if isinstance(value, list):
         raise InvalidRequest(f"{operator} takes one value, not a list", code="invalid_value")
     if operator in _TEXT:
         return _compare_text(key, operator, value)
     if operator in _ORDER:
         number = value if operator in {"before", "after"} else _as_number(value)
-        return Comparison(_ORDER[operator], key, _checked(key, number))
+        return Condition(_ORDER[operator], key, _checked(key, number))
     # Dify's editor sends numbers as text as well: either is meant.
     kind: Literal["in", "nin"] = "in" if operator in {"is", "="} else "nin"
-    return Comparison(kind, key, _checked_all(key, _either(value)))
+    return Condition(kind, key, _checked_all(key, _either(value)))
 
 
 def _compare_text(key: str, operator: str, value: Scalar) -> Filter:
@@ -217,8 +217,8 @@ def _compare_text(key: str, operator: str, value: Scalar) -> Filter:
     text = str(value)
     if not text:
         # Every text holds the empty one.
-        return Comparison("exists", key, operator != "not contains")
-    return Comparison(_TEXT[operator], key, text)
+        return Condition("exists", key, operator != "not contains")
+    return Condition(_TEXT[operator], key, text)
 
 
 def _as_list(key: str, value: Scalar | list[Any]) -> tuple[Scalar, ...]:

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from app.api.v1.fields import Body, Key, ScalarIn, Word
-from app.domain import TIME_KEYS, Comparison, Compound, Filter, parse_time
+from app.domain import TIME_KEYS, Compound, Condition, Filter, parse_time
 
 FilterKey = Annotated[
     Key,
@@ -44,7 +44,7 @@ class ComparisonIn(Body):
         return self
 
     def to_filter(self) -> Filter:
-        return Comparison(self.type, self.key, self.value)
+        return Condition(self.type, self.key, self.value)
 
 
 class MembershipIn(Body):
@@ -60,7 +60,7 @@ class MembershipIn(Body):
         return self
 
     def to_filter(self) -> Filter:
-        return Comparison(self.type, self.key, tuple(self.value))
+        return Condition(self.type, self.key, tuple(self.value))
 
 
 class TextFilterIn(Body):
@@ -77,7 +77,7 @@ class TextFilterIn(Body):
         return self
 
     def to_filter(self) -> Filter:
-        return Comparison(self.type, self.key, self.value)
+        return Condition(self.type, self.key, self.value)
 
 
 class ExistenceIn(Body):
@@ -88,7 +88,7 @@ class ExistenceIn(Body):
     """False: whether it has not."""
 
     def to_filter(self) -> Filter:
-        return Comparison(self.type, self.key, self.value)
+        return Condition(self.type, self.key, self.value)
 
 
 class NegationIn(Body):

@@ -26,7 +26,7 @@ from app.db.models import (
 from app.domain import (
     FIELD_KEYS,
     TIME_KEYS,
-    Comparison,
+    Condition,
     Filter,
     Scalar,
     parse_time,
@@ -44,7 +44,7 @@ def filter_documents(
 
 
 def _condition(condition: Filter) -> ColumnElement[bool]:
-    if not isinstance(condition, Comparison):
+    if not isinstance(condition, Condition):
         parts = [_condition(part) for part in condition.filters]
         if condition.type == "and":
             return and_(true(), *parts)

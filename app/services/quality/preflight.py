@@ -47,7 +47,7 @@ class NearDuplicate:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AnswerChange:
     """A query whose answers would change: the first hit before and after, and who falls behind.
 
     `rank` is where the new article would stand, from 1; None below the tenth.
@@ -81,7 +81,7 @@ class Preflight:
     replaces: bool
     near_duplicates: tuple[NearDuplicate, ...]
     asked: int
-    changes: tuple[Change, ...]
+    changes: tuple[AnswerChange, ...]
     uncovered: tuple[Uncovered, ...]
     tokens: int
     units: int
@@ -289,14 +289,14 @@ def _rank(
 
 def _compare(
     document_id: str, probe: _Probe, before: Sequence[str], after: Sequence[str]
-) -> Change:
+) -> AnswerChange:
     rank = after.index(document_id) + 1 if document_id in after else None
     overtaken: tuple[str, ...] = ()
     if rank is not None:
         ahead = set(before[: before.index(document_id)] if document_id in before else before)
         overtaken = tuple(other for other in after[rank:] if other in ahead)
     first = after[0] if after else None
-    return Change(
+    return AnswerChange(
         probe.query.text,
         probe.golden,
         before[0] if before else None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.index.analysis import count_terms
 from app.index.folding import clean, fold
 from app.index.words import find_words
-from app.services.search.passages import Article
+from app.services.search.passages import RankedArticle
 
 SAME = 0.9
 """Shared words as a share of all words of both: from it on, two articles say the same."""
@@ -23,12 +23,12 @@ class _Content:
     """Its words with digits: where they differ, so does what is said."""
 
 
-def collapse(articles: Sequence[Article]) -> list[Article]:
+def collapse(articles: Sequence[RankedArticle]) -> list[RankedArticle]:
     """Return the first article of each that say the same; its `same_as` names the others.
 
     They share nine words of ten, hold the same words of the question and the same numbers.
     """
-    kept: list[tuple[Article, _Content]] = []
+    kept: list[tuple[RankedArticle, _Content]] = []
     for article in articles:
         content = _read_content(article)
         first = next((one for one, other in kept if _is_same(content, other)), None)
@@ -39,7 +39,7 @@ def collapse(articles: Sequence[Article]) -> list[Article]:
     return [article for article, _ in kept]
 
 
-def _read_content(article: Article) -> _Content:
+def _read_content(article: RankedArticle) -> _Content:
     version = article.candidate.version
     text = f"{version.title}\n{article.text}"
     terms = count_terms(article.text, version.language)

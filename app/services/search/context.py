@@ -10,7 +10,7 @@ from app.domain import Mode, Passage, Span
 from app.index.analysis import TermCounts, count_terms
 from app.runtime.resources import Resources
 from app.services.search.conversation import is_small_talk
-from app.services.search.passages import Article
+from app.services.search.passages import RankedArticle
 from app.services.search.pipeline import Clock, SearchRequest, retrieve
 from app.services.search.scoring import log_odds, no_answer
 from app.services.search.search import Timing
@@ -120,7 +120,7 @@ def build_context(
 
 
 def choose_blocks(
-    articles: Sequence[Article],
+    articles: Sequence[RankedArticle],
     max_tokens: int,
     count_tokens: Callable[[str], int],
     *,
@@ -169,12 +169,14 @@ def choose_blocks(
     return [block for _, block in chosen]
 
 
-def _rank_blocks(article: Article) -> Iterator[Block]:
+def _rank_blocks(article: RankedArticle) -> Iterator[Block]:
     """Yield a block of each passage, best first, its tokens not yet counted."""
     return (_as_block(article, passage, score) for score, passage in article.rank_passages())
 
 
-def _as_block(article: Article, passage: Passage, score: float, *, whole: bool = False) -> Block:
+def _as_block(
+    article: RankedArticle, passage: Passage, score: float, *, whole: bool = False
+) -> Block:
     version = article.candidate.version
     return Block(
         collection=version.collection,
@@ -196,7 +198,9 @@ def _as_block(article: Article, passage: Passage, score: float, *, whole: bool =
     )
 
 
-def _fit_whole(article: Article, left: int, count_tokens: Callable[[str], int]) -> Block | None:
+def _fit_whole(
+    article: RankedArticle, left: int, count_tokens: Callable[[str], int]
+) -> Block | None:
     """Return the whole article, its tokens counted, on the page where it begins, if it fits."""
     page = next((passage.page for passage in article.passages), None)
     everything = Passage(Span(0, len(article.text)), page=page)

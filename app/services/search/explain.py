@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.domain import Comparison, Filter, Item, Mode, PassageHit, Status, Task
+from app.domain import Condition, Filter, Item, Mode, PassageHit, Status, Task
 from app.index.analysis import count_article_terms
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
@@ -243,7 +243,7 @@ def _unmet_conditions(
     """Return the keys of the conditions that keep a document out; empty when it meets them."""
     if row_id in queries.filter_documents(session, collection_id, condition):
         return []
-    if isinstance(condition, Comparison):
+    if isinstance(condition, Condition):
         return [condition.key]
     parts = (_unmet_conditions(session, collection_id, row_id, part) for part in condition.filters)
     return list(dict.fromkeys(key for part in parts for key in part))

@@ -36,7 +36,7 @@ class ScoredPassage(NamedTuple):
 
 
 @dataclass(slots=True)
-class Article:
+class RankedArticle:
     """A candidate with its text.
 
     The words of a passage are told apart only when what it could hold at most may bring it to the
@@ -151,11 +151,11 @@ class RankedArticles:
     """
 
     candidates: Sequence[Candidate]
-    _articles: Mapping[int, Article]
+    _articles: Mapping[int, RankedArticle]
 
     def read(
         self, snapshot: Snapshot, question: Question, candidates: Sequence[Candidate]
-    ) -> list[Article]:
+    ) -> list[RankedArticle]:
         """Return these of the candidates as articles, in their order.
 
         Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
@@ -184,7 +184,7 @@ def rank_articles(
     if question.mode is not Mode.HYBRID:
         return RankedArticles(ranked, {})
     needed = len(ranked) if reads_all else limit
-    read: list[Article] = []
+    read: list[RankedArticle] = []
     for first in range(0, len(ranked), _READ_AT_ONCE):
         # Best first, by the most that they can be: the rest cannot come before `needed` others.
         if first >= needed and ranked[first].evidence <= read[needed - 1].candidate.evidence:
@@ -204,7 +204,7 @@ def rank_articles(
     )
 
 
-def quote_passages(article: Article, count: int) -> tuple[PassageHit, ...]:
+def quote_passages(article: RankedArticle, count: int) -> tuple[PassageHit, ...]:
     """Return the `count` best passages of an article, best first."""
     return tuple(
         PassageHit(
@@ -222,7 +222,7 @@ def quote_passages(article: Article, count: int) -> tuple[PassageHit, ...]:
 
 def _read_articles(
     snapshot: Snapshot, question: Question, candidates: Sequence[Candidate]
-) -> list[Article]:
+) -> list[RankedArticle]:
     session, indexes = snapshot.session, snapshot.indexes
     texts = _read_texts(session, candidates)
     passages_of = queries.list_passages(session, list(texts), indexes.vector_set)
@@ -240,7 +240,7 @@ def _read_articles(
         passages = passages_of.get(version.version_id, {})
         near = candidate.passages.by_place()
         articles.append(
-            Article(
+            RankedArticle(
                 candidate,
                 question,
                 text,

@@ -14,7 +14,7 @@ from app.services.access.collections import CollectionRef
 from app.services.search.candidates import Candidate, Question
 from app.services.search.collapse import collapse
 from app.services.search.conversation import Message, interpret, weigh
-from app.services.search.passages import Article, rank_articles
+from app.services.search.passages import RankedArticle, rank_articles
 from app.services.search.snapshot import snapshots
 
 MAX_QUERY_BYTES = 32 * 1024
@@ -54,7 +54,7 @@ class Retrieval:
     """Articles for a question, best first, all of one generation at one commit."""
 
     generation: ActiveGeneration
-    articles: Sequence[Article] = ()
+    articles: Sequence[RankedArticle] = ()
     best: Candidate | None = None
     """Of all candidates, also one below `min_score`."""
     calibrated: bool = False

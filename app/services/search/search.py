@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from app.domain import Hit, Mode
 from app.runtime.resources import Resources
-from app.services.search.passages import Article, quote_passages
+from app.services.search.passages import RankedArticle, quote_passages
 from app.services.search.pipeline import Clock, SearchRequest, retrieve
 from app.services.search.rerank import MAX_CANDIDATES, rerank_hits
 
@@ -76,7 +76,7 @@ def search_documents(
     )
 
 
-def _as_hit(article: Article, passages: int) -> Hit:
+def _as_hit(article: RankedArticle, passages: int) -> Hit:
     candidate, version = article.candidate, article.candidate.version
     return Hit(
         collection=version.collection,

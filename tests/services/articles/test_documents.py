@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.config import Settings
 from app.db.models import Original, PassageRow, Table, UnitRow, Version
-from app.domain import Comparison, Filter, Status
+from app.domain import Condition, Filter, Status
 from app.errors import NotFound
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
@@ -85,7 +85,7 @@ def test_new_url_and_attributes_ask_the_model_nothing(
         markdown("a", "# Tea\n\nMilk.", url="https://new.example", attributes={"v": 2})
     ).documents
     assert (accepted.version, accepted.change) == (1, "metadata")
-    assert find(resources, Comparison("eq", "v", 2)) == {"a"}
+    assert find(resources, Condition("eq", "v", 2)) == {"a"}
     assert get_document(resources, "help", "a").url == "https://new.example"
     assert read_live(resources) == before
     assert watch.texts == []
@@ -100,7 +100,7 @@ def test_flag_is_not_the_number_that_it_equals_in_python(
     sought = {"old": old, "new": new}
     found = {
         name: find(
-            resources, Comparison("eq", "hot", value[0] if isinstance(value, list) else value)
+            resources, Condition("eq", "hot", value[0] if isinstance(value, list) else value)
         )
         for name, value in sought.items()
     }
@@ -115,8 +115,8 @@ def test_metadata_that_is_taken_back_falls_back_to_that_of_the_file(
     assert put(resources, markdown("a", source)).change == "metadata"
     document = get_document(resources, "help", "a")
     assert (document.url, document.attributes) == ("https://file.example", {"kind": "file"})
-    assert find(resources, Comparison("eq", "kind", "file")) == {"a"}
-    assert find(resources, Comparison("eq", "x", 1)) == set()
+    assert find(resources, Condition("eq", "kind", "file")) == {"a"}
+    assert find(resources, Condition("eq", "x", 1)) == set()
 
 
 def test_same_text_in_other_bytes_asks_the_model_nothing_and_gets_its_own_receipt(
@@ -180,14 +180,14 @@ def test_old_version_answers_while_the_model_reads_the_new_one(
 
     def look(text: str) -> None:
         document = get_document(resources, "help", "a", with_text=True)
-        found = find(resources, Comparison("eq", "v", 1))
+        found = find(resources, Condition("eq", "v", 1))
         answers.append((text, search(resources), document.text, document.status, found))
 
     watch.before_embedding = look
     ingest(article("a", "New tea.", attributes={"v": 2}))
     assert answers == [("New tea.", {"a": "Old tea."}, "Old tea.", Status.PROCESSING, {"a"})]
     assert search(resources) == {"a": "New tea."}
-    assert find(resources, Comparison("eq", "v", 1)) == set()
+    assert find(resources, Condition("eq", "v", 1)) == set()
 
 
 def test_version_that_is_uploaded_while_another_is_read_wins(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import Comparison, Mode
+from app.domain import Condition, Mode
 from app.runtime.resources import Resources
 from app.services.articles.documents import Upload
 from app.services.search.scoring import log_odds
@@ -49,7 +49,7 @@ def test_filter_that_keeps_one_percent_finds_what_brute_force_finds(
     query = "hot tea with milk and sugar from the button"
     every = search_documents(many, "help", query, mode=mode, limit=ARTICLES, passages=0).results
     kept = [hit for hit in every if hit.attributes["percent"] == percent]
-    condition = Comparison("eq", "percent", percent)
+    condition = Condition("eq", "percent", percent)
     found = search_documents(
         many, "help", query, mode=mode, filters=condition, limit=LIMIT, passages=0
     ).results

@@ -11,7 +11,7 @@ from app.index.analysis import count_terms
 from app.index.lookup import FoundWord
 from app.index.query import parse_query
 from app.runtime.resources import Resources
-from app.services.search.passages import Article, rank_articles
+from app.services.search.passages import RankedArticle, rank_articles
 from app.services.search.pipeline import ask
 from app.services.search.scoring import score
 from app.services.search.snapshot import snapshots
@@ -42,7 +42,7 @@ def shelf(
 
 def read_first(
     resources: Resources, query: str, mode: Mode
-) -> tuple[Sequence[Article], Sequence[FoundWord]]:
+) -> tuple[Sequence[RankedArticle], Sequence[FoundWord]]:
     """Return the first articles, and the words of the query as the collection writes them."""
     generation = resources.generations.live()
     question = ask(generation, query, mode)
@@ -55,7 +55,7 @@ def read_first(
     return articles, weights
 
 
-def share(article: Article, n: int, words: Sequence[FoundWord]) -> float:
+def share(article: RankedArticle, n: int, words: Sequence[FoundWord]) -> float:
     """Return the share of a query's weight that a passage holds under its title."""
     text = f"{article.candidate.version.title}\n{article.quote(article.passages[n])}"
     counts = count_terms(text, article.candidate.version.language)
