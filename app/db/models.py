@@ -423,13 +423,17 @@ class LoggedQuery(Table):
 
 
 class Feedback(Table):
-    """What somebody said of the answer to a question."""
+    """What the holder of a key said last of the answer to a question."""
 
     __tablename__ = "feedback"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    query_id: Mapped[str] = mapped_column(_belongs_to("query_log.id"), index=True)
+    query_id: Mapped[str] = mapped_column(_belongs_to("query_log.id"))
+    key_id: Mapped[str | None] = mapped_column(String(64))
+    """None where it was stored before keys were."""
     helpful: Mapped[bool | None]
     document_id: Mapped[str | None]
     """The document that would have been right."""
     given_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (Index("ix_feedback_query_id_key_id", "query_id", "key_id", unique=True),)

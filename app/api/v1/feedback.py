@@ -86,7 +86,10 @@ class QueriesErased(Answer):
 def give_feedback(
     body: Annotated[FeedbackIn, Depends(json_body(FeedbackIn))], resources: Opened, caller: Reader
 ) -> FeedbackTaken:
-    """Say whether the answer to a search was helpful, or which document was right."""
+    """Say whether the answer to a search was helpful, or which document was right.
+
+    A key has one vote for each answer: what it says later takes the place of what it said before.
+    """
     # The log is written behind; the question may be a moment old.
     feedback.store_queries(resources)
     collection = caller.collection(body.query_id, Scope.READ, BY_QUERY)
@@ -94,6 +97,7 @@ def give_feedback(
         resources.database,
         collection,
         body.query_id,
+        key_id=caller.principal.key_id,
         helpful=body.helpful,
         document_id=body.document_id,
     )

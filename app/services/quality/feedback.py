@@ -13,7 +13,8 @@ import numpy as np
 from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
-from app.db.models import Collection, Feedback, LoggedQuery, utc_now
+from app.db.models import Collection, Document, Feedback, LoggedQuery, utc_now
+from app.db.queries.documents import find_document
 from app.db.sqlite import Database
 from app.domain import Item, Task
 from app.errors import FolioError, NotFound
@@ -102,15 +103,28 @@ def give_feedback(
     ref: CollectionRef,
     query_id: str,
     *,
+    key_id: str,
     helpful: bool | None,
     document_id: str | None,
 ) -> None:
-    """Store what somebody said of an answer; raises NotFound unless it is of the collection."""
+    """Store what a key's holder says of an answer, in place of what that key said of it before.
+
+    Raises NotFound unless the query, and the document if one is named, are of the collection.
+    """
     with database.write() as session:
         query = session.get(LoggedQuery, query_id)
         if query is None or query.collection_id != ref.id:
             raise NotFound("no such query is in the log", code="query_not_found")
-        session.add(Feedback(query_id=query_id, helpful=helpful, document_id=document_id))
+        if document_id is not None and find_document(session, ref.id, document_id) is None:
+            raise NotFound(
+                f"there is no document of that id in {ref.name}", code="document_not_found"
+            )
+        session.execute(
+            delete(Feedback).where(Feedback.query_id == query_id, Feedback.key_id == key_id)
+        )
+        session.add(
+            Feedback(query_id=query_id, key_id=key_id, helpful=helpful, document_id=document_id)
+        )
 
 
 def erase_queries(resources: Resources, ref: CollectionRef) -> int:
@@ -130,7 +144,8 @@ def learn_golden(resources: Resources, ref: CollectionRef) -> list[LearnedQuery]
     """Return the questions for which people named or confirmed a document, for review.
 
     A document that was named counts 1; so does the first hit of an answer that was helpful, and -1
-    that of one that was not. Spellings that differ in case and spaces are one question.
+    that of one that was not. Documents that are gone since are left out. Spellings that differ in
+    case and spaces are one question.
     """
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     texts: dict[str, str] = {}
@@ -148,11 +163,20 @@ def learn_golden(resources: Resources, ref: CollectionRef) -> list[LearnedQuery]
                 votes[key][document_id] += 1
             elif helpful is not None and found:
                 votes[key][found[0]] += 1 if helpful else -1
+        there = _select_existing(session, collection_id, set().union(*votes.values()))
     return [
         LearnedQuery(texts[key], relevant)
         for key, counted in votes.items()
-        if (relevant := {document_id: n for document_id, n in counted.items() if n > 0})
+        if (relevant := {name: n for name, n in counted.items() if n > 0 and name in there})
     ]
+
+
+def _select_existing(session: Session, collection_id: int, ids: set[str]) -> set[str]:
+    """Return which of these documents the collection has."""
+    rows = session.scalars(
+        select(Document.external_id).where(Document.collection_id == collection_id)
+    )
+    return ids.intersection(rows) if ids else set()
 
 
 def find_gaps(resources: Resources, ref: CollectionRef, *, below: float = LOW_SCORE) -> list[Gap]:
