@@ -518,7 +518,7 @@ def check_problem(answer: httpx.Response, status: int) -> Json:
 
 def test_unknown_path_under_v1_is_told_as_clients_of_openai_read_it(service: Service) -> None:
     answer = service.http.get("/v1/nothing")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_url")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
