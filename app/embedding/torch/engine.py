@@ -19,6 +19,7 @@ from transformers import logging as transformers_logging
 from app.domain import Embedding, Item, Task
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.metrics import EngineMetrics
+from app.embedding.processors import count_processors
 from app.embedding.scheduler import Lane, Lanes
 from app.embedding.tokenization import ReadItem, TokenReader
 from app.embedding.torch.architectures import read_network
@@ -115,7 +116,7 @@ class TorchEngine:
                 merge_bytes=merge_bytes,
                 compile_pass=_load_compiler() if self.name == "openvino" else None,
             )
-        self._threads = torch.get_num_threads()
+        self._threads = min(torch.get_num_threads(), count_processors())
         self._lanes: Lanes[_Row, Embedding] = Lanes(
             batch_tokens=batch_tokens,
             max_waiting_tokens=max_waiting_tokens,

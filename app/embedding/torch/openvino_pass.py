@@ -17,6 +17,7 @@ from openvino import opset13 as ops
 from torch import nn
 from transformers import activations
 
+from app.embedding.processors import count_processors
 from app.embedding.torch.inputs import Rotation
 from app.embedding.torch.layers import Layer, Linear, Network, Norm
 
@@ -48,7 +49,11 @@ class OpenVinoPass:
         self._bias = network.bias
         graph = _Graph(network)
         precision = {torch.float32: "f32", torch.bfloat16: "bf16"}[dtype]
-        hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+        hints = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": str(count_processors()),
+        }
         compiled = openvino.Core().compile_model(graph.write(layers), "CPU", hints)
         self._request = compiled.create_infer_request()
 
