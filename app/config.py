@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BUNDLED_MODEL = "bundled"
-"""The setting that stands for the model which comes with the installation."""
+"""The setting that stands for the default of the models which come with the installation."""
 
 
 class Settings(BaseSettings):
@@ -29,7 +29,8 @@ class Settings(BaseSettings):
     data: Path = Field(default_factory=lambda: user_data_path("folio"))
     """Folder of the database and its lock; one process owns it."""
     model: str = BUNDLED_MODEL
-    """`bundled`, a local folder, or a Hugging Face id (which needs `model_revision`)."""
+    """`bundled` (`folio-mini`, English), `multilingual-e5-small` (100 languages, comes with Folio
+    too), a local folder, or a Hugging Face id (which needs `model_revision`)."""
     model_revision: str = ""
     """Commit of a Hugging Face checkpoint: 40 hexadecimal digits."""
     model_url: str = ""

@@ -140,6 +140,7 @@ class RememberingEngine:
         self.dtype = engine.dtype
         self.device = engine.device
         self.max_tokens = engine.max_tokens
+        self.unit_tokens = engine.unit_tokens
         self.dimensions = engine.dimensions
         self.metrics = engine.metrics
 

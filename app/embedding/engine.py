@@ -18,6 +18,8 @@ class Engine(Protocol):
     dtype: str
     device: str
     max_tokens: int
+    unit_tokens: int
+    """The longest unit that articles are cut into; `max_tokens` or less."""
     dimensions: int
     metrics: EngineMetrics
 

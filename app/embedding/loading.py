@@ -9,9 +9,15 @@ from app.embedding.engine import Engine
 from app.embedding.remote import RemoteEngine, describe_remote
 from app.errors import FolioError, ModelUnavailable
 
-BUNDLED_FOLDER = Path(__file__).parent / "mini"
-"""folio-mini: `README.md` there says what it is, train/README.md how it was made."""
 BUNDLED_NAME = "folio-mini"
+BUNDLED_MULTILINGUAL = "multilingual-e5-small"
+BUNDLED = {
+    BUNDLED_NAME: Path(__file__).parent / "mini",
+    BUNDLED_MULTILINGUAL: Path(__file__).parent / "multilingual",
+}
+"""The models that come with Folio, by the name that FOLIO_MODEL gives: `README.md` in a folder says
+what it is, train/README.md how it was made."""
+BUNDLED_FOLDER = BUNDLED[BUNDLED_NAME]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -65,8 +71,9 @@ def load_engine(checkpoint: Checkpoint, settings: Settings) -> Engine:
 
 def _locate(settings: Settings) -> tuple[Path, str, str]:
     """Return (folder, Hugging Face id or name, revision)."""
-    if settings.model == BUNDLED_MODEL:
-        return BUNDLED_FOLDER, BUNDLED_NAME, ""
+    name = BUNDLED_NAME if settings.model == BUNDLED_MODEL else settings.model
+    if name in BUNDLED:
+        return BUNDLED[name], name, ""
     folder = Path(settings.model).expanduser()
     if folder.is_dir():
         return folder, "", settings.model_revision

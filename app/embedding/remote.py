@@ -59,6 +59,7 @@ def describe_remote(settings: Settings) -> Checkpoint:
         hidden_size=settings.dimensions,
         dimensions=settings.dimensions,
         max_tokens=settings.model_max_tokens,
+        unit_tokens=settings.model_max_tokens,
         pooling="mean",
         include_prompt=True,
         prompts={},
@@ -92,6 +93,7 @@ class RemoteEngine:
         self.checkpoint = checkpoint
         self.device = _host(settings)
         self.max_tokens = checkpoint.max_tokens
+        self.unit_tokens = checkpoint.unit_tokens
         self.dimensions = checkpoint.dimensions
         self.metrics = EngineMetrics()
         self._reader = TokenReader(Tokenizer.from_file(str(_tokenizer_file(settings))), checkpoint)

@@ -46,6 +46,7 @@ class WatchedEngine:
         self.dtype = engine.dtype
         self.device = engine.device
         self.max_tokens = engine.max_tokens
+        self.unit_tokens = engine.unit_tokens
         self.dimensions = engine.dimensions
         self.metrics = engine.metrics
 

@@ -26,6 +26,7 @@ from app.embedding.torch.architectures import read_network
 from app.embedding.torch.jina_v2 import is_jina_v2, read_jina_v2
 from app.embedding.torch.layers import Network
 from app.embedding.torch.packed import CompilePass, PackedEncoder, Steps, pick_dtype
+from app.embedding.torch.q4_0 import is_packed, read_packed
 from app.errors import InvalidRequest, ModelUnavailable
 
 PEFT_PREFIX = "base_model.model."
@@ -91,6 +92,7 @@ class TorchEngine:
         self.device = device
         self.checkpoint = checkpoint
         self.max_tokens = checkpoint.max_tokens
+        self.unit_tokens = checkpoint.unit_tokens
         self.dimensions = checkpoint.dimensions
         self.metrics = EngineMetrics()
         tokenizer = AutoTokenizer.from_pretrained(str(checkpoint.folder), local_files_only=True)
@@ -98,6 +100,8 @@ class TorchEngine:
         model: Any = None
         if is_jina_v2(checkpoint.folder):
             network: Network | None = read_jina_v2(checkpoint.folder)
+        elif is_packed(checkpoint.folder):
+            network = read_packed(checkpoint.folder)
         else:
             model = load_model(checkpoint)
             network = read_network(model, list(checkpoint.adapters.values()))

@@ -59,7 +59,8 @@ class InputLayer:
     def _embed(
         self, ids: torch.Tensor, places: torch.Tensor, groups: Groups | None
     ) -> torch.Tensor:
-        x = F.embedding(ids, self._words)
+        words = self._words
+        x = F.embedding(ids, words) if isinstance(words, torch.Tensor) else words.look_up(ids)
         if groups is not None and self._word_lora:
             for i, name in enumerate(groups.names):
                 a, b = self._word_lora[name]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import torch
 import torch.nn.functional as F  # noqa: N812  the name that the field uses
@@ -125,11 +125,21 @@ class Layer:
         )
 
 
+class Rows(Protocol):
+    """A table that is only looked up in."""
+
+    shape: torch.Size
+
+    def to(self, device: str) -> "Rows": ...
+
+    def look_up(self, ids: torch.Tensor) -> torch.Tensor: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """What an architecture is made of, in fp32 on the CPU."""
 
-    words: torch.Tensor
+    words: torch.Tensor | Rows
     word_lora: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
     """For each adapter A transposed (vocabulary, rank) and scaled B (hidden, rank)."""
     types: torch.Tensor | None

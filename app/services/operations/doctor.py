@@ -15,11 +15,12 @@ from zlib import crc32
 from sqlalchemy import func, select
 from sqlalchemy.exc import DatabaseError
 
-from app.config import BUNDLED_MODEL, Settings
+from app.config import Settings
 from app.db import queries
 from app.db.models import Key, TermsRow, UnitRow, Version
 from app.db.sqlite import Database
 from app.domain import Status
+from app.embedding.loading import BUNDLED_MULTILINGUAL, BUNDLED_NAME
 from app.errors import DataFolderHeld, FolioError, ModelUnavailable, ParserUnavailable
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import has_keys
@@ -143,6 +144,15 @@ def _examine_resources(resources: Resources) -> Iterator[Finding]:
     yield from _examine_sync(resources.settings)
 
 
+_NOTES = {
+    BUNDLED_NAME: "this is folio-mini, the small English model that comes with Folio; for other "
+    f"languages set FOLIO_MODEL={BUNDLED_MULTILINGUAL}, which comes with it too, and for "
+    "production to jina-embeddings-v3",
+    BUNDLED_MULTILINGUAL: "this is multilingual-e5-small, a small model for about 100 languages "
+    "that comes with Folio; for production set FOLIO_MODEL to jina-embeddings-v3",
+}
+
+
 def _examine_model(resources: Resources) -> Iterator[Finding]:
     try:
         generation = resources.generations.live()
@@ -158,13 +168,8 @@ def _examine_model(resources: Resources) -> Iterator[Finding]:
         f"{checkpoint.max_tokens} tokens, gives {checkpoint.dimensions} dimensions, "
         f"{checkpoint.pooling} pooling; adapters: {adapters}; fingerprint {checkpoint.fingerprint}",
     )
-    if resources.settings.model == BUNDLED_MODEL:
-        yield Finding(
-            "note",
-            "model",
-            "this is folio-mini, the small English model that comes with Folio; for production and "
-            "other languages set FOLIO_MODEL to jina-embeddings-v3",
-        )
+    if checkpoint.name in _NOTES:
+        yield Finding("note", "model", _NOTES[checkpoint.name])
     try:
         engine = generation.engine()
     except ModelUnavailable as error:
