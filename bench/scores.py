@@ -5,7 +5,9 @@
 Every question runs once through the service's own stages; what it finds is kept in --cache (a
 folder outside the project). A question is asked twice: with the articles that answer it, and as if
 these were not there. Each set is measured with weights that were fitted to the others; NAME is
-that of a folder in SETS, with a suffix after a colon where one set is there for several models.
+that of a folder in SETS, with a suffix after a colon where one set is there for several models;
+`examples` and `examples_far` are the questions of this project's examples/, to a folder that `folio
+add examples/articles` made.
 `--fit` prints weights for app/services/search/scoring.py, fitted to all sets.
 """
 
@@ -36,7 +38,7 @@ from app.services.search.snapshot import snapshots
 from bench.collection import collection_of
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
-from bench.sets import LabelledSet, Query, read_queries, read_set, take_spread
+from bench.sets import LabelledSet, Query, read_queries, read_questions, read_set, take_spread
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -238,14 +240,36 @@ HEAD = (
 )
 
 
+_EXAMPLES = Path(__file__).parents[1] / "examples"
+# Questions with an answer, and without one: some that could be about the same, some about anything.
+_OF_EXAMPLES = {
+    "examples": ("golden", "paraphrases", "unanswered_near"),
+    "examples_far": ("golden", "paraphrases", "unanswered_far"),
+}
+
+
+def read_labelled(data: Path, name: str) -> tuple[LabelledSet, tuple[Query, ...]]:
+    """Return a set, and its questions that no document answers."""
+    if name in _OF_EXAMPLES:
+        return _read_examples(_OF_EXAMPLES[name])
+    labelled = read_set(data / name)
+    judged = {query.id for query in labelled.queries}
+    return labelled, tuple(q for q in read_queries(data / name) if q.id not in judged)
+
+
+def _read_examples(files: Sequence[str]) -> tuple[LabelledSet, tuple[Query, ...]]:
+    read = [read_questions(_EXAMPLES / f"{file}.jsonl") for file in files]
+    queries = tuple(query for some, _ in read for query in some.queries)
+    grades = {id_: graded for some, _ in read for id_, graded in some.grades.items()}
+    return LabelledSet((), queries, grades), tuple(q for _, some in read for q in some)
+
+
 def load(name: str, kb: Path, model: str, data: Path, cache: Path, most: int) -> list[Asked]:
     """Return what the questions of a set found, from the cache or by asking them."""
     path = cache / f"{name.replace(':', '.')}.json"
     if not path.exists():
         check_folder(kb)
-        labelled = read_set(data / name.partition(":")[0])
-        judged = {query.id for query in labelled.queries}
-        others = [q for q in read_queries(data / name.partition(":")[0]) if q.id not in judged]
+        labelled, others = read_labelled(data, name.partition(":")[0])
         some = replace(labelled, queries=take_spread(labelled.queries, most))
         with open_resources(Settings(data=kb, model=model), holder="bench") as resources:
             asked = ask_all(some, others, resources)
@@ -256,9 +280,13 @@ def load(name: str, kb: Path, model: str, data: Path, cache: Path, most: int) ->
 
 def _leave_one_out(sets: dict[str, list[Asked]]) -> Iterator[list[str]]:
     for name, asked in sets.items():
-        group = name.partition(":")[0]
-        others = [some for other, some in sets.items() if other.partition(":")[0] != group]
+        others = [some for other, some in sets.items() if _domain(other) != _domain(name)]
         yield report(name, asked, fit(others, of_hits=False), fit(others, of_hits=True))
+
+
+def _domain(name: str) -> str:
+    """Return what sets of the same articles share."""
+    return name.partition(":")[0].partition("_")[0]
 
 
 def main() -> None:

@@ -50,6 +50,22 @@ def read_set(folder: Path) -> LabelledSet:
     )
 
 
+def read_questions(path: Path) -> tuple[LabelledSet, tuple[Query, ...]]:
+    """Read a golden file as a set without documents, and those of its questions without an answer.
+
+    A line is `query` and `relevant`, a list of document ids, as in examples/.
+    """
+    queries, unanswered, grades = [], [], {}
+    for number, line in enumerate(_read_lines(path)):
+        query = Query(f"{path.stem}-{number}", line["query"])
+        if line["relevant"]:
+            queries.append(query)
+            grades[query.id] = dict.fromkeys(line["relevant"], 1)
+        else:
+            unanswered.append(query)
+    return LabelledSet((), tuple(queries), grades), tuple(unanswered)
+
+
 def read_queries(
     folder: Path, *, judged: Mapping[str, Mapping[str, int]] | None = None
 ) -> tuple[Query, ...]:

@@ -1,16 +1,17 @@
 """What a turn asks for, and turns that ask for nothing."""
 
+from pathlib import Path
+
 import pytest
 
 from app.services.search.conversation import Message, interpret, is_small_talk, weigh
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
 SMALL_TALK = (
-    "thanks!", "Thank you so much", "hello", "Hi there", "good morning", "ok", "okay, got it",
-    "great", "perfect, that helped", "bye", "see you later", "how are you?", "who are you?",
-    "are you a bot?", "lol", "yes", "no", "👍", "what can you do?", "Danke!",
-    "Vielen Dank, das hat geholfen", "Hallo", "Guten Morgen", "merci beaucoup", "bonjour",
-    "gracias", "hola, ¿qué tal?", "obrigado", "grazie mille", "谢谢", "ありがとう",
-)  # fmt: skip
+    *(EXAMPLES / "small_talk.txt").read_text(encoding="utf-8").splitlines(),
+    "谢谢",
+    "ありがとう",
+)
 QUESTIONS = (
     "Is the drip tray dishwasher safe?", "E17", "what is it for?", "help", "thanks, and the price?",
     "how do I reset it", "Fees ?", "no water comes out", "is this good for milk", "yes, how long?",
