@@ -57,6 +57,7 @@ from app.api.v1 import (
     generations,
     jobs,
     keys,
+    originals,
     preflight,
     search,
 )
@@ -84,6 +85,7 @@ ROUTERS = (
     collections.router,
     documents.router,
     jobs.router,
+    originals.router,
     search.router,
     context.router,
     explain.router,

@@ -146,6 +146,7 @@ ReadableCollection = Annotated[CollectionRef, Depends(_CollectionOfName(Scope.RE
 WritableCollection = Annotated[CollectionRef, Depends(_CollectionOfName(Scope.WRITE))]
 OwnedCollection = Annotated[CollectionRef, Depends(_CollectionOfName(Scope.ADMIN))]
 JobCollection = Annotated[CollectionRef, Depends(_CollectionOfJob(Scope.READ))]
+WritableJob = Annotated[CollectionRef, Depends(_CollectionOfJob(Scope.WRITE))]
 ReadableStore = Annotated[CollectionRef, Depends(_CollectionOfStore(Scope.READ))]
 WritableStore = Annotated[CollectionRef, Depends(_CollectionOfStore(Scope.WRITE))]
 OwnedStore = Annotated[CollectionRef, Depends(_CollectionOfStore(Scope.ADMIN))]

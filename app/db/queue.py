@@ -138,6 +138,37 @@ def fail(session: Session, claim: Claim, *, stage: Stage, code: str, message: st
     )
 
 
+def cancel(session: Session, chosen: ColumnElement[bool]) -> None:
+    """Fail versions that are not ready yet; whoever works on one does not hold it any more."""
+    session.execute(
+        update(Version)
+        .where(_PENDING, chosen)
+        .values(
+            status=Status.FAILED,
+            error_code="cancelled",
+            error_message="it was cancelled before it was ready",
+            **_FREE,
+        )
+    )
+
+
+def requeue_failed(session: Session, version_ids: Collection[int]) -> None:
+    """Put failed versions back into the queue as if they had never been tried."""
+    session.execute(
+        update(Version)
+        .where(Version.id.in_(version_ids), Version.status == Status.FAILED)
+        .values(
+            status=Status.QUEUED,
+            stage=None,
+            attempts=0,
+            next_attempt_at=None,
+            error_code=None,
+            error_message=None,
+            **_FREE,
+        )
+    )
+
+
 def requeue_interrupted(session: Session, *, max_attempts: int, pause_seconds: float) -> None:
     """Put back what a dead process was working on; what was cut off too often fails.
 

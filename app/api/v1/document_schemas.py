@@ -233,3 +233,19 @@ class JobOut(Answer):
     """The documents that failed, and why."""
     tokens: int
     """Tokens embedded so far."""
+
+
+class JobSummaryOut(Answer):
+    job_id: str
+    """What `/v1/jobs/{job_id}` shows."""
+    created_at: datetime
+    """When the documents were uploaded."""
+    counts: dict[Status, int]
+    """How many of its documents stand at each status."""
+
+
+class JobsOut(Answer):
+    jobs: list[JobSummaryOut]
+    """Newest first."""
+    next_before: str | None
+    """What asks for the next page, as `before`; null on the last one."""

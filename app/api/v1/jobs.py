@@ -1,20 +1,33 @@
-"""Jobs: how far the documents of an upload are, asked once or followed as events."""
+"""Jobs: how far the documents of an upload are, ending what waits, trying again what failed."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from app.api.access import GuardedRoute, JobCollection, JobId, Opened
+from app.api.access import (
+    GuardedRoute,
+    JobCollection,
+    JobId,
+    Opened,
+    ReadableCollection,
+    WritableCollection,
+    WritableJob,
+)
+from app.api.bodies import json_body
 from app.api.problems import problem_responses
-from app.api.v1.document_schemas import JobOut
+from app.api.v1.document_schemas import JobOut, JobsOut, JobSummaryOut, UploadOut
+from app.api.v1.fields import COLLECTION, Body
 from app.errors import FolioError
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
 from app.services.articles.documents import JobInfo, get_job
+from app.services.articles.jobs import cancel_job, list_jobs, retry_documents
 
 router = APIRouter(
     prefix="/v1",
@@ -36,6 +49,61 @@ _EVENT = {
         "data": {"type": "string", "contentMediaType": "application/json"},
     },
 }
+
+
+class RetryIn(Body):
+    document_ids: list[Annotated[str, Field(min_length=1, max_length=256)]] | None = Field(
+        None, min_length=1, max_length=1000, examples=[["manual/reset"]]
+    )
+    """The documents to try again; null for all whose latest upload failed."""
+
+
+@router.get(
+    COLLECTION + "/jobs", operation_id="list_jobs", responses=problem_responses(400, 404, 422)
+)
+def show_jobs(
+    collection: ReadableCollection,
+    resources: Opened,
+    pending: Annotated[
+        bool, Query(description="Only those of which a document waits or is worked on")
+    ] = False,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Jobs a page")] = 100,
+    before: Annotated[
+        str | None, Query(max_length=64, description="`next_before` of the page before")
+    ] = None,
+) -> JobsOut:
+    """List the uploads of a collection, newest first."""
+    found = list_jobs(
+        resources.database, collection, pending=pending, limit=limit + 1, before=before
+    )
+    page = [JobSummaryOut.model_validate(job) for job in found[:limit]]
+    return JobsOut(jobs=page, next_before=page[-1].job_id if len(found) > limit else None)
+
+
+# Not below a document's own path: an id may end in any words.
+@router.post(
+    COLLECTION + "/retry",
+    operation_id="retry_documents",
+    status_code=202,
+    responses=problem_responses(400, 404, 413, 415, 422, 429, 503, 507),
+)
+def try_again(
+    collection: WritableCollection,
+    body: Annotated[RetryIn, Depends(json_body(RetryIn))],
+    resources: Opened,
+) -> UploadOut:
+    """Read documents again whose latest upload failed; the answer is a job of its own."""
+    return UploadOut.model_validate(retry_documents(resources, collection, body.document_ids))
+
+
+@router.post(
+    "/jobs/{job_id}/cancel",
+    operation_id="cancel_job",
+    responses=problem_responses(404, 503, 507),
+)
+def end_job(job_id: JobId, collection: WritableJob, resources: Opened) -> JobOut:
+    """End what of a job is not ready yet: it fails as `cancelled`, and can be tried again."""
+    return JobOut.model_validate(cancel_job(resources.database, collection, job_id))
 
 
 @router.get(

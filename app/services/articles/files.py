@@ -28,11 +28,12 @@ from sqlalchemy.orm import Session, load_only
 from app.db import queries
 from app.db.models import Document, File, Original, Version, utc_now
 from app.domain import Scope
-from app.errors import CorruptData, NotFound
+from app.errors import NotFound
 from app.runtime.resources import Resources
 from app.services.access.files import collections_of, sees_document, sees_file
 from app.services.access.principal import Principal
 from app.services.articles.documents import erase_document
+from app.services.articles.originals import read_original
 
 DOCUMENT_PREFIX = "file-doc"
 DEFAULT_PURPOSE = "assistants"
@@ -191,14 +192,6 @@ def document_number(file_id: str) -> int | None:
 def file_id_of(document: Document) -> str:
     """Return the id by which a document is a file."""
     return document.file_id or f"{DOCUMENT_PREFIX}{document.id}"
-
-
-def read_original(session: Session, digest: str) -> bytes:
-    """Return stored bytes; raises CorruptData when they fail their checksum."""
-    data = session.get_one(Original, digest).data
-    if sha256(data).hexdigest() != digest:
-        raise CorruptData("the stored file fails its checksum")
-    return data
 
 
 def _list_ids(principal: Principal, purpose: str | None) -> CompoundSelect[str, datetime]:

@@ -38,8 +38,8 @@ from app.services.articles.files import (
     file_id_of,
     find_file,
     find_latest,
-    read_original,
 )
+from app.services.articles.originals import read_original
 
 CANCELLED = "cancelled"
 """Code of the error of a version that was taken out of the queue."""

@@ -1,15 +1,14 @@
 """Earlier versions of an article: rolling back to one of them."""
 
-from hashlib import sha256
-
 from sqlalchemy import select
 
-from app.db.models import Original, Version
+from app.db.models import Version
 from app.domain import Status
-from app.errors import Conflict, CorruptData, NotFound
+from app.errors import Conflict, NotFound
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
 from app.services.articles.documents import AcceptedUploads, Upload, put_documents, require_document
+from app.services.articles.originals import read_original
 
 
 def restore_version(
@@ -38,12 +37,9 @@ def _read_upload(resources: Resources, ref: CollectionRef, document_id: str, num
             )
         if version.status != Status.READY:
             raise Conflict(f"version {number} is {version.status}", code="version_not_ready")
-        original = session.get_one(Original, version.original_sha256)
-        if sha256(original.data).hexdigest() != original.sha256:
-            raise CorruptData(f"the stored upload of version {number} fails its checksum")
         return Upload(
             document.external_id,
-            original.data,
+            read_original(session, version.original_sha256),
             version.media_type,
             filename=version.filename,
             **version.declared,

@@ -1,0 +1,155 @@
+"""The jobs of a collection: listing them, ending what waits, and trying again what failed."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db import queue
+from app.db.models import Document, Job, JobItem, Version
+from app.db.sqlite import Database
+from app.domain import Status
+from app.errors import InvalidRequest, NotFound
+from app.runtime.resources import Resources
+from app.services.access.collections import CollectionRef, require_row
+from app.services.articles.documents import (
+    Accepted,
+    AcceptedUploads,
+    JobInfo,
+    check_queue,
+    get_job,
+    normalize_id,
+)
+
+_PENDING = (Status.QUEUED, Status.PROCESSING)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """A job, and how many of its documents stand at each status."""
+
+    job_id: str
+    created_at: datetime
+    counts: dict[Status, int]
+
+
+def list_jobs(
+    database: Database,
+    ref: CollectionRef,
+    *,
+    pending: bool = False,
+    limit: int = 100,
+    before: str | None = None,
+) -> list[JobSummary]:
+    """Return jobs, newest first; `before` is the id of the last one of the page before.
+
+    With `pending` only those of which a document waits or is worked on. Raises InvalidRequest where
+    `before` is not a job of the collection.
+    """
+    with database.read() as session:
+        chosen = select(Job).where(Job.collection_id == require_row(session, ref).id)
+        if pending:
+            waiting = (
+                select(JobItem.job_id)
+                .join(Version, Version.id == JobItem.version_id)
+                .where(Version.status.in_(_PENDING))
+            )
+            chosen = chosen.where(Job.id.in_(waiting))
+        if before is not None:
+            last = session.get(Job, before)
+            if last is None or last.collection_id != ref.id:
+                raise InvalidRequest("`before` is not a job of it", code="invalid_cursor")
+            is_older = (Job.created_at < last.created_at) | (
+                (Job.created_at == last.created_at) & (Job.id < last.id)
+            )
+            chosen = chosen.where(is_older)
+        jobs = session.scalars(chosen.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit))
+        return _summarize(session, jobs.all())
+
+
+def _summarize(session: Session, jobs: Sequence[Job]) -> list[JobSummary]:
+    counts = {job.id: dict.fromkeys(Status, 0) for job in jobs}
+    rows = session.execute(
+        select(JobItem.job_id, Version.status, func.count())
+        .join(Version, Version.id == JobItem.version_id)
+        .where(JobItem.job_id.in_(counts))
+        .group_by(JobItem.job_id, Version.status)
+    )
+    for job_id, status, count in rows:
+        counts[job_id][Status(status)] = count
+    return [JobSummary(job.id, job.created_at, counts[job.id]) for job in jobs]
+
+
+def cancel_job(database: Database, ref: CollectionRef, job_id: str) -> JobInfo:
+    """End what of a job is not ready yet: it fails as `cancelled`, and can be tried again.
+
+    What answered before goes on answering. Raises NotFound.
+    """
+    with database.write() as session:
+        job = session.get(Job, job_id)
+        if job is None or job.collection_id != ref.id:
+            raise NotFound("there is no such job", code="job_not_found")
+        versions = select(JobItem.version_id).where(JobItem.job_id == job_id)
+        queue.cancel(session, Version.id.in_(versions))
+    return get_job(database, ref, job_id)
+
+
+def retry_documents(
+    resources: Resources, ref: CollectionRef, document_ids: Sequence[str] | None = None
+) -> AcceptedUploads:
+    """Queue the latest uploads of documents once more where they failed; None names all of them.
+
+    Of those that are named, one that did not fail stays as it is. Raises NotFound, and QueueFull
+    while too many documents wait.
+    """
+    wanted = None if document_ids is None else {normalize_id(one) for one in document_ids}
+    with resources.database.write() as session:
+        check_queue(session, resources.settings.max_queue)
+        found = _find_latest(session, require_row(session, ref).id, wanted)
+        if wanted is not None and (missing := wanted - {document for document, _ in found}):
+            raise NotFound(
+                f"{len(missing)} of the documents are not there", code="document_not_found"
+            )
+        failed = {v.id for _, v in found if v.status == Status.FAILED}
+        queue.requeue_failed(session, failed)
+        accepted = _make_job(session, ref, found, failed)
+    resources.signals.work_arrived.set()
+    return accepted
+
+
+def _find_latest(
+    session: Session, collection_id: int, wanted: set[str] | None
+) -> list[tuple[str, Version]]:
+    """Return the latest versions of some documents, or of all whose latest one failed."""
+    chosen = (
+        select(Document.external_id, Version)
+        .join(Version, Version.document_id == Document.id)
+        .where(Document.collection_id == collection_id, Version.number == Document.latest_number)
+        .order_by(Version.id)
+    )
+    if wanted is None:
+        chosen = chosen.where(Version.status == Status.FAILED)
+    else:
+        chosen = chosen.where(Document.external_id.in_(wanted))
+    return [(external_id, version) for external_id, version in session.execute(chosen)]
+
+
+def _make_job(
+    session: Session, ref: CollectionRef, found: Sequence[tuple[str, Version]], failed: set[int]
+) -> AcceptedUploads:
+    job = Job(id=uuid.uuid4().hex, collection_id=ref.id)
+    session.add(job)
+    session.flush()
+    accepted = []
+    for ordinal, (external_id, version) in enumerate(found):
+        is_retried = version.id in failed
+        change = "content" if is_retried else "none"
+        session.add(JobItem(job_id=job.id, ordinal=ordinal, version_id=version.id, change=change))
+        status = Status.QUEUED if is_retried else Status(version.status)
+        accepted.append(
+            Accepted(external_id, version.number, status, "content" if is_retried else "none")
+        )
+    return AcceptedUploads(job.id, tuple(accepted))
