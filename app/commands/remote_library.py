@@ -6,6 +6,7 @@ from typing import Any
 from app.api.mcp.library import Found, Passages, Whole
 from app.commands.client import Client, collection_path, document_path
 from app.errors import NotFound
+from app.services.search.conversation import Message
 
 _LISTED = 200
 
@@ -24,9 +25,21 @@ class RemoteLibrary:
         return [collection["name"] for collection in answer["collections"]]
 
     def search(
-        self, query: str, collections: list[str], *, limit: int, filters: dict[str, Any] | None
+        self,
+        query: str,
+        collections: list[str],
+        *,
+        limit: int,
+        filters: dict[str, Any] | None,
+        messages: Sequence[Message] = (),
     ) -> list[Found]:
-        body = {"query": query, "limit": limit, "passages": 1, "filters": filters}
+        body = {
+            "query": query,
+            "limit": limit,
+            "passages": 1,
+            "filters": filters,
+            "messages": _as_json(messages),
+        }
         answer = self._ask("search", collections, body)
         return [
             Found(
@@ -41,9 +54,20 @@ class RemoteLibrary:
         ]
 
     def retrieve(
-        self, query: str, collections: list[str], *, max_tokens: int, filters: dict[str, Any] | None
+        self,
+        query: str,
+        collections: list[str],
+        *,
+        max_tokens: int,
+        filters: dict[str, Any] | None,
+        messages: Sequence[Message] = (),
     ) -> Passages:
-        body = {"query": query, "max_tokens": max_tokens, "filters": filters}
+        body = {
+            "query": query,
+            "max_tokens": max_tokens,
+            "filters": filters,
+            "messages": _as_json(messages),
+        }
         answer = self._ask("context", collections, body)
         blocks = (
             Found(
@@ -97,3 +121,7 @@ class RemoteLibrary:
                 f"there is no collection {collection}; there are: {', '.join(self._only)}",
                 code="collection_not_found",
             )
+
+
+def _as_json(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in messages]

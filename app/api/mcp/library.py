@@ -1,11 +1,12 @@
 """What the tools of the Model Context Protocol need: in this process, or of a server elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote
 
 from app.errors import NotFound
+from app.services.search.conversation import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,25 @@ class Library(Protocol):
         ...
 
     def search(
-        self, query: str, collections: list[str], *, limit: int, filters: dict[str, Any] | None
+        self,
+        query: str,
+        collections: list[str],
+        *,
+        limit: int,
+        filters: dict[str, Any] | None,
+        messages: Sequence[Message] = (),
     ) -> list[Found]:
-        """Return articles, best first."""
+        """Return articles, best first; `messages` are the turns before the question."""
         ...
 
     def retrieve(
-        self, query: str, collections: list[str], *, max_tokens: int, filters: dict[str, Any] | None
+        self,
+        query: str,
+        collections: list[str],
+        *,
+        max_tokens: int,
+        filters: dict[str, Any] | None,
+        messages: Sequence[Message] = (),
     ) -> Passages:
         """Return what answers a question, within `max_tokens`."""
         ...

@@ -1,5 +1,6 @@
 """The library of this process, as far as a caller may read it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,6 +13,7 @@ from app.errors import InvalidRequest
 from app.services.articles.collections import list_names
 from app.services.articles.documents import get_document, list_documents
 from app.services.search.context import build_context
+from app.services.search.conversation import Message
 from app.services.search.pipeline import SearchRequest
 from app.services.search.search import search_documents
 
@@ -30,9 +32,15 @@ class OwnLibrary:
         return list_names(self._resources.database, self._caller.principal)
 
     def search(
-        self, query: str, collections: list[str], *, limit: int, filters: dict[str, Any] | None
+        self,
+        query: str,
+        collections: list[str],
+        *,
+        limit: int,
+        filters: dict[str, Any] | None,
+        messages: Sequence[Message] = (),
     ) -> list[Found]:
-        request = self._ask(query, collections, filters, limit=limit)
+        request = self._ask(query, collections, filters, messages, limit=limit)
         hits = search_documents(self._resources, request, passages=1).results
         return [
             Found(
@@ -47,9 +55,15 @@ class OwnLibrary:
         ]
 
     def retrieve(
-        self, query: str, collections: list[str], *, max_tokens: int, filters: dict[str, Any] | None
+        self,
+        query: str,
+        collections: list[str],
+        *,
+        max_tokens: int,
+        filters: dict[str, Any] | None,
+        messages: Sequence[Message] = (),
     ) -> Passages:
-        request = self._ask(query, collections, filters)
+        request = self._ask(query, collections, filters, messages)
         context = build_context(self._resources, request, max_tokens=max_tokens)
         return Passages(
             tuple(
@@ -91,10 +105,17 @@ class OwnLibrary:
         return [(document.id, document.title) for document in page]
 
     def _ask(
-        self, query: str, names: list[str], filters: dict[str, Any] | None, *, limit: int = 10
+        self,
+        query: str,
+        names: list[str],
+        filters: dict[str, Any] | None,
+        messages: Sequence[Message],
+        *,
+        limit: int = 10,
     ) -> SearchRequest:
         refs = self._caller.collections(names, Scope.READ)
-        return SearchRequest(query, refs, limit=limit, filters=read_filter(filters))
+        read = read_filter(filters)
+        return SearchRequest(query, refs, limit=limit, filters=read, messages=messages)
 
 
 def read_filter(given: dict[str, Any] | None) -> Filter | None:

@@ -1,8 +1,8 @@
 """The tools: `search` and `fetch` as deep research asks for them, and `retrieve` for a prompt."""
 
 import json
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import unquote
 
 from mcp.server import MCPServer
@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.mcp.library import Library, make_id, make_uri, split_id
 from app.errors import FolioError, InvalidRequest
+from app.services.search.conversation import Message
 
 T = TypeVar("T")
 FindLibrary = Callable[[Any], Library]
@@ -22,6 +23,7 @@ FindLibrary = Callable[[Any], Library]
 MAX_COLLECTIONS = 8
 MAX_RESULTS = 50
 MAX_TOKENS = 32_000
+MAX_TURNS, MAX_TURN_CHARACTERS = 200, 32_768
 _READS = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
@@ -75,6 +77,28 @@ class RetrievedOut(BaseModel):
     no_answer: float | None
 
 
+class TurnIn(BaseModel):
+    """One turn of a conversation."""
+
+    role: Literal["user", "assistant", "system", "developer", "tool"]
+    content: Annotated[str, Field(max_length=MAX_TURN_CHARACTERS)] | list[dict[str, Any]] | None
+    """Text, or OpenAI's list of parts, of which the texts are read."""
+
+    def to_message(self) -> Message:
+        if not isinstance(self.content, list):
+            return Message(self.role, self.content or "")
+        texts = (part.get("text") for part in self.content)
+        joined = "\n".join(text for text in texts if isinstance(text, str))
+        return Message(self.role, joined[:MAX_TURN_CHARACTERS])
+
+
+Conversation = Annotated[
+    list[TurnIn] | None,
+    Field(
+        max_length=MAX_TURNS,
+        description="The conversation so far: a follow-up question is understood by it",
+    ),
+]
 Collection = Annotated[
     str | None, Field(description="Name of one collection; all that may be read without it")
 ]
@@ -100,12 +124,15 @@ def make_server(find_library: FindLibrary, *, version: str) -> MCPServer[Any]:
         collection: Collection = None,
         filters: Filters = None,
         limit: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = 10,
+        messages: Conversation = None,
     ) -> Annotated[CallToolResult, ResultsOut]:
         library = _library(find_library, ctx)
 
         def run() -> ResultsOut:
             names = _choose(library, collection)
-            found = library.search(query, names, limit=limit, filters=filters)
+            found = library.search(
+                query, names, limit=limit, filters=filters, messages=_read_turns(messages)
+            )
             return ResultsOut(
                 results=[
                     ResultOut(
@@ -144,11 +171,10 @@ def make_server(find_library: FindLibrary, *, version: str) -> MCPServer[Any]:
     )
     async def retrieve(
         ctx: Context[Any, Any],
-        query: Annotated[str, Field(description="The question, in full")] = "",
-        messages: Annotated[
-            list[dict[str, Any]] | None,
-            Field(description="The conversation; its last message of the user, without a query"),
-        ] = None,
+        query: Annotated[
+            str, Field(description="The question; without it the user's last turn in `messages`")
+        ] = "",
+        messages: Conversation = None,
         collection: Collection = None,
         filters: Filters = None,
         max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] = 2000,
@@ -157,8 +183,14 @@ def make_server(find_library: FindLibrary, *, version: str) -> MCPServer[Any]:
 
         def run() -> RetrievedOut:
             names = _choose(library, collection)
-            asked = query or _last_question(messages or [])
-            found = library.retrieve(asked, names, max_tokens=max_tokens, filters=filters)
+            turns = _read_turns(messages)
+            found = library.retrieve(
+                query or _last_question(turns),
+                names,
+                max_tokens=max_tokens,
+                filters=filters,
+                messages=turns,
+            )
             return RetrievedOut(
                 blocks=[
                     BlockOut(
@@ -203,16 +235,7 @@ def _add_resources(server: MCPServer[Any], find_library: FindLibrary) -> None:
 
         def run() -> str:
             listed = library.list_documents(collection)
-            return json.dumps(
-                [
-                    {
-                        "id": make_id(collection, id_),
-                        "title": title,
-                        "uri": make_uri(collection, id_),
-                    }
-                    for id_, title in listed
-                ]
-            )
+            return json.dumps([_describe(collection, id_, title) for id_, title in listed])
 
         return await _read(run)
 
@@ -244,12 +267,16 @@ def _choose(library: Library, collection: str | None) -> list[str]:
     return names
 
 
-def _last_question(messages: list[dict[str, Any]]) -> str:
-    for message in reversed(messages):
-        content = message.get("content")
-        if message.get("role") == "user" and isinstance(content, str):
-            return content
-    raise InvalidRequest("give a query, or messages with one of the user's", code="empty_query")
+def _read_turns(messages: list[TurnIn] | None) -> tuple[Message, ...]:
+    return tuple(turn.to_message() for turn in messages or ())
+
+
+def _last_question(turns: Sequence[Message]) -> str:
+    asked = (turn.content for turn in reversed(turns) if turn.role == "user" and turn.content)
+    question = next(asked, None)
+    if question is None:
+        raise InvalidRequest("give a query, or messages with one of the user's", code="empty_query")
+    return question
 
 
 async def _answer(run: Callable[[], T]) -> T:

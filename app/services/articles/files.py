@@ -83,7 +83,11 @@ def create_file(resources: Resources, principal: Principal, new: NewFile) -> Fil
         )
         session.add(file)
         session.flush()
-        return _describe(file)
+        described = _describe(file)
+    if new.expires_at is not None:
+        # Somebody has to look when it is over.
+        resources.signals.tasks_arrived.set()
+    return described
 
 
 def get_file(resources: Resources, principal: Principal, file_id: str) -> FileInfo:
@@ -148,21 +152,22 @@ def delete_file(resources: Resources, principal: Principal, file_id: str) -> Non
     resources.generations.live().settle()
 
 
-def expire_files(resources: Resources) -> int:
-    """Erase the files whose time is over, with their documents; returns how many."""
+def expire_files(resources: Resources) -> bool:
+    """Erase files whose time is over, with their documents; returns whether others will be."""
     with resources.database.read() as session:
-        overdue = session.scalar(select(File.id).where(File.expires_at <= utc_now()).limit(1))
-    if overdue is None:
-        return 0
+        next_end = session.scalar(select(func.min(File.expires_at)))
+    if next_end is None or next_end > utc_now():
+        return next_end is not None
     with resources.database.write() as session:
         files = session.scalars(select(File).where(File.expires_at <= utc_now())).all()
         of_files = Document.file_id.in_([file.id for file in files])
         for document in session.scalars(select(Document).where(of_files)).all():
             erase_document(session, document, keeps_file=True)
         _delete_rows(session, files)
+        next_end = session.scalar(select(func.min(File.expires_at)))
     resources.erase_deleted()
     resources.generations.live().settle()
-    return len(files)
+    return next_end is not None
 
 
 def find_file(session: Session, principal: Principal, file_id: str) -> File | Document:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app.db.models import Generation
 from app.runtime.reanalysis import reanalyse_some
 from app.runtime.resources import Resources
+from app.services.articles.files import expire_files
 from app.services.quality.calibration import calibrate_due
 from app.services.quality.evaluations import run_next_evaluation
 from app.services.quality.feedback import store_queries
@@ -22,6 +23,8 @@ logger = logging.getLogger("folio")
 _FOLLOW_SECONDS = 1.0
 _STOP_SECONDS = 15.0
 _CALIBRATION_SECONDS = 5.0
+# An expired file is hidden at once; its bytes go within this time.
+_EXPIRY_SECONDS = 60.0
 
 
 @contextmanager
@@ -51,6 +54,7 @@ def _work(resources: Resources, stopping: Event) -> None:
             store_queries(resources)
             while not stopping.is_set() and reanalyse_some(resources.database):
                 pass
+            files_expire = expire_files(resources)
             keep_generations(resources, stopping.is_set)
             calibrate_due(resources, stopping.is_set)
             while not stopping.is_set() and run_next_evaluation(resources):
@@ -61,7 +65,7 @@ def _work(resources: Resources, stopping: Event) -> None:
                 resources.database.erase_deleted()
             is_waited_for = others is not None or resources.settings.query_log_days
             if not is_waited_for and not resources.database.owes_erasure:
-                pause = None
+                pause = _EXPIRY_SECONDS if files_expire else None
         # A full or failing disk: the thread goes on when it is well again.
         except Exception as error:  # noqa: BLE001
             logger.error("background work waits after %s", type(error).__name__)
