@@ -234,7 +234,8 @@ TIME_KEYS = frozenset({"$created_at", "$updated_at"})
 """First upload of the document, and when the version that answers was ready."""
 LANGUAGE_KEY = "$language"
 """The language of the article; an attribute of this name, which a caller gave, wins over it."""
-FIELD_KEYS = TIME_KEYS | {"$id", "$url", "$media_type"}
+MEDIA_TYPE_KEY = "$media_type"
+FIELD_KEYS = TIME_KEYS | {"$id", "$url", MEDIA_TYPE_KEY}
 
 
 def parse_time(value: Scalar) -> datetime:

@@ -12,6 +12,7 @@ from app.commands.client import (
     document_path,
 )
 from app.commands.document_text import describe_document
+from app.commands.searching import Filters, read_filters
 from app.commands.terminal import (
     ApiKey,
     AsJson,
@@ -65,11 +66,15 @@ def list_articles(
     key: ApiKey = None,
     collection: Collection = "default",
     status: Annotated[Status | None, typer.Option(help="Only those at this status.")] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(help="An attribute, $title, $updated_at …; `-` before it turns it around."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the articles of a collection."""
     with open_client(data, server, key, "folio list") as client:
-        documents = client.list_documents(collection, status=status)
+        documents = client.list_documents(collection, status=status, sort=sort)
     if as_json:
         print_json(documents)
         return
@@ -128,14 +133,30 @@ def rollback(
 
 @reports_errors
 def remove(
-    document_ids: Annotated[list[str], typer.Argument(metavar="ID…")],
+    document_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID…]")] = None,
     data: Data = None,
     server: Server = None,
     key: ApiKey = None,
     collection: Collection = "default",
+    filters: Filters = None,
+    confirm_count: Annotated[
+        int | None,
+        typer.Option(help="Erase what the filter picks, if it is this many; else count.", min=0),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Erase articles."""
+    """Erase articles by their ids, or those that a filter picks."""
+    if (filters is None) == (not document_ids):
+        raise FolioError("give ids of articles or --filter")
+    if filters is not None:
+        body = read_filters(filters)
+        with open_client(data, server, key, "folio remove") as client:
+            params = {} if confirm_count is None else {"confirm_count": confirm_count}
+            path = f"{collection_path(collection)}/delete-documents"
+            picked = client.call("POST", path, json=body, params=params)
+        _print_picked(picked, as_json=as_json)
+        return
+    document_ids = document_ids or []
     erased = []
     with open_client(data, server, key, "folio remove") as client:
         for document_id in document_ids:
@@ -152,6 +173,18 @@ def remove(
         print_json(erased)
     if len(erased) < len(document_ids):
         raise typer.Exit(1)
+
+
+def _print_picked(picked: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(picked)
+    elif picked["deleted"]:
+        out.print(f"erased: {picked['deleted']}")
+    else:
+        for document_id in picked["ids"]:
+            out.print(safe_text(document_id))
+        count = picked["matched"]
+        out.print(f"articles that meet the filter: {count}; --confirm-count {count} erases them")
 
 
 def _status_text(document: dict[str, Any]) -> Text:

@@ -66,17 +66,19 @@ class Client:
             self.call("POST", "/v1/collections", json={"name": name})
 
     def list_documents(
-        self, collection: str, *, status: Status | None = None
+        self, collection: str, *, status: Status | None = None, sort: str | None = None
     ) -> list[dict[str, Any]]:
         """Return the documents of a collection, page by page, as the API describes them."""
         documents: list[dict[str, Any]] = []
         params: dict[str, Any] = {"limit": 1000} | ({"status": status.value} if status else {})
+        params |= {"sort": sort} if sort else {}
         while True:
             page = self.call("GET", f"{collection_path(collection)}/documents", params=params)
             documents += page["documents"]
-            if page["next_cursor"] is None:
+            if len(page["documents"]) < params["limit"]:
                 return documents
-            params["cursor"] = page["next_cursor"]
+            # A cursor goes by ids.
+            params |= {"offset": len(documents)} if sort else {"cursor": page["next_cursor"]}
 
 
 @contextmanager

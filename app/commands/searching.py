@@ -54,7 +54,7 @@ def search(
     """Rank the articles for questions. The JSON of several is a list."""
     body: dict[str, Any] = {"limit": limit, "passages": passages, "mode": mode.value}
     body["rerank"] = rerank
-    body |= _read_filters(filters) | ({"also_in": also_in} if also_in else {})
+    body |= read_filters(filters) | ({"also_in": also_in} if also_in else {})
     answers = []
     with open_client(data, server, key, "folio search", embeds=True) as client:
         for query in queries:
@@ -85,7 +85,7 @@ def why(
 ) -> None:
     """Say where an article stands for a question, and why."""
     body = {"query": query, "document_id": document_id, "limit": limit, "mode": mode.value}
-    body |= {"version": version, "key_id": key_id, **_read_filters(filters)}
+    body |= {"version": version, "key_id": key_id, **read_filters(filters)}
     with open_client(data, server, key, "folio why") as client:
         explanation = client.call("POST", f"{collection_path(collection)}/explain", json=body)
     if as_json:
@@ -95,7 +95,8 @@ def why(
         out.print(safe_text(line), soft_wrap=True)
 
 
-def _read_filters(filters: str | None) -> dict[str, Any]:
+def read_filters(filters: str | None) -> dict[str, Any]:
+    """Return the part of a body that a filter is; raises FolioError for what is not JSON."""
     if filters is None:
         return {}
     try:

@@ -53,6 +53,10 @@ class LexicalScores:
         rows = rows[np.lexsort((self.document_ids[rows], -self.scores[rows]))][:limit]
         return self._with_strengths(rows)
 
+    def matching(self) -> Ids:
+        """Return the ids of the documents that hold a term of the query."""
+        return self.document_ids[self.scores > 0]
+
     def of(self, document_ids: Sequence[int]) -> dict[int, float]:
         """Return the strengths of those of these documents that the collection holds."""
         return dict(self._with_strengths(np.flatnonzero(np.isin(self.document_ids, document_ids))))

@@ -61,6 +61,12 @@ class FlatIndex:
             shard = self._shards.get(collection_id)
             return 0 if shard is None else len(shard)
 
+    def ids_of(self, collection_id: int) -> Ids:
+        """Return the ids of the documents of a collection, one as often as it has units."""
+        with self._lock:
+            shard = self._shards.get(collection_id)
+            return np.empty(0, dtype=np.int64) if shard is None else shard.document_ids()
+
     def pick_units(self, collection_id: int, limit: int) -> Ids:
         """Return the ids of up to `limit` units of a collection, spread over all of them."""
         with self._lock:
@@ -130,6 +136,9 @@ class _Shard:
         # Moving every later row at each removal would make replacing articles quadratic.
         if dead > _COMPACT_ABOVE and dead > len(self) // 4:
             self._compact()
+
+    def document_ids(self) -> Ids:
+        return self._document_ids[self._alive]
 
     def pick_units(self, limit: int) -> Ids:
         ids = np.sort(self._unit_ids[self._alive])

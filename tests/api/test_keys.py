@@ -50,6 +50,8 @@ NEEDED = {
     ("GET", f"{COLLECTION}/documents/{{id}}"): "read",
     ("PUT", f"{COLLECTION}/documents/{{id}}"): "write",
     ("DELETE", f"{COLLECTION}/documents/{{id}}"): "write",
+    ("PATCH", f"{COLLECTION}/documents/{{id}}"): "write",
+    ("POST", f"{COLLECTION}/delete-documents"): "write",
     ("POST", f"{COLLECTION}/rollback"): "write",
     ("POST", f"{COLLECTION}/search"): "read",
     ("POST", f"{COLLECTION}/context"): "read",
@@ -164,6 +166,10 @@ BODIES: dict[tuple[str, str], Json] = {
     ("POST", f"{COLLECTION}/explain"): {"query": "tea", "document_id": "a"},
     ("POST", f"{COLLECTION}/rollback"): {"document_id": "a", "version": 1},
     ("POST", f"{COLLECTION}/retry"): {"document_ids": ["a"]},
+    ("PATCH", f"{COLLECTION}/documents/{{id}}"): {"url": "https://example.com/tea"},
+    ("POST", f"{COLLECTION}/delete-documents"): {
+        "filters": {"type": "eq", "key": "$id", "value": "a"}
+    },
     ("POST", "/v1/embeddings"): {"input": "tea"},
     ("POST", "/v1/rerank"): {"query": "tea", "documents": ["tea"]},
     ("POST", f"{COLLECTION}/preflight"): {"id": "b.txt", "data": "VGVhLg=="},

@@ -35,6 +35,8 @@ def test_answer_has_the_documented_shape_and_nothing_else(collection: Collection
             "mode",
             "calibrated",
             "results",
+            "total",
+            "facets",
             "generation",
             "took_ms",
             "query_id",

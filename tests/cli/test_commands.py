@@ -186,6 +186,23 @@ def test_remove_in_json_is_a_list_of_receipts(ask: Ask, articles: Collection) ->
     ]
 
 
+def test_remove_by_filter_counts_first(ask: Ask, articles: Collection) -> None:
+    of_2025 = ("remove", "--filter", '{"type": "eq", "key": "year", "value": 2025}')
+    assert ask(*of_2025).stdout.splitlines() == [
+        "tea",
+        "articles that meet the filter: 1; --confirm-count 1 erases them",
+    ]
+    assert "1 documents meet the filter now, not 2" in ask(*of_2025, "--confirm-count", "2").error
+    assert ask(*of_2025, "--confirm-count", "1").stdout == "erased: 1\n"
+    assert [document["id"] for document in articles.page()["documents"]] == ["help/reset", "void"]
+    assert ask("remove").error == "give ids of articles or --filter"
+
+
+def test_list_is_sorted(ask: Ask, articles: Collection) -> None:
+    listed = ask("list", "--sort", "-$title", "--json").json
+    assert [document["id"] for document in listed] == ["tea", "help/reset", "void"]
+
+
 @pytest.mark.parametrize("command", ["remove", "show"])
 @pytest.mark.parametrize("document_id", ["..", ".", "../..", "../../{other}", "a/../tea", "./tea"])
 def test_dots_in_an_id_lead_nowhere_else(

@@ -46,6 +46,23 @@ def test_article_goes_in_is_found_and_goes_out(folio: Folio) -> None:
     assert {document.id for document in folio.list_documents("help")} == {"tea", "milk", "coffee"}
 
 
+def test_articles_are_changed_sorted_and_erased_by_a_filter(folio: Folio) -> None:
+    for n in range(3):
+        folio.put_document("help", f"n{n}", text="Soup.", attributes={"n": n}, wait_s=30)
+    changed = folio.change_document("help", "n0", attributes={"n": 9}, wait_s=30)
+    assert changed.documents[0].change == "metadata"
+    page = folio.page_documents("help", sort="-n", limit=2)
+    assert ([document.id for document in page.documents], page.total) == (["n0", "n2"], 6)
+    of_soup = {"type": "gte", "key": "n", "value": 0}
+    found = folio.search("help", "soup", filters=of_soup, offset=1, limit=1, facets=["n"])
+    assert (found.total, len(found.results)) == (3, 1)
+    assert [(one.value, one.count) for one in found.facets["n"]] == [(1, 1), (2, 1), (9, 1)]
+    counted = folio.delete_documents("help", of_soup)
+    assert (counted.matched, counted.deleted, counted.ids) == (3, 0, ["n0", "n1", "n2"])
+    assert folio.delete_documents("help", of_soup, confirm_count=3).deleted == 3
+    assert {document.id for document in folio.list_documents("help")} == {"tea", "milk", "coffee"}
+
+
 def test_file_is_followed_until_it_is_read(folio: Folio) -> None:
     upload = folio.put_file("help", "page.html", b"<h1>Cake</h1><p>Bake the cake.</p>")
     job = folio.wait_for_job(upload.job_id, timeout_s=60, pause_s=0.05)

@@ -5,7 +5,15 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, model_validator
 
-from app.api.v1.fields import Answer, AttributesIn, Body, Title, Url, require_fields
+from app.api.v1.fields import (
+    Answer,
+    AttributeChangesIn,
+    AttributesIn,
+    Body,
+    Title,
+    Url,
+    require_fields,
+)
 from app.domain import Stage, Status
 from app.services.articles.documents import Change
 
@@ -57,6 +65,33 @@ class DocumentIn(Body):
     def _has_one_content(self) -> "DocumentIn":
         if sum(value is not None for value in (self.text, self.html, self.markdown)) != 1:
             raise ValueError("give exactly one of text, html and markdown")
+        return self
+
+
+class DocumentChangesIn(Body):
+    """What to change; what is left out stays, and null takes back what an upload or change gave.
+
+    The file's own title, url and attributes then count again.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "minProperties": 1,
+            "examples": [{"url": None, "attributes": {"product": "kettle", "year": None}}],
+        }
+    )
+
+    title: Title | None = None
+    """A new one makes a new version, which answers once it is embedded."""
+    url: Url | None = None
+    """Where people read it."""
+    attributes: AttributeChangesIn | None = None
+    """Merged with those that are there: a value replaces, null takes back; null for all."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "DocumentChangesIn":
+        if not self.model_fields_set:
+            raise ValueError("give at least one of title, url and attributes")
         return self
 
 
@@ -194,9 +229,22 @@ class DocumentOut(Answer):
 
 class DocumentsOut(Answer):
     documents: list[DocumentOut]
-    """In the order of their ids."""
+    """In the order that was asked for; of their ids where none was."""
+    total: int
+    """How many there are in all, at the status asked for."""
     next_cursor: str | None
-    """What asks for the next page; null on the last one."""
+    """What asks for the next page; null on the last one, and where `offset` or `sort` is given."""
+
+
+class DocumentsDeleted(Answer):
+    matched: int
+    """How many documents meet the filter."""
+    deleted: int
+    """How many of them were erased: all, or none without `confirm_count`."""
+    ids: list[str]
+    """The first 100 ids of those that meet it."""
+    complete: bool
+    """False while a reader keeps deleted content in the log."""
 
 
 class DocumentDeleted(Answer):

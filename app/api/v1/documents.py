@@ -10,17 +10,23 @@ from app.api.access import GuardedRoute, Opened, ReadableCollection, WritableCol
 from app.api.bodies import json_body
 from app.api.problems import problem_responses
 from app.api.v1.document_schemas import (
+    DocumentChangesIn,
     DocumentDeleted,
     DocumentOut,
+    DocumentsDeleted,
     DocumentsOut,
     UploadOut,
 )
 from app.api.v1.fields import COLLECTION, DOCUMENT, MAX_INTEGER, Body, DocumentId
+from app.api.v1.filters import CheckedFilter
 from app.api.v1.uploads import ManyUploads, OneUpload, Wait, wait_until_done
 from app.db.sqlite import Database
-from app.domain import Status
-from app.services.articles import documents
+from app.domain import MAX_KEY_LENGTH, Status
+from app.errors import InvalidRequest
+from app.services.articles import changes, documents
 from app.services.articles.documents import AcceptedUploads
+from app.services.articles.erasure import erase_by_filter
+from app.services.articles.listing import count_documents, sort_documents
 from app.services.articles.versions import restore_version
 
 router = APIRouter(
@@ -36,6 +42,11 @@ class RollbackIn(Body):
     """The document to roll back."""
     version: int = Field(ge=1, le=MAX_INTEGER, examples=[1])
     """The version to upload once more."""
+
+
+class DeletionIn(Body):
+    filters: CheckedFilter
+    """Which documents to erase."""
 
 
 _DONE: dict[int | str, dict[str, Any]] = {
@@ -102,13 +113,52 @@ def list_documents(
     cursor: Annotated[
         str | None, Query(max_length=512, description="`next_cursor` of the page before")
     ] = None,
+    offset: Annotated[
+        int | None, Query(ge=0, le=MAX_INTEGER, description="Documents to pass over")
+    ] = None,
+    sort: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=1 + MAX_KEY_LENGTH,
+            examples=["-$updated_at"],
+            description="An attribute, or $id, $title, $url, $media_type, $created_at, "
+            "$updated_at; a leading `-` turns the order around, and a document without the value "
+            "comes last",
+        ),
+    ] = None,
 ) -> DocumentsOut:
-    """List documents in the order of their ids."""
+    """List documents in the order of their ids, or in another one.
+
+    `cursor` goes on where a page ended, whatever came and went meanwhile; `offset` counts.
+    """
+    if sort is not None or offset is not None:
+        if cursor is not None:
+            raise InvalidRequest(
+                "a cursor goes by ids: give either it or offset and sort", code="invalid_order"
+            )
+        sorted_page = sort_documents(
+            resources.database,
+            collection,
+            sort=sort or "$id",
+            status=status,
+            offset=offset or 0,
+            limit=limit,
+        )
+        return DocumentsOut.model_validate(
+            {
+                "documents": sorted_page.documents,
+                "total": sorted_page.total,
+                "next_cursor": None,
+            },
+            from_attributes=True,
+        )
     page, next_cursor = documents.list_documents(
         resources.database, collection, status=status, limit=limit, cursor=cursor
     )
     return DocumentsOut(
         documents=[DocumentOut.model_validate(document) for document in page],
+        total=count_documents(resources.database, collection, status),
         next_cursor=next_cursor,
     )
 
@@ -142,6 +192,33 @@ def get_document(
     return DocumentOut.model_validate(document)
 
 
+@router.patch(
+    DOCUMENT,
+    status_code=202,
+    responses=problem_responses(404, 413, 415, 422, 429, 503, 507) | _DONE,
+)
+async def change_document(
+    collection: WritableCollection,
+    id: DocumentId,
+    body: Annotated[DocumentChangesIn, Depends(json_body(DocumentChangesIn))],
+    resources: Opened,
+    response: Response,
+    wait: Wait = 0,
+) -> UploadOut:
+    """Change title, url or attributes, without uploading the article again.
+
+    200 when it has changed, 202 when a new version is queued, which a new title needs.
+    """
+    accepted = await run_in_threadpool(
+        changes.change_document,
+        resources,
+        collection,
+        id,
+        body.model_dump(include=body.model_fields_set),
+    )
+    return await _answer(resources.database, accepted, wait, response)
+
+
 @router.delete(
     DOCUMENT,
     responses=problem_responses(404, 422),
@@ -164,6 +241,30 @@ async def _answer(
 
 
 # Not below the document's own path: an id may end in any words.
+@router.post(
+    "/collections/{collection}/delete-documents",
+    responses=problem_responses(404, 409, 413, 415, 422, 503, 507),
+)
+def delete_documents(
+    collection: WritableCollection,
+    body: Annotated[DeletionIn, Depends(json_body(DeletionIn))],
+    resources: Opened,
+    confirm_count: Annotated[
+        int | None,
+        Query(ge=0, le=MAX_INTEGER, description="How many it erases, as a call without it said"),
+    ] = None,
+) -> DocumentsDeleted:
+    """Erase the documents that meet a filter; without `confirm_count` only count them.
+
+    409 when their number is another one by now: nothing is erased then. Documents that no search
+    finds yet are not among them.
+    """
+    erased = erase_by_filter(
+        resources, collection, body.filters.to_filter(), confirmed=confirm_count
+    )
+    return DocumentsDeleted.model_validate(erased)
+
+
 @router.post(
     "/collections/{collection}/rollback",
     status_code=202,

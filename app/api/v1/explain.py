@@ -19,8 +19,7 @@ from app.api.v1.messages import Messages, read_messages
 from app.api.v1.search import PassageOut
 from app.domain import Mode, Scope
 from app.services.search.explain import Inquiry, State, explain_document
-from app.services.search.pipeline import SearchRequest
-from app.services.search.search import MAX_LIMIT
+from app.services.search.pipeline import MAX_ARTICLES, SearchRequest
 
 router = APIRouter(
     prefix="/v1",
@@ -43,7 +42,7 @@ class ExplainIn(Body):
     # As JSON it is a string, and a strict enumeration would take members only.
     mode: Annotated[Mode, Field(strict=False)] = Mode.HYBRID
     """How the search finds articles."""
-    limit: int = Field(10, ge=1, le=MAX_LIMIT)
+    limit: int = Field(10, ge=1, le=MAX_ARTICLES)
     """How many articles the search answers with."""
     filters: Filters = None
     """Which documents may answer."""

@@ -55,6 +55,13 @@ ScalarIn: TypeAlias = StrictBool | Integer | Number | Word
 Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH)]
 
 
+def _check_changes(value: object) -> object:
+    """Raise ValueError as `_check_attributes` does, but not for null."""
+    if isinstance(value, dict):
+        _check_attributes({key: given for key, given in value.items() if given is not None})
+    return value
+
+
 def _check_attributes(value: object) -> object:
     """Raise ValueError, in one sentence, for what an attribute cannot be."""
     if isinstance(value, dict):
@@ -68,8 +75,20 @@ def _check_attributes(value: object) -> object:
     return value
 
 
+AttributeIn: TypeAlias = (
+    ScalarIn | Annotated[list[ScalarIn], Field(min_length=1, max_length=MAX_VALUES)]
+)
+
+
+AttributeChangesIn = Annotated[
+    dict[Key, AttributeIn | None],
+    BeforeValidator(_check_changes),
+    Field(max_length=2 * MAX_ATTRIBUTES, examples=[{"product": "kettle", "year": None}]),
+]
+
+
 AttributesIn = Annotated[
-    dict[Key, ScalarIn | Annotated[list[ScalarIn], Field(min_length=1, max_length=MAX_VALUES)]],
+    dict[Key, AttributeIn],
     BeforeValidator(_check_attributes),
     Field(
         max_length=MAX_ATTRIBUTES,

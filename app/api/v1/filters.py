@@ -169,4 +169,5 @@ def check_filter_size(condition: FilterIn) -> FilterIn:
     return condition
 
 
-Filters = Annotated[FilterIn, AfterValidator(check_filter_size)] | None
+CheckedFilter = Annotated[FilterIn, AfterValidator(check_filter_size)]
+Filters = CheckedFilter | None

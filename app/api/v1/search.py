@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from app.api.access import CurrentCaller, GuardedRoute, Opened, ReadableCollection
 from app.api.bodies import json_body
@@ -12,13 +12,15 @@ from app.api.v1.fields import (
     COLLECTION,
     Answer,
     Body,
+    Key,
+    ScalarIn,
 )
 from app.api.v1.filters import Filters
 from app.api.v1.messages import Messages, read_messages
-from app.domain import Mode, Scope
+from app.domain import FIELD_KEYS, MEDIA_TYPE_KEY, Mode, Scope
 from app.services.quality import feedback
-from app.services.search.pipeline import SearchRequest
-from app.services.search.search import MAX_LIMIT, search_documents
+from app.services.search.pipeline import MAX_ARTICLES, SearchRequest
+from app.services.search.search import search_documents
 
 router = APIRouter(
     prefix="/v1",
@@ -28,6 +30,18 @@ router = APIRouter(
 )
 
 
+MAX_FACETS = 16
+
+
+def _check_facet(key: str) -> str:
+    if key in FIELD_KEYS - {MEDIA_TYPE_KEY}:
+        raise ValueError(f"{key} cannot be counted; attributes, $language and $media_type can")
+    return key
+
+
+FacetKey = Annotated[Key, AfterValidator(_check_facet)]
+
+
 class SearchIn(Body):
     query: str = Field(
         examples=["how do I reset the machine?"], json_schema_extra={"pattern": r"\S"}
@@ -35,8 +49,14 @@ class SearchIn(Body):
     """The question, as a person would ask it."""
     messages: Messages = Field([])
     """The conversation before the question, in OpenAI's shape, oldest first."""
-    limit: int = Field(10, ge=1, le=MAX_LIMIT)
+    limit: int = Field(10, ge=1, le=MAX_ARTICLES)
     """How many articles to answer with."""
+    offset: int | None = Field(None, ge=0, le=MAX_ARTICLES - 1)
+    """How many of the best articles to pass over, down to the 1,000th; 0 for the first page.
+
+    Pages are parts of one list. Without it fewer articles are looked at: those near the top."""
+    facets: list[FacetKey] = Field([], max_length=MAX_FACETS, examples=[["product"]])
+    """Attributes to count: how many of the articles that match have each value."""
     filters: Filters = Field(None, examples=[{"type": "eq", "key": "product", "value": "grinder"}])
     """Which documents may answer."""
     min_score: float | None = Field(None, allow_inf_nan=False)
@@ -60,6 +80,19 @@ class SearchIn(Body):
     rerank: bool = Field(
         False, description="Rank the first ones again by the tokens of their best passages"
     )
+
+    @model_validator(mode="after")
+    def _ends_in_reach(self) -> "SearchIn":
+        if (self.offset or 0) + self.limit > MAX_ARTICLES:
+            raise ValueError(f"offset and limit together are at most {MAX_ARTICLES}")
+        return self
+
+
+class FacetValueOut(Answer):
+    value: ScalarIn
+    """One value of the attribute; a document with several counts for each."""
+    count: int
+    """How many articles have it."""
 
 
 class PassageOut(Answer):
@@ -129,6 +162,14 @@ class SearchOut(Answer):
     """Whether scores are probabilities, measured in what was searched; else they only rank."""
     results: list[HitOut]
     """Best first."""
+    total: int
+    """How many articles can be paged through, 1,000 at most.
+
+    With `min_score` or `collapse` it may be too many before the last page."""
+    facets: dict[str, list[FacetValueOut]]
+    """For each attribute asked for its most frequent values, 100 at most, over all articles that
+    match: those that the filters and quoted phrases allow, and in `lexical` mode that hold a word
+    of the question."""
     generation: int | None
     """The generation of vectors that answered; null while there is none."""
     took_ms: TookMs
@@ -158,6 +199,8 @@ def search_collection(
         (collection, *also_in),
         body.mode,
         limit=body.limit,
+        offset=body.offset,
+        facets=body.facets,
         filters=body.filters.to_filter() if body.filters else None,
         min_score=body.min_score,
         messages=read_messages(body.messages),

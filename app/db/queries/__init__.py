@@ -23,8 +23,10 @@ from app.db.queries.documents import (
     replace_attributes,
     store_original,
 )
-from app.db.queries.filters import filter_documents
+from app.db.queries.facets import ValueCount, count_values
+from app.db.queries.filters import filter_documents, filter_live_documents
 from app.db.queries.found import FoundVersion, StoredText, find_live, find_texts
+from app.db.queries.sorting import SORT_FIELDS, sort_documents
 from app.db.queries.terms import (
     TermsOfDocument,
     live_terms,
@@ -52,19 +54,23 @@ from app.db.queries.vectors import (
 
 __all__ = [
     "LIGHT",
+    "SORT_FIELDS",
     "FoundVersion",
     "StoredText",
     "StoredUnit",
     "TermsOfDocument",
+    "ValueCount",
     "changed_documents",
     "changed_units",
     "clear_changes",
     "count_by_status",
     "count_bytes",
+    "count_values",
     "delete_old_versions",
     "delete_unused_files",
     "delete_unused_originals",
     "filter_documents",
+    "filter_live_documents",
     "find_collection",
     "find_document",
     "find_duplicates",
@@ -94,6 +100,7 @@ __all__ = [
     "quarantine_version",
     "remove_units",
     "replace_attributes",
+    "sort_documents",
     "store_original",
     "store_terms",
     "versions_without_terms",

@@ -43,6 +43,19 @@ def filter_documents(
     return np.fromiter(session.scalars(statement), dtype=np.int64)
 
 
+def filter_live_documents(
+    session: Session, collection_id: int, condition: Filter
+) -> list[tuple[int, str]]:
+    """Return row and external ids of the documents that answer and meet `condition`, sorted."""
+    is_live = Document.id.in_(select(Version.document_id).where(Version.is_live))
+    rows = session.execute(
+        select(Document.id, Document.external_id)
+        .where(Document.collection_id == collection_id, is_live, _condition(condition))
+        .order_by(Document.external_id)
+    )
+    return [(row_id, external_id) for row_id, external_id in rows]
+
+
 def _condition(condition: Filter) -> ColumnElement[bool]:
     if not isinstance(condition, Condition):
         parts = [_condition(part) for part in condition.filters]

@@ -291,7 +291,7 @@ def _read_document(
         if with_text and live is not None:
             text = read_text(session, live.id, document.external_id)
         described = tuple(describe_version(v) for v in versions) if with_versions else None
-        return _describe(document, versions[0], live, text=text, versions=described)
+        return describe_document(document, versions[0], live, text=text, versions=described)
 
 
 def list_documents(
@@ -310,7 +310,7 @@ def list_documents(
         )
         page = rows[:limit]
         live = queries.find_live_versions(session, [document.id for document, _ in page])
-        documents = [_describe(doc, latest, live.get(doc.id)) for doc, latest in page]
+        documents = [describe_document(doc, latest, live.get(doc.id)) for doc, latest in page]
     more = len(rows) > limit
     return documents, _encode_cursor(documents[-1].id) if more else None
 
@@ -496,7 +496,7 @@ def require_document(session: Session, ref: CollectionRef, document_id: str) -> 
     return document
 
 
-def _describe(
+def describe_document(
     document: Document,
     latest: Version,
     live: Version | None,
@@ -504,6 +504,7 @@ def _describe(
     text: str | None = None,
     versions: tuple[VersionInfo, ...] | None = None,
 ) -> DocumentInfo:
+    """Return what is told of a document by its latest and its live version."""
     shown = live or latest
     return DocumentInfo(
         id=document.external_id,

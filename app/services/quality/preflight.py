@@ -23,9 +23,9 @@ from app.runtime.index_follower import read_indexes
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from app.services.articles.documents import Upload, normalize_id, put_version
-from app.services.search.candidates import Question
 from app.services.search.passages import rank_articles
 from app.services.search.pipeline import check_query
+from app.services.search.retrievers import Question
 from app.services.search.scoring import load_anchors
 from app.services.search.snapshot import Snapshot
 from ingest.commit import store_article

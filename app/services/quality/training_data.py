@@ -18,8 +18,9 @@ from app.runtime.generations import ActiveGeneration
 from app.runtime.index_follower import Indexes
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
-from app.services.search.candidates import CANDIDATES, Candidate, rank_candidates
+from app.services.search.candidates import Candidate, rank_candidates
 from app.services.search.pipeline import ask
+from app.services.search.retrievers import CANDIDATES
 from app.services.search.scoring import log_odds
 from app.services.search.snapshot import snapshots
 
@@ -79,10 +80,10 @@ def _draft(
     query: GoldenQuery,
 ) -> _Draft | None:
     question = ask(generation, query.text, Mode.HYBRID)
-    ranked: list[Candidate] = []
+    ranked: Sequence[Candidate] = ()
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:
-            ranked = rank_candidates(snapshot, question, [collection], limit=CANDIDATES)
+            ranked = rank_candidates(snapshot, question, [collection], limit=CANDIDATES).ranked
     right = [c for c in ranked if c.version.external_id in query.relevant]
     if not right:
         return None

@@ -1,9 +1,8 @@
 """From a question to ranked candidates: what each stage finds, and one score of all of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
 from zlib import crc32
 
 import numpy as np
@@ -12,44 +11,22 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.domain import Filter, Mode, Vector
-from app.index.bm25 import LexicalIndex, LexicalScores
-from app.index.flat import FlatIndex, Ids
-from app.index.query import WordQuery, parse_query
+from app.index.flat import Ids
 from app.runtime.index_follower import Indexes
 from app.services.access.collections import CollectionRef
 from app.services.search.phrases import restrict
+from app.services.search.retrievers import (
+    CANDIDATES,
+    MAX_PAGED,
+    SCORE_DIGITS,
+    Question,
+    find_matching,
+    make_retrievers,
+    propose,
+)
 from app.services.search.scales import measure_scale
 from app.services.search.scoring import Scale, Stages, evidence, score
 from app.services.search.snapshot import OutOfDate, Snapshot
-
-# Documents that each stage proposes; the passages of all of them are scored.
-CANDIDATES = 100
-# A filter that keeps no more than this has all of them proposed: no stage could leave out one that
-# the others lift.
-_ALL_PROPOSED = 400
-# Of inner products. Later ones depend on where arrays lie in memory and on how many rows are
-# compared at once: the same question gets the same answer.
-_DIGITS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question as the indexes take it."""
-
-    mode: Mode
-    vector: Vector | None
-    """None where no vector is compared."""
-    words: WordQuery
-    """Empty where no word is compared."""
-
-    @classmethod
-    def of(cls, text: str, mode: Mode, vector: Vector | None) -> "Question":
-        words = parse_query("" if mode is Mode.DENSE else text)
-        asks_nothing = mode is Mode.HYBRID and not words
-        # Of signs alone every vector is as near as another.
-        if asks_nothing or not any(map(str.isalnum, text)):
-            vector = None
-        return cls(mode, vector, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,93 +81,13 @@ class Candidate:
         )
 
 
-class Retriever(Protocol):
-    """What proposes documents of a collection for one question, and scores what others propose."""
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The documents that were proposed, best first, and all that could be."""
 
-    stage: str
-    """The name of its scores."""
-    unit_ids: set[int]
-    """Units that it found: a snapshot that lacks one of them is out of date."""
-    coverage: dict[int, float]
-    """The share of the query's term weight that documents hold anywhere, where it counts terms."""
-
-    def max_coverage(self, collection_id: int) -> float:
-        """Return the greatest share that any document of the collection holds; 0 without terms."""
-
-    def propose(
-        self, collection_id: int, *, limit: int, allowed: Ids | None
-    ) -> Mapping[int, float]:
-        """Return up to `limit` documents with their scores, best first."""
-
-    def score(self, collection_id: int, document_ids: Sequence[int]) -> Mapping[int, float]:
-        """Return the scores of those of these documents that the collection holds."""
-
-
-@dataclass(slots=True)
-class UnitRetriever:
-    """By the inner product of the query with a document's best unit."""
-
-    index: FlatIndex
-    query: Vector
-    stage: str = "unit"
-    unit_ids: set[int] = field(default_factory=set)
-    coverage: dict[int, float] = field(default_factory=dict)
-
-    def max_coverage(self, collection_id: int) -> float:
-        return 0.0
-
-    def propose(self, collection_id: int, *, limit: int, allowed: Ids | None) -> dict[int, float]:
-        hits = self.index.search(self.query, collection_id, limit=limit, allowed=allowed)
-        self.unit_ids.update(hit.unit_id for hit in hits)
-        return {hit.document_id: round(hit.score, _DIGITS) for hit in hits}
-
-    def score(self, collection_id: int, document_ids: Sequence[int]) -> dict[int, float]:
-        if not document_ids:
-            return {}
-        hits = self.index.score(self.query, collection_id, np.array(document_ids, dtype=np.int64))
-        self.unit_ids.update(hit.unit_id for hit in hits)
-        return {hit.document_id: round(hit.score, _DIGITS) for hit in hits}
-
-
-@dataclass(slots=True)
-class LexicalRetriever:
-    """By BM25 over the words of the query."""
-
-    index: LexicalIndex
-    words: WordQuery
-    stage: str = "lexical"
-    unit_ids: set[int] = field(default_factory=set)
-    coverage: dict[int, float] = field(default_factory=dict)
-    _scored: dict[int, LexicalScores] = field(default_factory=dict)
-
-    def max_coverage(self, collection_id: int) -> float:
-        return self._score_all(collection_id).max_share()
-
-    def propose(self, collection_id: int, *, limit: int, allowed: Ids | None) -> dict[int, float]:
-        lexical = self._score_all(collection_id)
-        best = dict(lexical.best(limit, allowed))
-        self.coverage |= lexical.held_shares(list(best))
-        return best
-
-    def score(self, collection_id: int, document_ids: Sequence[int]) -> dict[int, float]:
-        lexical = self._score_all(collection_id)
-        self.coverage |= lexical.held_shares(document_ids)
-        return lexical.of(document_ids)
-
-    def _score_all(self, collection_id: int) -> LexicalScores:
-        if collection_id not in self._scored:
-            self._scored[collection_id] = self.index.score(self.words, collection_id)
-        return self._scored[collection_id]
-
-
-def make_retrievers(indexes: Indexes, question: Question) -> list[Retriever]:
-    """Return what proposes documents for a question, by its mode."""
-    made: list[Retriever] = []
-    if question.vector is not None:
-        made.append(UnitRetriever(indexes.vectors, question.vector))
-    if question.mode is not Mode.DENSE:
-        made.append(LexicalRetriever(indexes.terms, question.words))
-    return made
+    ranked: Sequence[Candidate]
+    matching: Ids
+    """Ids of the documents that the filters allow and a stage can find, in no order."""
 
 
 def rank_candidates(
@@ -200,21 +97,26 @@ def rank_candidates(
     *,
     limit: int,
     filters: Filter | None = None,
-) -> list[Candidate]:
+    is_paged: bool = False,
+) -> Candidates:
     """Return at least `limit` candidates, best first, if as many are allowed and found.
 
-    Those of a hybrid search have the greatest score that they can have once they are read. Raises
-    OutOfDate when a document changed since the indexes looked.
+    With `is_paged` the order does not depend on `limit`. Those of a hybrid search have the greatest
+    score that they can have once they are read. Raises OutOfDate when a document changed since the
+    indexes looked.
     """
     session, indexes = snapshot.session, snapshot.indexes
+    depth = max(limit, MAX_PAGED) if is_paged else max(limit, CANDIDATES)
     retrievers = make_retrievers(indexes, question)
     found: dict[int, dict[str, float]] = {}
+    matching = [np.empty(0, np.int64)]
     for collection in collections:
         allowed = None
         if filters is not None:
             allowed = queries.filter_documents(session, collection.id, filters)
         allowed = restrict(session, indexes.terms, question.words, collection.id, allowed)
-        found |= _propose(retrievers, collection.id, limit, allowed)
+        found |= propose(retrievers, collection.id, depth, allowed)
+        matching.append(find_matching(retrievers, collection.id, allowed))
     versions = queries.find_live(session, list(found))
     if len(versions) < len(found):
         raise OutOfDate
@@ -252,38 +154,12 @@ def rank_candidates(
                 coverage,
             )
         )
-    return sorted(candidates, key=order)
+    return Candidates(sorted(candidates, key=order), np.concatenate(matching))
 
 
 def order(candidate: Candidate) -> tuple[float, int]:
     """Return what candidates are sorted by, best first."""
     return -candidate.evidence, candidate.version.document_id
-
-
-def _propose(
-    retrievers: Sequence[Retriever], collection_id: int, limit: int, allowed: Ids | None
-) -> dict[int, dict[str, float]]:
-    """Return the documents that any retriever puts first, each scored by all of them."""
-    proposed = max(limit, CANDIDATES)
-    if allowed is not None and len(allowed) <= _ALL_PROPOSED:
-        proposed = max(limit, len(allowed))
-    by_stage = {
-        retriever.stage: dict(retriever.propose(collection_id, limit=proposed, allowed=allowed))
-        for retriever in retrievers
-    }
-    wanted = list({document_id: None for scores in by_stage.values() for document_id in scores})
-    for retriever in retrievers:
-        scores = by_stage[retriever.stage]
-        missing = [document_id for document_id in wanted if document_id not in scores]
-        scores |= retriever.score(collection_id, missing)
-    return {
-        document_id: {
-            stage: scores[document_id]
-            for stage, scores in by_stage.items()
-            if document_id in scores
-        }
-        for document_id in wanted
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,4 +220,4 @@ def _compare(stored: npt.NDArray[np.float16], query: Vector) -> Vector:
     scores: Vector = vectors @ query
     if len(query) < stored.shape[1]:
         scores = scores / np.linalg.norm(vectors, axis=1)
-    return np.round(scores, _DIGITS)
+    return np.round(scores, SCORE_DIGITS)

@@ -16,10 +16,10 @@ from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
 from app.services.access.keys import find_refusal
 from app.services.articles.documents import VersionInfo, describe_version, normalize_id, read_text
-from app.services.search.candidates import Question, make_retrievers
 from app.services.search.conversation import weigh
 from app.services.search.passages import quote_passages, rank_articles
 from app.services.search.pipeline import Clock, SearchRequest, ask, check_query
+from app.services.search.retrievers import Question, make_retrievers
 from app.services.search.snapshot import Snapshot, snapshots
 
 _STAGES_OF_PASSAGES: Mapping[Mode, tuple[str, ...]] = {

@@ -17,11 +17,13 @@ from sqlalchemy.orm import Session
 from app.db import queries
 from app.domain import Filter, Mode, Passage, PassageHit
 from app.errors import CorruptData
+from app.index.flat import Ids
 from app.index.matching import TermMatcher
 from app.index.tables import Table, find_tables, table_head
 from app.services.access.collections import CollectionRef
 from app.services.articles.documents import require_intact
-from app.services.search.candidates import Candidate, Question, order, rank_candidates
+from app.services.search.candidates import Candidate, order, rank_candidates
+from app.services.search.retrievers import Question
 from app.services.search.scoring import score
 from app.services.search.snapshot import Snapshot
 
@@ -151,6 +153,8 @@ class RankedArticles:
     """
 
     candidates: Sequence[Candidate]
+    matching: Ids
+    """Ids of all documents that could be candidates."""
     _articles: Mapping[int, RankedArticle]
 
     def read(
@@ -174,20 +178,24 @@ def rank_articles(
     limit: int,
     filters: Filter | None = None,
     reads_all: bool = False,
+    is_paged: bool = False,
 ) -> RankedArticles:
     """Rank as rank_candidates does, those of a hybrid search by what they say.
 
     The first `limit` are those of reading every candidate, which is done only if `reads_all`.
     Raises OutOfDate as rank_candidates does, and CorruptData as RankedArticles.read does.
     """
-    ranked = rank_candidates(snapshot, question, collections, limit=limit, filters=filters)
+    found = rank_candidates(
+        snapshot, question, collections, limit=limit, filters=filters, is_paged=is_paged
+    )
+    ranked = found.ranked
     if question.mode is not Mode.HYBRID:
-        return RankedArticles(ranked, {})
+        return RankedArticles(ranked, found.matching, {})
     needed = len(ranked) if reads_all else limit
     read: list[RankedArticle] = []
     for first in range(0, len(ranked), _READ_AT_ONCE):
         # Best first, by the most that they can be: the rest cannot come before `needed` others.
-        if first >= needed and ranked[first].evidence <= read[needed - 1].candidate.evidence:
+        if first >= needed and order(ranked[first]) > order(read[needed - 1].candidate):
             break
         some = ranked[first : first + _READ_AT_ONCE]
         for article in _read_articles(snapshot, question, some):
@@ -200,6 +208,7 @@ def rank_articles(
         article.candidate = article.candidate.behind(best)
     return RankedArticles(
         [*(article.candidate for article in read), *(c.behind(best) for c in ranked[len(read) :])],
+        found.matching,
         {article.candidate.version.document_id: article for article in read},
     )
 

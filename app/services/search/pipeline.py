@@ -1,23 +1,30 @@
 """What every search does: check → generation → embed → propose → read, and again if need be."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from app.db import queries
 from app.domain import Filter, Item, Mode, Task, Vector
 from app.embedding.engine import Engine
 from app.errors import InvalidRequest, TooLarge
+from app.index.flat import Ids
 from app.index.query import parse_query
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
-from app.services.search.candidates import Candidate, Question
+from app.services.search.candidates import Candidate
 from app.services.search.collapse import collapse
 from app.services.search.conversation import Message, interpret, weigh
 from app.services.search.passages import RankedArticle, rank_articles
-from app.services.search.snapshot import snapshots
+from app.services.search.retrievers import Question
+from app.services.search.snapshot import Snapshot, snapshots
 
 MAX_QUERY_BYTES = 32 * 1024
+MAX_ARTICLES = 1000
+"""How far down the list of its articles a question can be paged."""
+MAX_FACET_VALUES = 100
+"""Values of an attribute that are counted: the most frequent ones."""
 # Copies that may stand before the last article that is shown, and still it is.
 _MAX_COPIES = 20
 
@@ -34,10 +41,15 @@ class SearchRequest:
     collections: Sequence[CollectionRef]
     mode: Mode = Mode.HYBRID
     limit: int = 10
+    offset: int | None = None
+    """How many of the best articles to pass over; given, 0 too, the answer is a page of one list
+    of all articles, else the best of those that are near the top by meaning or by words."""
     filters: Filter | None = None
     min_score: float | None = None
     dimensions: int | None = None
     generation: int | None = None
+    facets: Sequence[str] = ()
+    """Attributes whose values are counted over all articles that match."""
     collapse: bool = False
     """Whether articles that say the same become one."""
     messages: Sequence[Message] = ()
@@ -60,6 +72,9 @@ class Retrieval:
     calibrated: bool = False
     """Whether scores are probabilities: every collection that was searched has been measured."""
     has_index: bool = False
+    total: int = 0
+    """How many articles can be paged through."""
+    facets: Mapping[str, Sequence[queries.ValueCount]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -81,11 +96,11 @@ class Clock:
 
 
 def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retrieval:
-    """Return the first `request.limit` articles, read; marks `embed` and `search`.
+    """Return the `request.limit` best articles from `request.offset` on, read.
 
-    Raises TooLarge for a query over 32 KB, TextTooLong for one past the model's window,
-    InvalidRequest for dimensions that the model's vectors cannot be cut to, and NotFound for a
-    generation that does not exist.
+    Marks `embed` and `search`. Raises TooLarge for a query over 32 KB, TextTooLong for one past the
+    model's window, InvalidRequest for dimensions that the model's vectors cannot be cut to, and
+    NotFound for a generation that does not exist.
     """
     check_query(request.query)
     generation = resources.generations.get(request.generation)
@@ -93,8 +108,10 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     question = ask(generation, text, request.mode, request.dimensions)
     clock.mark("embed")
     min_score = request.min_score
-    limit = request.limit + (_MAX_COPIES if request.collapse else 0)
-    found = Retrieval(generation)
+    first = request.offset or 0
+    end = first + request.limit
+    limit = end + (_MAX_COPIES if request.collapse else 0)
+    found = Retrieval(generation, facets=dict.fromkeys(request.facets, ()))
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:
             ranked = rank_articles(
@@ -103,16 +120,39 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
                 request.collections,
                 limit=limit,
                 filters=request.filters,
+                is_paged=request.offset is not None,
             )
             kept = [c for c in ranked.candidates if min_score is None or c.score >= min_score]
             articles = ranked.read(snapshot, question, kept[:limit])
             if request.collapse:
-                articles = collapse(articles)[: request.limit]
+                articles = collapse(articles)
+            # What `min_score` and copies leave out is known once nothing more is left to read.
+            total = len(articles) if len(kept) < limit else len(ranked.matching)
             best = ranked.candidates[0] if ranked.candidates else None
             calibrated = all(c.id in snapshot.anchors for c in request.collections)
-            found = Retrieval(generation, articles, best, calibrated, has_index=True)
+            found = Retrieval(
+                generation,
+                articles[first:end],
+                best,
+                calibrated,
+                has_index=True,
+                total=min(total, MAX_ARTICLES),
+                facets=_count_facets(snapshot, request, ranked.matching),
+            )
     clock.mark("search")
     return found
+
+
+def _count_facets(
+    snapshot: Snapshot, request: SearchRequest, matching: Ids
+) -> dict[str, list[queries.ValueCount]]:
+    ids = [collection.id for collection in request.collections]
+    return {
+        key: queries.count_values(
+            snapshot.session, key, collections=ids, among=matching.tolist(), limit=MAX_FACET_VALUES
+        )
+        for key in request.facets
+    }
 
 
 def check_query(query: str) -> None:

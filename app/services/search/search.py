@@ -1,14 +1,14 @@
 """From a question to ranked articles."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from app.db.queries import ValueCount
 from app.domain import Hit, Mode
 from app.runtime.resources import Resources
 from app.services.search.passages import RankedArticle, quote_passages
 from app.services.search.pipeline import Clock, SearchRequest, retrieve
 from app.services.search.rerank import MAX_CANDIDATES, rerank_hits
-
-MAX_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,9 @@ class SearchResult:
     results: tuple[Hit, ...]
     generation: int | None
     took_ms: Timing
+    total: int
+    """How many articles can be paged through: MAX_ARTICLES at most."""
+    facets: Mapping[str, Sequence[ValueCount]]
 
 
 def search_documents(
@@ -52,9 +55,12 @@ def search_documents(
     """
     clock = Clock()
     asked = request
+    first = request.offset or 0
     if rerank:
         # Reranking needs more articles than are shown, and a passage of each.
-        asked = replace(request, limit=max(request.limit, MAX_CANDIDATES), min_score=None)
+        read = max(first + request.limit, MAX_CANDIDATES)
+        paged = None if request.offset is None else 0
+        asked = replace(request, offset=paged, limit=read, min_score=None)
     found = retrieve(resources, asked, clock)
     quoted = max(passages, 1) if rerank else passages
     hits = [_as_hit(article, quoted) for article in found.articles]
@@ -64,7 +70,9 @@ def search_documents(
             hits = [replace(hit, passages=()) for hit in hits]
         clock.mark("rerank")
     min_score = request.min_score
-    shown = [hit for hit in hits if min_score is None or hit.score >= min_score][: request.limit]
+    shown = [hit for hit in hits if min_score is None or hit.score >= min_score]
+    if rerank:
+        shown = shown[first : first + request.limit]
     return SearchResult(
         request.query,
         request.interpreted,
@@ -73,6 +81,8 @@ def search_documents(
         tuple(shown),
         found.generation.id if found.has_index else None,
         Timing.of(clock),
+        found.total,
+        found.facets,
     )
 
 

@@ -16,6 +16,7 @@ from folio_client.models import (
     Document,
     Documents,
     Erased,
+    ErasedByFilter,
     Job,
     SearchResult,
     Upload,
@@ -127,6 +128,25 @@ def get_document(collection: str, document_id: str, *, with_text: bool) -> Call[
 
 def list_documents(collection: str, options: Mapping[str, Any]) -> Call[Documents]:
     return Call("GET", f"{_collection(collection)}/documents", Documents, params=options)
+
+
+def change_document(
+    collection: str, document_id: str, changes: Mapping[str, Any], wait_s: float
+) -> Call[Upload]:
+    params = {"wait": wait_s} if wait_s else None
+    return Call("PATCH", _document(collection, document_id), Upload, json=changes, params=params)
+
+
+def delete_documents(
+    collection: str, filters: Mapping[str, Any], confirm_count: int | None
+) -> Call[ErasedByFilter]:
+    return Call(
+        "POST",
+        f"{_collection(collection)}/delete-documents",
+        ErasedByFilter,
+        json={"filters": filters},
+        params=None if confirm_count is None else {"confirm_count": confirm_count},
+    )
 
 
 def delete_document(collection: str, document_id: str) -> Call[Erased]:

@@ -15,7 +15,9 @@ from folio_client.models import (
     Collection,
     Context,
     Document,
+    Documents,
     Erased,
+    ErasedByFilter,
     Job,
     SearchResult,
     Upload,
@@ -172,6 +174,31 @@ class Folio:
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    def page_documents(
+        self,
+        collection: str,
+        *,
+        sort: str = "$id",
+        status: str | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> Documents:
+        """Return a page of a collection's documents, sorted by an attribute or a field."""
+        options = given(sort=sort, status=status, offset=offset, limit=limit)
+        return self._run(calls.list_documents(collection, options))
+
+    def change_document(
+        self, collection: str, document_id: str, *, wait_s: float = 0, **changes: Any
+    ) -> Upload:
+        """Change `title`, `url` or `attributes`: those that are given; None takes a value back."""
+        return self._run(calls.change_document(collection, document_id, changes, wait_s))
+
+    def delete_documents(
+        self, collection: str, filters: Filter, *, confirm_count: int | None = None
+    ) -> ErasedByFilter:
+        """Erase the documents that meet a filter; without their number only count them."""
+        return self._run(calls.delete_documents(collection, filters, confirm_count))
 
     def delete_document(self, collection: str, document_id: str) -> Erased:
         """Erase a document."""
@@ -333,6 +360,31 @@ class AsyncFolio:
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    async def page_documents(
+        self,
+        collection: str,
+        *,
+        sort: str = "$id",
+        status: str | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> Documents:
+        """Return a page of a collection's documents, sorted by an attribute or a field."""
+        options = given(sort=sort, status=status, offset=offset, limit=limit)
+        return await self._run(calls.list_documents(collection, options))
+
+    async def change_document(
+        self, collection: str, document_id: str, *, wait_s: float = 0, **changes: Any
+    ) -> Upload:
+        """Change `title`, `url` or `attributes`: those that are given; None takes a value back."""
+        return await self._run(calls.change_document(collection, document_id, changes, wait_s))
+
+    async def delete_documents(
+        self, collection: str, filters: Filter, *, confirm_count: int | None = None
+    ) -> ErasedByFilter:
+        """Erase the documents that meet a filter; without their number only count them."""
+        return await self._run(calls.delete_documents(collection, filters, confirm_count))
 
     async def delete_document(self, collection: str, document_id: str) -> Erased:
         """Erase a document."""

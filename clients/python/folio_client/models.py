@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Answer(BaseModel):
@@ -48,6 +48,13 @@ class Hit(Answer):
     passages: list[Passage]
 
 
+class FacetValue(Answer):
+    """A value of an attribute, and how many articles have it."""
+
+    value: str | bool | int | float
+    count: int
+
+
 class SearchResult(Answer):
     """Articles, best first; scores are probabilities where `calibrated` says so."""
 
@@ -55,6 +62,9 @@ class SearchResult(Answer):
     mode: str
     calibrated: bool
     results: list[Hit]
+    total: int = 0
+    """How many articles can be paged through."""
+    facets: dict[str, list[FacetValue]] = Field(default_factory=dict)
     generation: int | None
     query_id: str | None = None
 
@@ -118,6 +128,7 @@ class Documents(Answer):
     """A page of documents."""
 
     documents: list[Document]
+    total: int = 0
     next_cursor: str | None
 
 
@@ -167,4 +178,13 @@ class Erased(Answer):
 
     deleted: str
     versions: int
+    complete: bool
+
+
+class ErasedByFilter(Answer):
+    """How many documents a filter picks, how many were erased, and the first of their ids."""
+
+    matched: int
+    deleted: int
+    ids: list[str]
     complete: bool

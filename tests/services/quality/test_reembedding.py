@@ -358,7 +358,9 @@ def test_index_answers_with_the_former_vectors_until_the_switch_and_then_with_th
         generation = resources.generations.live()
         question = ask(generation, "tea", Mode.DENSE)
         with next(snapshots(resources, generation)) as snapshot:
-            ranked = rank_candidates(snapshot, question, [ref_of(resources, "help")], limit=1)
+            ranked = rank_candidates(
+                snapshot, question, [ref_of(resources, "help")], limit=1
+            ).ranked
         stages = {"unit": float(of_unit), "passage": float(of_passage)}
         assert ranked[0].stages == pytest.approx(stages, abs=5e-3)
         assert ranked[0].version.external_id == hit.document_id

@@ -1,0 +1,73 @@
+"""Changing what a caller said of an article, without its file."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.db import queries
+from app.db.models import Document, Original, Version
+from app.domain import MAX_ATTRIBUTES
+from app.errors import CorruptData, InvalidRequest
+from app.runtime.resources import Resources
+from app.services.access.collections import CollectionRef, require_row
+from app.services.articles.documents import (
+    AcceptedUploads,
+    Upload,
+    check_queue,
+    queue_uploads,
+    require_document,
+)
+
+
+def change_document(
+    resources: Resources, ref: CollectionRef, document_id: str, changes: Mapping[str, Any]
+) -> AcceptedUploads:
+    """Change title, url or attributes of the latest upload: those that `changes` names.
+
+    None takes a value back, so that the file's own counts again; attributes are merged one by one.
+    A new title makes a new version, since vectors are made of it; the rest changes at once. Raises
+    NotFound, and what an upload raises.
+    """
+    with resources.database.write() as session:
+        check_queue(session, resources.settings.max_queue)
+        document = require_document(session, ref, document_id)
+        upload = _changed_upload(session, document, changes)
+        accepted = queue_uploads(session, require_row(session, ref), [(upload.id, upload)])
+    resources.signals.work_arrived.set()
+    return accepted
+
+
+def _changed_upload(session: Session, document: Document, changes: Mapping[str, Any]) -> Upload:
+    version = queries.find_latest_version(session, document)
+    # A document is stored with its first version.
+    assert version is not None
+    original = session.get_one(Original, version.original_sha256)
+    if sha256(original.data).hexdigest() != original.sha256:
+        raise CorruptData("the stored upload fails its checksum; upload the document again")
+    declared = {**version.declared, **changes}
+    if "attributes" in changes:
+        declared["attributes"] = _merge(version, changes["attributes"])
+    return Upload(
+        document.external_id,
+        original.data,
+        version.media_type,
+        filename=version.filename,
+        file_id=document.file_id,
+        **declared,
+    )
+
+
+def _merge(version: Version, changes: Mapping[str, Any] | None) -> dict[str, Any]:
+    if changes is None:
+        return {}
+    merged = {**version.declared.get("attributes", {}), **changes}
+    attributes = {key: value for key, value in merged.items() if value is not None}
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise InvalidRequest(
+            f"with these the document would have {len(attributes)} attributes; at most "
+            f"{MAX_ATTRIBUTES} are allowed",
+            code="too_many_attributes",
+        )
+    return attributes
