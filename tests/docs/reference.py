@@ -1,16 +1,20 @@
 """The generated pages of docs/reference: `python -m tests.docs.reference` writes them."""
 
 import ast
+import json
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import UnionType
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
 from app.config import Settings
+from app.main import create_app
+from app.runtime.resources import open_resources
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "reference"
@@ -177,7 +181,21 @@ def _sentence(node: ast.expr) -> str:
     return ""
 
 
-PAGES = {"settings.md": render_settings, "errors.md": render_errors}
+def render_openapi() -> str:
+    """Return docs/reference/openapi.json, of which the client in clients/typescript is made."""
+    with (
+        TemporaryDirectory() as folder,
+        open_resources(Settings(data=Path(folder)), holder="the documentation") as resources,
+    ):
+        document = create_app(resources).openapi()
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+PAGES = {
+    "settings.md": render_settings,
+    "errors.md": render_errors,
+    "openapi.json": render_openapi,
+}
 
 if __name__ == "__main__":
     for name, render in PAGES.items():

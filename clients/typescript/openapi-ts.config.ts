@@ -1,0 +1,16 @@
+import { defineConfig } from '@hey-api/openapi-ts';
+
+export default defineConfig({
+  input: '../../docs/reference/openapi.json',
+  output: 'src',
+  // Contracts of other software have clients of their own.
+  parser: {
+    filters: {
+      tags: {
+        include: ['collections', 'documents', 'search', 'keys', 'evaluation', 'generations', 'feedback', 'health'],
+      },
+      orphans: false,
+    },
+  },
+  plugins: [{ name: '@hey-api/client-fetch', includeInEntry: true }, '@hey-api/typescript', '@hey-api/sdk'],
+});
