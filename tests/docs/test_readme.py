@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,3 +57,37 @@ def test_tutorial_runs_from_start_to_finish(service: Service) -> None:
     client = names["folio"]
     assert isinstance(client, httpx.Client)
     client.close()
+
+
+@pytest.mark.parametrize("client", ["openai-sdk", "langchain", "llamaindex", "haystack"])
+def test_page_of_a_client_finds_the_article(service: Service, client: str) -> None:
+    """Frameworks that are not installed (the extra `peers`) end as skipped."""
+    needed = {"langchain": "langchain_core", "llamaindex": "llama_index.core"}
+    pytest.importorskip(needed.get(client, client.partition("-")[0]), reason="not installed")
+    (code,) = blocks_of(f"docs/how-to/connect/{client}.md", "python")
+    ran = subprocess.run(
+        [sys.executable, "-c", code.replace("http://127.0.0.1:8000", service.url)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "kettle" in ran.stdout
+    assert "Descale" in ran.stdout
+
+
+@pytest.mark.parametrize("client", ["plain-http", "dify", "open-webui"])
+def test_requests_of_a_page_find_the_article(service: Service, client: str) -> None:
+    (prepare,) = blocks_of("docs/how-to/connect/plain-http.md", "sh")
+    (asked,) = blocks_of(f"docs/how-to/connect/{client}.md", "sh")
+    script = prepare if client == "plain-http" else f"{prepare}\n{asked}"
+    ran = subprocess.run(
+        ["/bin/sh", "-e", "-c", script.replace("http://127.0.0.1:8000", service.url)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    # The first answers are those of making the collection and of the upload.
+    last = ran.stdout.rpartition('"job_id"')[2]
+    assert "once a month with citric acid" in last
