@@ -71,7 +71,9 @@ export const getCollection = (options) => (options.client ?? client).get({
 /**
  * List Documents
  *
- * List documents in the order of their ids.
+ * List documents in the order of their ids, or in another one.
+ *
+ * `cursor` goes on where a page ended, whatever came and went meanwhile; `offset` counts.
  */
 export const listDocuments = (options) => (options.client ?? client).get({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -115,6 +117,22 @@ export const getDocument = (options) => (options.client ?? client).get({
     ...options
 });
 /**
+ * Change Document
+ *
+ * Change title, url or attributes, without uploading the article again.
+ *
+ * 200 when it has changed, 202 when a new version is queued, which a new title needs.
+ */
+export const changeDocument = (options) => (options.client ?? client).patch({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/documents/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+/**
  * Put Document
  *
  * Upload an article under its id.
@@ -124,6 +142,23 @@ export const getDocument = (options) => (options.client ?? client).get({
 export const putDocument = (options) => (options.client ?? client).put({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/collections/{collection}/documents/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+/**
+ * Delete Documents
+ *
+ * Erase the documents that meet a filter; without `confirm_count` only count them.
+ *
+ * 409 when their number is another one by now: nothing is erased then. Documents that no search
+ * finds yet are not among them.
+ */
+export const deleteDocuments = (options) => (options.client ?? client).post({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/delete-documents',
     ...options,
     headers: {
         'Content-Type': 'application/json',

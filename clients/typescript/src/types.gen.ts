@@ -253,6 +253,20 @@ export type SearchIn = {
      */
     limit?: number;
     /**
+     * Offset
+     *
+     * How many of the best articles to pass over, down to the 1,000th; 0 for the first page.
+     *
+     * Pages are parts of one list. Without it fewer articles are looked at: those near the top.
+     */
+    offset?: number | null;
+    /**
+     * Facets
+     *
+     * Attributes to count: how many of the articles that match have each value.
+     */
+    facets?: Array<string>;
+    /**
      * Filters
      *
      * Which documents may answer.
@@ -895,6 +909,60 @@ export type DocumentIn = {
 };
 
 /**
+ * DocumentChangesIn
+ *
+ * What to change; what is left out stays, and null takes back what an upload or change gave.
+ *
+ * The file's own title, url and attributes then count again.
+ */
+export type DocumentChangesIn = {
+    /**
+     * Title
+     *
+     * A new one makes a new version, which answers once it is embedded.
+     */
+    title?: string | null;
+    /**
+     * Url
+     *
+     * Where people read it.
+     */
+    url?: string | null;
+    /**
+     * Attributes
+     *
+     * Merged with those that are there: a value replaces, null takes back; null for all.
+     */
+    attributes?: {
+        [key: string]: boolean | number | number | string | Array<boolean | number | number | string> | null;
+    } | null;
+};
+
+/**
+ * DeletionIn
+ */
+export type DeletionIn = {
+    /**
+     * Filters
+     *
+     * Which documents to erase.
+     */
+    filters: ({
+        type: 'eq' | 'gt' | 'gte' | 'lt' | 'lte' | 'ne';
+    } & ComparisonIn) | ({
+        type: 'in' | 'nin';
+    } & MembershipIn) | ({
+        type: 'contains' | 'ends_with' | 'not_contains' | 'starts_with';
+    } & TextFilterIn) | ({
+        type: 'exists';
+    } & ExistenceIn) | ({
+        type: 'and' | 'or';
+    } & CompoundIn) | ({
+        type: 'not';
+    } & NegationIn);
+};
+
+/**
  * ContextIn
  */
 export type ContextIn = {
@@ -1508,6 +1576,24 @@ export type SearchOut = {
      */
     results: Array<HitOut>;
     /**
+     * Total
+     *
+     * How many articles can be paged through, 1,000 at most.
+     *
+     * With `min_score` or `collapse` it may be too many before the last page.
+     */
+    total: number;
+    /**
+     * Facets
+     *
+     * For each attribute asked for its most frequent values, 100 at most, over all articles that
+     * match: those that the filters and quoted phrases allow, and in `lexical` mode that hold a word
+     * of the question.
+     */
+    facets: {
+        [key: string]: Array<FacetValueOut>;
+    };
+    /**
      * Generation
      *
      * The generation of vectors that answered; null while there is none.
@@ -1523,6 +1609,24 @@ export type SearchOut = {
      * What POST /v1/feedback names; None while the query log is off.
      */
     query_id?: string | null;
+};
+
+/**
+ * FacetValueOut
+ */
+export type FacetValueOut = {
+    /**
+     * Value
+     *
+     * One value of the attribute; a document with several counts for each.
+     */
+    value: boolean | number | number | string;
+    /**
+     * Count
+     *
+     * How many articles have it.
+     */
+    count: number;
 };
 
 /**
@@ -2530,13 +2634,19 @@ export type DocumentsOut = {
     /**
      * Documents
      *
-     * In the order of their ids.
+     * In the order that was asked for; of their ids where none was.
      */
     documents: Array<DocumentOut>;
     /**
+     * Total
+     *
+     * How many there are in all, at the status asked for.
+     */
+    total: number;
+    /**
      * Next Cursor
      *
-     * What asks for the next page; null on the last one.
+     * What asks for the next page; null on the last one, and where `offset` or `sort` is given.
      */
     next_cursor: string | null;
 };
@@ -2633,6 +2743,36 @@ export type DocumentOut = {
      * Newest first; null unless `include` asks for them.
      */
     versions?: Array<VersionOut> | null;
+};
+
+/**
+ * DocumentsDeleted
+ */
+export type DocumentsDeleted = {
+    /**
+     * Matched
+     *
+     * How many documents meet the filter.
+     */
+    matched: number;
+    /**
+     * Deleted
+     *
+     * How many of them were erased: all, or none without `confirm_count`.
+     */
+    deleted: number;
+    /**
+     * Ids
+     *
+     * The first 100 ids of those that meet it.
+     */
+    ids: Array<string>;
+    /**
+     * Complete
+     *
+     * False while a reader keeps deleted content in the log.
+     */
+    complete: boolean;
 };
 
 /**
@@ -3191,6 +3331,18 @@ export type ListDocumentsData = {
          * `next_cursor` of the page before
          */
         cursor?: string | null;
+        /**
+         * Offset
+         *
+         * Documents to pass over
+         */
+        offset?: number | null;
+        /**
+         * Sort
+         *
+         * An attribute, or $id, $title, $url, $media_type, $created_at, $updated_at; a leading `-` turns the order around, and a document without the value comes last
+         */
+        sort?: string | null;
     };
     url: '/v1/collections/{collection}/documents';
 };
@@ -3411,6 +3563,87 @@ export type GetDocumentResponses = {
 
 export type GetDocumentResponse = GetDocumentResponses[keyof GetDocumentResponses];
 
+export type ChangeDocumentData = {
+    body: DocumentChangesIn;
+    path: {
+        /**
+         * Id
+         *
+         * May hold slashes
+         */
+        id: string;
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: {
+        /**
+         * Wait
+         *
+         * Seconds to wait until every document is ready or failed
+         */
+        wait?: number;
+    };
+    url: '/v1/collections/{collection}/documents/{id}';
+};
+
+export type ChangeDocumentErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Request Entity Too Large
+     */
+    413: Problem;
+    /**
+     * Unsupported Media Type
+     */
+    415: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+    /**
+     * Too Many Requests
+     */
+    429: Problem;
+    /**
+     * Service Unavailable
+     */
+    503: Problem;
+    /**
+     * Insufficient Storage
+     */
+    507: Problem;
+};
+
+export type ChangeDocumentError = ChangeDocumentErrors[keyof ChangeDocumentErrors];
+
+export type ChangeDocumentResponses = {
+    /**
+     * Every document is ready or failed
+     */
+    200: UploadOut;
+    /**
+     * Successful Response
+     */
+    202: UploadOut;
+};
+
+export type ChangeDocumentResponse = ChangeDocumentResponses[keyof ChangeDocumentResponses];
+
 export type PutDocumentData = {
     body: DocumentIn;
     path: {
@@ -3491,6 +3724,77 @@ export type PutDocumentResponses = {
 };
 
 export type PutDocumentResponse = PutDocumentResponses[keyof PutDocumentResponses];
+
+export type DeleteDocumentsData = {
+    body: DeletionIn;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: {
+        /**
+         * Confirm Count
+         *
+         * How many it erases, as a call without it said
+         */
+        confirm_count?: number | null;
+    };
+    url: '/v1/collections/{collection}/delete-documents';
+};
+
+export type DeleteDocumentsErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Conflict
+     */
+    409: Problem;
+    /**
+     * Request Entity Too Large
+     */
+    413: Problem;
+    /**
+     * Unsupported Media Type
+     */
+    415: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+    /**
+     * Service Unavailable
+     */
+    503: Problem;
+    /**
+     * Insufficient Storage
+     */
+    507: Problem;
+};
+
+export type DeleteDocumentsError = DeleteDocumentsErrors[keyof DeleteDocumentsErrors];
+
+export type DeleteDocumentsResponses = {
+    /**
+     * Successful Response
+     */
+    200: DocumentsDeleted;
+};
+
+export type DeleteDocumentsResponse = DeleteDocumentsResponses[keyof DeleteDocumentsResponses];
 
 export type RollBackDocumentData = {
     body: RollbackIn;
