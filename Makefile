@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STEP = @printf '\n== %s\n'
 
-.PHONY: demo serve test check docs durability abuse browser bench constraints clean
+.PHONY: demo serve test check docs durability postgres abuse browser bench constraints clean
 
 demo: $(VENV)/installed
 	$(STEP) "Reading the sample knowledge base into $(DATA)"
@@ -48,6 +48,17 @@ DISKS ?= 3
 durability: $(VENV)/developed
 	$(BIN)/python -m tests.durability --every $(EVERY) --kills $(KILLS) --stops $(STOPS) \
 		--flips $(FLIPS) --disks $(DISKS)
+
+# The suites of the interface and the use cases on PostgreSQL, then servers, workers and PostgreSQL
+# itself killed in random turns. `make postgres KILLED=50 OUTAGES=20 DOCUMENTS=2000` is the long form.
+KILLED ?= 5
+OUTAGES ?= 2
+DOCUMENTS ?= 300
+postgres: $(VENV)/developed
+	FOLIO_TEST_DATABASE=postgresql $(BIN)/python -m pytest -m "not data_folder" \
+		tests/api tests/services tests/runtime tests/admin tests/postgres
+	$(BIN)/python -m tests.postgres.cluster --kills $(KILLED) --outages $(OUTAGES) \
+		--documents $(DOCUMENTS)
 
 # What a caller or a file could do to others: forbidden acts of a parser, floods, half-open connections.
 abuse: $(VENV)/developed

@@ -44,6 +44,7 @@ def _main(
 
 
 app.command("serve")(upkeep.serve)
+app.command("work")(upkeep.work)
 app.command("add")(uploads.add)
 app.command("sync")(uploads.sync)
 app.command("import-url")(uploads.import_url)

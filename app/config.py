@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BUNDLED_MODEL = "bundled"
@@ -28,6 +28,8 @@ class Settings(BaseSettings):
 
     data: Path = Field(default_factory=lambda: user_data_path("folio"))
     """Folder of the database and its lock; one process owns it."""
+    database_url: SecretStr | None = None
+    """`postgresql+psycopg://user@host/name`: a database to share, used in place of `data`."""
     model: str = BUNDLED_MODEL
     """`bundled` (`folio-mini`, English), `multilingual-e5-small` (100 languages, comes with Folio
     too), a local folder, or a Hugging Face id (which needs `model_revision`)."""

@@ -103,6 +103,12 @@ class StorageFailed(FolioError):
     status, code = 503, "storage_failed"
 
 
+class DatabaseUnavailable(StorageFailed):
+    """PostgreSQL does not answer now."""
+
+    code = "database_unavailable"
+
+
 class ModelUnavailable(FolioError):
     """The embedding model cannot be used now; stored documents stay readable."""
 

@@ -15,7 +15,7 @@ from contextlib import (
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
+from threading import Event, Thread
 from types import FrameType
 
 import uvicorn
@@ -62,7 +62,7 @@ from app.api.v1 import (
     search,
 )
 from app.config import Settings
-from app.errors import FolioError, ModelUnavailable, StaleVectors
+from app.errors import FolioError, InvalidRequest, ModelUnavailable, StaleVectors
 from app.runtime.generations import EngineLoader
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import has_keys, install_admin_key
@@ -181,9 +181,10 @@ def serve(
     host: str,
     port: int,
     no_auth: bool,
+    works: bool = True,
     load: EngineLoader | None = None,
 ) -> None:
-    """Serve until a signal comes.
+    """Serve until a signal comes; without `works` other processes read what is uploaded.
 
     Raises FolioError when it would not be safe to start.
     """
@@ -193,6 +194,8 @@ def serve(
             f"--no-auth lets everyone who reaches {host} read and delete; it goes with a loopback "
             "address such as 127.0.0.1 only"
         )
+    if not works:
+        require_shared(settings, "--no-work")
     forbid_tracing()
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     with open_resources(settings, holder=f"folio serve on {url}", load=load) as resources:
@@ -216,7 +219,7 @@ def serve(
         resources.generations.live().catch_up()
         favour_requests()
         reserve_descriptors()
-        app = create_app(resources, requires_keys=not no_auth)
+        app = create_app(resources, requires_keys=not no_auth, works=works)
         # For whoever sits at this terminal: a log that is kept must not let anybody in.
         if on_loopback and sys.stderr.isatty():
             link = "" if no_auth else f"/sign-in?link={app.state.sessions.invite()}"
@@ -236,6 +239,28 @@ def serve(
                 limit_concurrency=settings.max_connections,
                 timeout_graceful_shutdown=_STOP_SECONDS,
             )
+
+
+def work(settings: Settings, *, load: EngineLoader | None = None) -> None:
+    """Read what others queue in a shared database until a signal comes; answer nobody.
+
+    Raises FolioError without a shared database, or when it would not be safe to start.
+    """
+    require_shared(settings, "folio work")
+    forbid_tracing()
+    with open_resources(settings, holder="folio work", load=load) as resources:
+        resources.generations.live().check_fingerprint()
+        signal.signal(signal.SIGTERM, _exit)
+        with run_worker(resources), run_background(resources):
+            Event().wait()
+
+
+def require_shared(settings: Settings, what: str) -> None:
+    """Raise InvalidRequest where one process owns the data."""
+    if settings.database_url is None:
+        raise InvalidRequest(
+            f"{what} shares a database with others: set FOLIO_DATABASE_URL", code="not_shared"
+        )
 
 
 @contextmanager

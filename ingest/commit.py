@@ -31,7 +31,7 @@ def commit_article(
     terms = pack_terms(count_article_terms(article.title, article.text, language))
     resources.signals.priority.yield_to_requests()
     with resources.database.write() as session:
-        version = queue.find_claimed(session, claim)
+        version = queue.hold_claimed(session, claim)
         # Deleted, or taken over by another worker: nothing of it may come back.
         if version is None:
             return False
@@ -67,7 +67,7 @@ def store_article(
 def commit_metadata(resources: Resources, claim: Claim, parsed: Article, article: Article) -> bool:
     """Make a claimed version live that reads like the live one: its vectors stay."""
     with resources.database.write() as session:
-        version = queue.find_claimed(session, claim)
+        version = queue.hold_claimed(session, claim)
         if version is None:
             return False
         former = queries.find_live_version(session, version.document_id)

@@ -5,8 +5,8 @@ from threading import Event, Lock
 
 from app.config import Settings
 from app.db import queue
+from app.db.database import Database
 from app.db.queue import Claim
-from app.db.sqlite import Database
 from app.domain import Stage
 from app.runtime.resources import MAX_CUT_OFFS
 
@@ -25,7 +25,7 @@ class Leases:
     def take_next(self, *, only_new: bool) -> Claim | None:
         """Claim the next document that is due."""
         settings = self._settings
-        with self._database.write() as session:
+        with self._database.write(alone=False) as session:
             queue.requeue_lapsed(
                 session, max_attempts=MAX_CUT_OFFS, pause_seconds=settings.retry_seconds
             )
@@ -47,7 +47,7 @@ class Leases:
         with self._lock:
             claims = list(self._held.values())
         if claims:
-            with self._database.write() as session:
+            with self._database.write(alone=False) as session:
                 queue.renew_claims(
                     session,
                     claims,
@@ -63,7 +63,7 @@ class Leases:
         if not claims:
             return
         try:
-            with self._database.write() as session:
+            with self._database.write(alone=False) as session:
                 queue.give_back(session, claims)
         # A full or broken disk: their leases lapse, and the next start puts them back.
         except Exception as error:  # noqa: BLE001

@@ -9,9 +9,9 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from app.db import queries, queue
+from app.db.database import Database
 from app.db.models import Original, Version
 from app.db.queue import Claim
-from app.db.sqlite import Database
 from app.domain import Article, Embedding, Stage
 from app.embedding.engine import Engine
 from app.errors import (
@@ -178,7 +178,7 @@ def attempt(resources: Resources, claim: Claim, stage: Stage, step: Callable[[],
         logger.error("version %d: %s at\n%s", claim.version_id, type(error).__name__, where)
         if claim.attempt < MAX_ATTEMPTS:
             pause = resources.settings.retry_seconds * _BACK_OFF ** (claim.attempt - 1)
-            with resources.database.write() as session:
+            with resources.database.write(alone=False) as session:
                 queue.retry_later(session, claim, after_seconds=pause)
         else:
             message = f"unexpected {type(error).__name__}; see the log"
@@ -224,5 +224,5 @@ def _reads_alike(article: Article, live: Article) -> bool:
 
 
 def _fail(database: Database, claim: Claim, stage: Stage, code: str, message: str) -> None:
-    with database.write() as session:
+    with database.write(alone=False) as session:
         queue.fail(session, claim, stage=stage, code=code, message=message)

@@ -9,7 +9,7 @@ from functools import partial
 from threading import Event, Thread
 
 from app.db import queue
-from app.db.sqlite import Database
+from app.db.database import Database
 from app.domain import Stage
 from app.errors import FolioError, ParserUnavailable
 from app.runtime.generations import ActiveGeneration
@@ -28,6 +28,7 @@ from ingest.sandbox import Sandbox
 logger = logging.getLogger("folio")
 
 _RETRY_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
 # Of a batch's tokens: enough that sorting by length leaves little padding, and that a stop waits
 # for few forward passes.
 _CALL_BATCHES = 4
@@ -74,6 +75,9 @@ def _work(resources: Resources, leases: Leases, stopping: Event) -> None:
             pause = drain_queue(resources, sandbox, stopping, leases=leases)
             # What changed may have to be measured anew.
             resources.signals.tasks_arrived.set()
+            if resources.database.is_shared:
+                # Work that another process queued, or left behind, sets no signal here.
+                pause = _LOOK_SECONDS if pause is None else min(pause, _LOOK_SECONDS)
             resources.signals.work_arrived.wait(timeout=pause)
     finally:
         sandbox.close()

@@ -14,6 +14,7 @@ from app.services.articles.documents import AcceptedUploads, Upload
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.checkpoints import PROMPTS, make_jina_v3
+from tests.databases import on_test_database
 from tests.named import put_documents
 
 Ingest = Callable[..., AcceptedUploads]
@@ -41,7 +42,9 @@ def short_jina_v3(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path, jina_v3: Path) -> Settings:
-    return Settings(data=tmp_path / "data", model=str(jina_v3), passage_tokens=32, retry_seconds=0)
+    return on_test_database(
+        Settings(data=tmp_path / "data", model=str(jina_v3), passage_tokens=32, retry_seconds=0)
+    )
 
 
 @pytest.fixture

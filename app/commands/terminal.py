@@ -85,7 +85,8 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
 
 def read_settings(data: Path | None) -> Settings:
     try:
-        return Settings() if data is None else Settings(data=data)
+        # What is said on the command line wins over the environment.
+        return Settings() if data is None else Settings(data=data, database_url=None)
     except ValidationError as error:
         problems = [f"FOLIO_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
         raise InvalidRequest("; ".join(problems)) from error

@@ -3,6 +3,8 @@
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -25,7 +27,9 @@ from app.commands.terminal import (
     reports_errors,
     safe_text,
 )
+from app.config import Settings
 from app.domain import Status
+from app.errors import InvalidRequest
 
 # Exit codes above it name the signal that ended a process, as a shell reports them.
 _SIGNALLED = 128
@@ -39,17 +43,41 @@ def serve(
     no_auth: Annotated[
         bool, typer.Option("--no-auth", help="Answer without keys; on loopback only.")
     ] = False,
+    no_work: Annotated[
+        bool, typer.Option("--no-work", help="Leave what is uploaded to `folio work`.")
+    ] = False,
 ) -> None:
     """Serve the REST interface."""
     # The service's imports take seconds, and most commands do without.
     from app.main import serve as run_server
 
+    _log_to_stderr()
+    with _leaving():
+        settings = read_settings(data)
+        run_server(settings, host=host, port=port, no_auth=no_auth, works=not no_work)
+
+
+@reports_errors
+def work() -> None:
+    """Read what is uploaded to a shared database, beside any number of others; answer nobody."""
+    from app.main import work as run_work
+
+    _log_to_stderr()
+    with _leaving():
+        run_work(read_settings(None))
+
+
+def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     # httpx and others would log every request of ours and of the model hub.
     for name in ("httpx", "httpcore", "transformers", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@contextmanager
+def _leaving() -> Iterator[None]:
     try:
-        run_server(read_settings(data), host=host, port=port, no_auth=no_auth)
+        yield
     except SystemExit as ended:
         _leave(ended)
         raise
@@ -87,6 +115,17 @@ def status(
     out.print(table)
 
 
+def _read_folder_settings(data: Path | None) -> Settings:
+    settings = read_settings(data)
+    if data is None and settings.database_url is not None:
+        raise InvalidRequest(
+            "FOLIO_DATABASE_URL is set, and copies of a PostgreSQL database are made with its own "
+            "tools: pg_basebackup with an archive of its log, or pg_dump",
+            code="postgresql_keeps_backups",
+        )
+    return settings
+
+
 @reports_errors
 def backup(
     file: Annotated[Path, typer.Argument(help="The new file.")],
@@ -99,7 +138,7 @@ def backup(
     """Copy the data folder into one file, while a server runs or not."""
     from app.db.backup import read_backup_key, write_backup
 
-    settings = read_settings(data)
+    settings = _read_folder_settings(data)
     signing_key = read_backup_key(settings.backup_key_file)
     made = write_backup(settings.data, file, keep_days=keep_days, signing_key=signing_key)
     if as_json:
@@ -128,7 +167,7 @@ def restore(
     """Put a backup into the data folder, once its checksum is right. Offline."""
     from app.db.backup import read_backup_key, restore_backup
 
-    settings = read_settings(data)
+    settings = _read_folder_settings(data)
     restored = restore_backup(
         file,
         settings.data,

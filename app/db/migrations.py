@@ -15,8 +15,19 @@ _PACKAGED = Path(__file__).with_name("migrations_data")
 _CHECKOUT = Path(__file__).parents[2] / "alembic"
 
 
+def run_upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run the missing migrations in the caller's transaction."""
+    try:
+        command.upgrade(_configure(connection), revision)
+    except CommandError as error:
+        raise FolioError(
+            "the database was made by a newer Folio than this one; upgrade the program",
+            code="database_too_new",
+        ) from error
+
+
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Run the missing migrations, all of them in one transaction or none.
+    """Run the missing migrations of a SQLite file, all of them in one transaction or none.
 
     `engine` must emit its own BEGIN IMMEDIATE. Foreign keys are off meanwhile (a rebuilt table
     would cascade-delete its children) and checked before COMMIT.
@@ -28,13 +39,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         driver.execute("PRAGMA foreign_keys = OFF")
         try:
             with connection.begin():
-                try:
-                    command.upgrade(_configure(connection), revision)
-                except CommandError as error:
-                    raise FolioError(
-                        "the database was made by a newer Folio than this one; upgrade the program",
-                        code="database_too_new",
-                    ) from error
+                run_upgrade(connection, revision)
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
                 if broken:
                     raise CorruptData(

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from app.db.models import Version, utc_now
@@ -54,6 +54,8 @@ def claim_next(session: Session, *, lease_seconds: float, only_new: bool = False
         .where(_PENDING, Version.status == Status.QUEUED, _is_due(now))
         .order_by(Version.id)
         .limit(1)
+        # What another worker is taking is passed over; SQLite, with one writer, leaves this out.
+        .with_for_update(of=Version, skip_locked=True)
     )
     row = session.execute(due.where(Version.attempts == 0)).first()
     if row is None and not only_new:
@@ -98,13 +100,12 @@ def renew_claims(
 
 def find_claimed(session: Session, claim: Claim) -> Version | None:
     """Return the claimed version, or None: it was deleted, or the claim is not held any more."""
-    return session.scalar(
-        select(Version).where(
-            Version.id == claim.version_id,
-            Version.claim_token == claim.token,
-            Version.status == Status.PROCESSING,
-        )
-    )
+    return session.scalar(_claimed(claim))
+
+
+def hold_claimed(session: Session, claim: Claim) -> Version | None:
+    """Return the claimed version as find_claimed does, and let nobody take the claim meanwhile."""
+    return session.scalar(_claimed(claim).with_for_update(of=Version))
 
 
 def give_back(session: Session, claims: Sequence[Claim]) -> None:
@@ -204,6 +205,14 @@ def _requeue(
         update(Version).where(lost, Version.attempts > 1).values(next_attempt_at=due, **back)
     )
     session.execute(update(Version).where(lost).values(back))
+
+
+def _claimed(claim: Claim) -> Select[Version]:
+    return select(Version).where(
+        Version.id == claim.version_id,
+        Version.claim_token == claim.token,
+        Version.status == Status.PROCESSING,
+    )
 
 
 def _are_held(claims: Collection[Claim]) -> ColumnElement[bool]:

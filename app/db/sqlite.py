@@ -47,8 +47,10 @@ _PRAGMAS = (
 )
 
 
-class Database:
-    """Sessions over one SQLite file; readers see the last commit, writers take turns."""
+class SqliteDatabase:
+    """One SQLite file, which one process owns."""
+
+    is_shared = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -69,7 +71,7 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, alone: bool = True) -> Iterator[Session]:
         """The only write transaction: committed when the block ends, else rolled back.
 
         Raises StorageFull, StorageFailed or CorruptData; nothing of the transaction is kept then.
@@ -102,6 +104,10 @@ class Database:
     def _try_erasing(self) -> bool | None:
         with self._writing:
             return self._checkpoint()
+
+    def leads(self) -> bool:
+        """Return True: there is no other process."""
+        return True
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""
@@ -163,7 +169,7 @@ def _typed_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_database(folder: Path, *, holder: str) -> Iterator[Database]:
+def open_database(folder: Path, *, holder: str) -> Iterator[SqliteDatabase]:
     """Own `folder`, migrate its database and close it at the end.
 
     Raises DataFolderHeld, which names the owner, when another process owns the folder.
@@ -172,7 +178,7 @@ def open_database(folder: Path, *, holder: str) -> Iterator[Database]:
     with hold_folder(folder, holder):
         remove_unfinished_restores(folder)
         make_private_file(folder / "folio.db")
-        database = Database(folder / "folio.db")
+        database = SqliteDatabase(folder / "folio.db")
         try:
             database.migrate()
             # A process that was killed may have left there what it deleted.

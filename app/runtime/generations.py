@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db import queries
+from app.db.database import Database
 from app.db.models import AdapterRow, Generation
-from app.db.sqlite import Database
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
 from app.embedding.loading import open_checkpoint
@@ -165,10 +165,11 @@ class Generations:
     def live(self) -> ActiveGeneration:
         """Return the generation that answers; the configured model before anything was embedded.
 
-        It is looked up once, and again after `refresh`.
+        It is looked up once, and again after `refresh`; where another process may change it, at
+        every call.
         """
         live = self._live
-        if live is None or live.id is None:
+        if live is None or live.id is None or self._database.is_shared:
             with self._database.read() as session:
                 row = queries.find_live_generation(session)
                 live = self._configured if row is None else self._activate(session, row)

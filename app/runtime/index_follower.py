@@ -1,6 +1,7 @@
 """Keeps the indexes of one generation at the last commit, by the change log."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from zlib import crc32
@@ -9,8 +10,9 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.db import queries
+from app.db.database import Database
 from app.db.models import Generation, Version
-from app.db.sqlite import Database
+from app.db.queries import Changes, LogPosition
 from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.bm25 import LexicalIndex
 from app.index.flat import FlatIndex, UnitVectors
@@ -40,7 +42,7 @@ class IndexFollower:
     def __init__(self, *, corrects_spelling: bool) -> None:
         self._corrects_spelling = corrects_spelling
         self._indexes: Indexes | None = None
-        self._seen_change = 0
+        self._position = LogPosition()
         self._following = Lock()
 
     def follow(self, session: Session, generation: Generation) -> tuple[Indexes, dict[int, str]]:
@@ -51,16 +53,15 @@ class IndexFollower:
         """
         damaged: dict[int, str] = {}
         with self._following:
-            last = queries.last_change(session)
             indexes = self._indexes
             if indexes is None or indexes.generation_id != generation.id:
-                indexes = read_indexes(
-                    session, generation, damaged, corrects_spelling=self._corrects_spelling
-                )
-                self._indexes, self._seen_change = indexes, last
-            elif last > self._seen_change:
-                self._apply_changes(session, indexes, generation, damaged)
-                self._seen_change = last
+                return self._read(session, generation, damaged), damaged
+            changes = queries.read_changes(session, self._position)
+            if changes is None:
+                return self._read(session, generation, damaged), damaged
+            if changes.unit_ids or changes.document_ids:
+                self._apply(session, indexes, generation, changes, damaged)
+            self._position = changes.position
         return indexes, damaged
 
     def forget(self) -> None:
@@ -68,17 +69,25 @@ class IndexFollower:
         with self._following:
             self._indexes = None
 
-    def _apply_changes(
+    def _read(self, session: Session, generation: Generation, damaged: dict[int, str]) -> Indexes:
+        position = queries.log_position(session)
+        indexes = read_indexes(
+            session, generation, damaged, corrects_spelling=self._corrects_spelling
+        )
+        self._indexes, self._position = indexes, position
+        return indexes
+
+    def _apply(
         self,
         session: Session,
         indexes: Indexes,
         generation: Generation,
+        changes: Changes,
         damaged: dict[int, str],
     ) -> None:
-        unit_ids = queries.changed_units(session, self._seen_change)
-        added = _read_vectors(session, generation, unit_ids, damaged)
-        indexes.vectors.apply(added, removed=unit_ids)
-        document_ids = queries.changed_documents(session, self._seen_change)
+        added = _read_vectors(session, generation, changes.unit_ids, damaged)
+        indexes.vectors.apply(added, removed=changes.unit_ids)
+        document_ids = changes.document_ids
         indexes.terms.apply(_read_terms(session, document_ids, damaged), removed=document_ids)
 
 
@@ -117,7 +126,7 @@ def read_indexes(
 def _read_vectors(
     session: Session,
     generation: Generation,
-    unit_ids: list[int] | None,
+    unit_ids: Sequence[int] | None,
     damaged: dict[int, str],
 ) -> UnitVectors:
     """Read vectors; the versions of those that fail their checksum are noted in `damaged`."""
@@ -135,7 +144,7 @@ def _read_vectors(
 
 
 def _read_terms(
-    session: Session, document_ids: list[int] | None, damaged: dict[int, str]
+    session: Session, document_ids: Sequence[int] | None, damaged: dict[int, str]
 ) -> list[TermDocument]:
     """Read terms; those that fail their checksum are made again from the text.
 

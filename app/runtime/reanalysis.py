@@ -7,8 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import queries
+from app.db.database import Database
 from app.db.models import Version
-from app.db.sqlite import Database
 from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.language import detect_language
 from app.index.segments import StoredTerms, pack_terms

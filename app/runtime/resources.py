@@ -5,14 +5,15 @@ model takes the database alone.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from app.config import Settings
 from app.db import queries, queue
-from app.db.sqlite import Database, open_database
+from app.db.database import Database
+from app.db.sqlite import open_database
 from app.embedding.loading import load_engine
 from app.runtime.generations import EngineLoader, Generations
 from app.runtime.reanalysis import reanalyse_some
@@ -52,13 +53,13 @@ class Resources:
 def open_resources(
     settings: Settings, *, holder: str = "folio", load: EngineLoader | None = None
 ) -> Iterator[Resources]:
-    """Own the data folder and open what stands on it; closes all of it at the end.
+    """Own the data folder or join a shared database; closes all that stands on it at the end.
 
     Raises DataFolderHeld. A model that cannot be found, or that did not make the stored vectors, is
     no obstacle here: what is stored stays readable. `load` stands in for `load_engine`.
     """
     with ExitStack() as stack:
-        database = stack.enter_context(open_database(settings.data, holder=holder))
+        database = stack.enter_context(_open_database(settings, holder))
         recover(database, settings)
         yield Resources(
             settings,
@@ -69,14 +70,28 @@ def open_resources(
         )
 
 
+def _open_database(settings: Settings, holder: str) -> AbstractContextManager[Database]:
+    if settings.database_url is None:
+        return open_database(settings.data, holder=holder)
+    # SQLAlchemy's dialect, and psycopg with it, only where it is used.
+    from app.db.postgres import open_postgres
+
+    return open_postgres(settings.database_url.get_secret_value())
+
+
 def recover(database: Database, settings: Settings) -> None:
-    """Put a database right after its last owner ended; only who owns it alone may call this."""
+    """Put a database right after its last owner ended.
+
+    In a shared one others are at work: what died is known by its lease, and the log is followed.
+    """
+    if database.is_shared:
+        return
     with database.write() as session:
         queue.requeue_interrupted(
             session, max_attempts=MAX_CUT_OFFS, pause_seconds=settings.retry_seconds
         )
         # Nobody follows the log yet: indexes are read whole.
-        queries.clear_changes(session)
+        queries.trim_changes(session)
     # The first ones at once, so that of a small collection nothing is out of reach.
     reanalyse_some(database, limit=_ANALYSED_AT_ONCE)
 

@@ -27,7 +27,8 @@ def _one_torch_thread() -> Iterator[None]:
 def _no_settings_of_this_machine() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in environ if name.startswith("FOLIO_")]:
-            patch.delenv(name)
+            if not name.startswith("FOLIO_TEST_"):
+                patch.delenv(name)
         yield
 
 

@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from app.config import Settings
 from app.main import create_app
 from app.runtime.resources import Resources, open_resources
+from tests.databases import on_test_database
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -145,7 +146,7 @@ def open_service(
     settings: Settings, *, requires_keys: bool = False, works: bool = True, loads: bool = True
 ) -> Iterator[Service]:
     """Open the data folder and serve it; `loads` has the model ready before the first request."""
-    with open_resources(settings, holder="the tests") as resources:
+    with open_resources(on_test_database(settings), holder="the tests") as resources:
         if loads:
             resources.generations.live().engine()
         app = create_app(resources, requires_keys=requires_keys, works=works)

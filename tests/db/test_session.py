@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
+from app.db.database import Database
 from app.db.models import Collection
-from app.db.sqlite import Database, open_database
+from app.db.sqlite import open_database
 from app.errors import DataFolderHeld, StorageFull
 
 

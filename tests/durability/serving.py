@@ -10,7 +10,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from time import monotonic
 
@@ -69,9 +69,8 @@ class Server:
 @contextmanager
 def run_forked(settings: Settings, log: Path) -> Iterator[Server]:
     """Serve until the block ends; yields once it answers."""
-    _context.set_forkserver_preload(_IMPORTED)
     port = find_free_port()
-    process = _context.Process(target=_serve, args=(settings, port, str(log)))
+    process = forkserver().Process(target=serve_forked, args=(settings, port, str(log)))
     process.start()
     server = Server(process, f"http://127.0.0.1:{port}", log)
     try:
@@ -86,7 +85,14 @@ def run_forked(settings: Settings, log: Path) -> Iterator[Server]:
             process.join()
 
 
-def _serve(settings: Settings, port: int, log: str) -> None:
+def forkserver() -> ForkServerContext:
+    """Return what starts processes that have imported everything already."""
+    _context.set_forkserver_preload(_IMPORTED)
+    return _context
+
+
+def serve_forked(settings: Settings, port: int, log: str) -> None:
+    """Run `folio serve` without keys in this process."""
     file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)

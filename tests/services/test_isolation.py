@@ -287,9 +287,8 @@ class Shelves(RuleBasedStateMachine):
                 get_job(self.resources, job_id)
 
 
-def test_collections_keep_to_themselves_whatever_is_done(
-    settings: Settings, sandbox: Sandbox
-) -> None:
+def check_isolation(settings: Settings, sandbox: Sandbox, *, examples: int, steps: int) -> None:
+    """Run the machine so many times, so many steps each."""
     # One folder for all runs: what one leaves behind would be seen by the next.
     with open_resources(settings) as resources:
 
@@ -300,10 +299,16 @@ def test_collections_keep_to_themselves_whatever_is_done(
         run_state_machine_as_test(
             OpenShelves,
             settings=hypothesis.settings(
-                max_examples=15,
-                stateful_step_count=20,
+                max_examples=examples,
+                stateful_step_count=steps,
                 deadline=None,
                 suppress_health_check=list(hypothesis.HealthCheck),
                 database=None,
             ),
         )
+
+
+def test_collections_keep_to_themselves_whatever_is_done(
+    settings: Settings, sandbox: Sandbox
+) -> None:
+    check_isolation(settings, sandbox, examples=15, steps=20)

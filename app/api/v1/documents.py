@@ -20,7 +20,7 @@ from app.api.v1.document_schemas import (
 from app.api.v1.fields import COLLECTION, DOCUMENT, MAX_INTEGER, Body, DocumentId
 from app.api.v1.filters import CheckedFilter
 from app.api.v1.uploads import ManyUploads, OneUpload, Wait, wait_until_done
-from app.db.sqlite import Database
+from app.db.database import Database
 from app.domain import MAX_KEY_LENGTH, Status
 from app.errors import InvalidRequest
 from app.services.articles import changes, documents

@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 from app.api.access import resources_of
 from app.api.bodies import BodyReader, is_json, limit_body, parse_json
 from app.api.v1.document_schemas import DocumentIn, DocumentsIn
-from app.db.sqlite import Database
+from app.db.database import Database
 from app.errors import InvalidRequest, UnsupportedMediaType
 from app.services.articles.documents import AcceptedUploads, Upload, refresh_upload
 from ingest.bundles import Member, expand_bundle, list_left_out

@@ -1,5 +1,14 @@
 """Named statements that take a Session. What belongs together in a transaction is up to callers."""
 
+from app.db.queries.changes import (
+    Changes,
+    LogPosition,
+    log_position,
+    log_units,
+    log_words,
+    read_changes,
+    trim_changes,
+)
 from app.db.queries.documents import (
     LIGHT,
     count_by_status,
@@ -36,33 +45,26 @@ from app.db.queries.terms import (
 )
 from app.db.queries.vectors import (
     StoredUnit,
-    changed_documents,
-    changed_units,
-    clear_changes,
     find_live_generation,
-    last_change,
     list_passage_vectors,
     list_passages,
     list_units,
     list_vectors,
     list_versions_of,
     live_units,
-    log_units,
-    log_words,
     remove_units,
 )
 
 __all__ = [
     "LIGHT",
     "SORT_FIELDS",
+    "Changes",
     "FoundVersion",
+    "LogPosition",
     "StoredText",
     "StoredUnit",
     "TermsOfDocument",
     "ValueCount",
-    "changed_documents",
-    "changed_units",
-    "clear_changes",
     "count_by_status",
     "count_bytes",
     "count_values",
@@ -81,7 +83,6 @@ __all__ = [
     "find_live_version",
     "find_live_versions",
     "find_texts",
-    "last_change",
     "list_collections",
     "list_documents",
     "list_job_versions",
@@ -93,15 +94,18 @@ __all__ = [
     "list_versions_of",
     "live_terms",
     "live_units",
+    "log_position",
     "log_units",
     "log_words",
     "looked_up",
     "move_terms",
     "quarantine_version",
+    "read_changes",
     "remove_units",
     "replace_attributes",
     "sort_documents",
     "store_original",
     "store_terms",
+    "trim_changes",
     "versions_without_terms",
 ]

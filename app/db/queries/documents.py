@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from unicodedata import normalize
 
 from sqlalchemy import (
-    LargeBinary,
     and_,
-    cast,
     delete,
     exists,
     func,
@@ -16,6 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased, load_only
 
+from app.db.dialects import byte_length
 from app.db.models import (
     Attribute,
     Collection,
@@ -190,9 +189,7 @@ def delete_unused_files(session: Session, among: Sequence[str | None]) -> None:
 def count_bytes(session: Session, document_id: int) -> int:
     """Return the bytes of the texts and vectors of all versions of a document."""
     texts = session.scalar(
-        select(func.sum(func.length(cast(Version.text, LargeBinary)))).where(
-            Version.document_id == document_id
-        )
+        select(func.sum(byte_length(Version.text))).where(Version.document_id == document_id)
     )
     vectors = session.scalar(
         select(func.sum(func.length(UnitRow.vector) + func.length(UnitRow.passage_vectors)))

@@ -1,4 +1,4 @@
-"""Statements over generations, units, passages and the change log."""
+"""Statements over generations, units and passages."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from sqlalchemy import (
     delete,
     insert,
     select,
-    text,
 )
 from sqlalchemy.orm import Session
 
@@ -45,39 +44,6 @@ def remove_units(session: Session, *conditions: ColumnElement[bool]) -> int:
     session.execute(insert(Change).from_select(["unit_id", "document_id"], gone))
     deleted: CursorResult[Any] = session.connection().execute(delete(UnitRow).where(*conditions))
     return deleted.rowcount
-
-
-def log_units(session: Session, unit_ids: Sequence[int], document_id: int = 0) -> None:
-    """Log that units of a document came."""
-    if unit_ids:
-        rows = [{"unit_id": unit_id, "document_id": document_id} for unit_id in unit_ids]
-        session.execute(insert(Change), rows)
-
-
-def log_words(session: Session, document_id: int) -> None:
-    """Log that the words of a document were analysed anew; its units stay."""
-    session.execute(insert(Change), [{"unit_id": 0, "document_id": document_id}])
-
-
-def last_change(session: Session) -> int:
-    """Return the number of the last change, also of one that was cleared since."""
-    number = session.scalar(text("SELECT seq FROM sqlite_sequence WHERE name = 'changes'"))
-    return int(number or 0)
-
-
-def changed_units(session: Session, after: int) -> list[int]:
-    """Return the ids of the units that came or went after change number `after`."""
-    return list(session.scalars(select(Change.unit_id).where(Change.number > after).distinct()))
-
-
-def changed_documents(session: Session, after: int) -> list[int]:
-    """Return the ids of the documents whose units changed after change number `after`."""
-    return list(session.scalars(select(Change.document_id).where(Change.number > after).distinct()))
-
-
-def clear_changes(session: Session) -> None:
-    """Forget the log; its numbers go on."""
-    session.execute(delete(Change))
 
 
 @dataclass(frozen=True, slots=True)

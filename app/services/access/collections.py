@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.db.database import Database
 from app.db.models import Collection, Job, LoggedQuery
-from app.db.sqlite import Database
 from app.domain import Scope
 from app.errors import NotFound
 from app.services.access.principal import Principal

@@ -15,8 +15,8 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.db.database import Database
 from app.db.models import Collection, Key, KeyCollection, utc_now
-from app.db.sqlite import Database
 from app.domain import Scope
 from app.errors import FolioError, InvalidRequest, NotFound, Unauthorized
 from app.services.access.collections import allow_collection

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import queries
+from app.db.database import Database
 from app.db.models import Collection, Document, UnitRow, Version
-from app.db.sqlite import Database
 from app.domain import Status
 from app.errors import Conflict, InvalidRequest, NotFound
 from app.runtime.resources import Resources

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.db import queries, queue
 from app.db.checksums import metadata_crc32
+from app.db.database import Database
 from app.db.models import (
     Collection,
     Document,
@@ -26,7 +27,6 @@ from app.db.models import (
     UnitRow,
     Version,
 )
-from app.db.sqlite import Database
 from app.domain import Attributes, Stage, Status
 from app.errors import CorruptData, InvalidRequest, NotFound, QueueFull
 from app.runtime.index_follower import quarantine

@@ -14,9 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Select,
-    String,
     and_,
-    cast,
     func,
     select,
     tuple_,
@@ -26,6 +24,7 @@ from sqlalchemy import literal as sql_literal
 from sqlalchemy.orm import Session, load_only
 
 from app.db import queries
+from app.db.dialects import decimal_text
 from app.db.models import Document, File, Original, Version, utc_now
 from app.domain import Scope
 from app.errors import NotFound
@@ -202,7 +201,7 @@ def file_id_of(document: Document) -> str:
 def _list_ids(principal: Principal, purpose: str | None) -> CompoundSelect[str, datetime]:
     files = select(File.id, File.created_at).where(sees_file(principal))
     documents: Select[str, datetime] = select(
-        sql_literal(DOCUMENT_PREFIX).concat(cast(Document.id, String)), Document.created_at
+        sql_literal(DOCUMENT_PREFIX).concat(decimal_text(Document.id)), Document.created_at
     ).where(Document.file_id.is_(None), sees_document(principal))
     if purpose is not None:
         files = files.where(File.purpose == purpose)

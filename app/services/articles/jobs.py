@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import queue
+from app.db.database import Database
 from app.db.models import Document, Job, JobItem, Version
-from app.db.sqlite import Database
 from app.domain import Status
 from app.errors import InvalidRequest, NotFound
 from app.runtime.resources import Resources

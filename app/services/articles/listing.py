@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.db import queries
-from app.db.sqlite import Database
+from app.db.database import Database
 from app.domain import Status
 from app.services.access.collections import CollectionRef, require_row
 from app.services.articles.documents import DocumentInfo, describe_document

@@ -6,8 +6,8 @@ from hashlib import sha256
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.db.database import Database
 from app.db.models import Original, Version
-from app.db.sqlite import Database
 from app.errors import CorruptData, NotFound
 from app.services.access.collections import CollectionRef
 from app.services.articles.documents import require_document

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.db import queries
-from app.db.sqlite import Database
+from app.db.database import Database
 from app.domain import Passage
 from app.errors import NotFound
 from app.services.access.collections import CollectionRef

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DatabaseError
 
 from app.config import Settings
 from app.db import queries
+from app.db.database import Database
 from app.db.models import Key, TermsRow, UnitRow, Version
-from app.db.sqlite import Database
 from app.domain import Status
 from app.embedding.loading import BUNDLED_MULTILINGUAL, BUNDLED_NAME
 from app.errors import DataFolderHeld, FolioError, ModelUnavailable, ParserUnavailable
@@ -45,7 +45,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _describe_program()
     path = settings.data / "folio.db"
     try:
-        if path.exists():
+        if settings.database_url is not None:
+            with open_resources(settings, holder="folio doctor") as resources:
+                yield Finding("ok", "data", "PostgreSQL answers, schema is current")
+                yield from _examine_resources(resources)
+        elif path.exists():
             with open_resources(settings, holder="folio doctor") as resources:
                 yield Finding("ok", "data", f"{path} opens, schema is current")
                 yield from _examine_resources(resources)

@@ -167,5 +167,6 @@ def _pause(stopping: Event, seconds: float) -> None:
 def _keep_synced(resources: Resources, stopping: Event) -> None:
     with suppress(Stopped):
         while not stopping.is_set():
-            resources.signals.last_sync = sync_once(resources, stopping)
+            if resources.database.leads():
+                resources.signals.last_sync = sync_once(resources, stopping)
             stopping.wait(60 * resources.settings.sync_minutes)

@@ -8,6 +8,7 @@ from time import perf_counter
 
 from sqlalchemy import select
 
+from app.db import queries
 from app.db.models import Generation
 from app.runtime.reanalysis import reanalyse_some
 from app.runtime.resources import Resources
@@ -52,18 +53,19 @@ def _work(resources: Resources, stopping: Event) -> None:
         pause: float | None = _FOLLOW_SECONDS
         try:
             store_queries(resources)
-            while not stopping.is_set() and reanalyse_some(resources.database):
-                pass
-            files_expire = expire_files(resources)
-            keep_generations(resources, stopping.is_set)
-            calibrate_due(resources, stopping.is_set)
-            while not stopping.is_set() and run_next_evaluation(resources):
-                pass
+            files_expire = False
+            if resources.database.leads():
+                files_expire = _do_due(resources, stopping)
             with resources.database.read() as session:
                 others = session.scalar(select(Generation.id).where(~Generation.is_live))
             if resources.database.owes_erasure:
                 resources.database.erase_deleted()
-            is_waited_for = others is not None or resources.settings.query_log_days
+            is_waited_for = (
+                others is not None
+                or resources.settings.query_log_days
+                # Another process may leave work, or no leader.
+                or resources.database.is_shared
+            )
             if not is_waited_for and not resources.database.owes_erasure:
                 pause = _EXPIRY_SECONDS if files_expire else None
         # A full or failing disk: the thread goes on when it is well again.
@@ -72,11 +74,27 @@ def _work(resources: Resources, stopping: Event) -> None:
         resources.signals.tasks_arrived.wait(timeout=pause)
 
 
+def _do_due(resources: Resources, stopping: Event) -> bool:
+    """Do what one process does for all that share the database; returns whether files expire."""
+    while not stopping.is_set() and reanalyse_some(resources.database):
+        pass
+    files_expire = expire_files(resources)
+    keep_generations(resources, stopping.is_set)
+    calibrate_due(resources, stopping.is_set)
+    while not stopping.is_set() and run_next_evaluation(resources):
+        pass
+    if resources.database.is_shared:
+        with resources.database.write(alone=False) as session:
+            queries.trim_changes(session)
+    return files_expire
+
+
 def _finish(resources: Resources) -> None:
     """Do what the next start could not: a command that only adds articles ends with this."""
     try:
         store_queries(resources)
         ends = perf_counter() + _CALIBRATION_SECONDS
-        calibrate_due(resources, lambda: perf_counter() > ends)
+        if resources.database.leads():
+            calibrate_due(resources, lambda: perf_counter() > ends)
     except Exception as error:  # noqa: BLE001
         logger.error("background work ends after %s", type(error).__name__)

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import select
 
+from app.db.database import Database
 from app.db.models import Collection, Document, EvaluationRow, Version, utc_now
-from app.db.sqlite import Database
 from app.domain import Mode, Progress
 from app.errors import FolioError, NotFound
 from app.evaluation.golden import GoldenQuery

@@ -13,9 +13,9 @@ import numpy as np
 from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
+from app.db.database import Database
 from app.db.models import Collection, Document, Feedback, LoggedQuery, utc_now
 from app.db.queries.documents import find_document
-from app.db.sqlite import Database
 from app.domain import Item, Task
 from app.errors import FolioError, NotFound
 from app.runtime.resources import Resources

@@ -10,8 +10,8 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from app.db import queries
+from app.db.database import Database
 from app.db.models import Document, Generation, UnitRow, Version
-from app.db.sqlite import Database
 from app.domain import GenerationState
 from app.embedding.loading import open_checkpoint
 from app.errors import (

@@ -8,8 +8,8 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db import queries
+from app.db.database import Database
 from app.db.models import Document, Generation, PassageRow, UnitRow, Version
-from app.db.sqlite import Database
 from app.embedding.engine import Engine
 from app.errors import CorruptData, FolioError, UnreadableDocument
 from app.runtime.resources import Resources

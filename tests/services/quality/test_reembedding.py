@@ -608,7 +608,7 @@ def test_reembedding_with_the_model_of_the_stored_vectors_does_nothing(
     with open_with(folder, jina_v3, passage_tokens=64, batch_tokens=64) as resources:
         before, generations = read_live(resources), list_generations(resources)
         with resources.database.read() as session:
-            last = queries.last_change(session)
+            last = queries.log_position(session)
         watch.loads = 0
         done = reembed(resources, on_progress=lambda *_: pytest.fail("nothing is to be done"))
         assert (done.documents, done.fingerprint) == (
@@ -618,7 +618,7 @@ def test_reembedding_with_the_model_of_the_stored_vectors_does_nothing(
         assert watch.loads == 0
         assert (read_live(resources), list_generations(resources)) == (before, generations)
         with resources.database.read() as session:
-            assert queries.last_change(session) == last
+            assert queries.log_position(session) == last
             assert session.scalars(select(Change.number)).all() == []
 
 

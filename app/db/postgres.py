@@ -1,0 +1,298 @@
+"""PostgreSQL, which several processes share: one writer at a time, one leader, typed errors."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Lock
+from time import monotonic, sleep
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from app.db.migrations import run_upgrade
+from app.db.postgres_schema import complete_schema
+from app.errors import (
+    CorruptData,
+    DatabaseUnavailable,
+    FolioError,
+    InvalidRequest,
+    StorageFailed,
+    StorageFull,
+)
+
+logger = logging.getLogger("folio")
+
+MIN_SERVER = 160_000
+"""PostgreSQL 16."""
+
+# Advisory locks are numbers; these spell `folio` and a digit.
+_WRITER, _LEADER = 0x666F6C696F01, 0x666F6C696F02
+
+_SESSION_OPTIONS = " ".join(
+    f"-c {option}"
+    for option in (
+        # A writer that hangs amid its transaction, in a process that was stopped, holds up all.
+        "idle_in_transaction_session_timeout=60s",
+        "lock_timeout=30s",
+        "timezone=UTC",
+        # Compiling takes longer than these queries.
+        "jit=off",
+    )
+)
+_CONNECT: dict[str, Any] = {
+    "options": _SESSION_OPTIONS,
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "application_name": "folio",
+}
+_POOL_SIZE = 8
+# As many as requests that run at a time, and the threads of the background.
+_POOL_OVERFLOW = 48
+_POOL_SECONDS = 10.0
+
+_ERASE_SECONDS = 2.0
+_ERASE_PAUSE_SECONDS = 0.02
+# What holds content of articles and questions.
+_ERASED = (
+    "documents",
+    "versions",
+    "originals",
+    "files",
+    "units",
+    "passages",
+    "terms",
+    "attributes",
+    "query_log",
+    "feedback",
+)
+_NEXT_TRANSACTION = text("SELECT pg_snapshot_xmax(pg_current_snapshot())::xid::text")
+_OLDER_READERS = text(
+    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+    " AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL"
+    " AND age(backend_xmin) > age(CAST(CAST(:next AS text) AS xid)))"
+)
+
+
+class PostgresDatabase:
+    """One PostgreSQL database, which any number of processes share."""
+
+    is_shared = True
+
+    def __init__(self, url: str) -> None:
+        self._engine = _make_engine(url)
+        reads = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._readers = self._engine.execution_options(**reads)
+        self._leading = Lock()
+        self._leader: Connection | None = None
+        self.owes_erasure = False
+        """Whether a reader kept what was deleted from being cleared away."""
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that sees one consistent state and writes nothing."""
+        with _typed_errors(), Session(self._readers) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def write(self, *, alone: bool = True) -> Iterator[Session]:
+        """A write transaction; `alone`, it waits until no other such writer is at work."""
+        with (
+            _typed_errors(),
+            Session(self._engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            if alone:
+                # Let go of after the commit is visible: whoever waits here sees all of it.
+                _lock_for_transaction(session.connection(), _WRITER)
+            yield session
+
+    def erase_deleted(self) -> bool:
+        """Have VACUUM take deleted rows out of their pages; False while a reader may see them.
+
+        The bytes stay in free space until something else is written there, and in the write-ahead
+        log, standbys and backups: those are PostgreSQL's and its operator's.
+        """
+        self.owes_erasure = True
+        with suppress(FolioError), _typed_errors():
+            self.owes_erasure = not self._vacuum()
+        return not self.owes_erasure
+
+    def leads(self) -> bool:
+        """Return whether this process holds the leader's lock, or gets it now.
+
+        It is bound to a connection: when the process or the connection ends, another one leads.
+        """
+        with self._leading:
+            if self._leader is not None and not _answers(self._leader):
+                self._resign()
+            if self._leader is None:
+                with suppress(FolioError), _typed_errors():
+                    self._leader = self._try_to_lead()
+            return self._leader is not None
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest version; of several processes one does, others wait."""
+        with _typed_errors(), self._engine.begin() as connection:
+            _require_server(connection)
+            _lock_for_transaction(connection, _WRITER)
+            run_upgrade(connection)
+            complete_schema(connection)
+
+    def close(self) -> None:
+        """Give the connections back, and with them the leader's lock."""
+        with self._leading:
+            self._resign()
+        self._engine.dispose()
+
+    def _try_to_lead(self) -> Connection | None:
+        connection = self._autocommit()
+        got = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LEADER})
+        if got:
+            return connection
+        connection.close()
+        return None
+
+    def _resign(self) -> None:
+        leader, self._leader = self._leader, None
+        if leader is not None:
+            # Back in the pool the connection would hold the lock.
+            with suppress(SQLAlchemyError):
+                leader.invalidate()
+            leader.close()
+
+    def _vacuum(self) -> bool:
+        with self._autocommit() as connection:
+            following = connection.scalar(_NEXT_TRANSACTION)
+            deadline = monotonic() + _ERASE_SECONDS
+            while connection.scalar(_OLDER_READERS, {"next": following}):
+                if monotonic() > deadline:
+                    return False
+                sleep(_ERASE_PAUSE_SECONDS)
+            connection.exec_driver_sql(f"VACUUM {', '.join(_ERASED)}")
+        return True
+
+    def _autocommit(self) -> Connection:
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def open_postgres(url: str) -> Iterator[PostgresDatabase]:
+    """Connect to a database, migrate it and let go of it at the end.
+
+    Raises DatabaseUnavailable, or InvalidRequest for an address or a server that will not do.
+    """
+    database = PostgresDatabase(url)
+    try:
+        database.migrate()
+        yield database
+    finally:
+        database.close()
+
+
+def _make_engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url).set(drivername="postgresql+psycopg")
+    except ArgumentError:
+        # What it says would quote the password.
+        raise InvalidRequest(
+            "FOLIO_DATABASE_URL is not an address such as postgresql+psycopg://user@host/name",
+            code="bad_database_url",
+        ) from None
+    try:
+        return create_engine(
+            parsed,
+            # An error message must not quote a document.
+            hide_parameters=True,
+            pool_size=_POOL_SIZE,
+            max_overflow=_POOL_OVERFLOW,
+            pool_timeout=_POOL_SECONDS,
+            # After a restart of PostgreSQL a request gets a new connection, not an error.
+            pool_pre_ping=True,
+            connect_args=_CONNECT,
+        )
+    except ModuleNotFoundError as error:
+        raise InvalidRequest(
+            "PostgreSQL needs psycopg: pip install 'folio-kb[postgres]'", code="no_psycopg"
+        ) from error
+
+
+def _require_server(connection: Connection) -> None:
+    server = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
+    if server < MIN_SERVER:
+        raise InvalidRequest(
+            f"this is PostgreSQL {server // 10_000}; Folio needs {MIN_SERVER // 10_000} or later",
+            code="old_postgresql",
+        )
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise InvalidRequest(
+            f"the database has the encoding {encoding}; Folio needs UTF8", code="bad_encoding"
+        )
+
+
+def _lock_for_transaction(connection: Connection, key: int) -> None:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+def _answers(connection: Connection) -> bool:
+    try:
+        connection.exec_driver_sql("SELECT 1")
+    except SQLAlchemyError:
+        return False
+    return True
+
+
+_UNAVAILABLE = MappingProxyType(
+    {
+        "08": "the connection to PostgreSQL was lost",
+        "25006": "this PostgreSQL is a standby, or was made to store nothing",
+        "25P03": "PostgreSQL ended a transaction that had come to a halt",
+        "28": "PostgreSQL does not let this user in",
+        "3D": "there is no such database",
+        "40": "PostgreSQL took the transaction back because of another one",
+        "53": "PostgreSQL has no connection or memory left",
+        "55P03": "another writer kept its lock for too long",
+        "57": "PostgreSQL is shutting down or starting up",
+    }
+)
+"""By the SQLSTATE of the error, or the class of it."""
+
+
+@contextmanager
+def _typed_errors() -> Iterator[None]:
+    """Turn what PostgreSQL says of itself into errors that a caller can act on."""
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise DatabaseUnavailable(
+            f"every connection to PostgreSQL was busy for {_POOL_SECONDS:g} s; nothing was stored"
+        ) from error
+    except DBAPIError as error:
+        raise _translate(error) from error
+
+
+def _translate(error: DBAPIError) -> Exception:
+    state: str = getattr(error.orig, "sqlstate", None) or ""
+    if state == "53100":
+        return StorageFull("the disk of PostgreSQL is full; nothing was stored")
+    if state.startswith("58"):
+        return StorageFailed("the disk of PostgreSQL fails; nothing was stored")
+    if state in {"XX001", "XX002"}:
+        return CorruptData("the database is damaged; restore it from a backup of PostgreSQL")
+    reason = _UNAVAILABLE.get(state) or _UNAVAILABLE.get(state[:2])
+    if reason is not None:
+        return DatabaseUnavailable(f"{reason} (SQLSTATE {state})")
+    if error.connection_invalidated or _is_lost(error):
+        return DatabaseUnavailable("PostgreSQL cannot be reached")
+    return error
+
+
+def _is_lost(error: DBAPIError) -> bool:
+    """Return whether there was no answer: psycopg gives no SQLSTATE then."""
+    return type(error.orig).__name__ == "OperationalError" and not getattr(
+        error.orig, "sqlstate", None
+    )

@@ -1,0 +1,130 @@
+"""The log of changes that indexes follow, and how far one has read it.
+
+Where several processes write, numbers are committed out of order: 8 may be there before 7 is. A
+follower that remembered only the last number would never see 7. On PostgreSQL each change carries
+the number of its transaction, and a follower goes back to the oldest one that was still running
+when it last looked; what it has read since then it knows by number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import delete, insert, select, text
+from sqlalchemy.orm import Session
+
+from app.db.models import Change
+
+_KEPT = 100_000
+"""Changes that a shared log keeps: a follower that is further behind reads its index anew."""
+
+_HORIZON = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+_FIRST = text("SELECT min(transaction) FROM changes")
+_SINCE = text(
+    "SELECT number, unit_id, document_id, transaction FROM changes WHERE transaction >= :horizon"
+)
+_TRIM = text(
+    "DELETE FROM changes"
+    # Seldom, and asked of the ends of an index.
+    " WHERE (SELECT max(number) - min(number) FROM changes) > 2 * :kept AND transaction < least("
+    " pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
+    " (SELECT min(transaction) FROM"
+    "   (SELECT transaction FROM changes ORDER BY number DESC LIMIT :kept) AS newest))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """How far a follower has read: every change before the horizon, and these beyond it.
+
+    The horizon is the number of a change or, on PostgreSQL, of a transaction.
+    """
+
+    horizon: int = 0
+    beyond: frozenset[int] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a follower has not read yet, and where it stands when it has."""
+
+    unit_ids: Sequence[int]
+    document_ids: Sequence[int]
+    position: LogPosition
+
+
+def log_units(session: Session, unit_ids: Sequence[int], document_id: int = 0) -> None:
+    """Log that units of a document came."""
+    if unit_ids:
+        rows = [{"unit_id": unit_id, "document_id": document_id} for unit_id in unit_ids]
+        session.execute(insert(Change), rows)
+
+
+def log_words(session: Session, document_id: int) -> None:
+    """Log that the words of a document were analysed anew; its units stay."""
+    session.execute(insert(Change), [{"unit_id": 0, "document_id": document_id}])
+
+
+def log_position(session: Session) -> LogPosition:
+    """Return the position of who has read all that this transaction sees."""
+    if _is_shared(session):
+        horizon = session.execute(_HORIZON).scalar_one()
+        rows = _rows_from(session, horizon)
+        return LogPosition(horizon, frozenset(number for number, *_ in rows))
+    return LogPosition(_last_number(session))
+
+
+def read_changes(session: Session, position: LogPosition) -> Changes | None:
+    """Return what came after `position`; None when the log was trimmed past it."""
+    if _is_shared(session):
+        return _read_shared(session, position)
+    last = _last_number(session)
+    if last == position.horizon:
+        return Changes((), (), position)
+    rows = session.execute(
+        select(Change.unit_id, Change.document_id).where(Change.number > position.horizon)
+    ).all()
+    return _collect([(row.unit_id, row.document_id) for row in rows], LogPosition(last))
+
+
+def trim_changes(session: Session) -> None:
+    """Forget what followers have read long since; numbers go on."""
+    if _is_shared(session):
+        session.execute(_TRIM, {"kept": _KEPT})
+    else:
+        # Called at the start: nobody follows yet, indexes are read whole.
+        session.execute(delete(Change))
+
+
+def _read_shared(session: Session, position: LogPosition) -> Changes | None:
+    first = session.execute(_FIRST).scalar_one()
+    # Trimmed are transactions before the first one that is left.
+    if first is not None and first > position.horizon:
+        return None
+    horizon = session.execute(_HORIZON).scalar_one()
+    rows = _rows_from(session, position.horizon)
+    beyond = frozenset(number for number, _, _, transaction in rows if transaction >= horizon)
+    new = [(unit, document) for number, unit, document, _ in rows if number not in position.beyond]
+    return _collect(new, LogPosition(horizon, beyond))
+
+
+def _rows_from(session: Session, horizon: int) -> Sequence[Any]:
+    return session.execute(_SINCE, {"horizon": horizon}).all()
+
+
+def _collect(rows: Sequence[tuple[int, int]], position: LogPosition) -> Changes:
+    return Changes(
+        list({unit_id for unit_id, _ in rows}),
+        list({document_id for _, document_id in rows}),
+        position,
+    )
+
+
+def _last_number(session: Session) -> int:
+    """Return the number of the last change, also of one that was cleared since."""
+    number = session.scalar(text("SELECT seq FROM sqlite_sequence WHERE name = 'changes'"))
+    return int(number or 0)
+
+
+def _is_shared(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"

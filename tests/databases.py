@@ -1,0 +1,46 @@
+"""Which database the tests run on: SQLite, or PostgreSQL where FOLIO_TEST_DATABASE says so."""
+
+import os
+from hashlib import sha256
+
+import psycopg
+from pydantic import SecretStr
+
+from app.config import Settings
+from app.db.postgres import open_postgres
+
+_TEMPLATE = "folio_template"
+
+
+def on_test_database(settings: Settings) -> Settings:
+    """Return settings for the same articles: on PostgreSQL each data folder is a database."""
+    if os.environ.get("FOLIO_TEST_DATABASE") != "postgresql" or settings.database_url is not None:
+        return settings
+    return settings.model_copy(update={"database_url": SecretStr(_database_of(settings))})
+
+
+def _database_of(settings: Settings) -> str:
+    # A development dependency, and its server: only where they are asked for.
+    from tests.postgres.server import shared_postgres
+
+    server = shared_postgres()
+    name = f"folio_{sha256(str(settings.data.absolute()).encode()).hexdigest()[:16]}"
+    try:
+        server.connect(name).close()
+    except psycopg.OperationalError:
+        _make_template()
+        server.create_database(name, template=_TEMPLATE)
+    return server.url(name)
+
+
+def _make_template() -> None:
+    """Make the database that others are copied from, if there is none: a migration takes longer."""
+    from tests.postgres.server import shared_postgres
+
+    server = shared_postgres()
+    try:
+        server.connect(_TEMPLATE).close()
+    except psycopg.OperationalError:
+        server.create_database(_TEMPLATE)
+        with open_postgres(server.url(_TEMPLATE)):
+            pass

@@ -1,0 +1,338 @@
+"""Kills servers and workers that share one PostgreSQL, in random turns, amid writes.
+
+    python -m tests.postgres.cluster [--servers N] [--workers N] [--documents N] [--kills N]
+
+`--kills` is how often each process is killed with SIGKILL; it is started again at once. Writers
+put, replace and delete documents through whichever server answers. A call that was cut off may have
+happened or not; nothing else may be in doubt. At the end every document must be ready, have its
+vectors once, and be found by the word that only it holds, on every server; `drift` counts vectors
+that only one of database and a new index has. `--outages` is how often PostgreSQL itself is killed
+and started again: requests must get 503 meanwhile, and nothing else but an answer.
+Exits with 1 unless everything held.
+"""
+
+import argparse
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Lock, Thread
+from time import monotonic, sleep
+
+import httpx
+from pydantic import SecretStr
+from sqlalchemy import func, select
+
+from app.config import Settings
+from app.db.models import UnitRow, Version
+from app.runtime.resources import open_resources
+from tests.api.service import find_free_port, poll
+from tests.checkpoints import make_jina_v3
+from tests.durability.serving import forkserver, serve_forked
+from tests.postgres.server import PostgresServer, run_postgres
+
+_PATH = "/v1/collections/help"
+_WRITERS = 3
+_SETTLE_SECONDS = 600.0
+_DELETES = 0.1
+
+
+@dataclass(slots=True)
+class Member:
+    """A server or a worker, which is started again when it is killed."""
+
+    settings: Settings
+    log: Path
+    port: int | None
+    """Of a server; a worker has none."""
+    process: ForkServerProcess | None = None
+    kills: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        target, arguments = (
+            (serve_forked, (self.settings, self.port, str(self.log)))
+            if self.port is not None
+            else (work_forked, (self.settings, str(self.log)))
+        )
+        self.process = forkserver().Process(target=target, args=arguments)
+        self.process.start()
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        assert self.process is not None
+        assert self.process.pid is not None
+        os.kill(self.process.pid, how)
+        self.process.join(60)
+        assert self.process.exitcode is not None, "it still runs after 60 s"
+
+    def answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz").is_success
+        except httpx.TransportError:
+            return False
+
+
+def work_forked(settings: Settings, log: str) -> None:
+    """Run `folio work` in this process."""
+    file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    import torch
+
+    from app.main import work
+
+    torch.set_num_threads(1)
+    work(settings)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What was acknowledged: by id the words that may stand there, None for no document."""
+
+    expected: dict[str, set[str | None]] = field(default_factory=dict)
+    statuses: Counter[int] = field(default_factory=Counter)
+    acknowledged: int = 0
+    cut_off: int = 0
+    lock: Lock = field(default_factory=Lock)
+
+
+class Writer:
+    """Puts, replaces and deletes documents of its own until each was written."""
+
+    def __init__(self, members: Sequence[Member], ledger: Ledger, ids: Sequence[str]) -> None:
+        self._members = members
+        self._ledger = ledger
+        self._ids = ids
+        self._number = 0
+
+    def run(self, stopping: Event, seed: int) -> None:
+        """Write each document once, then others at random until `stopping` is set."""
+        randomness = random.Random(seed)
+        with httpx.Client(timeout=60.0) as http:
+            for document_id in self._ids:
+                while not self._write(http, document_id, randomness, deletes=False):
+                    sleep(0.05)
+            while not stopping.is_set():
+                deletes = randomness.random() < _DELETES
+                self._write(http, randomness.choice(self._ids), randomness, deletes=deletes)
+                sleep(0.05)
+
+    def _write(
+        self, http: httpx.Client, document_id: str, randomness: random.Random, *, deletes: bool
+    ) -> bool:
+        ledger, self._number = self._ledger, self._number + 1
+        before = ledger.expected.setdefault(document_id, {None})
+        word = None if deletes else f"word{document_id}x{self._number}"
+        ledger.expected[document_id] = before | {word}
+        path = f"{randomness.choice(self._members).url}{_PATH}/documents/{document_id}"
+        try:
+            if deletes:
+                answer = http.delete(path)
+            else:
+                answer = http.put(path, json={"text": f"{word} Steep the tea well. " * 5})
+        except httpx.TransportError:
+            with ledger.lock:
+                ledger.cut_off += 1
+            return False
+        with ledger.lock:
+            ledger.statuses[answer.status_code] += 1
+            ledger.acknowledged += answer.is_success
+        if answer.is_success or (deletes and answer.status_code == 404):
+            ledger.expected[document_id] = {word}
+        # A 503 may come from a commit whose answer was lost: either state may stand.
+        return answer.is_success
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Servers, workers and the database that they share."""
+
+    postgres: PostgresServer
+    servers: list[Member]
+    workers: list[Member]
+
+    @property
+    def members(self) -> list[Member]:
+        return [*self.servers, *self.workers]
+
+
+@contextmanager
+def run_cluster(folder: Path, *, servers: int, workers: int) -> Iterator[Cluster]:
+    """Run so many processes over one PostgreSQL; yields once every server answers questions."""
+    with ExitStack() as stack:
+        postgres = stack.enter_context(run_postgres())
+        postgres.create_database("cluster")
+        settings = Settings(
+            data=folder / "unused",
+            model=str(make_jina_v3(folder / "model")),
+            passage_tokens=32,
+            lease_seconds=3,
+            retry_seconds=0.2,
+            max_queue=100_000,
+            database_url=SecretStr(postgres.url("cluster")),
+        )
+        cluster = Cluster(
+            postgres,
+            [Member(settings, folder / f"server{n}", find_free_port()) for n in range(servers)],
+            [Member(settings, folder / f"worker{n}", None) for n in range(workers)],
+        )
+        for member in cluster.members:
+            member.start()
+            stack.callback(member.kill)
+        for server in cluster.servers:
+            poll(server.answers, bool, seconds=120)
+        created = httpx.post(f"{cluster.servers[0].url}/v1/collections", json={"name": "help"})
+        created.raise_for_status()
+        yield cluster
+
+
+def run(
+    folder: Path,
+    *,
+    servers: int = 3,
+    workers: int = 3,
+    documents: int = 200,
+    kills: int = 2,
+    outages: int = 1,
+    seed: int = 0,
+) -> dict[str, int]:
+    """Kill each process so many times amid writes; returns the counts."""
+    randomness = random.Random(seed)
+    with run_cluster(folder, servers=servers, workers=workers) as cluster:
+        ledger, stopping = Ledger(), Event()
+        threads = [
+            Thread(
+                target=Writer(
+                    cluster.servers, ledger, [f"w{w}d{d}" for d in range(w, documents, _WRITERS)]
+                ).run,
+                args=(stopping, seed + w),
+            )
+            for w in range(_WRITERS)
+        ]
+        for thread in threads:
+            thread.start()
+        _injure(cluster, kills, outages, randomness)
+        stopping.set()
+        for thread in threads:
+            thread.join()
+        for server in cluster.servers:
+            poll(server.answers, bool, seconds=120)
+        counts = _count(cluster, ledger)
+    counts["kills"] = sum(member.kills for member in cluster.members)
+    return counts
+
+
+def _injure(cluster: Cluster, kills: int, outages: int, randomness: random.Random) -> None:
+    turns: list[Member | None] = [member for member in cluster.members for _ in range(kills)]
+    turns += [None] * outages
+    randomness.shuffle(turns)
+    for number, turn in enumerate(turns, 1):
+        sleep(randomness.uniform(0.2, 2.0))
+        if turn is None:
+            cluster.postgres.stop(signal.SIGQUIT)
+            sleep(randomness.uniform(0.2, 1.0))
+            cluster.postgres.start()
+        else:
+            turn.kill()
+            turn.kills += 1
+            turn.start()
+        if number % 25 == 0:
+            print(f"{number} of {len(turns)}", flush=True)
+
+
+def _count(cluster: Cluster, ledger: Ledger) -> dict[str, int]:
+    """Wait until nothing is queued, then compare what is there with what was acknowledged."""
+    counts = {
+        "acknowledged": ledger.acknowledged,
+        "cut off": ledger.cut_off,
+        "refused with 503": ledger.statuses[503],
+        "other errors": sum(
+            count
+            for status, count in ledger.statuses.items()
+            if status >= 400 and status not in {404, 503}
+        ),
+        "not found": 0,
+        "came back": 0,
+    }
+    with httpx.Client(base_url=cluster.servers[0].url, timeout=60.0) as http:
+        counts["stuck"] = _settle(http)
+    counts["lost"] = 0
+    for server in cluster.servers:
+        with httpx.Client(base_url=server.url, timeout=60.0) as http:
+            for document_id, allowed in ledger.expected.items():
+                _check(http, document_id, allowed, counts)
+    counts |= _compare_vectors(cluster.servers[0].settings)
+    return counts
+
+
+def _settle(http: httpx.Client) -> int:
+    deadline = monotonic() + _SETTLE_SECONDS
+    while True:
+        told = http.get(_PATH).raise_for_status().json()["documents"]
+        if not told["queued"] + told["processing"] or monotonic() > deadline:
+            return int(told["queued"] + told["processing"] + told["failed"])
+        sleep(0.2)
+
+
+def _check(
+    http: httpx.Client, document_id: str, allowed: set[str | None], counts: dict[str, int]
+) -> None:
+    answer = http.get(f"{_PATH}/documents/{document_id}", params={"include": "text"})
+    text = answer.json()["text"] if answer.is_success else None
+    word = None if text is None else str(text).split()[0]
+    if word not in allowed:
+        counts["lost" if word is None else "came back"] += 1
+    if word is None:
+        return
+    found = http.post(f"{_PATH}/search", json={"query": word, "mode": "lexical", "limit": 1})
+    hits = found.raise_for_status().json()["results"]
+    counts["not found"] += not hits or hits[0]["document_id"] != document_id
+
+
+def _compare_vectors(settings: Settings) -> dict[str, int]:
+    with open_resources(settings) as resources:
+        indexes = resources.generations.live().catch_up()
+        with resources.database.read() as session:
+            stored = set(session.scalars(select(UnitRow.id)))
+            units = session.execute(
+                select(Version.receipt, func.count(UnitRow.id))
+                .join(UnitRow, UnitRow.version_id == Version.id)
+                .where(Version.is_live)
+                .group_by(Version.id)
+            ).all()
+    found = indexes.vectors.unit_ids() if indexes else set()
+    twice = sum((receipt or {}).get("units") != count for receipt, count in units)
+    return {"drift": len(found ^ stored), "twice": twice, "documents": len(units)}
+
+
+FAULTS = ("lost", "came back", "not found", "twice", "drift", "stuck", "other errors")
+
+
+def main() -> None:
+    """Run the lane and print the counts."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--servers", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--documents", type=int, default=2000)
+    parser.add_argument("--kills", type=int, default=50, help="of each process")
+    parser.add_argument("--outages", type=int, default=20, help="of PostgreSQL")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    with TemporaryDirectory(prefix="folio-cluster-") as folder:
+        counts = run(Path(folder), **vars(arguments))
+    print(counts)
+    sys.exit(1 if any(counts[name] for name in FAULTS) else 0)
+
+
+if __name__ == "__main__":
+    main()

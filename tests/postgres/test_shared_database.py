@@ -1,0 +1,236 @@
+"""What several processes rely on: claims, the log of changes, the leader's lock, the schema."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import func, select, text
+
+from app.config import Settings
+from app.db import queries, queue
+from app.db.models import Change, Version
+from app.db.postgres import PostgresDatabase, open_postgres
+from app.domain import Status
+from app.errors import DatabaseUnavailable, InvalidRequest
+from app.runtime.resources import Resources, open_resources
+from tests.conftest import Ingest, article
+from tests.databases import on_test_database
+from tests.named import delete_document, put_documents, search_documents
+from tests.postgres.server import PostgresServer, run_postgres
+
+
+def url_of(settings: Settings) -> str:
+    assert settings.database_url is not None
+    return settings.database_url.get_secret_value()
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[PostgresDatabase]:
+    """Another process's view of the database, as far as the database can tell."""
+    with open_postgres(url_of(settings)) as opened:
+        yield opened
+
+
+def connect(settings: Settings) -> "psycopg.Connection[tuple[object, ...]]":
+    return psycopg.connect(url_of(settings).replace("+psycopg", ""))
+
+
+def test_workers_that_claim_at_once_never_get_the_same_document(resources: Resources) -> None:
+    put_documents(resources, "help", [article(f"d{n}", f"Tea {n}.") for n in range(160)])
+
+    def claim_all(_worker: int) -> list[int]:
+        claimed: list[int] = []
+        while True:
+            with resources.database.write(alone=False) as session:
+                claim = queue.claim_next(session, lease_seconds=60)
+            if claim is None:
+                return claimed
+            claimed.append(claim.version_id)
+
+    with ThreadPoolExecutor(8) as workers:
+        claimed = [version for some in workers.map(claim_all, range(8)) for version in some]
+    assert len(claimed) == len(set(claimed)) == 160
+
+
+def test_a_claim_is_not_given_away_while_its_result_is_committed(
+    resources: Resources, database: PostgresDatabase
+) -> None:
+    put_documents(resources, "help", [article("a", "Tea.")])
+    with resources.database.write(alone=False) as session:
+        claim = queue.claim_next(session, lease_seconds=0)
+    assert claim is not None
+    with ThreadPoolExecutor(1) as other, resources.database.write() as session:
+        version = queue.hold_claimed(session, claim)
+        assert version is not None
+
+        def take_over() -> queue.Claim | None:
+            with database.write(alone=False) as late:
+                queue.requeue_lapsed(late, max_attempts=6, pause_seconds=0)
+                return queue.claim_next(late, lease_seconds=60)
+
+        taken = other.submit(take_over)
+        version.status, version.claim_token = Status.READY, None
+        session.commit()
+        assert taken.result(timeout=60) is None
+
+
+def test_a_change_that_is_committed_after_a_later_one_is_not_missed(
+    resources: Resources, settings: Settings
+) -> None:
+    database = resources.database
+    with database.read() as session:
+        position = queries.log_position(session)
+    log = "INSERT INTO changes (unit_id, document_id) VALUES (%s, %s)"
+    with connect(settings) as early, connect(settings) as late:
+        early.execute(log, (1, 11))
+        late.execute(log, (2, 22))
+        late.commit()
+        with database.read() as session:
+            first = queries.read_changes(session, position)
+        assert first is not None
+        assert (first.unit_ids, first.document_ids) == ([2], [22])
+        early.commit()
+    with database.read() as session:
+        second = queries.read_changes(session, first.position)
+        assert second is not None
+        assert (second.unit_ids, second.document_ids) == ([1], [11])
+        third = queries.read_changes(session, second.position)
+    assert third is not None
+    assert (third.unit_ids, third.document_ids) == ([], [])
+
+
+def test_a_follower_behind_a_trimmed_log_is_told_so(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = resources.database
+    with database.read() as session:
+        position = queries.log_position(session)
+    for unit_id in range(1, 6):
+        with database.write() as session:
+            queries.log_units(session, [unit_id], 1)
+    with database.read() as session:
+        newest = queries.log_position(session)
+    monkeypatch.setattr("app.db.queries.changes._KEPT", 2)
+    with database.write() as session:
+        queries.trim_changes(session)
+    with database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Change)) == 2
+        # It must read its index anew.
+        assert queries.read_changes(session, position) is None
+        ahead = queries.read_changes(session, newest)
+    assert ahead is not None
+    assert ahead.unit_ids == []
+
+
+def test_another_process_finds_what_this_one_commits_and_not_what_it_deletes(
+    resources: Resources, ingest: Ingest, settings: Settings
+) -> None:
+    with open_resources(settings) as other:
+        ingest(article("a", "Tea with milk."), article("b", "Coffee."))
+        assert {hit.document_id for hit in search_documents(other, "help", "tea").results} == {
+            "a",
+            "b",
+        }
+        delete_document(resources, "help", "a")
+        assert [hit.document_id for hit in search_documents(other, "help", "tea").results] == ["b"]
+
+
+def test_joining_leaves_the_work_of_others_alone(resources: Resources, settings: Settings) -> None:
+    put_documents(resources, "help", [article("a", "Tea.")])
+    with resources.database.write(alone=False) as session:
+        claim = queue.claim_next(session, lease_seconds=60)
+    assert claim is not None
+    with open_resources(settings), resources.database.read() as session:
+        assert queue.find_claimed(session, claim) is not None
+        assert session.scalar(select(Version.attempts)) == 1
+
+
+def test_one_process_leads_and_another_one_when_it_has_gone(settings: Settings) -> None:
+    with ExitStack() as first:
+        former = first.enter_context(open_postgres(url_of(settings)))
+        with open_postgres(url_of(settings)) as other:
+            assert former.leads()
+            assert not other.leads()
+            first.close()
+            assert other.leads()
+
+
+def test_a_leader_whose_connection_is_lost_leads_no_more(
+    settings: Settings, postgres: PostgresServer
+) -> None:
+    with open_postgres(url_of(settings)) as former, open_postgres(url_of(settings)) as other:
+        assert former.leads()
+        with postgres.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = %s AND pid IN (SELECT pid FROM pg_locks"
+                " WHERE locktype = 'advisory')",
+                (url_of(settings).partition("?")[0].rpartition("/")[2],),
+            )
+        assert other.leads()
+        assert not former.leads()
+
+
+def test_a_deletion_is_complete_when_no_reader_can_see_it(
+    resources: Resources, ingest: Ingest, database: PostgresDatabase
+) -> None:
+    ingest(article("a", "Tea."), article("b", "Coffee."))
+    with database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Version)) == 2
+        assert not delete_document(resources, "help", "a").complete
+        assert resources.database.owes_erasure
+    assert delete_document(resources, "help", "b").complete
+
+
+def test_columns_sort_by_bytes_and_number_widely_whatever_the_locale(tmp_path: Path) -> None:
+    with run_postgres(locale="C.UTF-8") as server:
+        server.create_database("other")
+        with open_postgres(server.url("other")) as database, database.read() as session:
+            odd = session.execute(
+                text(
+                    "SELECT c.relname, a.attname FROM pg_attribute a"
+                    " JOIN pg_class c ON c.oid = a.attrelid"
+                    " LEFT JOIN pg_collation o ON o.oid = a.attcollation"
+                    " WHERE c.relnamespace = current_schema()::regnamespace"
+                    " AND c.relkind = 'r' AND a.attnum > 0"
+                    " AND (o.collname <> 'C' OR a.atttypid = 'integer'::regtype)"
+                )
+            ).all()
+        assert odd == []
+
+
+def test_an_address_that_is_none_is_refused_without_its_password(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InvalidRequest) as refused,
+        open_resources(Settings(data=tmp_path, database_url="postgres:secret")),  # type: ignore[arg-type]
+    ):
+        pass
+    assert refused.value.code == "bad_database_url"
+    assert "secret" not in str(refused.value)
+
+
+def test_a_database_that_nobody_serves_is_a_typed_error(tmp_path: Path) -> None:
+    url = f"postgresql+psycopg://postgres@/nothing?host={tmp_path}"
+    with pytest.raises(DatabaseUnavailable), open_postgres(url):
+        pass
+
+
+def test_two_processes_that_start_at_once_make_one_schema(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    postgres.create_database("twins")
+
+    def start(_process: int) -> int:
+        with open_postgres(postgres.url("twins")) as database, database.read() as session:
+            return session.scalar(select(func.count()).select_from(Version)) or 0
+
+    with ThreadPoolExecutor(4) as processes:
+        assert list(processes.map(start, range(4))) == [0, 0, 0, 0]
+
+
+def test_settings_do_not_show_the_password(tmp_path: Path) -> None:
+    settings = on_test_database(Settings(data=tmp_path / "data"))
+    assert url_of(settings) not in repr(settings)
