@@ -288,6 +288,9 @@ def _translate(error: DBAPIError) -> Exception:
         return DatabaseUnavailable(f"{reason} (SQLSTATE {state})")
     if error.connection_invalidated or _is_lost(error):
         return DatabaseUnavailable("PostgreSQL cannot be reached")
+    # psycopg looks itself for the one character that PostgreSQL has no place for.
+    if state == "22021" or (not state and type(error.orig).__name__ == "DataError"):
+        return InvalidRequest("PostgreSQL stores no text with a zero byte", code="zero_byte")
     return error
 
 

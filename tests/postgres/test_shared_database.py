@@ -1,5 +1,6 @@
 """What several processes rely on: claims, the log of changes, the leader's lock, the schema."""
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from app.db.postgres import PostgresDatabase, open_postgres
 from app.domain import Status
 from app.errors import DatabaseUnavailable, InvalidRequest
 from app.runtime.resources import Resources, open_resources
+from tests.api.service import Collection, Service
 from tests.conftest import Ingest, article
 from tests.databases import on_test_database
 from tests.named import delete_document, put_documents, search_documents
@@ -234,3 +236,40 @@ def test_two_processes_that_start_at_once_make_one_schema(
 def test_settings_do_not_show_the_password(tmp_path: Path) -> None:
     settings = on_test_database(Settings(data=tmp_path / "data"))
     assert url_of(settings) not in repr(settings)
+
+
+def test_a_zero_byte_is_refused_by_name(collection: Collection) -> None:
+    collection.add({"id": "tea", "text": "Tea."})
+    answer = collection.put("titled", text="Tea.", title="A\0title")
+    assert (answer.status_code, answer.json()["code"]) == (422, "zero_byte")
+    # Where filters look it up, which is when it goes live.
+    job = collection.finish(collection.put("kind", text="Tea.", attributes={"kind": "a\0b"}))
+    assert [error["code"] for error in job["errors"]] == ["zero_byte"]
+    filters = {"type": "eq", "key": "kind", "value": "a\0b"}
+    answer = collection.http.post(
+        f"{collection.path}/search", json={"query": "tea", "filters": filters}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "zero_byte")
+
+
+def test_while_postgresql_is_away_requests_get_a_typed_503_and_go_on_afterwards(
+    service: Service, collection: Collection, postgres: PostgresServer
+) -> None:
+    collection.add({"id": "a", "text": "Tea with milk."})
+    postgres.stop(signal.SIGQUIT)
+    try:
+        answers = [
+            service.http.get(collection.path),
+            service.http.post(f"{collection.path}/search", json={"query": "tea"}),
+            collection.put("b", text="Coffee."),
+            service.http.get("/readyz"),
+        ]
+        assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+            (503, "database_unavailable")
+        ] * len(answers)
+        assert service.http.get("/healthz").is_success
+    finally:
+        postgres.start()
+    assert collection.found("tea") == {"a"}
+    collection.add({"id": "b", "text": "Coffee."})
+    assert collection.found("coffee", mode="lexical") == {"b"}
