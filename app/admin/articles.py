@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from markupsafe import Markup, escape
 
 from app.admin.access import HOME
+from app.admin.changes import write_lines
 from app.admin.formats import as_segment
 from app.admin.pages import PageRoute, redirect, render
 from app.api.access import (
@@ -149,6 +150,7 @@ def show_article(
         "article.html",
         collection=collection,
         document=document,
+        attributes=write_lines(dict(document.attributes)),
         pieces=_mark_passages(read) if read is not None else (),
         compare=compare,
         diff=diff,

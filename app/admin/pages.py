@@ -28,10 +28,12 @@ _SAFE_METHODS = {"GET", "HEAD"}
 _FORM = "application/x-www-form-urlencoded"
 
 HEADERS = {
-    # No script and no style but our two files; nobody may put a page into a frame.
+    # No script and no style but our two files; nobody may frame a page, and a frame of ours holds
+    # only a PDF that was uploaded.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

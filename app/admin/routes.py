@@ -5,7 +5,7 @@ from typing import Literal
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import FileResponse
 
-from app.admin import access, articles, operations, quality, search
+from app.admin import access, articles, changes, evaluations, jobs, operations, quality, search
 from app.admin.pages import FOLDER, HEADERS, make_templates
 from app.admin.sessions import Sessions
 from app.api.access import OpenRoute
@@ -17,6 +17,9 @@ ROUTERS = (
     access.visitors,
     access.router,
     articles.router,
+    changes.router,
+    jobs.router,
+    evaluations.router,
     search.router,
     quality.router,
     operations.router,

@@ -12,6 +12,7 @@ from app.admin.pages import PageRoute, render
 from app.api.access import Opened, ReadableCollection
 from app.domain import Mode
 from app.runtime.resources import Resources
+from app.services.quality.feedback import record_query
 from app.services.search.context import Context, build_context
 from app.services.search.explain import Explanation, Inquiry, explain_document
 from app.services.search.pipeline import SearchRequest
@@ -58,6 +59,7 @@ def show_search(
         max_tokens=max_tokens,
         why=why,
         found=found,
+        query_id=found and record_query(resources, collection, found.hits),
         curl=_as_curl(url, q, mode),
         python=_as_python(url, q, mode),
     )

@@ -26,13 +26,23 @@ th, td { text-align: left; padding: 0.3em 0.7em 0.3em 0; border-bottom: 1px soli
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: #1d2429; }
 .note { color: #5f6b73; } .good { color: #2d6e3a; } .bad { color: #a33c3c; }
-"""
+""" + "".join(f".c{i} {{ color: {colour}; }} " for i, colour in enumerate(_COLOURS))
 
 
 def render_report(evaluation: Json) -> str:
     """Return the report as an HTML document."""
+    title = f"Retrieval in {escape(evaluation['collection'])}"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{_STYLE}</style></head><body>\n<h1>{title}</h1>\n"
+        f"{render_sections(evaluation)}\n</body></html>\n"
+    )
+
+
+def render_sections(evaluation: Json) -> str:
+    """Return what the report says as HTML without a head: tables, plots and headings of level 2."""
     parts = [
-        f"<h1>Retrieval in {escape(evaluation['collection'])}</h1>",
         f"<p>{evaluation['queries']} queries. Intervals are 95% bootstrap intervals over queries; "
         "p values are of a paired randomisation test.</p>",
         _missing(evaluation["missing"]),
@@ -47,12 +57,7 @@ def render_report(evaluation: Json) -> str:
     for number, comparison in enumerate(evaluation["comparisons"], start=1):
         parts += _comparison(evaluation, comparison, number)
     parts += ["<h2>Hardest queries</h2>", _hardest(evaluation)]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>Retrieval in {escape(evaluation['collection'])}</title>"
-        f"<style>{_STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
-    )
+    return "\n".join(parts)
 
 
 def _missing(missing: Sequence[str]) -> str:
@@ -126,7 +131,7 @@ def _measure_plot(runs: Sequence[Json]) -> str:
             ]
             y += bar
         y += gap
-    return _svg(shapes, y + 20) + _legend(runs)
+    return _svg("Measures by configuration", shapes, y + 20) + _legend(runs)
 
 
 def _latency_plot(evaluation: Json) -> str:
@@ -153,7 +158,7 @@ def _latency_plot(evaluation: Json) -> str:
         shapes.append(
             f'<polyline points="{points}" fill="none" stroke="{_colour(i)}" stroke-width="2"/>'
         )
-    return _svg(shapes, height + 24) + _legend(evaluation["runs"])
+    return _svg("Share of searches by time", shapes, height + 24) + _legend(evaluation["runs"])
 
 
 def _comparison(evaluation: Json, comparison: Json, number: int) -> list[str]:
@@ -211,7 +216,7 @@ def _change_plot(changes: Sequence[float]) -> str:
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width * 0.9, 0.6):.1f}" '
                 f'height="{abs(change) * half:.1f}" fill="{colour}"/>'
             )
-    return _svg(shapes, 2 * half + 8)
+    return _svg("Difference by query", shapes, 2 * half + 8)
 
 
 def _changed_queries(changes: Sequence[tuple[float, Json]], number: int) -> str:
@@ -266,16 +271,17 @@ def _axis(ticks: Sequence[float], top: float, height: float, unit: str = "") -> 
     return shapes
 
 
-def _svg(shapes: Sequence[str], height: float) -> str:
+def _svg(name: str, shapes: Sequence[str], height: float) -> str:
+    """Return a plot; its name is what screen readers say, and the tables say the rest."""
     return (
         f'<svg viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" height="{height:.0f}" '
-        f'role="img">{"".join(shapes)}</svg>'
+        f'role="img" aria-label="{name}">{"".join(shapes)}</svg>'
     )
 
 
 def _legend(runs: Sequence[Json]) -> str:
     items = " &nbsp; ".join(
-        f'<span style="color:{_colour(i)}">&#9632;</span> {escape(run["name"])}'
+        f'<span class="c{i % len(_COLOURS)}">&#9632;</span> {escape(run["name"])}'
         for i, run in enumerate(runs)
     )
     return f"<p>{items}</p>"

@@ -14,7 +14,7 @@ import pytest
 from app.config import Settings
 from app.domain import Scope
 from app.services.access.keys import create_key
-from tests.api.service import Service, open_service
+from tests.api.service import Service, open_service, poll
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -33,7 +33,14 @@ ARGUMENTS = (
     "--window-size=1280,1000",
 )
 WAIT_S = 60
-PAGES = ("", "/quality", "/operations", "/collections/help", "/collections/help/questions")
+PAGES = (
+    "",
+    "/quality",
+    "/operations",
+    "/collections/help",
+    "/collections/help/questions",
+    "/collections/help/uploads",
+)
 
 # What a browser does when somebody drops files: the names and texts of two of them.
 DROP = """
@@ -46,7 +53,9 @@ document.getElementById("drop").dispatchEvent(event);
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[Service]:
-    settings = Settings(data=tmp_path_factory.mktemp("browser"), model=str(jina_v3))
+    settings = Settings(
+        data=tmp_path_factory.mktemp("browser"), model=str(jina_v3), query_log_days=1
+    )
     with open_service(settings, requires_keys=True) as opened:
         yield opened
 
@@ -126,12 +135,25 @@ def test_admin_goes_from_nothing_to_a_found_article_and_back(
     assert "twice" in wait_for(chromium, "article.hit", "Milk")
     wait_for(chromium, "main", "it ranks 1 of 1")
 
+    click(chromium, "//button[.='This is the right article']")
+    wait_for(chromium, ".notice", "milk.md is the right article")
+    chromium.get(f"{service.url}/admin/collections/help/questions")
+    click(chromium, "//button[.='Measure with them']")
+    evaluation = wait_for_report(chromium)
+
+    chromium.get(f"{service.url}/admin/collections/help/uploads")
+    click(chromium, "//button[.='Try all of them again']")
+    wait_for(chromium, ".notice", "1 article is read once more")
+
     chromium.get(f"{service.url}/admin/collections/help/articles/milk.md")
+    fill(chromium, url="https://example.com/milk", attributes="product: milk")
+    click(chromium, "//button[.='Save']")
+    wait_for(chromium, ".notice", "Changed.")
     click(chromium, "//button[.='Roll back to 1']")
     wait_for(chromium, ".notice", "Version 1 is read once more")
     assert console_errors(chromium) == []
 
-    check_accessibility(service, chromium)
+    check_accessibility(service, chromium, evaluation)
     click(chromium, "//button[.='Sign out']")
     wait_for(chromium, ".notice", "signed out")
     chromium.get(f"{service.url}/admin/collections/help")
@@ -153,13 +175,29 @@ def test_dropped_folder_of_many_files_arrives_whole(service: Service, chromium: 
     assert console_errors(chromium) == []
 
 
-def check_accessibility(service: Service, driver: Any) -> None:
+def wait_for_report(driver: Any) -> str:
+    """Look at an evaluation again until it is done; returns its path."""
+
+    def read() -> str:
+        driver.refresh()
+        return str(driver.page_source)
+
+    poll(read, lambda said: "nDCG@10" in said)
+    return str(driver.current_url).partition("/admin")[2]
+
+
+def check_accessibility(service: Service, driver: Any, evaluation: str) -> None:
     """Hold every page to WCAG 2.1 AA with axe-core, where AXE names it."""
     if "AXE" not in os.environ:
         return
     axe = Path(os.environ["AXE"]).read_text(encoding="utf-8")
     run = "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}).then(arguments[0])"
-    paths = [*PAGES, "/collections/help/articles/milk.md", "/collections/help/search?q=milk"]
+    paths = [
+        *PAGES,
+        evaluation,
+        "/collections/help/articles/milk.md",
+        "/collections/help/search?q=milk",
+    ]
     for scheme in ("light", "dark"):
         feature = {"name": "prefers-color-scheme", "value": scheme}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})

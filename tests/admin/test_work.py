@@ -1,0 +1,128 @@
+"""What admins do every day: correct an article, try failed uploads again, mark and measure."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from app.config import Settings
+from tests.admin.browser import Browser, text_of
+from tests.api.service import Collection, Service, open_service, poll
+
+HOME = "/admin/collections/help"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[Service]:
+    settings = Settings(data=tmp_path_factory.mktemp("work"), model=str(jina_v3), query_log_days=1)
+    with open_service(settings) as opened:
+        opened.new_collection("help").add(
+            {"id": "tea", "text": "Tea takes four minutes.", "attributes": {"old": "1", "n": 7}}
+        )
+        yield opened
+
+
+@pytest.fixture
+def collection(service: Service) -> Collection:
+    return Collection(service.http, "help")
+
+
+@pytest.fixture
+def browser(service: Service) -> Iterator[Browser]:
+    with httpx.Client(base_url=service.url, timeout=60) as http:
+        browser = Browser(http)
+        browser.visit("/admin")
+        yield browser
+
+
+def test_title_address_and_attributes_are_edited_in_place(
+    browser: Browser, collection: Collection
+) -> None:
+    page = browser.visit(f"{HOME}/articles/tea").text
+    former = re.search(r'name="former" value="([^"]*)"', page)
+    assert former
+    assert "n: 7" in former[1]
+    answer = browser.send(
+        f"{HOME}/change",
+        id="tea",
+        title="Steeping",
+        url="https://example.com/tea",
+        former=former[1],
+        attributes='n: 8\ncode: "01"\ntags: ["a", "b"]\nfree: two: parts',
+    )
+    assert answer.status_code == 200, text_of(answer)
+    shown = poll(lambda: collection.get("tea"), lambda found: found["title"] == "Steeping")
+    assert shown["url"] == "https://example.com/tea"
+    assert shown["attributes"] == {"n": 8, "code": "01", "tags": ["a", "b"], "free": "two: parts"}
+    assert "code: 01\n" in browser.visit(f"{HOME}/articles/tea").text
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"attributes": "no colon"}, "key: value"),
+        ({"url": "javascript:alert(1)"}, "url"),
+        ({"attributes": "deep: [[1]]"}, "attributes"),
+    ],
+)
+def test_mistake_in_the_form_is_told_and_changes_nothing(
+    browser: Browser, collection: Collection, fields: dict[str, str], told: str
+) -> None:
+    before = collection.get("tea")
+    answer = browser.send(f"{HOME}/change", id="tea", title=before["title"], **fields)
+    assert answer.status_code == 422
+    assert told in text_of(answer)
+    assert collection.get("tea")["attributes"] == before["attributes"]
+
+
+def test_pdf_is_shown_in_a_frame_and_nothing_else_is(
+    browser: Browser, collection: Collection
+) -> None:
+    collection.finish(collection.put_file("page.html", b"<p>Tea</p>", "text/html"))
+    collection.finish(collection.put_file("bad.pdf", b"%PDF-1.7 bad", "application/pdf"))
+    html = browser.visit(f"{HOME}/originals/page.html?inline=true")
+    assert html.headers["content-disposition"].startswith("attachment")
+    pdf = browser.visit(f"{HOME}/originals/bad.pdf?inline=true")
+    assert pdf.headers["content-disposition"] == "inline"
+    assert pdf.headers["content-type"] == "application/pdf"
+    assert "frame-ancestors 'self'" in pdf.headers["content-security-policy"]
+    assert "<iframe" in browser.visit(f"{HOME}/articles/bad.pdf").text
+
+
+def test_failed_article_is_named_and_tried_again(browser: Browser, collection: Collection) -> None:
+    collection.finish(collection.put_file("broken.pdf", b"%PDF-1.7 broken", "application/pdf"))
+    page = text_of(browser.visit(f"{HOME}/uploads"))
+    assert "broken.pdf" in page
+    answer = browser.send(f"{HOME}/retry")
+    assert "read once more" in text_of(answer)
+
+
+def test_right_article_is_marked_exported_and_measured(browser: Browser) -> None:
+    question = "how long does tea take?"
+    page = browser.visit(f"{HOME}/search?q={quote(question)}").text
+    query = re.search(r'name="query" value="([0-9a-f]+)"', page)
+    assert query
+    marked = browser.send(f"{HOME}/feedback", query=query[1], q=question, document="tea")
+    assert "tea is the right article" in text_of(marked)
+    exported = browser.visit(f"{HOME}/golden.jsonl")
+    assert [json.loads(line) for line in exported.text.splitlines()] == [
+        {"query": question, "relevant": {"tea": 1}}
+    ]
+    started = browser.send(f"{HOME}/measure")
+    shown = poll(lambda: browser.visit(started.url.path), lambda answer: "nDCG@10" in answer.text)
+    assert "<svg" in shown.text
+    assert "style=" not in shown.text
+
+
+def test_question_without_an_answer_is_noted_as_a_gap(browser: Browser) -> None:
+    question = "is there a museum of spoons?"
+    page = browser.visit(f"{HOME}/search?q={quote(question)}").text
+    query = re.search(r'name="query" value="([0-9a-f]+)"', page)
+    assert query
+    noted = browser.send(f"{HOME}/feedback", query=query[1], q=question)
+    assert "nothing here answers" in text_of(noted)
+    assert question in text_of(browser.visit(f"{HOME}/questions"))
