@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class Answer(BaseModel):
     """What every answer is."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    # Built at its first answer: a program that only imports the client does not wait for all of them.
+    model_config = ConfigDict(defer_build=True, extra="allow", frozen=True)
 
 
 class Collection(Answer):
