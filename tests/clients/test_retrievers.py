@@ -9,6 +9,7 @@ import pytest
 from folio_client import AsyncFolio, Folio
 
 from app.config import Settings
+from app.services.quality.calibration import MIN_DOCUMENTS
 from tests.api.service import open_service
 
 QUESTION = "how do I steep the tea?"
@@ -19,7 +20,8 @@ def folio(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[F
     settings = Settings(data=tmp_path_factory.mktemp("retrievers"), model=str(jina_v3))
     with open_service(settings) as service, Folio(service.url) as client:
         client.create_collection("help")
-        for n in range(12):
+        # So few are never measured: a calibration between two searches would change the scores.
+        for n in range(MIN_DOCUMENTS - 1):
             client.put_document(
                 "help", f"a{n}", text=f"Tea {n}. " * (n + 1), title=f"T{n}", wait_s=30
             )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Answer(BaseModel):
     """What every answer is."""
 
-    # Built at its first answer: a program that only imports the client does not wait for all of them.
+    # Built at the first answer: who only imports the client does not wait for all of them.
     model_config = ConfigDict(defer_build=True, extra="allow", frozen=True)
 
 
