@@ -18,6 +18,9 @@ from app.domain import Stage, Status
 # Made once: every new alias makes its attributes anew, which takes longer than the query.
 _Older = aliased(Version)
 
+CANCELLED = "cancelled"
+"""Code of the error of a version that was taken out of the queue."""
+
 _FREE = {"claim_token": None, "leased_until": None}
 
 # In the very words of the partial index: SQLite compares them, and would read every version that
@@ -146,7 +149,7 @@ def cancel(session: Session, chosen: ColumnElement[bool]) -> None:
         .where(_PENDING, chosen)
         .values(
             status=Status.FAILED,
-            error_code="cancelled",
+            error_code=CANCELLED,
             error_message="it was cancelled before it was ready",
             **_FREE,
         )

@@ -8,11 +8,13 @@ from pydantic import AfterValidator, Field
 from app.api.access import Opened, ReadableStore
 from app.api.bodies import json_body
 from app.api.compat.errors import ContractBody, OpenAIRoute, openai_responses
-from app.api.compat.vector_stores import TextOut, flatten
+from app.api.compat.vector_store_answers import flatten
+from app.api.compat.vector_store_schemas import TextOut
 from app.api.v1.fields import Answer
 from app.api.v1.filters import FilterIn, check_filter_size
 from app.domain import Hit
-from app.services.articles.stores import find_files, use_store
+from app.services.articles.store_files import find_files
+from app.services.articles.stores import use_store
 from app.services.search.pipeline import SearchRequest
 from app.services.search.search import search_documents
 
