@@ -13,6 +13,7 @@ from app.commands import (
     keys,
     mcp,
     preflight,
+    reparse,
     searching,
     upkeep,
     uploads,
@@ -58,6 +59,7 @@ app.command("status")(upkeep.status)
 app.command("eval")(evaluation.evaluate)
 app.command("mcp")(mcp.mcp)
 app.command("preflight")(preflight.preflight)
+app.command("reparse")(reparse.reparse)
 app.command("golden")(feedback.golden)
 app.command("gaps")(feedback.gaps)
 app.command("reembed")(generations.reembed)

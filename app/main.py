@@ -59,6 +59,7 @@ from app.api.v1 import (
     keys,
     originals,
     preflight,
+    reparses,
     search,
 )
 from app.config import Settings
@@ -104,6 +105,7 @@ ROUTERS = (
     evaluations.router,
     generations.router,
     preflight.router,
+    reparses.router,
     feedback.router,
 )
 

@@ -86,7 +86,7 @@ def prepare_document(
         return None
     parsed_at = perf_counter()
     article = apply_declared(parsed, source.declared, source.filename)
-    if source.live is not None and _reads_alike(article, source.live):
+    if source.live is not None and reads_alike(article, source.live):
         attempt(
             resources,
             claim,
@@ -213,7 +213,7 @@ def _parse(sandbox: Sandbox, source: _Source) -> Article:
     return sandbox.parse(source.media_type, source.data)
 
 
-def _reads_alike(article: Article, live: Article) -> bool:
+def reads_alike(article: Article, live: Article) -> bool:
     """Return whether the two have the same units and passages, and so the same vectors."""
     return (article.text, article.title, article.headings, article.pages) == (
         live.text,

@@ -404,6 +404,28 @@ class EvaluationRow(Table):
     finished_at: Mapped[datetime | None]
 
 
+class ReparseRow(Table):
+    """A collection that is read anew from its uploads, and what came of it so far."""
+
+    __tablename__ = "reparses"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """Of its job too, where it queues what reads differently."""
+    collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"), index=True)
+    status: Mapped[Progress] = mapped_column(StoredWord(Progress, 16), default=Progress.QUEUED)
+    applies: Mapped[bool]
+    """Whether new versions are made; else it only says which would be."""
+    golden: Mapped[dict[str, Any]]
+    """`queries` that are asked before and after."""
+    last_document: Mapped[int] = mapped_column(default=0)
+    """The document that was read last; they are read in the order of their rows."""
+    found: Mapped[dict[str, Any]]
+    message: Mapped[str | None]
+    """Why it failed, or what it left out."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    finished_at: Mapped[datetime | None]
+
+
 class LoggedQuery(Table):
     """A question that was asked while the query log is on."""
 

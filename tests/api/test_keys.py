@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.config import Settings
 from app.db import models
@@ -25,6 +25,7 @@ from app.errors import FolioError
 from app.runtime.generations import describe_generation
 from app.runtime.resources import open_resources
 from app.services.access.keys import install_admin_key
+from app.services.quality.reparse import NOTHING_FOUND
 from tests.api.service import (
     FOLIO,
     Collection,
@@ -103,6 +104,8 @@ NEEDED = {
     ("GET", f"{COLLECTION}/jobs"): "read",
     ("POST", f"{COLLECTION}/retry"): "write",
     ("POST", "/v1/jobs/{job_id}/cancel"): "write",
+    ("POST", f"{COLLECTION}/reparses"): "admin",
+    ("GET", f"{COLLECTION}/reparses/{{reparse_id}}"): "admin",
     ("GET", "/v1/jobs/{job_id}"): "read",
     ("GET", "/v1/jobs/{job_id}/events"): "read",
     ("GET", "/v1/keys"): "admin",
@@ -173,6 +176,7 @@ BODIES: dict[tuple[str, str], Json] = {
     ("POST", "/v1/embeddings"): {"input": "tea"},
     ("POST", "/v1/rerank"): {"query": "tea", "documents": ["tea"]},
     ("POST", f"{COLLECTION}/preflight"): {"id": "b.txt", "data": "VGVhLg=="},
+    ("POST", f"{COLLECTION}/reparses"): {},
     ("POST", "/v1/keys"): {"name": "made"},
     ("POST", "/v1/feedback"): {"query_id": "none", "helpful": True},
     ("POST", "/v1/evaluations"): {
@@ -233,6 +237,7 @@ class Guarded:
             "job_id": jobs["own"],
             "key_id": self.make_key("read", None).split("_")[1],
             "evaluation_id": self.make_evaluation(),
+            "reparse_id": self.make_reparse(),
             "generation_id": self.make_generation(),
         }
 
@@ -251,6 +256,22 @@ class Guarded:
                 status=Progress.DONE,
                 request={},
                 result={},
+            )
+            session.add(row)
+            return row.id
+
+    def make_reparse(self) -> str:
+        """Return the id of a reparse that is done; so are the others, which nothing works on."""
+        with self.service.resources.database.write() as session:
+            session.execute(update(models.ReparseRow).values(status=Progress.DONE))
+            own = select(models.Collection.id).where(models.Collection.name == "own")
+            row = models.ReparseRow(
+                id=uuid4().hex,
+                collection_id=session.scalars(own).one(),
+                status=Progress.DONE,
+                applies=False,
+                golden={"queries": []},
+                found=NOTHING_FOUND,
             )
             session.add(row)
             return row.id
@@ -387,6 +408,7 @@ def test_refused_request_changes_nothing(guarded: Guarded) -> None:
             job_id="x",
             key_id=spare,
             evaluation_id="x",
+            reparse_id="x",
             generation_id=1,
             vector_store_id="own",
             file_id=guarded.find_file("own"),

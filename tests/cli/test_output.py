@@ -19,7 +19,7 @@ from tests.cli.command import Ran, folio, run_folio
 Ask = Callable[..., Ran]
 
 COMMANDS = ["serve", "add", "search", "show", "list", "remove", "status", "reembed", "doctor"]
-COMMANDS += ["eval", "generations", "preflight", "golden", "gaps"]
+COMMANDS += ["eval", "generations", "preflight", "reparse", "golden", "gaps"]
 # A terminal would obey these: clear the screen, set the title, C1 CSI, back one, delete.
 EVIL = "\x1b[2J \x1b]0;owned\x07 \x9b31m \x08\x7f"
 HARMLESS = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]*")

@@ -453,6 +453,11 @@ def put_version(
         if latest.declared.get("title") == declared.get("title") and latest.is_live:
             _update_metadata(session, latest, declared)
             return latest, "metadata"
+    return add_version(session, document, upload, digest), "content"
+
+
+def add_version(session: Session, document: Document, upload: Upload, digest: str) -> Version:
+    """Queue an upload as the newest version of a document, whatever it had before."""
     queries.store_original(session, digest, upload.data)
     # Other bytes are not those of the file that it was made of.
     document.file_id = upload.file_id
@@ -464,14 +469,14 @@ def put_version(
         original_sha256=digest,
         media_type=upload.media_type,
         filename=upload.filename,
-        declared=declared,
+        declared=upload.declared(),
         title=upload.title or "",
         url=upload.url,
         attributes=dict(upload.attributes or {}),
     )
     session.add(version)
     session.flush()
-    return version, "content"
+    return version
 
 
 def _as_json(values: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The thread that analyses words anew, builds generations, asks golden sets, ends erasures."""
+"""The thread that analyses words, builds generations, asks golden sets, reads uploads anew."""
 
 import logging
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from app.services.quality.calibration import calibrate_due
 from app.services.quality.evaluations import run_next_evaluation
 from app.services.quality.feedback import store_queries
 from app.services.quality.generations import keep_generations
+from app.services.quality.reparse import reparse_some
 
 logger = logging.getLogger("folio")
 
@@ -53,9 +54,10 @@ def _work(resources: Resources, stopping: Event) -> None:
         pause: float | None = _FOLLOW_SECONDS
         try:
             store_queries(resources)
-            files_expire = False
+            files_expire = reads_on = False
             if resources.database.leads():
                 files_expire = _do_due(resources, stopping)
+                reads_on = reparse_some(resources, stopping.is_set)
             with resources.database.read() as session:
                 others = session.scalar(select(Generation.id).where(~Generation.is_live))
             if resources.database.owes_erasure:
@@ -68,6 +70,9 @@ def _work(resources: Resources, stopping: Event) -> None:
             )
             if not is_waited_for and not resources.database.owes_erasure:
                 pause = _EXPIRY_SECONDS if files_expire else None
+            if reads_on:
+                # After a slice, so that a reparse of hours keeps nothing else from its turn.
+                pause = 0.0
         # A full or failing disk: the thread goes on when it is well again.
         except Exception as error:  # noqa: BLE001
             logger.error("background work waits after %s", type(error).__name__)

@@ -12,30 +12,32 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.db.models import Generation
-from app.domain import Article, Item, Mode, Span, Task, Vector
-from app.embedding.engine import Engine
+from app.domain import Article, Span
 from app.evaluation.golden import GoldenQuery
 from app.index.analysis import TermCounts, count_article_terms
-from app.index.segments import pack_terms
 from app.runtime.generations import ActiveGeneration
-from app.runtime.index_follower import read_indexes
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from app.services.articles.documents import Upload, normalize_id, put_version
-from app.services.search.passages import rank_articles
+from app.services.quality.rehearsal import (
+    AnswerChange,
+    PreparedUpload,
+    Probe,
+    compare_ranks,
+    count_prepared_terms,
+    make_probes,
+    prepare_upload,
+    rank_probes,
+    store_prepared,
+    term_similarity,
+)
 from app.services.search.pipeline import check_query
-from app.services.search.retrievers import Question
-from app.services.search.scoring import load_anchors
-from app.services.search.snapshot import Snapshot
-from ingest.commit import store_article
-from ingest.parse_and_cut import EmbeddedArticle, embed_cut, parse_and_cut
+from ingest.parse_and_cut import EmbeddedArticle
 from ingest.sandbox import Sandbox
 
 NEAR_DUPLICATE = 0.7
 """Shared words as a share of all words of both (weighted Jaccard): above it, two say the same."""
 _NEIGHBOURS = 20
-_RANKED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +46,6 @@ class NearDuplicate:
 
     document_id: str
     similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerChange:
-    """A query whose answers would change: the first hit before and after, and who falls behind.
-
-    `rank` is where the new article would stand, from 1; None below the tenth.
-    """
-
-    query: str
-    golden: bool
-    """Whether it is of the golden set; else it is the title of a near article."""
-    before: str | None
-    after: str | None
-    rank: int | None
-    overtaken: tuple[str, ...]
-    first_is_relevant: bool | None
-    """Whether the golden set calls the new first hit right; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +73,6 @@ class Preflight:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    upload: Upload
-    parsed: Article
-    article: Article
-    embedded: EmbeddedArticle
-
-
-@dataclass(frozen=True, slots=True)
-class _Probe:
-    query: GoldenQuery
-    golden: bool
-    vector: Vector
-
-
 def preflight(
     resources: Resources,
     sandbox: Sandbox,
@@ -120,10 +89,8 @@ def preflight(
     for query in golden:
         check_query(query.text)
     upload = replace(upload, id=normalize_id(upload.id))
-    prepared = _prepare(generation, sandbox, upload, resources.settings.passage_tokens)
-    terms = count_article_terms(
-        prepared.article.title, prepared.article.text, prepared.embedded.receipt.language
-    )
+    prepared = prepare_upload(generation, sandbox, upload, resources.settings.passage_tokens)
+    terms = count_prepared_terms(prepared)
     with resources.database.read() as session:
         collection_id = require_row(session, ref).id
         replaces = queries.find_document(session, collection_id, prepared.upload.id) is not None
@@ -131,14 +98,14 @@ def preflight(
     near_duplicates = tuple(
         NearDuplicate(document_id, round(similarity, 3))
         for document_id, _, others in neighbours
-        if (similarity := _similarity(terms, others)) >= NEAR_DUPLICATE
+        if (similarity := term_similarity(terms, others)) >= NEAR_DUPLICATE
     )
-    probes = _make_probes(
+    probes = make_probes(
         generation.engine(), golden, [title for _, title, _ in neighbours if title]
     )
     before, after = _rank_both(resources, generation, ref, prepared, probes, terms)
     changes = [
-        _compare(prepared.upload.id, probe, *ranked)
+        compare_ranks(prepared.upload.id, probe, *ranked)
         for probe, *ranked in zip(probes, before, after, strict=True)
     ]
     receipt = prepared.embedded.receipt
@@ -173,25 +140,8 @@ def find_uncovered(article: Article, embedded: EmbeddedArticle) -> tuple[Uncover
     return tuple(found)
 
 
-def _prepare(
-    generation: ActiveGeneration, sandbox: Sandbox, upload: Upload, passage_tokens: int
-) -> _Prepared:
-    engine = generation.engine()
-    parsed, cut = parse_and_cut(
-        sandbox,
-        engine,
-        upload.media_type,
-        upload.data,
-        upload.declared(),
-        filename=upload.filename,
-        passage_tokens=passage_tokens,
-    )
-    embedded = embed_cut(engine, cut, source_bytes=len(upload.data))
-    return _Prepared(upload, parsed, cut.article, embedded)
-
-
 def _find_neighbours(
-    generation: ActiveGeneration, session: Session, collection_id: int, prepared: _Prepared
+    generation: ActiveGeneration, session: Session, collection_id: int, prepared: PreparedUpload
 ) -> list[tuple[str, str, TermCounts]]:
     """Return (id, title, terms) of the articles nearest to any unit, but for the one replaced."""
     indexes = generation.catch_up()
@@ -216,31 +166,12 @@ def _find_neighbours(
     ]
 
 
-def _similarity(ours: TermCounts, theirs: TermCounts) -> float:
-    """Return the weighted Jaccard similarity of two bags of terms (Ioffe 2010): 0 to 1."""
-    keys = ours.keys() | theirs.keys()
-    shared = sum(min(ours.get(key, 0), theirs.get(key, 0)) for key in keys)
-    whole = sum(max(ours.get(key, 0), theirs.get(key, 0)) for key in keys)
-    return shared / whole if whole else 0.0
-
-
-def _make_probes(
-    engine: Engine, golden: Sequence[GoldenQuery], titles: Sequence[str]
-) -> list[_Probe]:
-    queries_asked = [(query, True) for query in golden]
-    queries_asked += [(GoldenQuery(title, title, {}), False) for title in dict.fromkeys(titles)]
-    return [
-        _Probe(query, is_golden, engine.embed([Item(query.text, Task.QUERY)])[0].vector)
-        for query, is_golden in queries_asked
-    ]
-
-
 def _rank_both(
     resources: Resources,
     generation: ActiveGeneration,
     ref: CollectionRef,
-    prepared: _Prepared,
-    probes: Sequence[_Probe],
+    prepared: PreparedUpload,
+    probes: Sequence[Probe],
     terms: TermCounts,
 ) -> tuple[list[list[str]], list[list[str]]]:
     """Return the ranking of each probe as it is, and as it would be."""
@@ -248,60 +179,14 @@ def _rank_both(
     after: list[list[str]] = []
     with resources.database.write() as session:
         collection = require_row(session, ref)
-        live = queries.find_live_generation(session)
-        before = _rank(session, live, probes, ref)
+        before = rank_probes(session, probes, ref)
         version, change = put_version(session, collection, prepared.upload.id, prepared.upload)
         if change != "content":
             after = before
         else:
-            store_article(
-                generation,
-                session,
-                version,
-                prepared.parsed,
-                prepared.article,
-                prepared.embedded,
-                pack_terms(terms),
-            )
-            session.flush()
-            live = queries.find_live_generation(session)
-            after = _rank(session, live, probes, ref)
+            store_prepared(generation, session, version, prepared, terms)
+            after = rank_probes(session, probes, ref)
         session.rollback()
     # What SQLite spilled into its log of an article that may never be published.
     resources.erase_deleted()
     return before, after
-
-
-def _rank(
-    session: Session, live: Generation | None, probes: Sequence[_Probe], collection: CollectionRef
-) -> list[list[str]]:
-    if live is None:
-        return [[] for _ in probes]
-    snapshot = Snapshot(session, read_indexes(session, live, {}), load_anchors(live.calibration))
-    rankings = []
-    for probe in probes:
-        question = Question.of(probe.query.text, Mode.HYBRID, probe.vector)
-        ranked = rank_articles(snapshot, question, [collection], limit=_RANKED)
-        first = ranked.candidates[:_RANKED]
-        rankings.append([candidate.version.external_id for candidate in first])
-    return rankings
-
-
-def _compare(
-    document_id: str, probe: _Probe, before: Sequence[str], after: Sequence[str]
-) -> AnswerChange:
-    rank = after.index(document_id) + 1 if document_id in after else None
-    overtaken: tuple[str, ...] = ()
-    if rank is not None:
-        ahead = set(before[: before.index(document_id)] if document_id in before else before)
-        overtaken = tuple(other for other in after[rank:] if other in ahead)
-    first = after[0] if after else None
-    return AnswerChange(
-        probe.query.text,
-        probe.golden,
-        before[0] if before else None,
-        first,
-        rank,
-        overtaken,
-        first in probe.query.relevant if probe.golden else None,
-    )
