@@ -11,6 +11,7 @@ from app.errors import UnreadableDocument
 from ingest.parsers.inline import write_link
 from ingest.parsers.number_formats import GENERAL, show_number, show_words
 from ingest.parsers.sheets import Sheet
+from ingest.parsers.xls_drawings import read_drawn_words
 from ingest.parsers.xlsx import Workbook
 
 _PASSWORD = "Workbook is encrypted"  # noqa: S105  # what xlrd says
@@ -27,7 +28,8 @@ def read_old_workbook(data: bytes) -> Workbook:
             file_contents=data, formatting_info=True, ragged_rows=True, logfile=log
         )
         counts: Counter[str] = Counter()
-        sheets = list(_read_sheets(book, counts))
+        drawn = read_drawn_words(data)
+        sheets = list(_read_sheets(book, counts, drawn))
     # xlrd walks what a file can break in any way.
     except Exception as error:
         if str(error) == _PASSWORD:
@@ -40,7 +42,7 @@ def read_old_workbook(data: bytes) -> Workbook:
     return Workbook(sheets, counts)
 
 
-def _read_sheets(book: Any, counts: Counter[str]) -> Iterator[Sheet]:
+def _read_sheets(book: Any, counts: Counter[str], drawn: dict[str, list[str]]) -> Iterator[Sheet]:
     for number, sheet in enumerate(book.sheets(), start=1):
         if sheet.visibility:
             counts["{} hidden sheets were left out"] += 1
@@ -62,8 +64,11 @@ def _read_sheets(book: Any, counts: Counter[str]) -> Iterator[Sheet]:
             f"Comment on {xlrd.cellname(*place)}: {' '.join(note.text.split())}"
             for place, note in sorted(sheet.cell_note_map.items())
             if note.text.strip()
-        ]
+        ] + drawn.pop(sheet.name, [])
         yield read
+    # What is left are sheets that a chart fills.
+    for number, (name, words) in enumerate(drawn.items(), start=book.nsheets + 1):
+        yield Sheet(name, number, asides=words)
 
 
 def _show(cell: Any, book: Any) -> str:

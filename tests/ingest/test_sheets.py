@@ -1,10 +1,13 @@
 """What workbooks come out as: cells as they are shown, and what stands around them."""
 
+import struct
+
 import pytest
 
 from app.domain import Article
 from app.errors import UnreadableDocument
 from ingest.formats import resolve_media_type
+from ingest.parsers import parse_document
 from ingest.parsers.number_formats import show_number, show_words
 from ingest.parsers.spreadsheet import parse_spreadsheet
 from tests.ingest.office_files import Related, chart, declare, make_book, row, shape
@@ -176,6 +179,73 @@ def test_sheet_of_excel_4_is_read() -> None:
     old = make_excel_4(("Item", "Fee"), ("Pump", "nine"))
     assert resolve_media_type("", "a.xls", old) == "application/vnd.ms-excel"
     assert parse_spreadsheet(old).text.endswith("| Item | Fee |\n| --- | --- |\n| Pump | nine |")
+
+
+def make_compound_file(name: str, stream: bytes) -> bytes:
+    """Return an OLE file with one stream: header, table of sectors, directory, the stream."""
+    stream = stream.ljust(4096, b"\0")
+    stream += b"\0" * (-len(stream) % 512)
+    count = len(stream) // 512
+    table = [0xFFFFFFFD, 0xFFFFFFFE, *range(3, count + 2), 0xFFFFFFFE]
+
+    def entry(title: str, kind: int, child: int, start: int, size: int) -> bytes:
+        letters = title.encode("utf-16-le") + b"\0\0"
+        links = struct.pack("<III", 0xFFFFFFFF, 0xFFFFFFFF, child)
+        head = letters.ljust(64, b"\0") + struct.pack("<HBB", len(letters), kind, 1) + links
+        return head.ljust(116, b"\0") + struct.pack("<IQ", start, size)
+
+    directory = entry("Root Entry", 5, 1, 0xFFFFFFFE, 0) + entry(
+        name, 2, 0xFFFFFFFF, 2, len(stream)
+    )
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
+    header += struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
+    header += struct.pack("<IIIIIIIII", 0, 1, 1, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)
+    header += struct.pack("<109I", 0, *[0xFFFFFFFF] * 108)
+    sectors = struct.pack(f"<{len(table)}I", *table).ljust(512, b"\xff")
+    return header + sectors + directory.ljust(512, b"\0") + stream
+
+
+def make_excel_97(*sheet: tuple[int, bytes], hidden: bool = False) -> bytes:
+    """Return a workbook of Excel 97 with one sheet of these records."""
+
+    def record(kind: int, content: bytes) -> bytes:
+        return struct.pack("<HH", kind, len(content)) + content
+
+    begin = struct.pack("<HHHHII", 0x600, 5, 0, 0, 0, 0)
+    place = len(record(0x809, begin)) + len(record(0x85, bytes(13))) + 4
+    named = struct.pack("<IBBBB", place, hidden, 0, 5, 0) + b"Plans"
+    stream = record(0x809, begin) + record(0x85, named) + record(0x0A, b"")
+    stream += record(0x809, struct.pack("<HHHHII", 0x600, 0x10, 0, 0, 0, 0))
+    stream += b"".join(record(*part) for part in sheet) + record(0x0A, b"")
+    return make_compound_file("Workbook", stream)
+
+
+def drawn(words: str, *, kind: int = 6) -> list[tuple[int, bytes]]:
+    """Return the records of an object with a text, half of it in each of two parts."""
+    half = len(words) // 2
+    text = struct.pack("<HH6xHH4x", 0x212, 0, len(words), 16)
+    return [
+        (0x5D, struct.pack("<HHHH", 0x15, 0x12, kind, 1) + bytes(18)),
+        (0x1B6, text),
+        (0x3C, b"\0" + words[:half].encode("latin-1")),
+        (0x3C, b"\1" + words[half:].encode("utf-16-le")),
+        # How its characters look.
+        (0x3C, struct.pack("<HHIHHI", 0, 0, 0, len(words), 0, 0)),
+    ]
+
+
+def test_shapes_and_charts_of_excel_97_are_read_and_hidden_sheets_are_not() -> None:
+    series = struct.pack("<HBB", 0, 5, 1) + "Sales".encode("utf-16-le")
+    records = [*drawn("Turn the red valve"), (0x100D, series)]
+    text = parse_document("application/vnd.ms-excel", make_excel_97(*records)).text
+    assert text == "## Plans\n\nTurn the red valve\n\nSales"
+    with pytest.raises(UnreadableDocument, match="no text"):
+        parse_document("application/vnd.ms-excel", make_excel_97(*records, hidden=True))
+
+
+def test_comment_of_excel_97_is_not_taken_for_a_shape() -> None:
+    with pytest.raises(UnreadableDocument, match="no text"):
+        parse_document("application/vnd.ms-excel", make_excel_97(*drawn("A note", kind=0x19)))
 
 
 @pytest.mark.parametrize("name", ["Workbook", "Book"])
