@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 from lxml.html import HtmlElement
 
 from ingest.parsers.html_tables import Grid, Place, lay_out
+from ingest.parsers.inline import lower_words, raise_words, write_link
 from ingest.parsers.tables import render_table
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -27,8 +28,6 @@ UNSEEN = {
 _CODE_LINES = ("div", "p", "li", "tr")
 _SHOWN_INPUTS = {"text", "number", "email", "url", "tel", "date", "time", "range"}
 # What stands raised or lowered without changing the value before it.
-_ORDINAL = re.compile(r"(?:st|nd|rd|th|ers?|[èe]?re|e|ème|[oa]s?|tm|sm|[®™©ºª])", re.IGNORECASE)
-_DIGIT = re.compile(r"\d")
 _LANGUAGE = re.compile(r"(?:^|\s)(?:lang(?:uage)?-|highlight-(?:source-)?|brush:\s*)([\w+#-]+)")
 _GUTTER = re.compile(r"\b(?:gutter|linenos?|linenumbers?|line-numbers?|lineno)\b")
 _SPACE = re.compile(r"[ \t\n\r\f\v\xa0]+")
@@ -195,9 +194,9 @@ class _Writer:
             case "del" | "s" | "strike":
                 return _wrap(words, "~~")
             case "sup":
-                return _raise("".join(before), words)
+                return raise_words("".join(before), words)
             case "sub":
-                return _lower("".join(before), words, element.tail or "")
+                return lower_words("".join(before), words, element.tail or "")
             case "q":
                 return f"“{words.strip()}”"
         return words
@@ -211,11 +210,7 @@ class _Writer:
         # An address in brackets that is none.
         except ValueError:
             return words
-        label = " ".join(words.replace(_BREAK, " ").split())
-        if label in (target, target.removeprefix("mailto:"), target.removeprefix("tel:")):
-            return words
-        target = f"<{target}>" if re.search(r"[\s()<>]", target) else target
-        return _around(words, f"[{label}]({target})")
+        return write_link(words, target)
 
 
 def find_holders(root: HtmlElement) -> set[HtmlElement]:
@@ -309,24 +304,6 @@ def _write_formula(math: HtmlElement) -> str:
     tex = math.xpath("string(.//annotation[@encoding='application/x-tex'])") or math.get("alttext")
     words = " ".join(str(tex or math.text_content()).split())
     return f" ${words}$ " if tex else words
-
-
-def _raise(before: str, words: str) -> str:
-    """Return raised words so that 10⁶ does not read as 106; ordinals stay as they are."""
-    raised = words.strip()
-    if not before.strip() or before[-1:].isspace() or _ORDINAL.fullmatch(raised):
-        return words
-    if raised.startswith("["):
-        return words
-    simple = re.fullmatch(r"[-+−]?\w+", raised)
-    return f"^{raised}" if simple else f"^({raised.strip('()')})"
-
-
-def _lower(before: str, words: str, after: str) -> str:
-    """Return lowered words, set apart where digits would run together."""
-    digits = _DIGIT.match(words.strip())
-    apart = digits and (before[-1:].isdigit() or after[:1].isdigit())
-    return f"_{words.strip()}" if apart else words
 
 
 def _wrap(words: str, mark: str) -> str:

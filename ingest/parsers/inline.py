@@ -15,13 +15,14 @@ def raise_words(before: str, words: str) -> str:
     if raised.startswith(("[", "^")):
         return words
     tail = words[len(words.rstrip()) :]
-    return (f"^{raised}" if _SIMPLE.fullmatch(raised) else f"^({raised})") + tail
+    return (f"^{raised}" if _SIMPLE.fullmatch(raised) else f"^({raised.strip('()')})") + tail
 
 
-def lower_words(before: str, words: str) -> str:
+def lower_words(before: str, words: str, after: str = "") -> str:
     """Return lowered words, set apart where digits would run together."""
-    apart = before[-1:].isdigit() and words[:1].isdigit()
-    return f"_{words}" if apart else words
+    lowered = words.strip()
+    apart = lowered[:1].isdigit() and (before[-1:].isdigit() or after[:1].isdigit())
+    return f"_{lowered}" if apart else words
 
 
 def write_link(words: str, target: str) -> str:
