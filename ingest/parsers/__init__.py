@@ -67,6 +67,10 @@ _IMPORTED_LATE = (
     "zoneinfo",
 )
 
+_UNNAMED_SHEET = re.compile(
+    r"(?:sheet|tabelle|feuil|foglio|hoja|planilha|blad|ark|arkusz|list|munka|taul|лист|工作表|시트)\s?\d*",
+    re.IGNORECASE,
+)
 _MAX_LINE = 10 * 2**20
 _NOT_UNICODE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -98,9 +102,13 @@ def parse_document(media_type: str, data: bytes) -> Article:
 
 
 def _first_heading(article: Article) -> str:
-    """Return the first heading of the first level, else the first of all; "" without any."""
+    """Return the first heading of the first level, else the first of all; "" without any.
+
+    What a program named a sheet by itself is none: the name of the file says more.
+    """
     first = [heading.text for heading in article.headings if heading.level == 1]
-    return next(iter([*first, *(heading.text for heading in article.headings)]), "")
+    named = (h.text for h in article.headings if not _UNNAMED_SHEET.fullmatch(h.text))
+    return next(iter([*first, *named]), "")
 
 
 def preload_parsers() -> None:

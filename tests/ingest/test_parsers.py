@@ -515,6 +515,11 @@ def test_lone_surrogates_are_replaced_with_a_warning() -> None:
     assert "1 invalid characters replaced" in article.warnings
 
 
+@pytest.mark.parametrize("line", ["The pump moves nine litres.", "Parts and prices:", "# 3"])
+def test_sentence_is_not_the_title_of_a_pdf(line: str) -> None:
+    assert parse_document(PDF, make_pdf([[line, "More"]], title=" ")).title == ""
+
+
 def test_title_is_one_line_without_control_characters() -> None:
     assert parse(HTML, "<h1>Hot\n\ttea\x08 now</h1><p>x</p>").title == "Hot tea now"
     assert parse_front_matter('title: "Hot\\n tea"').title == "Hot tea"

@@ -181,6 +181,15 @@ def test_sheet_of_excel_4_is_read() -> None:
     assert parse_spreadsheet(old).text.endswith("| Item | Fee |\n| --- | --- |\n| Pump | nine |")
 
 
+@pytest.mark.parametrize(
+    ("sheet", "title"), [("Sheet1", ""), ("Tabelle 2", ""), ("Rates", "Rates")]
+)
+def test_name_that_a_program_gave_a_sheet_is_not_a_title(sheet: str, title: str) -> None:
+    records = drawn("Turn the red valve")
+    book = make_excel_97(*records, name=sheet)
+    assert parse_document("application/vnd.ms-excel", book).title == title
+
+
 def make_compound_file(name: str, stream: bytes) -> bytes:
     """Return an OLE file with one stream: header, table of sectors, directory, the stream."""
     stream = stream.ljust(4096, b"\0")
@@ -205,15 +214,15 @@ def make_compound_file(name: str, stream: bytes) -> bytes:
     return header + sectors + directory.ljust(512, b"\0") + stream
 
 
-def make_excel_97(*sheet: tuple[int, bytes], hidden: bool = False) -> bytes:
+def make_excel_97(*sheet: tuple[int, bytes], name: str = "Plans", hidden: bool = False) -> bytes:
     """Return a workbook of Excel 97 with one sheet of these records."""
 
     def record(kind: int, content: bytes) -> bytes:
         return struct.pack("<HH", kind, len(content)) + content
 
     begin = struct.pack("<HHHHII", 0x600, 5, 0, 0, 0, 0)
-    place = len(record(0x809, begin)) + len(record(0x85, bytes(13))) + 4
-    named = struct.pack("<IBBBB", place, hidden, 0, 5, 0) + b"Plans"
+    place = len(record(0x809, begin)) + len(record(0x85, bytes(8 + len(name)))) + 4
+    named = struct.pack("<IBBBB", place, hidden, 0, len(name), 0) + name.encode()
     stream = record(0x809, begin) + record(0x85, named) + record(0x0A, b"")
     stream += record(0x809, struct.pack("<HHHHII", 0x600, 0x10, 0, 0, 0, 0))
     stream += b"".join(record(*part) for part in sheet) + record(0x0A, b"")

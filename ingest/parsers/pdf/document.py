@@ -1,5 +1,6 @@
 """A PDF as an article: its pages' blocks written as one text, with what is known of each place."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from ingest.parsers.pdf.structure import (
 from ingest.parsers.pdf.writing import find_headings, write_pages
 
 _MAX_TITLE = 120
+_NO_TITLE_LINE = re.compile(r"^[•*|#>\[-]|\]\(|[.,;:]$")
 
 
 def parse_pdf(data: bytes, charset: str = "") -> Article:
@@ -84,9 +86,7 @@ def _make_article(
         warnings += (f"{empty} of {len(texts)} pages hold no text",)
     text = "\n\n".join(texts)
     headings = find_headings(walk_outline(reader), text, starts, blocks)
-    first = next(filter(None, [*texts, *attached.texts])).partition("\n")[0].strip()
-    if len(first) > _MAX_TITLE:
-        first = ""
+    first = _find_title_line(next(filter(None, [*texts, *attached.texts])))
     title = read_title(reader) or (headings[0].text if headings else first)
     for name, words in zip(attached.names, attached.texts, strict=True):
         headings.append(Heading(len(text) + len("\n\n"), 1, name))
@@ -99,6 +99,12 @@ def _make_article(
         pages_with_text=len(texts) - empty,
         warnings=warnings,
     )
+
+
+def _find_title_line(text: str) -> str:
+    """Return the first line where it can be a title: short, no sentence, no bullet, row or note."""
+    line = text.strip().partition("\n")[0].strip()
+    return "" if len(line) > _MAX_TITLE or _NO_TITLE_LINE.search(line) else line
 
 
 def _read_pages(reader: PdfReader, data: bytes, *, foreign: bool) -> list[Page]:
