@@ -51,3 +51,55 @@ def write(
     """Draw one line of text."""
     canvas.setFont(font, size)
     canvas.drawString(x, y, text)
+
+
+def make_raw_pdf(
+    content: str, fonts: str, *others: str, catalog: str = "", page: str = ""
+) -> bytes:
+    """Return a PDF of one page of this content; `others` are objects from number 5 on."""
+    stream = f"<< /Length {len(content)} >>\nstream\n{content}\nendstream"
+    objects = [
+        f"<< /Type /Catalog /Pages 2 0 R {catalog} >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R "
+        f"/Resources << /Font << {fonts} >> >> {page} >>",
+        stream,
+        *others,
+    ]
+    file, places = "%PDF-1.7\n", []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(file))
+        file += f"{number} 0 obj\n{body}\nendobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    size = len(objects) + 1
+    return (
+        f"{file}xref\n0 {size}\n0000000000 65535 f \n{table}"
+        f"trailer << /Size {size} /Root 1 0 R >>\nstartxref\n{len(file)}\n%%EOF\n"
+    ).encode("latin-1")
+
+
+def make_unicode_font(letters: str) -> tuple[str, ...]:
+    """Return objects 5 to 8: a font, not in the file, whose codes from 1 on are these letters."""
+    pairs = "".join(
+        f"<{code:04x}> <{ord(letter):04x}>\n" for code, letter in enumerate(letters, start=1)
+    )
+    cmap = (
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap\n"
+        "/CMapType 2 def /CMapName /Made def\n"
+        "1 begincodespacerange <0000> <ffff> endcodespacerange\n"
+        f"{len(letters)} beginbfchar\n{pairs}endbfchar\nendcmap end end"
+    )
+    return (
+        "<< /Type /Font /Subtype /Type0 /BaseFont /Made /Encoding /Identity-H "
+        "/DescendantFonts [6 0 R] /ToUnicode 7 0 R >>",
+        "<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Made /DW 500 /FontDescriptor 8 0 R "
+        "/CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> >>",
+        f"<< /Length {len(cmap)} >>\nstream\n{cmap}\nendstream",
+        "<< /Type /FontDescriptor /FontName /Made /Flags 4 /FontBBox [0 0 500 700] /ItalicAngle 0 "
+        "/Ascent 700 /Descent 0 /CapHeight 700 /StemV 80 >>",
+    )
+
+
+def encode_text(words: str, letters: str) -> str:
+    """Return words as codes of such a font."""
+    return "<" + "".join(f"{letters.index(letter) + 1:04x}" for letter in words) + ">"

@@ -13,7 +13,7 @@ from ingest.parsers.ocr import read_scans
 from ingest.parsers.pdf.attachments import Attachments, read_attachments
 from ingest.parsers.pdf.blocks import find_blocks
 from ingest.parsers.pdf.fallback import reread_page
-from ingest.parsers.pdf.headings import mark_headings
+from ingest.parsers.pdf.headings import mark_headings, split_tagged
 from ingest.parsers.pdf.pages import Page, read_page
 from ingest.parsers.pdf.paragraphs import Block
 from ingest.parsers.pdf.running import drop_running_rows
@@ -53,7 +53,7 @@ def _parse(reader: PdfReader, data: bytes) -> Article:
         guard.check(sheet)
     pages = _read_pages(reader, data, foreign=guard.foreign)
     dropped, running = drop_running_rows(pages)
-    blocks = [find_blocks(page.regions) for page in pages]
+    blocks = [split_tagged(find_blocks(page.regions), page.levels) for page in pages]
     mark_headings(blocks, [page.levels for page in pages], running)
     texts = write_pages(blocks, [page.notes for page in pages])
     warnings = _warn(pages, dropped)

@@ -30,6 +30,7 @@ def _function(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
 
 
 char_code = _function("FPDFText_GetUnicode", c_uint, c_void_p, c_int)
+is_hyphen = _function("FPDFText_IsHyphen", c_int, c_void_p, c_int)
 char_object = _function("FPDFText_GetTextObject", c_void_p, c_void_p, c_int)
 char_matrix = _function("FPDFText_GetMatrix", c_int, c_void_p, c_int, POINTER(Matrix))
 char_box = _function("FPDFText_GetLooseCharBox", c_int, c_void_p, c_int, POINTER(Rectangle))

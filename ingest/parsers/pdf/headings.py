@@ -2,18 +2,21 @@
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from ingest.parsers.pdf.lines import Line
 from ingest.parsers.pdf.paragraphs import Block
 from ingest.parsers.pdf.running import shape_of
+from ingest.parsers.pdf.words import Word
 
 _LONGEST = 140
 _MAX_LINES = 3
 _LARGER, _LARGER_OF_OTHER = 1.12, 1.06
 _APART = 1.3
 _RARE = 0.25
+_MOST = 0.6
 _NUMBER = re.compile(
     r"^(?:(?:chapter|part|section|appendix|article)\s+)?(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+(?=\D)",
     re.I,
@@ -59,6 +62,28 @@ def _font_of(line: Line) -> str:
     return longest.font.name if longest else ""
 
 
+def split_tagged(blocks: Sequence[Block], levels: Mapping[int, int]) -> list[Block]:
+    """Part blocks where the page's tags make a line a heading and the next one not."""
+    if not levels:
+        return list(blocks)
+    parts: list[Block] = []
+    for block in blocks:
+        if block.table:
+            parts.append(block)
+            continue
+        gap = block.gap
+        for _, lines in groupby(block.lines, key=lambda line: _find_level(line.words, levels)):
+            parts.append(Block(list(lines), gap=gap))
+            gap = _APART
+    return parts
+
+
+def _find_level(words: Sequence[Word], levels: Mapping[int, int]) -> int:
+    """Return the level of the heading that most of some words are tagged as; 0 for none."""
+    tagged = [levels[word.tag] for word in words if word.tag in levels]
+    return tagged[0] if len(tagged) > _MOST * len(words) else 0
+
+
 def mark_headings(
     pages: Sequence[Sequence[Block]], levels: Sequence[dict[int, int]], running: Container[str]
 ) -> None:
@@ -92,9 +117,9 @@ def _mark_tagged(pages: Sequence[Sequence[Block]], levels: Sequence[dict[int, in
     for page, known in zip(pages, levels, strict=True):
         for block in page:
             words = [word for line in block.lines for word in line.words]
-            tagged = [known[word.tag] for word in words if word.tag in known]
-            if not block.table and len(tagged) > 0.6 * len(words) and _is_short(block):
-                block.level = tagged[0]
+            level = _find_level(words, known)
+            if level and not block.table and _is_short(block):
+                block.level = level
                 marked = True
     return marked
 

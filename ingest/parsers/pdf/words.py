@@ -13,6 +13,8 @@ _TOKEN = re.compile(r"[^\s\ufffe]+\ufffe?")
 _BOLD_NAME = re.compile(
     r"bold|black|heavy|demi|\b(?:cm|sf|ec|tc|lm)bx|-bd\b|medi(?:ital|obli)?$", re.IGNORECASE
 )
+# What PDFium writes for a hyphen that it takes for the end of a line.
+_HYPHEN = re.compile("\x02")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BOLD_WEIGHT = 600
 _FIXED_PITCH, _SERIF_FORCE_BOLD = 1, 1 << 18
@@ -128,7 +130,12 @@ class PageText:
         text = buffer.raw[: 2 * max(0, units - 1)].decode("utf-16-le", "replace")
         if len(text) != count:
             text = "".join(chr(engine.char_code(self._handle, i)) for i in range(count))
-        return text.replace("\x02", "\ufffe")
+        return _HYPHEN.sub(self._mark_hyphen, text)
+
+    def _mark_hyphen(self, found: re.Match[str]) -> str:
+        """Return the mark of a hyphen at a line's end; other codes are of fonts without a map."""
+        is_hyphen = engine.is_hyphen(self._handle, found.start()) == 1
+        return "\ufffe" if is_hyphen else found[0]
 
     def words(self) -> Iterator[Word]:
         """Yield the words in the order in which the page draws them."""
