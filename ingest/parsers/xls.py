@@ -67,8 +67,8 @@ def _read_sheets(book: Any, counts: Counter[str], drawn: dict[str, list[str]]) -
         ] + drawn.pop(sheet.name, [])
         yield read
     # What is left are sheets that a chart fills.
-    for number, (name, words) in enumerate(drawn.items(), start=book.nsheets + 1):
-        yield Sheet(name, number, asides=words)
+    for number, (name, said) in enumerate(drawn.items(), start=book.nsheets + 1):
+        yield Sheet(name, number, asides=said)
 
 
 def _show(cell: Any, book: Any) -> str:

@@ -17,8 +17,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import queries, queue
+from app.db.database import Database
 from app.db.models import Document, Job, JobItem, ReparseRow, utc_now
-from app.db.sqlite import Database
 from app.domain import Progress
 from app.errors import Conflict, FolioError, NotFound, ParserUnavailable, StorageFailed, StorageFull
 from app.evaluation.golden import GoldenQuery
