@@ -44,14 +44,17 @@ class Ingestion:
     database_bytes: int
 
 
-def add_documents(documents: Path, kb: Path) -> Ingestion:
+def add_documents(documents: Path, kb: Path, *, model: str | None = None) -> Ingestion:
     """Run `folio add` on a JSONL file in a process of its own; raises SystemExit when it breaks."""
     started = perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "add", str(documents), "--data", str(kb), "--json"],
         stdout=subprocess.PIPE,
         # A server that FOLIO_SERVER names would take the documents instead of the folder.
-        env={name: value for name, value in os.environ.items() if name != "FOLIO_SERVER"},
+        env={
+            **{name: value for name, value in os.environ.items() if name != "FOLIO_SERVER"},
+            **({"FOLIO_MODEL": model} if model else {}),
+        },
     )
     assert process.stdout is not None
     with process.stdout:

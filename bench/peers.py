@@ -63,13 +63,17 @@ def run_bm25(labelled: LabelledSet) -> Peer:
     return Peer(scores, 0.0, 0.0, ms)
 
 
-def run_chunks(labelled: LabelledSet, cache: Path) -> dict[str, Peer]:
+def run_chunks(
+    labelled: LabelledSet, cache: Path, settings: Settings | None = None
+) -> dict[str, Peer]:
     """Score by all-MiniLM-L6-v2 over fixed windows of tokens: best one, mean of them, first one.
+
+    Another model where `settings` name one.
 
     `cache` is a folder for the vectors, a file for so many documents: a run that is broken off goes
     on there.
     """
-    settings = Settings(model=str(find_teacher()), dimensions=None)
+    settings = settings or Settings(model=str(find_teacher()), dimensions=None)
     checkpoint = open_checkpoint(settings)
     engine = load_engine(checkpoint, settings)
     cut = [_cut(engine, document) for document in labelled.documents]

@@ -141,6 +141,7 @@ class RememberingEngine:
         self.device = engine.device
         self.max_tokens = engine.max_tokens
         self.unit_tokens = engine.unit_tokens
+        self.late_chunking = engine.late_chunking
         self.dimensions = engine.dimensions
         self.metrics = engine.metrics
 

@@ -25,6 +25,7 @@ class StandInEngine:
     dtype = "float32"
     device = "cpu"
     max_tokens = unit_tokens = 8192
+    late_chunking = True
 
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions

@@ -53,7 +53,7 @@ def make_jina_v3(
 ) -> Path:
     """Write a random jina-embeddings-v3 of 32 dimensions with its adapters; returns `folder`."""
     torch.manual_seed(seed)
-    tokenizer = _make_tokenizer()
+    tokenizer = make_tokenizer()
     model = JinaEmbeddingsV3Model(
         JinaEmbeddingsV3Config(vocab_size=len(tokenizer), max_position_embeddings=8194, **_SMALL)
     )
@@ -102,7 +102,7 @@ def make_plain(
 ) -> Path:
     """Write a random `bert`, `mpnet` or `xlm-roberta` of 32 dimensions; returns `folder`."""
     torch.manual_seed(1)
-    tokenizer = _make_tokenizer()
+    tokenizer = make_tokenizer()
     shape: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         "max_position_embeddings": 130,
@@ -129,7 +129,7 @@ def make_plain(
 def make_jina_v2(folder: Path, *, heads: int = 4, max_tokens: int = 8192) -> Path:
     """Write a random jina-embeddings-v2 with the published weight names; returns `folder`."""
     torch.manual_seed(2)
-    tokenizer = _make_tokenizer()
+    tokenizer = make_tokenizer()
     tokenizer.save_pretrained(folder)
     hidden, inner = 8 * heads, 64
     shapes: dict[str, tuple[int, ...]] = {
@@ -183,7 +183,7 @@ def make_jina_v2(folder: Path, *, heads: int = 4, max_tokens: int = 8192) -> Pat
 def make_cross_encoder(folder: Path, *, classes: int = 1, max_tokens: int = 128) -> Path:
     """Write a random BERT that classifies pairs; returns `folder`."""
     torch.manual_seed(3)
-    tokenizer = _make_tokenizer()
+    tokenizer = make_tokenizer()
     tokenizer.model_max_length = max_tokens
     model = BertForSequenceClassification(
         BertConfig(
@@ -206,7 +206,7 @@ def _spread(model: PreTrainedModel) -> None:
                 parameter.mul_(8.0)
 
 
-def _make_tokenizer() -> PreTrainedTokenizerFast:
+def make_tokenizer() -> PreTrainedTokenizerFast:
     """Return a Unigram tokenizer with XLM-R's special tokens, trained on a few lines."""
     core = Tokenizer(models.Unigram())
     core.normalizer = normalizers.NFKC()

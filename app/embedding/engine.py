@@ -20,6 +20,8 @@ class Engine(Protocol):
     max_tokens: int
     unit_tokens: int
     """The longest unit that articles are cut into; `max_tokens` or less."""
+    late_chunking: bool
+    """Whether spans are pooled from the pass over their text; else each is a text of its own."""
     dimensions: int
     metrics: EngineMetrics
 

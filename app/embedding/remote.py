@@ -97,7 +97,7 @@ class RemoteEngine:
         self.dimensions = checkpoint.dimensions
         self.metrics = EngineMetrics()
         self._reader = TokenReader(Tokenizer.from_file(str(_tokenizer_file(settings))), checkpoint)
-        self._is_jina = settings.model_api == "jina"
+        self._is_jina = self.late_chunking = settings.model_api == "jina"
         self._pause = pause
         self._budget = _Budget(settings.model_tokens_per_minute)
         headers = {}

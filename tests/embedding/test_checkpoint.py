@@ -141,7 +141,7 @@ def test_pooling_is_the_mean_where_nothing_is_declared(plain: Path) -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        {"pooling_mode": "lasttoken"},
+        {"pooling_mode": "weightedmean"},
         {"pooling_mode": ["cls", "mean"]},
         {"pooling_mode_weightedmean_tokens": True},
         {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True},
@@ -149,7 +149,7 @@ def test_pooling_is_the_mean_where_nothing_is_declared(plain: Path) -> None:
 )
 def test_other_pooling_is_refused(plain: Path, config: dict[str, Any]) -> None:
     write(plain / "1_Pooling" / "config.json", config)
-    with pytest.raises(UnsupportedCheckpoint, match="mean, cls or max is run"):
+    with pytest.raises(UnsupportedCheckpoint, match="mean, cls, max or lasttoken is run"):
         read_checkpoint(plain)
 
 

@@ -5,6 +5,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import load as load_safetensors
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoTokenizer
 from transformers import logging as transformers_logging
 
 from app.domain import Embedding, Item, Task
@@ -24,6 +25,7 @@ from app.embedding.scheduler import Lane, Lanes
 from app.embedding.tokenization import ReadItem, TokenReader
 from app.embedding.torch.architectures import read_network
 from app.embedding.torch.jina_v2 import is_jina_v2, read_jina_v2
+from app.embedding.torch.jina_v5 import find_family
 from app.embedding.torch.layers import Network
 from app.embedding.torch.packed import CompilePass, PackedEncoder, Steps, pick_dtype
 from app.embedding.torch.q4_0 import is_packed, read_packed
@@ -93,6 +95,7 @@ class TorchEngine:
         self.checkpoint = checkpoint
         self.max_tokens = checkpoint.max_tokens
         self.unit_tokens = checkpoint.unit_tokens
+        self.late_chunking = checkpoint.late_chunking
         self.dimensions = checkpoint.dimensions
         self.metrics = EngineMetrics()
         tokenizer = AutoTokenizer.from_pretrained(str(checkpoint.folder), local_files_only=True)
@@ -137,6 +140,12 @@ class TorchEngine:
         refuses: bool = False,
     ) -> list[Embedding]:
         """See Engine.embed."""
+        if not self.late_chunking and any(item.spans for item in items):
+            apart = [part for item in items for part in _take_apart(item)]
+            embeddings = self.embed(
+                apart, dimensions=dimensions, is_cancelled=is_cancelled, refuses=refuses
+            )
+            return _put_together(items, embeddings)
         cut = (
             self.dimensions if dimensions is None else self.checkpoint.check_dimensions(dimensions)
         )
@@ -214,6 +223,8 @@ class TorchEngine:
                 unit = read[0]
             case "max":
                 unit = read.amax(dim=0)
+            case "last":
+                unit = read[-1]
         # A span without tokens of its own (characters that the tokenizer drops) reads as its unit.
         pooled = [hidden[a:b].mean(dim=0) if b > a else unit for a, b in item.spans]
         vectors = torch.stack([unit, *pooled])[:, : row.dimensions]
@@ -228,6 +239,24 @@ class TorchEngine:
             float(lengths[0]),
             lengths[1:],
         )
+
+
+def _take_apart(item: Item) -> list[Item]:
+    """Return a text without its spans, then each of these as a text under the same title."""
+    texts = [item.text[span.start : span.end] for span in item.spans]
+    return [replace(item, spans=()), *(Item(text, item.task, item.title) for text in texts)]
+
+
+def _put_together(items: Sequence[Item], embeddings: Sequence[Embedding]) -> list[Embedding]:
+    """Return one embedding an item, of those that `_take_apart` gave."""
+    left = iter(embeddings)
+    joined = []
+    for item in items:
+        unit, parts = next(left), [next(left) for _ in item.spans]
+        passages = np.stack([unit.vector, *(part.vector for part in parts)])[1:]
+        norms = np.array([part.norm for part in parts], dtype=np.float32)
+        joined.append(replace(unit, passages=passages, passage_norms=norms))
+    return joined
 
 
 def _choose_runtime(wanted: str, network: Network | None, device: str) -> str:
@@ -283,8 +312,10 @@ def load_model(checkpoint: Checkpoint) -> Any:
     with _quiet_transformers(), warnings.catch_warnings():
         # PEFT warns of the second adapter; several are what is wanted.
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
-        model, report = AutoModel.from_pretrained(
+        family, config = find_family(checkpoint)
+        model, report = family.from_pretrained(
             folder,
+            config=config,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
@@ -295,7 +326,8 @@ def load_model(checkpoint: Checkpoint) -> Any:
         missing = [key for key in report["missing_keys"] if not key.startswith("pooler.")]
         if missing:
             raise ModelUnavailable(f"{folder} lacks {len(missing)} weights, such as {missing[0]}")
-        for adapter in checkpoint.adapters.values():
+        # Two tasks may share one.
+        for adapter in dict.fromkeys(checkpoint.adapters.values()):
             # By its own folder: as a subfolder, transformers 5.17 does not find it.
             model.load_adapter(
                 str(checkpoint.folder / adapter),

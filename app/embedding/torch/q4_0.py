@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel
 
+from app.embedding.layout import list_weights
 from app.embedding.torch.architectures import read_network
 from app.embedding.torch.layers import Network
 from app.errors import ModelUnavailable
@@ -51,15 +51,7 @@ def unpack(blocks: torch.Tensor) -> torch.Tensor:
 
 def is_packed(folder: Path) -> bool:
     """Return whether a checkpoint folder has weights in this format."""
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, "pt") as file:
-            if any(map(_is_packed_name, file.keys())):
-                return True
-    return False
-
-
-def _is_packed_name(name: str) -> bool:
-    return name.endswith(SUFFIX)
+    return any(name.endswith(SUFFIX) for name in list_weights(folder))
 
 
 def read_packed(folder: Path) -> Network:

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from app.db import queries
 from app.db.models import Generation
-from app.domain import GenerationState, Task
+from app.domain import GenerationState
 from app.embedding.checkpoint import Checkpoint
 from app.errors import Conflict, InvalidRequest
 from app.evaluation.golden import GoldenQuery
@@ -116,7 +116,7 @@ def hold_out(
 
 
 def _require_adapters(checkpoint: Checkpoint, *, is_remote: bool) -> None:
-    if is_remote or Task.QUERY not in checkpoint.adapters:
+    if is_remote or not checkpoint.has_query_adapter:
         raise InvalidRequest(
             f"{checkpoint.name} has no adapter for questions that runs here, and only that can be "
             "taught without embedding every article again",

@@ -145,8 +145,13 @@ def interact(engine: Engine, query: str, texts: Sequence[Sequence[Item]]) -> lis
 
 
 def _embed_tokens(engine: Engine, items: Sequence[Item]) -> Iterator[Matrix]:
-    """Yield the token vectors of each item: unit length, shape (tokens, dimensions)."""
-    cut = [replace(item, spans=tuple(_tokens(engine, item.text))) for item in items]
+    """Yield the token vectors of each item: unit length, shape (tokens, dimensions).
+
+    A model without late chunking has but one for each: a token alone says nothing.
+    """
+    cut = items
+    if engine.late_chunking:
+        cut = [replace(item, spans=tuple(_tokens(engine, item.text))) for item in items]
     for embedding in engine.embed(cut):
         # A text without a token of its own reads as a whole.
         yield embedding.passages if len(embedding.passages) else embedding.vector[None]
