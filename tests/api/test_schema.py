@@ -38,6 +38,7 @@ def write_config(service: Service, path: Path) -> None:
     evaluation = service.http.post(
         "/v1/evaluations", json={"collection": "help", "queries": golden}
     ).json()
+    reparse = service.http.post("/v1/collections/help/reparses", json={}).json()
     (generation,) = service.http.get("/v1/generations").json()["generations"]
     model, *_ = service.http.get("/v1/models").json()["data"]
     key = service.http.post("/v1/keys", json={"name": "to revoke"}).json()
@@ -62,6 +63,7 @@ parameters = {{ "path.id" = "{model["id"]}" }}
 "path.collection" = "help"
 "path.job_id" = "{job["job_id"]}"
 "path.evaluation_id" = "{evaluation["id"]}"
+"path.reparse_id" = "{reparse["id"]}"
 "path.generation_id" = {generation["id"]}
 "path.key_id" = "{key["id"]}"
 "query.wait" = 0
