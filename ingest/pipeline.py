@@ -4,18 +4,20 @@ import logging
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from app.db import queries, queue
 from app.db.database import Database
 from app.db.models import Original, Version
 from app.db.queue import Claim
-from app.domain import Article, Embedding, Stage
+from app.domain import Article, Embedding, Item, Stage
 from app.embedding.engine import Engine
 from app.errors import (
     CorruptData,
+    EmbeddingCancelled,
     FolioError,
     ModelUnavailable,
     ParserUnavailable,
@@ -27,6 +29,7 @@ from app.runtime.resources import Resources
 from ingest.commit import commit_article, commit_metadata, is_intact, read_article
 from ingest.parse_and_cut import CutArticle, apply_declared, cut_article, join_embeddings
 from ingest.sandbox import Sandbox
+from ingest.wanted import WantedClaims
 
 logger = logging.getLogger("folio")
 
@@ -54,6 +57,10 @@ class Prepared:
     @property
     def is_embedded(self) -> bool:
         return len(self.embeddings) == len(self.cut.units)
+
+
+# A document, one of its units, and the tokens of that.
+_Row: TypeAlias = tuple[Prepared, Item, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,29 +122,45 @@ def embed_documents(
     *,
     call_tokens: int,
     is_stopping: Callable[[], bool] = lambda: False,
+    wanted: WantedClaims | None = None,
 ) -> None:
     """Embed the units of all documents, in calls of the engine that hold up to `call_tokens`.
 
-    Stops between two calls when `is_stopping` says so. The longest call is one unit.
+    Stops between two calls when `is_stopping` says so. The longest call is one unit. A document
+    that is not `wanted` any more is left out of the next call, and a call of nothing else is cut
+    off, in the middle of a pass where the engine can.
     """
-    waiting = [
+    waiting: list[_Row] = [
         (document, item, tokens)
         for document in documents
         for item, tokens in zip(document.cut.items, document.cut.tokens, strict=True)
     ]
     while waiting and not is_stopping():
+        if wanted is not None:
+            wanted.look()
+            waiting = [row for row in waiting if row[0].claim in wanted]
         size = total = 0
         while size < len(waiting) and (not size or total + waiting[size][2] <= call_tokens):
             total += waiting[size][2]
             size += 1
         call, waiting = waiting[:size], waiting[size:]
+        is_unwanted = partial(_is_unwanted, call, wanted)
         started = perf_counter()
-        embeddings = engine.embed([item for _, item, _ in call])
+        try:
+            embeddings = engine.embed([item for _, item, _ in call], is_cancelled=is_unwanted)
+        except EmbeddingCancelled:
+            if not is_unwanted():
+                raise
+            continue
         ms_per_token = 1000 * (perf_counter() - started) / max(1, total)
         for (document, _, tokens), embedding in zip(call, embeddings, strict=True):
             document.embeddings.append(embedding)
             spent = document.took_ms.get(Stage.EMBED.value, 0.0)
             document.took_ms[Stage.EMBED.value] = spent + tokens * ms_per_token
+
+
+def _is_unwanted(call: Sequence[_Row], wanted: WantedClaims | None) -> bool:
+    return wanted is not None and not any(row[0].claim in wanted for row in call)
 
 
 def commit_document(resources: Resources, generation: ActiveGeneration, document: Prepared) -> None:

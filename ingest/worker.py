@@ -24,6 +24,7 @@ from ingest.pipeline import (
     prepare_document,
 )
 from ingest.sandbox import Sandbox
+from ingest.wanted import WantedClaims
 
 logger = logging.getLogger("folio")
 
@@ -126,7 +127,7 @@ def drain_queue(
                 leases.renew(stage=Stage.EMBED)
                 running = _RunningBatch(batch, stopping)
             if former is not None:
-                _commit(former.batch, leases)
+                _commit(former.batch, former.wanted, leases)
             elif not batch.taken:
                 return None if stopping.is_set() or left <= 0 else batch.pause_s
     except NOT_THE_DOCUMENTS_FAULT as error:
@@ -170,6 +171,9 @@ class _RunningBatch:
         self._stopping = stopping
         self._abandoned = False
         self._error: Exception | None = None
+        self.wanted = WantedClaims(
+            batch.resources.database, [document.claim for document in batch.documents]
+        )
         # A daemon, as the worker is.
         self._thread = Thread(target=self._run, name="folio-embedding", daemon=True)
         self._thread.start()
@@ -213,7 +217,13 @@ class _RunningBatch:
 
     def _embed(self, documents: Sequence[Prepared]) -> bool:
         engine, call_tokens = self.batch.generation.engine(), self.batch.call_tokens
-        embed_documents(engine, documents, call_tokens=call_tokens, is_stopping=self._is_stopping)
+        embed_documents(
+            engine,
+            documents,
+            call_tokens=call_tokens,
+            is_stopping=self._is_stopping,
+            wanted=self.wanted,
+        )
         return True
 
     def _is_stopping(self) -> bool:
@@ -262,10 +272,11 @@ def _prepare(
             break
 
 
-def _commit(batch: _Batch, leases: Leases) -> None:
+def _commit(batch: _Batch, wanted: WantedClaims, leases: Leases) -> None:
     """Store what the model has read; the claims of what it has not are given back later."""
     for document in batch.documents:
         if document.is_embedded:
             commit_document(batch.resources, batch.generation, document)
+        if document.is_embedded or document.claim not in wanted:
             leases.let_go(document.claim)
     batch.generation.settle()

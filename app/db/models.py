@@ -11,6 +11,7 @@ from sqlalchemy import (
     MetaData,
     String,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy import (
     text as sql_text,
@@ -356,7 +357,12 @@ class JobItem(Table):
 
     job_id: Mapped[str] = mapped_column(_belongs_to("jobs.id"), primary_key=True)
     ordinal: Mapped[int] = mapped_column(primary_key=True)
-    version_id: Mapped[int] = mapped_column(_belongs_to("versions.id"), index=True)
+    version_id: Mapped[int | None] = mapped_column(
+        ForeignKey("versions.id", ondelete="SET NULL"), index=True
+    )
+    """None once the version was deleted."""
+    is_superseded: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it was deleted because newer ones of its document took its place."""
     change: Mapped[str] = mapped_column(String(8))
     """What the upload changed: `none`, `metadata` or `content`."""
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_, select, text, u
 from sqlalchemy.orm import Session, aliased
 
 from app.db.models import Version, utc_now
+from app.db.queries.documents import SUPERSEDED
 from app.domain import Stage, Status
 
 # Made once: every new alias makes its attributes anew, which takes longer than the query.
@@ -98,6 +99,26 @@ def renew_claims(
         update(Version)
         .where(_are_held(claims))
         .values(values | ({} if stage is None else {"stage": stage}))
+    )
+
+
+def find_held(session: Session, claims: Collection[Claim]) -> set[str]:
+    """Return the tokens of those claims whose versions are still there and wanted."""
+    return set(session.scalars(select(Version.claim_token).where(_are_held(claims))))
+
+
+def supersede(session: Session, document_id: int) -> None:
+    """End the versions of a document that wait or are worked on: a newer one takes their place."""
+    session.execute(
+        update(Version)
+        .where(Version.document_id == document_id, _PENDING)
+        .values(
+            status=Status.FAILED,
+            stage=None,
+            error_code=SUPERSEDED,
+            error_message="a newer version was uploaded before this one was read",
+            **_FREE,
+        )
     )
 
 

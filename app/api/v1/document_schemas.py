@@ -1,7 +1,7 @@
 """Documents and jobs as requests and answers hold them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -16,6 +16,8 @@ from app.api.v1.fields import (
 )
 from app.domain import Stage, Status
 from app.services.articles.documents import Change
+
+Ended: TypeAlias = Literal["superseded", "deleted"]
 
 _ONE_CONTENT = require_fields("oneOf", text="string", html="string", markdown="string")
 
@@ -275,8 +277,10 @@ class JobFailureOut(FailureOut):
 class JobOut(Answer):
     job_id: str
     """The job that was asked for."""
-    counts: dict[Status, int]
-    """How many of its documents stand at each status."""
+    counts: dict[Status | Ended, int]
+    """How many of its documents stand at each status.
+
+    `superseded` were replaced by newer uploads and `deleted` erased: nothing comes of these."""
     errors: list[JobFailureOut]
     """The documents that failed, and why."""
     tokens: int
@@ -288,8 +292,8 @@ class JobSummaryOut(Answer):
     """What `/v1/jobs/{job_id}` shows."""
     created_at: datetime
     """When the documents were uploaded."""
-    counts: dict[Status, int]
-    """How many of its documents stand at each status."""
+    counts: dict[Status | Ended, int]
+    """How many of its documents stand at each status, or were `superseded` or `deleted`."""
 
 
 class JobsOut(Answer):

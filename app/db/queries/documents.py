@@ -5,12 +5,14 @@ from unicodedata import normalize
 
 from sqlalchemy import (
     and_,
+    case,
     delete,
     exists,
     func,
     insert,
     select,
     text,
+    update,
 )
 from sqlalchemy.orm import Session, aliased, load_only
 
@@ -37,6 +39,9 @@ from app.domain import (
 # In the very words of the partial index, as SQLite compares them.
 _UNREADY = text("versions.status IN ('queued', 'processing', 'failed')")
 
+
+SUPERSEDED, DELETED = "superseded", "deleted"
+"""What becomes of documents of a job that nobody waits for any more."""
 
 # Databases bound how many values one statement holds.
 _FILES_AT_ONCE = 10_000
@@ -220,15 +225,15 @@ def delete_old_versions(session: Session, live: Version, *, keep: int) -> list[s
     newest = select(Version.id).where(Version.document_id == live.document_id)
     done = Version.status.in_((Status.READY, Status.FAILED))
     kept = newest.where(done).order_by(Version.number.desc()).limit(keep)
+    old = select(Version.id).where(
+        Version.document_id == live.document_id, done, ~Version.is_live, Version.id.not_in(kept)
+    )
+    ids = session.scalars(old).all()
+    if not ids:
+        return []
+    session.execute(update(JobItem).where(JobItem.version_id.in_(ids)).values(is_superseded=True))
     deleted = session.connection().execute(
-        delete(Version)
-        .where(
-            Version.document_id == live.document_id,
-            done,
-            ~Version.is_live,
-            Version.id.not_in(kept),
-        )
-        .returning(Version.original_sha256)
+        delete(Version).where(Version.id.in_(ids)).returning(Version.original_sha256)
     )
     return list(deleted.scalars())
 
@@ -284,6 +289,27 @@ def looked_up(version: Version) -> Attributes:
 
 def find_job(session: Session, job_id: str) -> Job | None:
     return session.get(Job, job_id)
+
+
+def count_job_documents(session: Session, job_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return for each job how many of its documents stand at each status, or are no more.
+
+    `superseded` were replaced before they were read, or since; `deleted` were erased.
+    """
+    is_superseded = JobItem.is_superseded | (Version.error_code == SUPERSEDED)
+    state = case(
+        (is_superseded, SUPERSEDED), (Version.id.is_(None), DELETED), else_=Version.status
+    ).label("state")
+    rows = session.execute(
+        select(JobItem.job_id, state, func.count())
+        .outerjoin(Version, Version.id == JobItem.version_id)
+        .where(JobItem.job_id.in_(job_ids))
+        .group_by(JobItem.job_id, state)
+    )
+    counts = {job_id: dict.fromkeys((*Status, SUPERSEDED, DELETED), 0) for job_id in job_ids}
+    for job_id, found, count in rows:
+        counts[job_id][found] = count
+    return counts
 
 
 def list_job_versions(session: Session, job_id: str) -> Sequence[tuple[str, str, Version]]:

@@ -155,7 +155,8 @@ class JobInfo:
 
     job_id: str
     collection: str
-    counts: dict[Status, int]
+    counts: dict[str, int]
+    """How many stand at each status, and how many are `superseded` or `deleted`."""
     errors: tuple[JobFailure, ...]
     tokens: int
     """Tokens that the model has read for this job."""
@@ -359,14 +360,13 @@ def get_job(database: Database, ref: CollectionRef, job_id: str) -> JobInfo:
         job = queries.find_job(session, job_id)
         if job is None or job.collection_id != ref.id:
             raise NotFound("there is no such job", code="job_not_found")
-        counts = dict.fromkeys(Status, 0)
+        counts = queries.count_job_documents(session, [job_id])[job_id]
         errors = []
         tokens = 0
         for external_id, change, version in queries.list_job_versions(session, job_id):
-            counts[Status(version.status)] += 1
             if change == "content":
                 tokens += (version.receipt or {}).get("tokens_processed", 0)
-            if version.status == Status.FAILED:
+            if version.status == Status.FAILED and version.error_code != queries.SUPERSEDED:
                 errors.append(
                     JobFailure(
                         external_id,
@@ -458,6 +458,7 @@ def put_version(
 
 def add_version(session: Session, document: Document, upload: Upload, digest: str) -> Version:
     """Queue an upload as the newest version of a document, whatever it had before."""
+    queue.supersede(session, document.id)
     queries.store_original(session, digest, upload.data)
     # Other bytes are not those of the file that it was made of.
     document.file_id = upload.file_id

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db import queue
+from app.db import queries, queue
 from app.db.database import Database
 from app.db.models import Document, Job, JobItem, Version
 from app.domain import Status
@@ -29,11 +29,11 @@ _PENDING = (Status.QUEUED, Status.PROCESSING)
 
 @dataclass(frozen=True, slots=True)
 class JobSummary:
-    """A job, and how many of its documents stand at each status."""
+    """A job, and how many of its documents stand at each status or are no more."""
 
     job_id: str
     created_at: datetime
-    counts: dict[Status, int]
+    counts: dict[str, int]
 
 
 def list_jobs(
@@ -71,15 +71,7 @@ def list_jobs(
 
 
 def _summarize(session: Session, jobs: Sequence[Job]) -> list[JobSummary]:
-    counts = {job.id: dict.fromkeys(Status, 0) for job in jobs}
-    rows = session.execute(
-        select(JobItem.job_id, Version.status, func.count())
-        .join(Version, Version.id == JobItem.version_id)
-        .where(JobItem.job_id.in_(counts))
-        .group_by(JobItem.job_id, Version.status)
-    )
-    for job_id, status, count in rows:
-        counts[job_id][Status(status)] = count
+    counts = queries.count_job_documents(session, [job.id for job in jobs])
     return [JobSummary(job.id, job.created_at, counts[job.id]) for job in jobs]
 
 
