@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     """Folder of a cross-encoder that reranks; None reranks by late interaction with `model`."""
     rerank_seconds: float = Field(default=2.0, gt=0)
     """Time in which a cross-encoder may begin to read passages for one search."""
+    unknown_text: Literal["warn", "fail"] = "warn"
+    """What becomes of an article most of whose tokens the model does not know: it is found by its
+    words alone and its receipt says so, or it fails as `unknown_text`."""
     tokenizers: Path | None = None
     """Folder of tokenizers, `NAME.json` each, that a context may be counted with."""
     batch_tokens: int = Field(default=1024, ge=64)

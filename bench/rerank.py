@@ -142,6 +142,7 @@ class RememberingEngine:
         self.max_tokens = engine.max_tokens
         self.unit_tokens = engine.unit_tokens
         self.late_chunking = engine.late_chunking
+        self.languages = engine.languages
         self.dimensions = engine.dimensions
         self.metrics = engine.metrics
 

@@ -26,6 +26,7 @@ class StandInEngine:
     device = "cpu"
     max_tokens = unit_tokens = 8192
     late_chunking = True
+    languages: frozenset[str] = frozenset()
 
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions

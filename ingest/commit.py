@@ -15,7 +15,7 @@ from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.segments import StoredTerms, pack_terms
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
-from ingest.parse_and_cut import EmbeddedArticle, warn_of_unknown
+from ingest.parse_and_cut import EmbeddedArticle, warn_of_language, warn_of_unknown
 
 
 def commit_article(
@@ -77,13 +77,15 @@ def commit_metadata(resources: Resources, claim: Claim, parsed: Article, article
             return False
         original = session.get_one(Original, version.original_sha256)
         receipt = former.receipt or {}
-        unknown = warn_of_unknown(
-            receipt.get("tokens_unknown", 0), receipt.get("tokens_counted", 0)
-        )
+        language = receipt.get("language")
+        of_model = [
+            *warn_of_unknown(receipt.get("tokens_unknown", 0), receipt.get("tokens_counted", 0)),
+            *warn_of_language(language, resources.generations.live().checkpoint().languages),
+        ]
         version.receipt = {
             **receipt,
             "bytes": len(original.data),
-            "warnings": [*article.warnings, *unknown],
+            "warnings": [*article.warnings, *of_model],
         }
         session.execute(
             update(UnitRow).where(UnitRow.version_id == former.id).values(version_id=version.id)

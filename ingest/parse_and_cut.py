@@ -4,7 +4,7 @@ Everything here is a function of its arguments, so that the worker, a preflight 
 it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from app.config import Settings
 from app.domain import Article, Embedding, Item, Receipt, Span, Task, Unit
 from app.embedding.engine import Engine
 from app.errors import UnreadableDocument
@@ -79,7 +80,7 @@ def parse_and_cut(
     declared: Mapping[str, Any],
     *,
     filename: str,
-    passage_tokens: int,
+    settings: Settings,
 ) -> tuple[Article, CutArticle]:
     """Return what the parser makes of a file, and that with the caller's metadata, cut into units.
 
@@ -87,7 +88,15 @@ def parse_and_cut(
     """
     parsed = sandbox.parse(media_type, data)
     article = apply_declared(parsed, declared, filename)
-    return parsed, cut_article(engine, article, passage_tokens=passage_tokens)
+    return parsed, cut_known_article(engine, article, settings)
+
+
+def cut_known_article(engine: Engine, article: Article, settings: Settings) -> CutArticle:
+    """Cut an article; raises UnreadableDocument for one that the settings refuse as unknown."""
+    cut = cut_article(engine, article, passage_tokens=settings.passage_tokens)
+    if settings.unknown_text == "fail":
+        require_known(engine, cut)
+    return cut
 
 
 def apply_declared(parsed: Article, declared: Mapping[str, Any], filename: str) -> Article:
@@ -214,6 +223,7 @@ def join_embeddings(
     read = [embedding.tokens for embedding in embeddings]
     counted = count_text_tokens(engine, article.title, cut.tokens)
     unknown = engine.count_unknown(article.text)
+    language = detect_language(article.text)
     receipt = Receipt(
         bytes=source_bytes,
         characters=len(article.text),
@@ -224,9 +234,13 @@ def join_embeddings(
         tokens_processed=sum(read),
         units=len(units),
         passages=sum(len(unit.passages) for unit in units),
-        warnings=(*article.warnings, *warn_of_unknown(unknown, counted)),
+        warnings=(
+            *article.warnings,
+            *warn_of_unknown(unknown, counted),
+            *warn_of_language(language, engine.languages),
+        ),
         took_ms={stage: round(ms, 3) for stage, ms in took_ms.items()},
-        language=detect_language(article.text),
+        language=language,
         tokens_unknown=unknown,
     )
     if receipt.tokens_embedded < receipt.tokens_counted:
@@ -240,13 +254,35 @@ def join_embeddings(
 
 def warn_of_unknown(unknown: int, counted: int) -> Iterator[str]:
     """Yield what is to be said of a text, some of whose tokens the model does not know."""
-    if unknown > counted / 2:
+    if is_mostly_unknown(unknown, counted):
         yield (
             f"most of the text ({unknown} of {counted} tokens) is unknown to the model: "
             "only its words find it"
         )
     elif unknown:
         yield f"{unknown} of {counted} tokens are unknown to the model"
+
+
+def is_mostly_unknown(unknown: int, counted: int) -> bool:
+    """Return whether a vector says nothing of a text: its words alone find it."""
+    return unknown > counted / 2
+
+
+def require_known(engine: Engine, cut: CutArticle) -> None:
+    """Raise UnreadableDocument for a text of which the model does not know most."""
+    unknown = engine.count_unknown(cut.article.text)
+    counted = count_text_tokens(engine, cut.article.title, cut.tokens)
+    if is_mostly_unknown(unknown, counted):
+        raise UnreadableDocument(
+            f"the model does not know {unknown} of the {counted} tokens of the text",
+            code="unknown_text",
+        )
+
+
+def warn_of_language(language: str | None, known: Set[str]) -> Iterator[str]:
+    """Yield what is to be said of a text in a language that the model does not know."""
+    if known and language is not None and language not in known:
+        yield f"the model does not know the language of the text ({language})"
 
 
 def check_tiling(cut: CutArticle, embeddings: Sequence[Embedding]) -> None:

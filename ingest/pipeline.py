@@ -27,7 +27,7 @@ from app.errors import (
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from ingest.commit import commit_article, commit_metadata, is_intact, read_article
-from ingest.parse_and_cut import CutArticle, apply_declared, cut_article, join_embeddings
+from ingest.parse_and_cut import CutArticle, apply_declared, cut_known_article, join_embeddings
 from ingest.sandbox import Sandbox
 from ingest.wanted import WantedClaims
 
@@ -105,7 +105,7 @@ def prepare_document(
         resources,
         claim,
         Stage.CUT,
-        lambda: cut_article(engine, article, passage_tokens=resources.settings.passage_tokens),
+        lambda: cut_known_article(engine, article, resources.settings),
     )
     if cut is None:
         return None

@@ -24,6 +24,7 @@ from app.embedding.layout import (
     read_pooling,
     read_prompts,
 )
+from app.embedding.card import read_languages
 from app.errors import InvalidRequest, UnsupportedCheckpoint
 
 TITLE_SEPARATOR = "\n\n"
@@ -57,6 +58,8 @@ class Checkpoint:
     adapters: Mapping[Task, str]
     lowercase: bool
     """Whether `do_lower_case` of sentence_bert_config.json asks for it before the tokenizer."""
+    languages: frozenset[str]
+    """What its card says that it reads, in ISO 639-1; empty where that is all, or not said."""
     matryoshka: bool
     """Whether the model was trained so that the first dimensions of a vector stand alone."""
     identity: Mapping[str, str | int]
@@ -172,6 +175,7 @@ def read_checkpoint(
         adapters=adapters,
         lowercase=lowercase,
         matryoshka=model_type in {JINA_V3, JINA_V5} or bool(config.get("matryoshka_dimensions")),
+        languages=read_languages(folder),
         identity=identity,
     )
     if dimensions is None:

@@ -23,6 +23,8 @@ class Engine(Protocol):
     late_chunking: bool
     """Whether spans are pooled from the pass over their text; else each is a text of its own."""
     dimensions: int
+    languages: frozenset[str]
+    """What it reads, in ISO 639-1; empty where that is not limited."""
     metrics: EngineMetrics
 
     def embed(

@@ -60,6 +60,7 @@ def describe_remote(settings: Settings) -> Checkpoint:
         dimensions=settings.dimensions,
         max_tokens=settings.model_max_tokens,
         unit_tokens=settings.model_max_tokens,
+        languages=frozenset(),
         pooling="mean",
         include_prompt=True,
         prompts={},
@@ -94,6 +95,7 @@ class RemoteEngine:
         self.device = _host(settings)
         self.max_tokens = checkpoint.max_tokens
         self.unit_tokens = checkpoint.unit_tokens
+        self.languages = checkpoint.languages
         self.dimensions = checkpoint.dimensions
         self.metrics = EngineMetrics()
         self._reader = TokenReader(Tokenizer.from_file(str(_tokenizer_file(settings))), checkpoint)

@@ -75,6 +75,8 @@ def stem(word: str, language: str) -> tuple[str, ...]:
     A second one stands for the word as who has no such keyboard types it.
     """
     rule = language if _reads(language, word) else PLAIN
+    if rule == PLAIN and word.isascii():
+        return (_strip_plural(word.lower()),)
     forms = [word] if word.isascii() else [word, fold(word)]
     if rule in _WITH_UMLAUTS and not word.isascii() and (spelled := spell_out(word)):
         forms.append(spelled)
@@ -91,7 +93,7 @@ def stem_folded(words: Sequence[str], language: str) -> list[str]:
     return [fold(form) for form in _stemmer(_ALGORITHMS[language][0]).stemWords(list(words))]
 
 
-@lru_cache(maxsize=1 << 12)
+@lru_cache(maxsize=1 << 17)
 def _reads(language: str, word: str) -> bool:
     return language != PLAIN and _letters_of(language).search(word) is not None
 
@@ -109,7 +111,7 @@ def _lower(word: str, language: str) -> str:
 
 def _strip_plural(word: str) -> str:
     """Return an English word without its plural: the S-stemmer (Harman, 1991)."""
-    if not word.isascii():
+    if not word.endswith("s") or not word.isascii():
         return word
     if len(word) > 4 and word.endswith("ies") and not word.endswith(("eies", "aies")):
         return word[:-3] + "y"

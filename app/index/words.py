@@ -85,6 +85,9 @@ def find_words(text: str) -> list[str]:
 @lru_cache(maxsize=1 << 17)
 def split_word(word: str) -> tuple[Part, ...]:
     """Return what a word is compared by: parts first, the whole last."""
+    if word.isascii() and word.isalpha() and (word[1:] or word).islower():
+        # Most words, in a tenth of the time.
+        return (Part(word, True),)
     if _IS_UNSPACED.match(word):
         return tuple(_grams(word))
     if word[0] in "§":

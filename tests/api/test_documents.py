@@ -258,7 +258,7 @@ def test_files_of_a_form_are_named_by_their_file_names(collection: Collection) -
     assert answer.status_code == 202
     names = ["guide/tea.md", "guide/deep/pot.txt", "manual.pdf"]
     assert [document["id"] for document in answer.json()["documents"]] == names
-    assert collection.finish(answer)["counts"] == NO_COUNTS | {"ready": 3}
+    assert collection.finish(answer)["counts"] == NO_JOB_COUNTS | {"ready": 3}
     kinds = [collection.get(name)["media_type"] for name in names]
     assert kinds == ["text/markdown", "text/plain", "application/pdf"]
 
@@ -517,7 +517,7 @@ def test_same_article_again_changes_nothing(collection: Collection) -> None:
         "duplicates": [],
         "error": None,
     }
-    assert collection.finish(answer)["counts"] == NO_COUNTS | {"ready": 1}
+    assert collection.finish(answer)["counts"] == NO_JOB_COUNTS | {"ready": 1}
     assert collection.finish(answer)["tokens"] == 0
     assert collection.get("a", include="text,versions") == before
 
@@ -623,7 +623,7 @@ def test_first_version_is_not_found_before_it_is_ready(
     assert (document["text"], document["receipt"]) == (None, None)
     assert collection.found() == set()
     job = collection.http.get(f"/v1/jobs/{upload.json()['job_id']}").json()
-    assert (job["counts"], job["tokens"]) == (NO_COUNTS | {"queued": 1}, 0)
+    assert (job["counts"], job["tokens"]) == (NO_JOB_COUNTS | {"queued": 1}, 0)
     work(idle_service, sandbox)
     assert collection.found() == {"a"}
 

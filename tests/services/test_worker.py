@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -315,9 +316,9 @@ def test_forward_passes_are_shared_by_documents(
     calls = []
     embed = resources.generations.live().engine().embed
 
-    def count(items: Sequence[Item], *, dimensions: int | None = None) -> list[Embedding]:
+    def count(items: Sequence[Item], **options: Any) -> list[Embedding]:
         calls.append(len(items))
-        return embed(items, dimensions=dimensions)
+        return embed(items, **options)
 
     monkeypatch.setattr(resources.generations.live().engine(), "embed", count)
     put_documents(resources, "help", [article(f"{n}", f"Tea {n}. " * n) for n in range(1, 21)])

@@ -11,6 +11,7 @@ from app.db.queries.changes import (
 )
 from app.db.queries.documents import (
     LIGHT,
+    SUPERSEDED,
     count_by_status,
     count_bytes,
     count_job_documents,
@@ -59,6 +60,7 @@ from app.db.queries.vectors import (
 __all__ = [
     "LIGHT",
     "SORT_FIELDS",
+    "SUPERSEDED",
     "Changes",
     "FoundVersion",
     "LogPosition",

@@ -34,6 +34,13 @@ class FoundVersion:
     attributes: Attributes
     language: str | None
     """As the receipt has it: the words are analysed by its rules."""
+    tokens_counted: int | None
+    tokens_unknown: int | None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the model knows half of its text or more: else its vectors say nothing of it."""
+        return 2 * (self.tokens_unknown or 0) <= (self.tokens_counted or 0)
 
 
 def find_live(session: Session, document_ids: Sequence[int]) -> dict[int, FoundVersion]:
@@ -51,6 +58,8 @@ def find_live(session: Session, document_ids: Sequence[int]) -> dict[int, FoundV
             Version.url,
             Version.attributes,
             Version.receipt["language"].as_string(),
+            Version.receipt["tokens_counted"].as_integer(),
+            Version.receipt["tokens_unknown"].as_integer(),
         )
         .join(Document, Document.id == Version.document_id)
         .join(Collection, Collection.id == Document.collection_id)

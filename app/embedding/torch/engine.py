@@ -96,6 +96,7 @@ class TorchEngine:
         self.max_tokens = checkpoint.max_tokens
         self.unit_tokens = checkpoint.unit_tokens
         self.late_chunking = checkpoint.late_chunking
+        self.languages = checkpoint.languages
         self.dimensions = checkpoint.dimensions
         self.metrics = EngineMetrics()
         tokenizer = AutoTokenizer.from_pretrained(str(checkpoint.folder), local_files_only=True)

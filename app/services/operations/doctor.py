@@ -18,14 +18,17 @@ from sqlalchemy.exc import DatabaseError
 from app.config import Settings
 from app.db import queries
 from app.db.database import Database
-from app.db.models import Key, TermsRow, UnitRow, Version
-from app.domain import Status
+from app.db.models import Collection, Key, TermsRow, UnitRow, Version
+from app.domain import LANGUAGE_KEY, Status
 from app.embedding.loading import BUNDLED_MULTILINGUAL, BUNDLED_NAME
 from app.errors import DataFolderHeld, FolioError, ModelUnavailable, ParserUnavailable
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import has_keys
 from ingest.confinement import can_be_read
 from ingest.sandbox import Sandbox
+
+_MAX_LANGUAGES = 1000
+_SHOWN_LANGUAGES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,26 @@ def _examine_model(resources: Resources) -> Iterator[Finding]:
         yield Finding("problem", "model", str(error))
         return
     yield Finding("ok", "engine", f"{engine.name} in {engine.dtype} on {engine.device}")
+    yield from _examine_languages(resources.database, engine.languages)
+
+
+def _examine_languages(database: Database, known: frozenset[str]) -> Iterator[Finding]:
+    """Yield how many articles are in languages that the model does not know."""
+    if not known:
+        return
+    with database.read() as session:
+        ids = list(session.scalars(select(Collection.id)))
+        counted = queries.count_values(session, LANGUAGE_KEY, collections=ids, limit=_MAX_LANGUAGES)
+    others = [one for one in counted if one.value not in known]
+    if others:
+        count = sum(one.count for one in others)
+        named = ", ".join(f"{one.count} {one.value}" for one in others[:_SHOWN_LANGUAGES])
+        yield Finding(
+            "note",
+            "model",
+            f"articles in languages that the model does not know: {count} ({named}); its card "
+            f"names {', '.join(sorted(known))}",
+        )
 
 
 def _examine_documents(database: Database) -> Iterator[Finding]:
@@ -188,7 +211,7 @@ def _examine_documents(database: Database) -> Iterator[Finding]:
         units = session.scalar(select(func.count()).select_from(UnitRow)) or 0
         reasons = session.execute(
             select(Version.error_code, func.count())
-            .where(Version.status == Status.FAILED)
+            .where(Version.status == Status.FAILED, Version.error_code != queries.SUPERSEDED)
             .group_by(Version.error_code)
         ).all()
     yield from _describe_documents(counts, f"{units} vectors")

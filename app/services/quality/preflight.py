@@ -89,7 +89,7 @@ def preflight(
     for query in golden:
         check_query(query.text)
     upload = replace(upload, id=normalize_id(upload.id))
-    prepared = prepare_upload(generation, sandbox, upload, resources.settings.passage_tokens)
+    prepared = prepare_upload(generation, sandbox, upload, resources.settings)
     terms = count_prepared_terms(prepared)
     with resources.database.read() as session:
         collection_id = require_row(session, ref).id

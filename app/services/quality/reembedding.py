@@ -15,7 +15,12 @@ from app.errors import CorruptData, FolioError, UnreadableDocument
 from app.runtime.resources import Resources
 from app.services.articles.documents import read_text
 from ingest.commit import read_article, store_units
-from ingest.parse_and_cut import count_text_tokens, embed_article, warn_of_unknown
+from ingest.parse_and_cut import (
+    count_text_tokens,
+    embed_article,
+    warn_of_language,
+    warn_of_unknown,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +175,19 @@ def count_receipt(
     unknown = engine.count_unknown(text or "")
     receipt = receipt or {}
     # What the former model did not know is none of this one's business.
-    former = [*warn_of_unknown(receipt.get("tokens_unknown", 0), receipt.get("tokens_counted", 0))]
+    language = receipt.get("language")
+    former = [
+        *warn_of_unknown(receipt.get("tokens_unknown", 0), receipt.get("tokens_counted", 0)),
+        *warn_of_language(language, {"another"}),
+    ]
     kept = [warning for warning in receipt.get("warnings", []) if warning not in former]
     return {
         **receipt,
-        "warnings": [*kept, *warn_of_unknown(unknown, tokens)],
+        "warnings": [
+            *kept,
+            *warn_of_unknown(unknown, tokens),
+            *warn_of_language(language, engine.languages),
+        ],
         # As many: embed_article raises when a token is lost.
         "tokens_counted": tokens,
         "tokens_embedded": tokens,

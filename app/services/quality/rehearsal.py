@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from app.config import Settings
 from app.db import queries
 from app.db.models import Version
 from app.domain import Article, Item, Mode, Task, Vector
@@ -65,7 +66,7 @@ class PreparedUpload:
 
 
 def prepare_upload(
-    generation: ActiveGeneration, sandbox: Sandbox, upload: Upload, passage_tokens: int
+    generation: ActiveGeneration, sandbox: Sandbox, upload: Upload, settings: Settings
 ) -> PreparedUpload:
     """Parse, cut and embed an upload; raises what would make it fail."""
     engine = generation.engine()
@@ -76,7 +77,7 @@ def prepare_upload(
         upload.data,
         upload.declared(),
         filename=upload.filename,
-        passage_tokens=passage_tokens,
+        settings=settings,
     )
     embedded = embed_cut(engine, cut, source_bytes=len(upload.data))
     return PreparedUpload(upload, parsed, cut.article, embedded)

@@ -90,9 +90,8 @@ def _prepare(
     if source is None:
         return None
     resources.signals.priority.yield_to_requests()
-    passage_tokens = resources.settings.passage_tokens
     try:
-        return source, prepare_upload(generation, sandbox, source.upload, passage_tokens)
+        return source, prepare_upload(generation, sandbox, source.upload, resources.settings)
     except ParserUnavailable:
         raise
     except FolioError:

@@ -122,6 +122,11 @@ def rank_candidates(
         raise OutOfDate
     unit_ids = {unit_id for retriever in retrievers for unit_id in retriever.unit_ids}
     passages = _score_passages(session, indexes, question, versions, unit_ids)
+    unknown = {i for i, version in versions.items() if not version.is_known}
+    for document_id in unknown:
+        # Its vectors are near to those of all that the model cannot read.
+        found[document_id].pop("unit", None)
+        passages.forget(document_id)
     ids = [collection.id for collection in collections]
     scale = measure_scale(
         snapshot,
@@ -134,6 +139,8 @@ def rank_candidates(
     candidates = []
     for document_id, version in versions.items():
         stages = found[document_id]
+        if document_id in unknown and not stages:
+            continue
         # Without its passages a document ranks as if its unit were its best one.
         best = passages.best.get(document_id, stages.get("unit"))
         coverage = covered.get(document_id, 0.0)
@@ -171,6 +178,11 @@ class _Passages:
     """The score of the best one."""
     damaged: set[int]
     """Documents whose passage vectors fail their checksum."""
+
+    def forget(self, document_id: int) -> None:
+        """Leave a document out."""
+        self.of.pop(document_id, None)
+        self.best.pop(document_id, None)
 
 
 def _score_passages(
