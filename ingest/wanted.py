@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from time import monotonic
 
 from app.db import queue
+from app.db.database import Database
 from app.db.queue import Claim
-from app.db.sqlite import Database
 
 logger = logging.getLogger("folio")
 
