@@ -34,9 +34,11 @@ def watch(monkeypatch: pytest.MonkeyPatch, loaded_engines: dict[str, Engine]) ->
 
     def load(checkpoint: Checkpoint, settings: Settings) -> Engine:
         watch.loads += 1
-        if checkpoint.fingerprint not in loaded_engines:
-            loaded_engines[checkpoint.fingerprint] = load_engine(checkpoint, settings)
-        return WatchedEngine(loaded_engines[checkpoint.fingerprint], watch)
+        # A card changes nothing that is computed, but what is known of languages.
+        name = f"{checkpoint.fingerprint} {sorted(checkpoint.languages)}"
+        if name not in loaded_engines:
+            loaded_engines[name] = load_engine(checkpoint, settings)
+        return WatchedEngine(loaded_engines[name], watch)
 
     monkeypatch.setattr("app.runtime.resources.load_engine", load)
     return watch
