@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from app.domain import Task
+from app.embedding.card import read_languages
 from app.embedding.layout import (
     JINA_V3,
     JINA_V5,
@@ -24,7 +25,6 @@ from app.embedding.layout import (
     read_pooling,
     read_prompts,
 )
-from app.embedding.card import read_languages
 from app.errors import InvalidRequest, UnsupportedCheckpoint
 
 TITLE_SEPARATOR = "\n\n"

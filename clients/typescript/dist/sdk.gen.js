@@ -442,6 +442,30 @@ export const checkArticle = (options) => (options.client ?? client).post({
     }
 });
 /**
+ * Start Reparse
+ *
+ * Read all documents of a collection anew from their uploads, in the background.
+ */
+export const startReparse = (options) => (options.client ?? client).post({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/reparses',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+/**
+ * Get Reparse
+ *
+ * Show what a reparse has found so far.
+ */
+export const getReparse = (options) => (options.client ?? client).get({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/reparses/{reparse_id}',
+    ...options
+});
+/**
  * Give Feedback
  *
  * Say whether the answer to a search was helpful, or which document was right.

@@ -440,6 +440,24 @@ export type RerankIn = {
 };
 
 /**
+ * ReparseIn
+ */
+export type ReparseIn = {
+    /**
+     * Apply
+     *
+     * Make new versions of what reads differently; else only report.
+     */
+    apply?: boolean;
+    /**
+     * Queries
+     *
+     * A golden set, asked as it is and as it would be. Not asked when `apply` is set.
+     */
+    queries?: Array<GoldenQueryIn>;
+};
+
+/**
  * Problem
  *
  * What went wrong, in words for people (`detail`) and for programs (`code`).
@@ -1351,6 +1369,36 @@ export type AcceptedOut = {
 };
 
 /**
+ * UnreadOut
+ */
+export type UnreadOut = {
+    /**
+     * Id
+     *
+     * A document whose upload cannot be read.
+     */
+    id: string;
+    /**
+     * Code
+     *
+     * As an upload of it would fail.
+     */
+    code: string;
+    /**
+     * Message
+     *
+     * What is wrong with it.
+     */
+    message: string;
+    /**
+     * Answers
+     *
+     * Whether a version of it answers; it goes on to.
+     */
+    answers: boolean;
+};
+
+/**
  * UncoveredOut
  */
 export type UncoveredOut = {
@@ -1828,6 +1876,241 @@ export type RelevanceOut = {
 };
 
 /**
+ * ReparseOut
+ */
+export type ReparseOut = {
+    /**
+     * Id
+     *
+     * What the status asks for; of a job too, where `applies` is set.
+     */
+    id: string;
+    /**
+     * Collection
+     *
+     * What is read.
+     */
+    collection: string;
+    /**
+     * How far it is; one that applies is done when all new versions are queued.
+     */
+    status: Progress;
+    /**
+     * Applies
+     *
+     * Whether new versions are made.
+     */
+    applies: boolean;
+    /**
+     * Documents
+     *
+     * How many documents the collection has.
+     */
+    documents: number;
+    /**
+     * What it has found so far.
+     */
+    found: FoundOut;
+    /**
+     * Message
+     *
+     * Why it failed, or what it left out.
+     */
+    message: string | null;
+    /**
+     * Created At
+     *
+     * When it was asked for.
+     */
+    created_at: string;
+    /**
+     * Finished At
+     *
+     * When it ended.
+     */
+    finished_at: string | null;
+};
+
+/**
+ * MovedAnswerOut
+ */
+export type MovedAnswerOut = {
+    /**
+     * Query
+     *
+     * The question that was asked.
+     */
+    query: string;
+    /**
+     * Before
+     *
+     * The first hit now.
+     */
+    before: string | null;
+    /**
+     * After
+     *
+     * The first hit with what reads differently.
+     */
+    after: string | null;
+    /**
+     * Before Is Relevant
+     *
+     * Whether the golden set names the first hit of now.
+     */
+    before_is_relevant: boolean;
+    /**
+     * After Is Relevant
+     *
+     * Whether it names the new one.
+     */
+    after_is_relevant: boolean;
+};
+
+/**
+ * PredictedAnswersOut
+ */
+export type PredictedAnswersOut = {
+    /**
+     * Asked
+     *
+     * How many questions were asked.
+     */
+    asked: number;
+    /**
+     * Ndcg Before
+     *
+     * nDCG@10 as it is.
+     */
+    ndcg_before: number;
+    /**
+     * Ndcg After
+     *
+     * nDCG@10 as it would be.
+     */
+    ndcg_after: number;
+    /**
+     * Moved
+     *
+     * The questions whose first hit would change.
+     */
+    moved: Array<MovedAnswerOut>;
+};
+
+/**
+ * DifferenceOut
+ */
+export type DifferenceOut = {
+    /**
+     * Id
+     *
+     * A document that reads differently.
+     */
+    id: string;
+    /**
+     * Title
+     *
+     * The title that it would have.
+     */
+    title: string;
+    /**
+     * Words Before
+     *
+     * Null: nothing of it answers yet.
+     */
+    words_before: number | null;
+    /**
+     * Words After
+     *
+     * How many words it would have.
+     */
+    words_after: number;
+    /**
+     * Similarity
+     *
+     * How much of the wording stays, 0 to 1.
+     */
+    similarity: number;
+    /**
+     * Headings Before
+     *
+     * How many headings it has.
+     */
+    headings_before: number;
+    /**
+     * Headings After
+     *
+     * How many it would have.
+     */
+    headings_after: number;
+    /**
+     * Warnings
+     *
+     * Those that its receipt does not have yet.
+     */
+    warnings: Array<string>;
+};
+
+/**
+ * FoundOut
+ */
+export type FoundOut = {
+    /**
+     * Read
+     *
+     * Documents that were read.
+     */
+    read: number;
+    /**
+     * Unchanged
+     *
+     * Those that read as they are stored.
+     */
+    unchanged: number;
+    /**
+     * Changed
+     *
+     * Those that read differently.
+     */
+    changed: number;
+    /**
+     * Unreadable
+     *
+     * Those whose upload cannot be read.
+     */
+    unreadable: number;
+    /**
+     * Waiting
+     *
+     * Those that were left alone, because a new version of them was in the queue.
+     */
+    waiting: number;
+    /**
+     * Changes
+     *
+     * The first 1,000 that read differently
+     */
+    changes: Array<DifferenceOut>;
+    /**
+     * Failures
+     *
+     * The first 1,000 that cannot be read
+     */
+    failures: Array<UnreadOut>;
+    /**
+     * Null: no golden set was given, or it was not asked.
+     */
+    answers: PredictedAnswersOut | null;
+};
+
+/**
+ * Progress
+ *
+ * Where something that the server does in the background stands.
+ */
+export type Progress = 'queued' | 'done' | 'failed';
+
+/**
  * ReadingOut
  */
 export type ReadingOut = {
@@ -1940,13 +2223,6 @@ export type QueriesErased = {
      */
     erased: number;
 };
-
-/**
- * Progress
- *
- * Where something that the server does in the background stands.
- */
-export type Progress = 'queued' | 'done' | 'failed';
 
 /**
  * PreflightOut
@@ -2249,10 +2525,10 @@ export type JobSummaryOut = {
     /**
      * Counts
      *
-     * How many of its documents stand at each status.
+     * How many of its documents stand at each status, or were `superseded` or `deleted`.
      */
     counts: {
-        [key in Status]?: number;
+        [key: string]: number;
     };
 };
 
@@ -2270,9 +2546,11 @@ export type JobOut = {
      * Counts
      *
      * How many of its documents stand at each status.
+     *
+     * `superseded` were replaced by newer uploads and `deleted` erased: nothing comes of these.
      */
     counts: {
-        [key in Status]?: number;
+        [key: string]: number;
     };
     /**
      * Errors
@@ -4941,6 +5219,108 @@ export type CheckArticleResponses = {
 };
 
 export type CheckArticleResponse = CheckArticleResponses[keyof CheckArticleResponses];
+
+export type StartReparseData = {
+    body: ReparseIn;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: never;
+    url: '/v1/collections/{collection}/reparses';
+};
+
+export type StartReparseErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Conflict
+     */
+    409: Problem;
+    /**
+     * Request Entity Too Large
+     */
+    413: Problem;
+    /**
+     * Unsupported Media Type
+     */
+    415: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+};
+
+export type StartReparseError = StartReparseErrors[keyof StartReparseErrors];
+
+export type StartReparseResponses = {
+    /**
+     * Successful Response
+     */
+    202: ReparseOut;
+};
+
+export type StartReparseResponse = StartReparseResponses[keyof StartReparseResponses];
+
+export type GetReparseData = {
+    body?: never;
+    path: {
+        /**
+         * Reparse Id
+         *
+         * As the start answered it
+         */
+        reparse_id: string;
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: never;
+    url: '/v1/collections/{collection}/reparses/{reparse_id}';
+};
+
+export type GetReparseErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+};
+
+export type GetReparseError = GetReparseErrors[keyof GetReparseErrors];
+
+export type GetReparseResponses = {
+    /**
+     * Successful Response
+     */
+    200: ReparseOut;
+};
+
+export type GetReparseResponse = GetReparseResponses[keyof GetReparseResponses];
 
 export type GiveFeedbackData = {
     body: FeedbackIn;
