@@ -271,7 +271,7 @@ def test_doctor_looks_for_the_file_of_the_admin_key(
     file = tmp_path / "admin.key"
     monkeypatch.setenv("FOLIO_ADMIN_KEY_FILE", str(file))
     assert findings_of(folio("doctor", "--json"))["keys"] == [
-        ("problem", f"FOLIO_ADMIN_KEY_FILE names {file}, which is no file")
+        ("problem", f"FOLIO_ADMIN_KEY_FILE names {file}, which is not a file")
     ]
     file.write_text("x" * 40)
     assert findings_of(folio("doctor", "--json"))["keys"] == [
