@@ -7,6 +7,7 @@ import typer
 
 from app.commands import (
     articles,
+    calibration,
     evaluation,
     feedback,
     generations,
@@ -57,6 +58,7 @@ app.command("rollback")(articles.rollback)
 app.command("remove")(articles.remove)
 app.command("status")(upkeep.status)
 app.command("eval")(evaluation.evaluate)
+app.command("calibrate")(calibration.calibrate)
 app.command("mcp")(mcp.mcp)
 app.command("preflight")(preflight.preflight)
 app.command("reparse")(reparse.reparse)

@@ -48,6 +48,7 @@ from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi, operation_id
 from app.api.problems import add_problem_handlers
 from app.api.v1 import (
+    calibrations,
     collections,
     context,
     documents,
@@ -102,6 +103,7 @@ ROUTERS = (
     dify.router,
     open_webui.router,
     keys.router,
+    calibrations.router,
     evaluations.router,
     generations.router,
     preflight.router,

@@ -28,6 +28,7 @@ if not __package__:
 
 from app.config import BUNDLED_MODEL, Settings
 from app.domain import Mode
+from app.evaluation.calibration import area, calibration_error, measure_calibration
 from app.runtime.resources import Resources, open_resources
 from app.services.quality.calibration import measure_anchors
 from app.services.search.candidates import Candidate
@@ -165,36 +166,6 @@ def predict(weights: Array, asked: Sequence[Asked]) -> Array:
     return np.asarray(1 / (1 + np.exp(-(weights[0] + first @ weights[1:]))))
 
 
-def calibration_error(p: Array, right: Array, bins: int = 10) -> float:
-    """Return the expected calibration error over bins of equal width."""
-    place = np.minimum((p * bins).astype(int), bins - 1)
-    return float(
-        sum(
-            abs(p[place == n].mean() - right[place == n].mean()) * (place == n).mean()
-            for n in range(bins)
-            if (place == n).any()
-        )
-    )
-
-
-def area(p: Array, right: Array) -> float:
-    """Return the area under the ROC curve."""
-    order = np.concatenate([p[right > 0], p[right == 0]])
-    ranks = np.array([np.mean((order < v) + 0.5 * (order == v)) for v in p[right > 0]])
-    positive, negative = int((right > 0).sum()), int((right == 0).sum())
-    if not positive or not negative:
-        return float("nan")
-    return float((ranks.sum() * len(order) - positive * positive / 2) / (positive * negative))
-
-
-def coverage_at(p: Array, right: Array, wrong: float = 0.05) -> float:
-    """Return the greatest share of questions answered with at most `wrong` of them wrong."""
-    order = np.argsort(-p)
-    errors = np.cumsum(1 - right[order]) / np.arange(1, len(p) + 1)
-    fitting = np.flatnonzero(errors <= wrong)
-    return float((fitting[-1] + 1) / len(p)) if len(fitting) else 0.0
-
-
 def report(name: str, asked: Sequence[Asked], answers: Array, hits: Array) -> list[str]:
     """Return a row of the table of a set, measured with weights that do not know it."""
     kind = np.array([one.kind for one in asked])
@@ -221,7 +192,9 @@ def report(name: str, asked: Sequence[Asked], answers: Array, hits: Array) -> li
             f"{calibration_error(p[some], answered[some] * 1.0):.3f}",
         ]
     some = answered | (kind == "unanswered") if (kind == "unanswered").any() else answered
-    return [*cells, f"{coverage_at(q[some], right[some]):.2f}"]
+    measured = measure_calibration(q[some].tolist(), right[some].tolist(), answered[some].tolist())
+    coverage = measured.coverage
+    return [*cells, f"{coverage.mean:.2f} [{coverage.low:.2f}, {coverage.high:.2f}]"]
 
 
 HEAD = (

@@ -1,7 +1,6 @@
 """`folio eval`: what a golden set says of the search."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,10 +49,10 @@ def evaluate(
 ) -> None:
     """Ask a golden set: nDCG, recall, MRR, success, with intervals and a paired comparison."""
     # scipy takes a second to import, and most commands do without.
-    from app.evaluation.golden import read_golden
+    from app.evaluation.golden import read_golden, read_labelled
     from app.evaluation.measures import DEPTH
     from app.evaluation.report import render_report
-    from app.evaluation.runner import Configuration, describe
+    from app.evaluation.runner import Configuration, Found, describe
     from app.evaluation.runner import evaluate as run_evaluation
 
     try:
@@ -61,6 +60,7 @@ def evaluate(
     except ValueError as error:
         raise InvalidRequest(f"--mode: {error}") from None
     golden = read_golden(golden_set)
+    unanswered = [query.text for query in read_labelled(golden_set) if not query.relevant]
     path = f"{collection_path(collection)}/search"
     with (
         open_client(data, server, key, "folio eval", embeds=True, works=load) as client,
@@ -70,16 +70,19 @@ def evaluate(
             _load_corpus(client, collection, golden_set)
         known = _list_ids(client, collection)
 
-        def ask(query: str, configuration: Configuration) -> Sequence[str]:
+        def ask(query: str, configuration: Configuration) -> Found:
             body: dict[str, Any] = {"query": query, "limit": DEPTH, "passages": 0}
             body["mode"] = configuration.mode.value
             for name in ("dimensions", "generation"):
                 if (value := getattr(configuration, name)) is not None:
                     body[name] = value
             answer = client.call("POST", path, json=body)
-            return [hit["document_id"] for hit in answer["results"]]
+            found = answer["results"]
+            first = found[0]["score"] if found else 0.0
+            ranking = [hit["document_id"] for hit in found]
+            return Found(ranking, first if answer["calibrated"] else None)
 
-        bar = progress.add_task("asking", total=len(golden))
+        bar = progress.add_task("asking", total=len(golden) + len(unanswered))
         # Connections, caches and threads of the first search are not part of its time.
         for configuration in configurations:
             ask(golden[0].text, configuration)
@@ -89,6 +92,7 @@ def evaluate(
             ask,
             collection=collection,
             document_ids=known,
+            unanswered=unanswered,
             on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
     described = describe(evaluation)
@@ -127,6 +131,9 @@ def print_evaluation(evaluation: dict[str, Any]) -> None:
                 *(str(values[count]) for count in ("wins", "losses", "ties")),
             )
         out.print(table)
+    for run in evaluation["runs"]:
+        if (calibration := run["calibration"]) is not None:
+            print_calibration(run["name"], calibration)
     out.print(f"{evaluation['queries']} queries, 95% intervals")
     if missing := evaluation["missing"]:
         first = ", ".join(missing[:5])
@@ -137,6 +144,30 @@ def print_evaluation(evaluation: dict[str, Any]) -> None:
                 "yellow",
             )
         )
+
+
+def print_calibration(name: str, calibration: dict[str, Any]) -> None:
+    """Show what scores are worth as probabilities."""
+    coverage = calibration["coverage"]
+    out.print(
+        f"\nscores, {name}: calibration error {calibration['error']:.3f}; with at most 5% wrong "
+        f"{coverage['mean']:.0%} can be answered [{coverage['low']:.0%}, {coverage['high']:.0%}]",
+        highlight=False,
+    )
+    if calibration["area"] is not None:
+        out.print(
+            f"{calibration['unanswered']} queries without an answer: AUC {calibration['area']:.3f}",
+            highlight=False,
+        )
+    table = Table("score of the first hit", "queries", "mean score", "right", box=None)
+    for row in calibration["bins"]:
+        table.add_row(
+            f"{row['low']:.1f} to {row['high']:.1f}",
+            str(row["questions"]),
+            f"{row['score']:.2f}",
+            f"{row['right']:.2f}",
+        )
+    out.print(table)
 
 
 def _interval(value: dict[str, float]) -> str:

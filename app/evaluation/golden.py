@@ -25,18 +25,28 @@ class UnreadableSet(InvalidRequest):
 def read_golden(path: Path) -> tuple[GoldenQuery, ...]:
     """Read a golden set; queries without a relevant document are left out, as nothing scores them.
 
-    A file holds one JSON object a line: `query`, `relevant` (ids, or grades by id), optionally
-    `id`. A folder has the layout of BEIR: `queries.jsonl` with `_id` (or `id`) and `text`, and
-    `qrels/test.tsv` (or `qrels.tsv`) with query, document and grade. Raises UnreadableSet, which
-    names the line.
+    Raises UnreadableSet as `read_labelled` does, and where nothing is left.
     """
-    queries = _read_folder(path) if path.is_dir() else _read_file(path)
-    judged = tuple(query for query in queries if query.relevant)
+    judged = tuple(query for query in read_labelled(path) if query.relevant)
     if not judged:
         raise UnreadableSet(f"{path} holds no query with a relevant document")
     if len({query.id for query in judged}) < len(judged):
         raise UnreadableSet(f"{path} holds two queries of one id")
     return judged
+
+
+def read_labelled(path: Path) -> tuple[GoldenQuery, ...]:
+    """Read a golden set with the queries that nothing answers: `relevant` is empty.
+
+    A file holds one JSON object a line: `query`, `relevant` (ids, or grades by id), optionally
+    `id`. A folder has the layout of BEIR: `queries.jsonl` with `_id` (or `id`) and `text`, and
+    `qrels/test.tsv` (or `qrels.tsv`) with query, document and grade; there a query without a
+    grade may only not have been judged, and is left out. Raises UnreadableSet, which names the
+    line.
+    """
+    if path.is_dir():
+        return tuple(query for query in _read_folder(path) if query.relevant)
+    return tuple(_read_file(path))
 
 
 def parse_relevant(relevant: object) -> dict[str, int]:

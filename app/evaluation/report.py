@@ -3,17 +3,24 @@
 Reads the JSON of `describe`, so that a result from a server gives the same report.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
 
+from app.evaluation.drawing import (
+    COLOURS,
+    LEFT,
+    WIDTH,
+    Json,
+    colour_of,
+    draw_axis,
+    draw_legend,
+    draw_svg,
+    draw_table,
+    place,
+)
 from app.evaluation.measures import MAIN_MEASURE, MEASURES
+from app.evaluation.reliability import render_calibration
 
-Json = Mapping[str, Any]
-
-_COLOURS = ("#3b6ea5", "#c8742b", "#4d8b57", "#8d5a97", "#a33c3c", "#5f6b73")
-_WIDTH = 720
-_LEFT = 110
 _SHOWN = 20
 
 _STYLE = """
@@ -26,7 +33,7 @@ th, td { text-align: left; padding: 0.3em 0.7em 0.3em 0; border-bottom: 1px soli
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: #1d2429; }
 .note { color: #5f6b73; } .good { color: #2d6e3a; } .bad { color: #a33c3c; }
-""" + "".join(f".c{i} {{ color: {colour}; }} " for i, colour in enumerate(_COLOURS))
+""" + "".join(f".c{i} {{ color: {colour}; }} " for i, colour in enumerate(COLOURS))
 
 
 def render_report(evaluation: Json) -> str:
@@ -49,6 +56,7 @@ def render_sections(evaluation: Json) -> str:
         "<h2>Measures</h2>",
         _measure_table(evaluation["runs"]),
         _measure_plot(evaluation["runs"]),
+        *render_calibration(evaluation["runs"]),
         "<h2>Time of one search</h2>",
         "<p>The lines show the share of searches that took at most so long.</p>",
         _latency_table(evaluation["runs"]),
@@ -70,21 +78,8 @@ def _missing(missing: Sequence[str]) -> str:
     )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:
-    """Return a table of HTML cells; all but the first `words` columns hold numbers."""
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        return "".join(
-            f"<{tag}{' class=n' if i >= words else ''}>{cell}</{tag}>"
-            for i, cell in enumerate(cells)
-        )
-
-    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
-    return f"<table><tr>{line(head, 'th')}</tr>{body}</table>"
-
-
 def _measure_table(runs: Sequence[Json]) -> str:
-    return _table(
+    return draw_table(
         ["configuration", *MEASURES, "failed"],
         [
             [
@@ -98,7 +93,7 @@ def _measure_table(runs: Sequence[Json]) -> str:
 
 
 def _latency_table(runs: Sequence[Json]) -> str:
-    return _table(
+    return draw_table(
         ["configuration", "median", "90%", "99%"],
         [
             [
@@ -113,25 +108,25 @@ def _latency_table(runs: Sequence[Json]) -> str:
 def _measure_plot(runs: Sequence[Json]) -> str:
     """Bars with whiskers from 0 to 1, grouped by measure."""
     bar, gap = 14, 12
-    shapes = _axis([0, 0.25, 0.5, 0.75, 1.0], 1.0, len(MEASURES) * (len(runs) * bar + gap))
+    shapes = draw_axis([0, 0.25, 0.5, 0.75, 1.0], 1.0, len(MEASURES) * (len(runs) * bar + gap))
     y = 4
     for name in MEASURES:
         shapes.append(
-            f'<text x="{_LEFT - 8}" y="{y + len(runs) * bar / 2 + 4:.0f}" '
+            f'<text x="{LEFT - 8}" y="{y + len(runs) * bar / 2 + 4:.0f}" '
             f'text-anchor="end">{name}</text>'
         )
         for i, run in enumerate(runs):
             value = run["measures"][name]
             middle = y + bar / 2
             shapes += [
-                f'<rect x="{_LEFT}" y="{y + 1}" width="{_x(value["mean"]) - _LEFT:.1f}" '
-                f'height="{bar - 2}" fill="{_colour(i)}"/>',
-                f'<line x1="{_x(value["low"]):.1f}" x2="{_x(value["high"]):.1f}" y1="{middle}" '
-                f'y2="{middle}" stroke="#1d2429" stroke-width="1.5"/>',
+                f'<rect x="{LEFT}" y="{y + 1}" width="{place(value["mean"]) - LEFT:.1f}" '
+                f'height="{bar - 2}" fill="{colour_of(i)}"/>',
+                f'<line x1="{place(value["low"]):.1f}" x2="{place(value["high"]):.1f}" '
+                f'y1="{middle}" y2="{middle}" stroke="#1d2429" stroke-width="1.5"/>',
             ]
             y += bar
         y += gap
-    return _svg("Measures by configuration", shapes, y + 20) + _legend(runs)
+    return draw_svg("Measures by configuration", shapes, y + 20) + draw_legend(runs)
 
 
 def _latency_plot(evaluation: Json) -> str:
@@ -144,21 +139,25 @@ def _latency_plot(evaluation: Json) -> str:
     # A single slow search would squeeze all others to the left; the table names the 99th.
     cut = max(times[min(len(times) - 1, int(0.99 * len(times)))] for times in by_run)
     longest = min(1.25 * cut, max(max(times) for times in by_run)) or 1.0
-    shapes = _axis([longest * share for share in (0, 0.25, 0.5, 0.75, 1)], longest, height, " ms")
+    shapes = draw_axis(
+        [longest * share for share in (0, 0.25, 0.5, 0.75, 1)], longest, height, " ms"
+    )
     for share in (0.5, 0.9, 1.0):
         y = height - share * (height - 10)
         label = f"{share:.0%}"
-        shapes.append(f'<text x="{_LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{label}</text>')
+        shapes.append(f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{label}</text>')
     for i, times in enumerate(by_run):
         points = " ".join(
-            f"{_x(milliseconds / longest):.1f},{height - rank / len(times) * (height - 10):.1f}"
+            f"{place(milliseconds / longest):.1f},{height - rank / len(times) * (height - 10):.1f}"
             for rank, milliseconds in enumerate(times, start=1)
             if milliseconds <= longest
         )
         shapes.append(
-            f'<polyline points="{points}" fill="none" stroke="{_colour(i)}" stroke-width="2"/>'
+            f'<polyline points="{points}" fill="none" stroke="{colour_of(i)}" stroke-width="2"/>'
         )
-    return _svg("Share of searches by time", shapes, height + 24) + _legend(evaluation["runs"])
+    return draw_svg("Share of searches by time", shapes, height + 24) + draw_legend(
+        evaluation["runs"]
+    )
 
 
 def _comparison(evaluation: Json, comparison: Json, number: int) -> list[str]:
@@ -189,7 +188,7 @@ def _comparison(evaluation: Json, comparison: Json, number: int) -> list[str]:
     losses = [change for change in reversed(changes) if change[0] < 0]
     return [
         f"<h2>{other} against {first}</h2>",
-        _table(["measure", "difference", "p", "wins", "losses", "ties"], rows),
+        draw_table(["measure", "difference", "p", "wins", "losses", "ties"], rows),
         f"<h3>{MAIN_MEASURE}, query by query</h3>",
         _change_plot([change for change, _ in changes]),
         f"<h3>Largest gains of {other}</h3>",
@@ -201,28 +200,28 @@ def _comparison(evaluation: Json, comparison: Json, number: int) -> list[str]:
 
 def _change_plot(changes: Sequence[float]) -> str:
     """One bar a query, the largest gain first."""
-    half, width = 70, (_WIDTH - _LEFT - 20) / len(changes)
+    half, width = 70, (WIDTH - LEFT - 20) / len(changes)
     shapes = [
-        f'<text x="{_LEFT - 8}" y="14" text-anchor="end">+1</text>',
-        f'<text x="{_LEFT - 8}" y="{half + 4}" text-anchor="end">0</text>',
-        f'<text x="{_LEFT - 8}" y="{2 * half}" text-anchor="end">-1</text>',
-        f'<line x1="{_LEFT}" x2="{_WIDTH - 20}" y1="{half}" y2="{half}" stroke="#5f6b73"/>',
+        f'<text x="{LEFT - 8}" y="14" text-anchor="end">+1</text>',
+        f'<text x="{LEFT - 8}" y="{half + 4}" text-anchor="end">0</text>',
+        f'<text x="{LEFT - 8}" y="{2 * half}" text-anchor="end">-1</text>',
+        f'<line x1="{LEFT}" x2="{WIDTH - 20}" y1="{half}" y2="{half}" stroke="#5f6b73"/>',
     ]
     for i, change in enumerate(changes):
         if change:
-            x, y = _LEFT + i * width, half - max(change, 0) * half
+            x, y = LEFT + i * width, half - max(change, 0) * half
             colour = "#2d6e3a" if change > 0 else "#a33c3c"
             shapes.append(
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width * 0.9, 0.6):.1f}" '
                 f'height="{abs(change) * half:.1f}" fill="{colour}"/>'
             )
-    return _svg("Difference by query", shapes, 2 * half + 8)
+    return draw_svg("Difference by query", shapes, 2 * half + 8)
 
 
 def _changed_queries(changes: Sequence[tuple[float, Json]], number: int) -> str:
     if not changes:
         return '<p class="note">none</p>'
-    return _table(
+    return draw_table(
         ["query", "relevant", "first before", "first after", MAIN_MEASURE],
         [
             [
@@ -244,7 +243,7 @@ def _hardest(evaluation: Json) -> str:
     def best(query: Json) -> float:
         return max(float(run["values"][MAIN_MEASURE]) for run in query["runs"])
 
-    return _table(
+    return draw_table(
         ["query", "relevant", "found first", f"best {MAIN_MEASURE}"],
         [
             [
@@ -257,43 +256,6 @@ def _hardest(evaluation: Json) -> str:
         ],
         words=3,
     )
-
-
-def _axis(ticks: Sequence[float], top: float, height: float, unit: str = "") -> list[str]:
-    shapes = []
-    for tick in ticks:
-        x = _x(tick / top)
-        label = f"{tick:.3g}{unit}"
-        shapes += [
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}" stroke="#dde2e6"/>',
-            f'<text x="{x:.1f}" y="{height + 16}" text-anchor="middle">{label}</text>',
-        ]
-    return shapes
-
-
-def _svg(name: str, shapes: Sequence[str], height: float) -> str:
-    """Return a plot; its name is what screen readers say, and the tables say the rest."""
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" height="{height:.0f}" '
-        f'role="img" aria-label="{name}">{"".join(shapes)}</svg>'
-    )
-
-
-def _legend(runs: Sequence[Json]) -> str:
-    items = " &nbsp; ".join(
-        f'<span class="c{i % len(_COLOURS)}">&#9632;</span> {escape(run["name"])}'
-        for i, run in enumerate(runs)
-    )
-    return f"<p>{items}</p>"
-
-
-def _x(share: float) -> float:
-    """Return where 0 to 1 lies across a plot."""
-    return _LEFT + share * (_WIDTH - _LEFT - 40)
-
-
-def _colour(number: int) -> str:
-    return _COLOURS[number % len(_COLOURS)]
 
 
 def _interval(value: Json) -> str:

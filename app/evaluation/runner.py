@@ -1,13 +1,14 @@
 """Asking a golden set with several configurations, and comparing what comes back."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import ceil
 from time import perf_counter
 from typing import Any
 
 from app.domain import Mode
 from app.errors import FolioError
+from app.evaluation.calibration import Calibration, measure_calibration
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.measures import MAIN_MEASURE, MEASURES, score_rankings
 from app.evaluation.statistics import Estimate, estimate_mean, randomisation_p
@@ -43,8 +44,18 @@ class Configuration:
         return cls(Mode(mode), **values)
 
 
-Ask = Callable[[str, Configuration], Sequence[str]]
-"""Search for a text; returns document ids, best first."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search for a text found."""
+
+    ranking: Sequence[str]
+    """Document ids, best first."""
+    score: float | None = None
+    """That of the first one, where it is a probability; 0 where there is none."""
+
+
+Ask = Callable[[str, Configuration], Found]
+"""Search for a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,8 @@ class Run:
     failed: int
     """Queries that got an error; they score 0."""
     answers: tuple[Answer, ...]
+    calibration: Calibration | None = None
+    """None where scores are not probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +123,19 @@ def evaluate(
     *,
     collection: str,
     document_ids: frozenset[str],
+    unanswered: Sequence[str] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """Ask every query with every configuration in turn, so that a busy minute meets them all."""
-    asked: list[list[tuple[tuple[str, ...], float, str | None]]] = [[] for _ in configurations]
-    for done, query in enumerate(golden, start=1):
+    """Ask every query with every configuration in turn, so that a busy minute meets them all.
+
+    `unanswered` are queries that nothing answers: they count only for what scores mean.
+    """
+    asked: list[list[_Asked]] = [[] for _ in configurations]
+    texts = [*(query.text for query in golden), *unanswered]
+    for done, text in enumerate(texts, start=1):
         for answers, configuration in zip(asked, configurations, strict=True):
-            answers.append(_ask(ask, query.text, configuration))
-        on_progress(done, len(golden))
+            answers.append(_ask(ask, text, configuration))
+        on_progress(done, len(texts))
     runs = tuple(
         _score(golden, configuration, answers)
         for configuration, answers in zip(configurations, asked, strict=True)
@@ -151,6 +169,7 @@ def summarize(evaluation: Evaluation) -> dict[str, Any]:
                 "generation": run.configuration.generation,
                 "failed": run.failed,
                 "measures": {name: _as_dict(value) for name, value in run.measures.items()},
+                "calibration": None if run.calibration is None else asdict(run.calibration),
                 "latency_ms": {
                     "p50": run.latency_ms.p50,
                     "p90": run.latency_ms.p90,
@@ -203,36 +222,68 @@ def describe(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _ask(
-    ask: Ask, text: str, configuration: Configuration
-) -> tuple[tuple[str, ...], float, str | None]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one query found, or why it failed."""
+
+    found: Found
+    milliseconds: float
+    error: str | None
+
+
+def _ask(ask: Ask, text: str, configuration: Configuration) -> _Asked:
     started = perf_counter()
-    ranking: tuple[str, ...] = ()
-    error: str | None = None
+    found, error = Found(()), None
     try:
-        ranking = tuple(ask(text, configuration))
+        found = ask(text, configuration)
     except FolioError as failure:
         # Of this query: the others go on. What stops every query is met by the caller before.
         error = failure.code
-    return ranking, 1000 * (perf_counter() - started), error
+    return _Asked(found, 1000 * (perf_counter() - started), error)
 
 
 def _score(
     golden: Sequence[GoldenQuery],
     configuration: Configuration,
-    asked: Sequence[tuple[tuple[str, ...], float, str | None]],
+    asked: Sequence[_Asked],
 ) -> Run:
-    values = score_rankings(golden, [ranking for ranking, _, _ in asked])
-    times = sorted(milliseconds for _, milliseconds, _ in asked)
+    """Score the answers to `golden`; those after them are of queries that nothing answers."""
+    judged = asked[: len(golden)]
+    values = score_rankings(golden, [one.found.ranking for one in judged])
+    times = sorted(one.milliseconds for one in judged)
     return Run(
         configuration,
         {name: estimate_mean(some) for name, some in values.items()},
         Latency(*(round(_percentile(times, share), 3) for share in (0.5, 0.9, 0.99))),
-        sum(error is not None for _, _, error in asked),
+        sum(one.error is not None for one in asked),
         tuple(
-            Answer(ranking, {name: values[name][i] for name in MEASURES}, milliseconds, error)
-            for i, (ranking, milliseconds, error) in enumerate(asked)
+            Answer(
+                tuple(one.found.ranking),
+                {name: values[name][i] for name in MEASURES},
+                one.milliseconds,
+                one.error,
+            )
+            for i, one in enumerate(judged)
         ),
+        _calibrate(golden, asked),
+    )
+
+
+def _calibrate(golden: Sequence[GoldenQuery], asked: Sequence[_Asked]) -> Calibration | None:
+    """Return what scores are worth; a failed query says nothing of it."""
+    relevant = [*(query.relevant for query in golden), *({} for _ in asked[len(golden) :])]
+    scored = [
+        (one.found.score, one.found.ranking[:1], wanted)
+        for one, wanted in zip(asked, relevant, strict=True)
+        if one.error is None
+    ]
+    scores = [score for score, _, _ in scored if score is not None]
+    if not scored or len(scores) < len(scored):
+        return None
+    return measure_calibration(
+        scores,
+        [any(first in wanted for first in ranking) for _, ranking, wanted in scored],
+        [bool(wanted) for _, _, wanted in scored],
     )
 
 

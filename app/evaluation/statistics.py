@@ -3,7 +3,7 @@
 Both are seeded, so that the same values give the same answer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ import numpy.typing as npt
 RESAMPLES = 10_000
 LEVEL = 0.95
 
+# For what takes longer than a mean.
+_FEW_RESAMPLES = 1_000
 _SEED = 7
 _VALUES_AT_ONCE = 2_000_000
 # Of two sums that differ by rounding alone, neither is the more extreme.
@@ -39,6 +41,16 @@ def estimate_mean(values: Sequence[float]) -> Estimate:
     )
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(float(sample.mean()), float(low), float(high))
+
+
+def bootstrap_interval(
+    count: int, measure: Callable[[npt.NDArray[np.int64]], float]
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of what `measure` gives for rows of a sample."""
+    random = np.random.default_rng(_SEED)
+    drawn = [measure(random.integers(count, size=count)) for _ in range(_FEW_RESAMPLES)]
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
 
 
 def randomisation_p(differences: Sequence[float]) -> float:

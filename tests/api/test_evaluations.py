@@ -61,6 +61,8 @@ def test_evaluation_of_what_is_not_there_is_refused(
         404,
         "generation_not_found",
     )
+    nothing = [{"query": "who?", "relevant": []}]
+    assert ask(collection=name, queries=nothing) == (422, "no_relevant_document")
     twice = [{"id": "1", **QUERIES[0]}, {"id": "1", **QUERIES[1]}]
     assert ask(collection=name, queries=twice) == (422, "duplicate_id")
     assert service.http.get("/v1/evaluations/none").status_code == 404

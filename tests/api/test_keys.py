@@ -115,6 +115,8 @@ NEEDED = {
     ("GET", f"{COLLECTION}/golden"): "write",
     ("GET", f"{COLLECTION}/gaps"): "write",
     ("DELETE", f"{COLLECTION}/queries"): "admin",
+    ("GET", f"{COLLECTION}/calibration"): "admin",
+    ("POST", f"{COLLECTION}/calibration"): "admin",
     ("POST", "/v1/evaluations"): "admin",
     ("GET", "/v1/evaluations/{evaluation_id}"): "admin",
     ("GET", "/v1/generations"): "admin",
@@ -179,6 +181,7 @@ BODIES: dict[tuple[str, str], Json] = {
     ("POST", f"{COLLECTION}/reparses"): {},
     ("POST", "/v1/keys"): {"name": "made"},
     ("POST", "/v1/feedback"): {"query_id": "none", "helpful": True},
+    ("POST", f"{COLLECTION}/calibration"): {"queries": []},
     ("POST", "/v1/evaluations"): {
         "collection": "own",
         "queries": [{"query": "tea", "relevant": ["a"]}],

@@ -20,6 +20,7 @@ ERASING = ("/v1/collections/{collection}", "/v1/collections/{collection}/documen
 # No schema can say what makes these valid: files that hold text, articles, queries and models that
 # are there.
 BY_CONTENT = (
+    "/v1/collections/{collection}/calibration",
     "/v1/collections/{collection}/preflight",
     "/v1/evaluations",
     "/v1/feedback",

@@ -33,6 +33,20 @@ def test_eval_prints_a_table_and_writes_json_and_a_report(
     assert len(result["by_query"]) == 20
 
 
+def test_eval_asks_queries_without_an_answer_and_does_not_rank_by_them(
+    ask: Callable[..., Ran], collection: Collection, files: Path
+) -> None:
+    collection.add(*({"id": name, "text": text} for name, text in TEXTS.items()))
+    golden = write_golden(files / "golden.jsonl")
+    with golden.open("a") as lines:
+        lines.write('\n{"query": "what is a derivative?", "relevant": []}')
+    result = ask("eval", golden, "--mode", "lexical", "--json").json
+    assert (result["queries"], len(result["by_query"])) == (20, 20)
+    calibration = result["runs"][0]["calibration"]
+    # Null until the background has measured the collection.
+    assert calibration is None or (calibration["questions"], calibration["unanswered"]) == (21, 1)
+
+
 def test_eval_loads_the_corpus_of_a_beir_folder(service: Service, files: Path) -> None:
     (files / "qrels").mkdir()
     (files / "corpus.jsonl").write_text('{"_id": "d1", "title": "Tea", "text": "Milk first."}\n')

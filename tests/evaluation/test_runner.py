@@ -1,7 +1,6 @@
 """Asking golden sets, comparing runs, and the report."""
 
 import json
-from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,21 +10,21 @@ from app.domain import Mode
 from app.errors import TooLarge
 from app.evaluation.golden import GoldenQuery, UnreadableSet, read_golden
 from app.evaluation.report import render_report
-from app.evaluation.runner import Configuration, describe, evaluate, find_main
+from app.evaluation.runner import Configuration, Found, describe, evaluate, find_main
 
 GOLDEN = [GoldenQuery(f"q{n}", f"question <{n}>", {f"d{n}": 1}) for n in range(30)]
 IDS = frozenset(f"d{n}" for n in range(29))
 GOOD, BAD = Configuration(Mode.HYBRID), Configuration(Mode.DENSE, dimensions=8)
 
 
-def ask(query: str, configuration: Configuration) -> Sequence[str]:
+def ask(query: str, configuration: Configuration) -> Found:
     """Find the answer first; the bad configuration, second for the first ten."""
     number = int(query.split("<")[1].rstrip(">"))
     if configuration == BAD and number < 10:
-        return ["other", f"d{number}"]
+        return Found(["other", f"d{number}"])
     if configuration == BAD and number == 29:
         raise TooLarge("long", code="query_too_large")
-    return [f"d{number}", "other"]
+    return Found([f"d{number}", "other"])
 
 
 def test_comparison_counts_wins_and_losses_and_is_sure_of_a_clear_one() -> None:
@@ -54,7 +53,7 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.count[tag] = self.count.get(tag, 0) + 1
         self.foreign += [name for name, _ in attrs if name in {"src", "href", "onload", "onclick"}]
-        if tag not in {"meta", "br", "rect", "line", "polyline"}:
+        if tag not in {"meta", "br", "rect", "line", "polyline", "circle"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

@@ -10,8 +10,9 @@ from app.api.access import Admin, GuardedRoute, Opened
 from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
-from app.api.v1.golden_sets import MAX_QUERIES, GoldenQueryIn, read_queries
+from app.api.v1.golden_sets import MAX_QUERIES, LabelledQueryIn, read_queries
 from app.domain import Mode, Progress, Scope
+from app.errors import InvalidRequest
 from app.evaluation.runner import Configuration
 from app.services.quality import evaluations
 
@@ -37,8 +38,8 @@ class ConfigurationIn(Body):
 class EvaluationIn(Body):
     collection: str = Field(examples=["help"])
     """Where to ask."""
-    queries: list[GoldenQueryIn] = Field(min_length=1, max_length=MAX_QUERIES)
-    """The golden set."""
+    queries: list[LabelledQueryIn] = Field(min_length=1, max_length=MAX_QUERIES)
+    """The golden set; queries without an answer count only for what scores mean."""
     configurations: list[ConfigurationIn] = Field(
         [ConfigurationIn()],
         min_length=1,
@@ -76,13 +77,16 @@ EvaluationBody = Annotated[
 )
 def start_evaluation(body: EvaluationBody, resources: Opened, caller: Admin) -> EvaluationOut:
     """Ask a golden set in the background."""
+    golden = read_queries(body.queries)
+    if not any(query.relevant for query in golden):
+        raise InvalidRequest("no query has a relevant document", code="no_relevant_document")
     configurations = [
         Configuration(c.mode, c.dimensions, c.generation) for c in body.configurations
     ]
     started = evaluations.start_evaluation(
         resources,
         caller.collection(body.collection, Scope.ADMIN),
-        read_queries(body.queries),
+        golden,
         configurations,
     )
     return EvaluationOut.model_validate(started)

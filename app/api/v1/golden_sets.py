@@ -25,6 +25,14 @@ class GoldenQueryIn(Body):
     )
 
 
+class LabelledQueryIn(GoldenQueryIn):
+    """A question whose answer, or that it has none, is known."""
+
+    relevant: dict[str, Grade] | list[str] = Field(
+        examples=[["manual/reset"]], description="Ids, or grades by id; empty: nothing answers it"
+    )
+
+
 def read_queries(queries: Sequence[GoldenQueryIn]) -> list[GoldenQuery]:
     """Return the golden set of a body; queries without an id are numbered."""
     read = [

@@ -6,8 +6,8 @@ brings.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import fmean, pstdev
 from typing import Any
@@ -16,15 +16,18 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.db.models import Document, Version
+from app.db.models import Document, Generation, Version
 from app.domain import Mode, Passage, Status
+from app.errors import InvalidRequest, NotFound
+from app.evaluation.golden import GoldenQuery
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
-from app.services.access.collections import CollectionRef, recall_collection
+from app.services.access.collections import CollectionRef, recall_collection, require_row
 from app.services.quality.background_questions import QUESTIONS
+from app.services.quality.labels import MIN_LABELS, dump_labels, find_labels, measure_labels
 from app.services.search.passages import rank_articles
 from app.services.search.pipeline import ask
-from app.services.search.scoring import Anchors
+from app.services.search.scoring import ANCHORS, Anchors
 from app.services.search.snapshot import Snapshot, snapshots
 
 RULES = 1
@@ -70,17 +73,96 @@ def calibrate(
 ) -> None:
     """Measure what a generation's scores mean in a collection, and keep it."""
     anchors = measure_anchors(resources, generation, ref)
+    labels = None
+    if anchors is not None and (questions := find_labels(resources, generation, ref)):
+        labels = measure_labels(resources, generation, ref, anchors, questions)
     kept = {
         "rules": RULES,
         "documents": documents,
-        "anchors": None if anchors is None else asdict(anchors),
+        "anchors": anchors and {name: getattr(anchors, name) for name in ANCHORS},
+        "labels": labels,
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with resources.database.write() as session:
         row = generation.find_row(session)
         if row is not None:
-            stored = (row.calibration or {}).get("collections", {})
-            row.calibration = {"collections": {**stored, str(ref.id): kept}}
+            stored = row.calibration or {}
+            collections = {**stored.get("collections", {}), str(ref.id): kept}
+            row.calibration = {**stored, "collections": collections}
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionCalibration:
+    """What is known of a collection's scores, under the live generation."""
+
+    collection: str
+    generation: int
+    measured: dict[str, Any] | None
+    """As the generation keeps it; None until it was measured."""
+    is_due: bool
+    """Whether it is to be measured yet."""
+
+
+def request_calibration(
+    resources: Resources, ref: CollectionRef, golden: Sequence[GoldenQuery]
+) -> CollectionCalibration:
+    """Keep questions whose answers are known, and have the collection measured with them.
+
+    They are used again after each change of the model. Of none, what was given before is
+    forgotten. Raises InvalidRequest where there are fewer than MIN_LABELS with an answer.
+    """
+    answered = sum(bool(query.relevant) for query in golden)
+    if golden and answered < MIN_LABELS:
+        raise InvalidRequest(
+            f"at least {MIN_LABELS} questions with an answer are needed to say what scores mean; "
+            f"{answered} were given",
+            code="golden_set_too_small",
+        )
+    generation = resources.generations.live()
+    # In memory, so that the background measures; what is wrong with it ends this here.
+    generation.engine()
+    with resources.database.write() as session:
+        require_row(session, ref)
+        for row in session.scalars(select(Generation)):
+            _keep_labels(row, str(ref.id), dump_labels(golden) if row.is_live else None)
+    resources.signals.tasks_arrived.set()
+    return get_calibration(resources, ref)
+
+
+def _keep_labels(row: Generation, key: str, labels: list[dict[str, Any]] | None) -> None:
+    stored = row.calibration or {}
+    kept = {name: some for name, some in stored.get("labels", {}).items() if name != key}
+    collections = dict(stored.get("collections", {}))
+    if key in collections:
+        # Due again, and as it was until then.
+        collections[key] = {**collections[key], "rules": None}
+    if labels:
+        kept[key] = labels
+    row.calibration = {**stored, "collections": collections, "labels": kept}
+
+
+def get_calibration(resources: Resources, ref: CollectionRef) -> CollectionCalibration:
+    """Return what is known of a collection's scores. Raises NotFound."""
+    generation = resources.generations.live()
+    with resources.database.read() as session:
+        collection = require_row(session, ref)
+        row = generation.find_row(session)
+        if row is None:
+            raise NotFound("there is no generation yet", code="generation_not_found")
+        kept = (row.calibration or {}).get("collections", {}).get(str(ref.id))
+        documents = _count_documents(session, ref)
+        is_due = documents >= MIN_DOCUMENTS and _is_due(kept, documents)
+        return CollectionCalibration(collection.name, row.id, kept, is_due)
+
+
+def _count_documents(session: Session, ref: CollectionRef) -> int:
+    counted = session.scalar(
+        select(func.count())
+        .select_from(Document)
+        .join(Version, Version.document_id == Document.id)
+        .where(Version.is_live, Document.collection_id == ref.id)
+    )
+    return counted or 0
 
 
 def measure_anchors(

@@ -15,7 +15,7 @@ from app.domain import Mode, Progress
 from app.errors import FolioError, NotFound
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.measures import DEPTH
-from app.evaluation.runner import Configuration, Evaluation, describe, evaluate
+from app.evaluation.runner import Configuration, Evaluation, Found, describe, evaluate
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, recall_collection, require_row
 from app.services.search.pipeline import SearchRequest
@@ -127,7 +127,10 @@ def ask_golden(
     golden: Sequence[GoldenQuery],
     configurations: Sequence[Configuration],
 ) -> Evaluation:
-    """Ask a golden set through the search that answers everybody else."""
+    """Ask a golden set through the search that answers everybody else.
+
+    Queries without a relevant document count only for what scores mean.
+    """
     # Named once: what is live may change while the set is asked.
     asked = {c: resources.generations.get(c.generation) for c in configurations}
     # Loaded, so that the first search does not pay for it; what is wrong with it ends this here.
@@ -136,7 +139,7 @@ def ask_golden(
         if configuration.mode is not Mode.LEXICAL:
             generation.engine()
 
-    def ask(query: str, configuration: Configuration) -> list[str]:
+    def ask(query: str, configuration: Configuration) -> Found:
         request = SearchRequest(
             query,
             [collection],
@@ -146,12 +149,15 @@ def ask_golden(
             generation=asked[configuration].id,
         )
         result = search_documents(resources, request, passages=0)
-        return [hit.document_id for hit in result.results]
+        ranking = [hit.document_id for hit in result.results]
+        first = result.results[0].score if result.results else 0.0
+        return Found(ranking, first if result.calibrated else None)
 
     return evaluate(
-        golden,
+        [query for query in golden if query.relevant],
         configurations,
         ask,
+        unanswered=[query.text for query in golden if not query.relevant],
         collection=collection.name,
         document_ids=_list_ids(resources.database, collection),
     )

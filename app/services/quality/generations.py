@@ -421,6 +421,13 @@ def _require(session: Session, generation_id: int) -> Generation:
     return generation
 
 
+def _show_calibration(generation: Generation) -> dict[str, Any] | None:
+    """Return it without the texts of questions that it keeps."""
+    if generation.calibration is None:
+        return None
+    return {name: kept for name, kept in generation.calibration.items() if name != "labels"}
+
+
 def describe_row(
     session: Session, generation: Generation, training: TrainingProgress | None = None
 ) -> GenerationInfo:
@@ -444,7 +451,7 @@ def describe_row(
         (generation.gate or {}).get("report"),
         generation.vectors_of,
         (generation.tuning or {}).get("report"),
-        generation.calibration,
+        _show_calibration(generation),
         None if training is None else training.now(),
         generation.created_at,
     )

@@ -11,7 +11,7 @@ from app.db import queries
 from app.domain import Matrix, Vector
 from app.index.flat import Ids
 from app.index.samples import MAX_PASSAGES, MAX_UNITS, PassageSample, Spread
-from app.services.search.scoring import ANCHORS, Anchors, Scale
+from app.services.search.scoring import ANCHORS, Anchors, Correction, Scale, make_anchors
 from app.services.search.snapshot import Snapshot
 
 _NOTHING_COMPARED = Spread(0.0, 1.0, 1.0)
@@ -49,7 +49,17 @@ def _pool(spreads: Sequence[Spread]) -> Spread:
 
 def _average(anchors: Sequence[Anchors]) -> Anchors:
     rows = [[getattr(one, name) for name in ANCHORS] for one in anchors]
-    return Anchors(*(fmean(column) for column in zip(*rows, strict=True)))
+    return make_anchors(
+        [fmean(column) for column in zip(*rows, strict=True)],
+        _average_corrections([one.hits for one in anchors]),
+        _average_corrections([one.answers for one in anchors]),
+    )
+
+
+def _average_corrections(corrections: Sequence[Correction]) -> Correction:
+    return Correction(
+        fmean(one.shift for one in corrections), fmean(one.slope for one in corrections)
+    )
 
 
 def _find_sample(snapshot: Snapshot, collection_id: int) -> PassageSample:

@@ -8,7 +8,7 @@ docs/decisions/0048-evidence-in-the-bases-own-units.md and
 docs/decisions/0049-calibrated-without-labels.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log
 from typing import Any, TypeAlias
@@ -34,6 +34,21 @@ can be. A stage that did not look is missing.
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """What questions whose answers are known change on log odds; as it is, nothing."""
+
+    shift: float = 0.0
+    slope: float = 1.0
+
+    def apply(self, odds: float) -> float:
+        """Return log odds corrected."""
+        return self.shift + self.slope * odds
+
+
+NO_CORRECTION = Correction()
+
+
+@dataclass(frozen=True, slots=True)
 class Anchors:
     """What a collection gives to questions: the nearest passage in it, and the evidence.
 
@@ -45,16 +60,34 @@ class Anchors:
     own_nearness: float
     null_evidence: float
     own_evidence: float
+    hits: Correction = NO_CORRECTION
+    """Of the scores of hits."""
+    answers: Correction = NO_CORRECTION
+    """Of whether anything answers."""
 
 
 def load_anchors(stored: Mapping[str, Any] | None) -> dict[int, Anchors]:
     """Return the anchors that a generation keeps, by collection id."""
     collections = (stored or {}).get("collections", {})
     return {
-        int(collection_id): Anchors(*(kept["anchors"][name] for name in ANCHORS))
+        int(collection_id): _load(kept["anchors"], kept.get("labels") or {})
         for collection_id, kept in collections.items()
         if kept["anchors"] is not None
     }
+
+
+def _load(anchors: Mapping[str, float], labels: Mapping[str, Any]) -> Anchors:
+    return make_anchors(
+        [anchors[name] for name in ANCHORS],
+        Correction(**labels.get("hits", {})),
+        Correction(**labels.get("answers", {})),
+    )
+
+
+def make_anchors(means: Sequence[float], hits: Correction, answers: Correction) -> Anchors:
+    """Return anchors of means in the order of ANCHORS."""
+    null_nearness, own_nearness, null_evidence, own_evidence = means
+    return Anchors(null_nearness, own_nearness, null_evidence, own_evidence, hits, answers)
 
 
 ANCHORS = ("null_nearness", "own_nearness", "null_evidence", "own_evidence")
@@ -132,7 +165,8 @@ def score(stages: Stages, mode: Mode, scale: Scale) -> float:
         return logistic(_LEXICAL_BIAS + _LEXICAL_WEIGHT * stages.get("lexical", 0.0))
     if mode is Mode.DENSE:
         return logistic(_weigh(_DENSE, 0.0, _mix(stages), scale))
-    return logistic(_weigh(_HIT, evidence(stages, mode, scale), scale.nearest, scale))
+    odds = _weigh(_HIT, evidence(stages, mode, scale), scale.nearest, scale)
+    return logistic((scale.anchors or TYPICAL).hits.apply(odds))
 
 
 def no_answer(best_evidence: float, scale: Scale) -> float | None:
@@ -142,7 +176,8 @@ def no_answer(best_evidence: float, scale: Scale) -> float | None:
     """
     if scale.anchors is None:
         return None
-    return 1.0 - logistic(_weigh(_ANSWERS, best_evidence, scale.nearest, scale))
+    odds = _weigh(_ANSWERS, best_evidence, scale.nearest, scale)
+    return 1.0 - logistic(scale.anchors.answers.apply(odds))
 
 
 def _mix(stages: Stages) -> float:

@@ -1,0 +1,114 @@
+"""Questions whose answers are known correct what scores mean."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.config import Settings
+from app.domain import Scope
+from app.errors import InvalidRequest
+from app.evaluation.golden import GoldenQuery
+from app.runtime.resources import Resources
+from app.services.access.collections import CollectionRef, find_collection
+from app.services.access.principal import EVERYONE
+from app.services.quality.calibration import (
+    calibrate_due,
+    get_calibration,
+    request_calibration,
+)
+from app.services.quality.correction import correct, fit_correction
+from app.services.quality.generations import list_generations
+from app.services.quality.labels import MIN_LABELS
+from app.services.search.scoring import NO_CORRECTION, Correction
+from ingest.sandbox import Sandbox
+from tests.conftest import article
+from tests.named import put_documents, search_documents
+from tests.services.knowledge import open_with, work
+from tests.services.quality.test_calibration import read_examples
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+PLAIN = "Is the drip tray dishwasher safe?"
+
+
+def read_golden() -> list[GoldenQuery]:
+    names = {name for name, _ in read_examples()}
+    read = []
+    for path in ("golden.jsonl", "paraphrases.jsonl", "unanswered_near.jsonl"):
+        for n, line in enumerate((EXAMPLES / path).read_text(encoding="utf-8").splitlines()):
+            asked = json.loads(line)
+            relevant = {Path(one).stem: 1 for one in asked["relevant"]}
+            if relevant.keys() <= names:
+                read.append(GoldenQuery(f"{path}-{n}", asked["query"], relevant))
+    return read
+
+
+def test_odds_that_are_right_are_left_as_they_are() -> None:
+    odds = np.linspace(-3, 3, 400).tolist()
+    # One in so many is right, as the odds say.
+    drawn = np.random.default_rng(3).uniform(size=400)
+    right = (drawn < correct(odds, NO_CORRECTION)).tolist()
+    found = fit_correction(odds, right)
+    assert abs(found.shift) < 0.5
+    assert 0.6 < found.slope < 1.6
+
+
+def test_odds_that_are_too_low_are_raised() -> None:
+    odds = np.linspace(-3, 1, 200).tolist()
+    drawn = np.random.default_rng(3).uniform(size=200)
+    right = (drawn < correct(odds, Correction(shift=2.0))).tolist()
+    assert 1.0 < fit_correction(odds, right).shift < 3.0
+
+
+def test_labels_that_say_nothing_change_nothing() -> None:
+    right = (np.random.default_rng(5).uniform(size=40) < 0.5).tolist()
+    assert fit_correction([0.0] * 40, right) == NO_CORRECTION
+
+
+@pytest.fixture(scope="module")
+def help_centre(
+    tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox
+) -> Iterator[tuple[Resources, CollectionRef]]:
+    with open_with(tmp_path_factory.mktemp("labels"), Settings().model) as resources:
+        uploads = [article(name, text, title="") for name, text in read_examples()]
+        put_documents(resources, "help", uploads)
+        work(resources, sandbox)
+        calibrate_due(resources, lambda: False)
+        yield resources, find_collection(resources.database, EVERYONE, "help", Scope.ADMIN)
+
+
+def test_labels_are_measured_kept_and_forgotten(
+    help_centre: tuple[Resources, CollectionRef],
+) -> None:
+    resources, ref = help_centre
+    golden = read_golden()
+    before = search_documents(resources, "help", PLAIN, limit=1).results[0]
+    assert request_calibration(resources, ref, golden).is_due
+    calibrate_due(resources, lambda: False)
+
+    found = get_calibration(resources, ref)
+    assert not found.is_due
+    assert found.measured is not None
+    labels = found.measured["labels"]
+    assert labels["queries"] == sum(bool(query.relevant) for query in golden)
+    assert labels["unanswered"] == 50
+    assert labels["corrected_error"] <= labels["error"] + 0.02
+    after = search_documents(resources, "help", PLAIN, limit=1).results[0]
+    assert after.document_id == before.document_id
+    assert after.score != before.score
+
+    # What is listed names no question.
+    (generation,) = list_generations(resources)
+    assert golden[0].text not in json.dumps(generation.calibration)
+
+    request_calibration(resources, ref, [])
+    calibrate_due(resources, lambda: False)
+    assert search_documents(resources, "help", PLAIN, limit=1).results[0].score == before.score
+
+
+def test_few_labels_are_refused(help_centre: tuple[Resources, CollectionRef]) -> None:
+    resources, ref = help_centre
+    with pytest.raises(InvalidRequest, match=f"at least {MIN_LABELS}"):
+        request_calibration(resources, ref, read_golden()[: MIN_LABELS - 1])
