@@ -116,6 +116,20 @@ class Settings(BaseSettings):
     """Requests of one key that are answered at a time; others of it wait their turn."""
     max_waiting_per_key: int = Field(default=256, ge=0)
     """Requests of one key that may wait; more are refused with 429."""
+    max_model_calls_per_key: int = Field(default=2, ge=1)
+    """Calls of one key that embed, rerank or preflight at a time, beside its other requests."""
+    max_streams_per_key: int = Field(default=256, ge=1)
+    """Event streams of one key that are open at a time; more are refused with 429."""
+    max_requests_per_minute: int | None = Field(default=None, ge=1)
+    """Requests of one key in a minute; more are refused with 429. None is without bound."""
+    request_seconds: float = Field(default=60.0, gt=0)
+    """Time in which a request is answered, its wait included; the work on it ends then with 504."""
+    model_call_seconds: float = Field(default=600.0, gt=0)
+    """The same for calls that embed, rerank or preflight."""
+    metrics_need_key: bool = False
+    """Whether `/metrics` asks for a key."""
+    docs_need_key: bool = False
+    """Whether `/openapi.json`, `/docs` and `/redoc` ask for a key."""
     max_queue: int = Field(default=10_000, ge=1)
     """Documents that may wait; while there are as many, uploads are refused with 429."""
     lease_seconds: float = Field(default=60.0, gt=0)

@@ -81,6 +81,12 @@ class EngineBusy(QueueFull):
     code = "engine_busy"
 
 
+class OutOfTime(FolioError):
+    """A request took longer than it may; its work has ended."""
+
+    status, code = 504, "out_of_time"
+
+
 class TrainingStopped(FolioError):
     """The process ends amid training; the next one begins anew."""
 

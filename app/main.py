@@ -24,9 +24,11 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
+from app.admin.pages import find_visitor
 from app.admin.routes import add_pages
 from app.api import health
 from app.api.access import require_declared_access
+from app.api.callers import Callers
 from app.api.compat import (
     cohere,
     dify,
@@ -43,6 +45,7 @@ from app.api.compat.unknown import UnknownPaths
 from app.api.connections import DeadlineProtocol, reserve_descriptors
 from app.api.fairness import Fairness
 from app.api.framing import Framing
+from app.api.keyed_paths import KeyedPaths
 from app.api.mcp.door import McpDoor, route
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi, operation_id
@@ -82,6 +85,8 @@ _STOP_SECONDS = 20
 _SWITCH_SECONDS = 0.0005
 
 
+# What the model alone answers, whatever is stored.
+MODEL_ROUTERS = (embeddings.router, rerank.router, cohere.router, tei.router, ollama.router)
 ROUTERS = (
     health.router,
     collections.router,
@@ -153,10 +158,16 @@ def create_app(
     app.state.resources = resources
     app.state.requires_keys = requires_keys
     app.state.metrics = Metrics()
+    unrouted = UnknownPaths(routers)
+    app.add_middleware(KeyedPaths, settings=resources.settings)
     app.add_middleware(
         Fairness,
-        at_once=resources.settings.max_requests_per_key,
-        waiting=resources.settings.max_waiting_per_key,
+        settings=resources.settings,
+        callers=Callers(resources.database, find_visitor) if requires_keys else None,
+        model_paths=frozenset(
+            str(getattr(route, "path", "")) for router in MODEL_ROUTERS for route in router.routes
+        ),
+        refuse=unrouted.refuse,
     )
     app.add_middleware(Framing)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
@@ -173,7 +184,7 @@ def create_app(
         app.include_router(router)
     add_pages(app)
     app.router.routes.append(route(door))
-    add_problem_handlers(app, routers, UnknownPaths(routers).answer)
+    add_problem_handlers(app, routers, unrouted.answer)
     require_declared_access(app.routes)
     complete_openapi(app, requires_keys=requires_keys)
     return app

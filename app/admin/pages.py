@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse
 
 from app.admin.formats import FILTERS
@@ -87,6 +88,13 @@ def session_of(request: Request) -> Session:
     """Return the browser's session; every page has one."""
     session: Session = request.state.session
     return session
+
+
+def find_visitor(connection: HTTPConnection) -> str | None:
+    """Return the key with which a browser signed in; None for a visitor, and where it is unsaid."""
+    sessions: Sessions = connection.app.state.sessions
+    session = sessions.find(connection.cookies.get(COOKIE, ""))
+    return None if session is None else session.key_id
 
 
 class PageRoute(GuardedRoute):

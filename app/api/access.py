@@ -160,7 +160,7 @@ class GuardedRoute(APIRoute):
 
     def authorize(self, request: Request, access: Access) -> Grant:
         """Return what the caller's bearer key is allowed; raises Unauthorized and what it lacks."""
-        return _check_key(request, access)
+        return check_key(request, access)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -203,7 +203,7 @@ class GuardedEndpoint:
 
     def authorize(self, request: Request) -> Grant:
         """Return what the caller is allowed; raises Unauthorized or Forbidden."""
-        return _check_key(request, self.access)
+        return check_key(request, self.access)
 
 
 class OpenRoute(APIRoute):
@@ -261,7 +261,8 @@ def _find_access(dependant: Dependant) -> Iterator[Access]:
         yield from _find_access(dependency)
 
 
-def _check_key(request: Request, access: Access) -> Grant:
+def check_key(request: Request, access: Access) -> Grant:
+    """Return what the bearer key of a request is allowed; raises Unauthorized and what it lacks."""
     token = _token_of(request) if request.app.state.requires_keys else None
     with resources_of(request).database.read() as session:
         principal = EVERYONE if token is None else authenticate(session, token)

@@ -1,87 +1,181 @@
-"""One caller cannot take all threads: each has so many requests answered at a time, others wait.
-
-Who calls is told by what the request says of its key, before the key is checked: a stranger's
-made-up keys each wait in a queue of their own and are refused at once when their turn comes.
+"""One caller cannot take what all need: each has so much at a time, and the rest of its requests
+wait their turn or are refused. All strangers together are one caller.
 """
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import sha256
-from http import HTTPStatus
+from enum import Enum
+from math import ceil
+from time import monotonic
 
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.problems import MEDIA_TYPE
+from app.api.callers import Callers
+from app.config import Settings
+from app.errors import FolioError, OutOfTime, QueueFull
+from app.runtime.deadline import limit_time
 
 RETRY_AFTER_S = 1
-# They answer while everything else is busy, and the last of them waits for nothing but a job.
-_NEVER_WAIT = ("/healthz", "/readyz", "/metrics", "/admin/static/")
-_STREAM = "/events"
+MAX_STRANGERS = 4
+"""Requests without a valid key that are answered at a time; most are only refused."""
+MAX_MODEL_CALLS = 16
+"""Model calls of all keys together: each keeps a thread of the forty that answer requests."""
+# They answer while everything else is busy.
+_NEVER_WAIT = ("/healthz", "/health", "/readyz", "/metrics", "/admin/static/")
+
+Refuse = Callable[[str, FolioError, dict[str, str]], Response]
+"""Returns the answer to a request for a path: an error with these headers."""
+
+
+class TooManyRequests(QueueFull):
+    code = "too_many_requests"
+
+
+class Kind(Enum):
+    """What a request needs: each kind has turns of its own."""
+
+    WORK = "requests"
+    MODEL = "calls of the model"
+    STREAM = "event streams"
 
 
 @dataclass(slots=True)
 class _Queue:
-    """The requests of one caller."""
+    """The requests of one caller and kind."""
 
     turns: asyncio.Semaphore
-    waiting: int = 0
+    at_once: int
+    max_waiting: int
+    present: int = 0
+
+
+@dataclass(slots=True)
+class _Allowance:
+    """Requests that a caller may still send, refilled evenly over a minute."""
+
+    left: float
+    at: float
 
 
 @dataclass(slots=True)
 class Fairness:
-    """Lets `at_once` requests of each caller run, `waiting` wait, and refuses the rest with 429."""
+    """Lets so many requests of each caller run, so many wait, and refuses the rest with 429.
+
+    A request that takes longer than `request_seconds` (`model_call_seconds` for those that the
+    model alone answers), its wait included, ends with 504.
+    """
 
     app: ASGIApp
-    at_once: int
-    waiting: int
-    _queues: dict[bytes, _Queue] = field(default_factory=dict)
+    settings: Settings
+    callers: Callers | None
+    """None where no keys are asked for: everyone is one caller."""
+    model_paths: frozenset[str]
+    refuse: Refuse
+    _queues: dict[tuple[str | None, Kind], _Queue] = field(default_factory=dict)
+    _allowances: dict[str | None, _Allowance] = field(default_factory=dict)
+    _model_calls: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(MAX_MODEL_CALLS)
+    )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _never_waits(scope["path"]):
+        if scope["type"] != "http" or scope["path"].startswith(_NEVER_WAIT):
             await self.app(scope, receive, send)
             return
-        caller = _tell_caller(scope)
-        queue = self._queues.setdefault(caller, _Queue(asyncio.Semaphore(self.at_once)))
-        if queue.waiting >= self.at_once + self.waiting:
-            await _refuse(send, queue.waiting)
-            return
-        queue.waiting += 1
+        caller = "" if self.callers is None else await self.callers.find(HTTPConnection(scope))
+        kind = self._kind_of(scope)
         try:
-            async with queue.turns:
+            self._count(caller)
+            queue = self._join(caller, kind)
+        except TooManyRequests as error:
+            await self._answer(error, scope, receive, send)
+            return
+        try:
+            await self._take_turn(queue, kind, scope, receive, send)
+        finally:
+            queue.present -= 1
+            if not queue.present:
+                self._queues.pop((caller, kind), None)
+
+    async def _take_turn(
+        self, queue: _Queue, kind: Kind, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        settings = self.settings
+        is_model = kind is Kind.MODEL
+        seconds = settings.model_call_seconds if is_model else settings.request_seconds
+        rooms = (queue.turns, self._model_calls) if is_model else (queue.turns,)
+        taken: list[asyncio.Semaphore] = []
+        try:
+            with limit_time(seconds):
+                try:
+                    async with asyncio.timeout(seconds):
+                        for room in rooms:
+                            await room.acquire()
+                            taken.append(room)
+                except TimeoutError:
+                    error = OutOfTime(f"the request waited {seconds:g} s for its turn")
+                    await self._answer(error, scope, receive, send)
+                    return
                 await self.app(scope, receive, send)
         finally:
-            queue.waiting -= 1
-            if not queue.waiting:
-                self._queues.pop(caller, None)
+            for room in taken:
+                room.release()
 
+    def _kind_of(self, scope: Scope) -> Kind:
+        path: str = scope["path"]
+        if path.endswith("/events"):
+            return Kind.STREAM
+        if scope["method"] == "POST" and (path in self.model_paths or path.endswith("/preflight")):
+            return Kind.MODEL
+        return Kind.WORK
 
-def _never_waits(path: str) -> bool:
-    return path.startswith(_NEVER_WAIT) or path.endswith(_STREAM)
+    def _count(self, caller: str | None) -> None:
+        """Raise TooManyRequests for a caller that has used up its requests of this minute."""
+        most = self.settings.max_requests_per_minute
+        if most is None:
+            return
+        now = monotonic()
+        allowance = self._allowances.setdefault(caller, _Allowance(most, now))
+        allowance.left = min(most, allowance.left + (now - allowance.at) * most / 60)
+        allowance.at = now
+        if allowance.left < 1:
+            wait_s = ceil((1 - allowance.left) * 60 / most)
+            raise TooManyRequests(
+                f"{most} requests a minute are allowed; try again in {wait_s} s", wait_s
+            )
+        allowance.left -= 1
 
+    def _join(self, caller: str | None, kind: Kind) -> _Queue:
+        """Return the caller's queue, with one more in it; raises TooManyRequests if it is full."""
+        queue = self._queues.get((caller, kind))
+        if queue is None:
+            at_once, waiting = self._limits_of(caller, kind)
+            queue = _Queue(asyncio.Semaphore(at_once), at_once, waiting)
+            self._queues[caller, kind] = queue
+        if queue.present >= queue.at_once + queue.max_waiting:
+            who = "without a valid key" if caller is None else "of this key"
+            raise TooManyRequests(
+                f"{queue.present} {kind.value} {who} run or wait already; try again in "
+                f"{RETRY_AFTER_S} s",
+                RETRY_AFTER_S,
+            )
+        queue.present += 1
+        return queue
 
-def _tell_caller(scope: Scope) -> bytes:
-    """Return a digest of the key or cookie of a request, of its address where it has none."""
-    headers: Mapping[bytes, bytes] = dict(scope["headers"])
-    said = headers.get(b"authorization") or headers.get(b"cookie")
-    if said is None:
-        said = (scope.get("client") or ("",))[0].encode()
-    return sha256(said).digest()
+    def _limits_of(self, caller: str | None, kind: Kind) -> tuple[int, int]:
+        settings = self.settings
+        if kind is Kind.STREAM:
+            return settings.max_streams_per_key, 0
+        at_once = {
+            Kind.WORK: settings.max_requests_per_key,
+            Kind.MODEL: settings.max_model_calls_per_key,
+        }[kind]
+        if caller is None:
+            at_once = min(at_once, MAX_STRANGERS)
+        return at_once, settings.max_waiting_per_key
 
-
-async def _refuse(send: Send, waiting: int) -> None:
-    status = HTTPStatus.TOO_MANY_REQUESTS
-    problem = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": f"{waiting} requests of this key wait already; try again in {RETRY_AFTER_S} s",
-        "code": "too_many_requests",
-    }
-    headers = [
-        (b"content-type", MEDIA_TYPE.encode()),
-        (b"retry-after", str(RETRY_AFTER_S).encode()),
-    ]
-    await send({"type": "http.response.start", "status": status.value, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(problem).encode()})
+    async def _answer(self, error: FolioError, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, QueueFull) else {}
+        await self.refuse(scope["path"], error, headers)(scope, receive, send)

@@ -5,15 +5,18 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from app.api.access import Opened, OpenRoute
+from app.api.access import OpenRoute, resources_of
+from app.api.callers import SIDE_ROOM
 from app.api.metrics import Metrics
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer
 from app.db import queries
 from app.errors import ModelUnavailable
+from app.runtime.resources import Resources
 
 # Open to everyone who reaches the port: counts and states, no names and no content.
 router = APIRouter(route_class=OpenRoute, tags=["health"])
@@ -84,8 +87,13 @@ async def check_health() -> Health:
 
 
 @router.get("/readyz", responses=problem_responses(503))
-def check_readiness(resources: Opened) -> Readiness:
+async def check_readiness(request: Request) -> Readiness:
     """Answer 200 once questions can be answered, 503 with the reason until then."""
+    # Dependencies that are plain functions would wait for a thread as requests do.
+    return await to_thread.run_sync(_read_readiness, resources_of(request), limiter=SIDE_ROOM)
+
+
+def _read_readiness(resources: Resources) -> Readiness:
     generation = resources.generations.live()
     if generation.loaded_engine is None:
         reason = generation.model_problem or "the model is loading"
@@ -102,9 +110,15 @@ def check_readiness(resources: Opened) -> Readiness:
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-def show_metrics(request: Request, resources: Opened) -> Response:
+async def show_metrics(request: Request) -> Response:
     """Show counters and histograms in Prometheus' text format."""
     metrics: Metrics = request.app.state.metrics
+    return await to_thread.run_sync(
+        _render_metrics, resources_of(request), metrics, limiter=SIDE_ROOM
+    )
+
+
+def _render_metrics(resources: Resources, metrics: Metrics) -> Response:
     with resources.database.read() as session:
         counts = queries.count_by_status(session)
     engine = resources.generations.live().loaded_engine

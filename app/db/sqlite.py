@@ -236,6 +236,8 @@ def _decode(stored: bytes) -> str:
 def _make_engine(path: Path, *, begin: str) -> Engine:
     engine = create_engine(
         f"sqlite:///{path}",
+        # Each thread that answers requests has one; the threads are what is limited.
+        max_overflow=-1,
         # An error message must not quote a document.
         hide_parameters=True,
     )

@@ -76,6 +76,7 @@ class CrossEncoder:
 
     @torch.inference_mode()
     def _score_batch(self, query: str, texts: Sequence[str]) -> list[float]:
+        # One batch at a time: several would take the processor from the questions of searches.
         with self._lock:
             windows = self._tokenizer(
                 [query] * len(texts),

@@ -127,7 +127,7 @@ class RemoteEngine:
         )
         reads = self._reader.read(items)
         is_urgent = all(item.task is Task.QUERY for item in items)
-        lane = Lane.QUERIES if is_urgent else Lane.DOCUMENTS
+        lane = Lane.CALLS if refuses else Lane.QUERIES if is_urgent else Lane.DOCUMENTS
         started = time.perf_counter()
 
         def ask(texts: Sequence[str], tokens: int, task: Task, *, late: bool = False) -> Matrix:

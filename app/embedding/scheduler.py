@@ -1,9 +1,11 @@
-"""Two lanes to one model: queries overtake documents, also in the middle of a pass.
+"""Lanes to one model: queries overtake everything else, also in the middle of a pass.
 
-One thread runs everything. A pass over documents is a generator that is put aside between its
+One thread runs everything. A pass of a slow lane is a generator that is put aside between its
 steps; whatever queries wait by then go first, all in one batch. So the window in which queries are
 gathered is the step that is running: none on an idle machine, a few milliseconds on a busy one. And
-after each batch of queries the documents get a step, so that no lane starves the other.
+after each batch of queries one slow lane gets a step, each in its turn, so that none starves
+another. Within a lane the calls take turns, batch by batch: a large one does not hold up a small
+one that came later.
 """
 
 import math
@@ -24,7 +26,17 @@ Result = TypeVar("Result")
 
 class Lane(StrEnum):
     QUERIES = "queries"
+    """Questions that a search waits for; a batch of them is not interrupted."""
+    LONG_QUERIES = "long_queries"
+    """Questions that would hold up the others."""
+    CALLS = "calls"
+    """What other programs want embedded or reranked."""
     DOCUMENTS = "documents"
+
+
+_SLOW = (Lane.LONG_QUERIES, Lane.CALLS, Lane.DOCUMENTS)
+# How late a caller notices that it was cancelled while it waits for its first pass.
+_POLL_SECONDS = 0.25
 
 
 @dataclass(eq=False, slots=True)
@@ -102,7 +114,10 @@ class Lanes(Generic[Row, Result]):
         self._batch_tokens = batch_tokens
         self._max_waiting = max_waiting_tokens
         self._metrics = metrics
-        self._waiting: dict[Lane, deque[_Ticket[Row, Result]]] = {lane: deque() for lane in Lane}
+        # Of each call its tickets; the calls in the order of their turns.
+        self._waiting: dict[Lane, deque[deque[_Ticket[Row, Result]]]] = {
+            lane: deque() for lane in Lane
+        }
         self._waiting_tokens = dict.fromkeys(Lane, 0)
         self._tokens_per_s = 1000.0
         self._changed = Condition()
@@ -139,12 +154,13 @@ class Lanes(Generic[Row, Result]):
                 )
             # Neighbours of like length make full batches of it.
             order = sorted(range(len(rows)), key=lambda i: rows[i][1], reverse=True)
-            self._waiting[lane].extend(
-                _Ticket(call, i, rows[i][0], rows[i][1], started) for i in order
+            self._waiting[lane].append(
+                deque(_Ticket(call, i, rows[i][0], rows[i][1], started) for i in order)
             )
             self._count(lane, total)
             self._changed.notify_all()
-        call.done.wait()
+        while not call.done.wait(_POLL_SECONDS) and not call.is_over:
+            pass
         if call.error is not None:
             raise call.error
         self._metrics.seconds.labels(lane).observe(perf_counter() - started)
@@ -157,39 +173,59 @@ class Lanes(Generic[Row, Result]):
             self._changed.notify_all()
 
     def _work(self) -> None:
-        documents: _Pass[Row, Result] | None = None
+        running: dict[Lane, _Pass[Row, Result]] = {}
+        turns = deque(_SLOW)
         while True:
             with self._changed:
-                if documents is None:
+                if not running:
                     self._changed.wait_for(lambda: self._closed or any(self._waiting.values()))
                 if self._closed:
                     break
                 queries = self._take(Lane.QUERIES)
-                documents = documents or self._take(Lane.DOCUMENTS)
+                for lane in _SLOW:
+                    if lane not in running and (begun := self._take(lane)) is not None:
+                        running[lane] = begun
             if queries is not None:
                 while not queries.advance():
                     pass
             # An idle thread keeps nothing of a model alive.
             del queries
-            if documents is not None and (documents.is_unwanted or documents.advance()):
-                documents.steps.close()
-                documents = None
-        left = [ticket for lane in self._waiting.values() for ticket in lane]
-        for ticket in left + (documents.tickets if documents else []):
+            self._advance_one(running, turns)
+        waiting = [ticket for lane in self._waiting.values() for call in lane for ticket in call]
+        for ticket in waiting + [ticket for each in running.values() for ticket in each.tickets]:
             ticket.call.fail(EmbeddingCancelled("the model is closed"))
 
+    def _advance_one(self, running: dict[Lane, _Pass[Row, Result]], turns: deque[Lane]) -> None:
+        """Give the slow lane whose turn it is a step of its pass."""
+        lane = next((lane for lane in turns if lane in running), None)
+        if lane is None:
+            return
+        turns.remove(lane)
+        turns.append(lane)
+        slow = running[lane]
+        if slow.is_unwanted or slow.advance():
+            slow.steps.close()
+            del running[lane]
+
     def _take(self, lane: Lane) -> _Pass[Row, Result] | None:
-        """Take what waits longest, up to the budget of a batch; one longer row goes alone."""
+        """Take tickets of one call after another, up to the budget; one longer row goes alone.
+
+        A call of which something is left then waits behind the others.
+        """
         waiting, total = self._waiting[lane], 0
         taken: list[_Ticket[Row, Result]] = []
-        while waiting and (not taken or total + waiting[0].tokens <= self._batch_tokens):
-            ticket = waiting.popleft()
+        while waiting and (not taken or total + waiting[0][0].tokens <= self._batch_tokens):
+            ticket = waiting[0].popleft()
             self._count(lane, -ticket.tokens)
             if not ticket.call.is_over:
                 taken.append(ticket)
                 total += ticket.tokens
+            if not waiting[0]:
+                waiting.popleft()
         if not taken:
             return None
+        if waiting and waiting[0][0].call is taken[-1].call:
+            waiting.rotate(-1)
         now = perf_counter()
         for ticket in taken:
             self._metrics.queue_seconds.labels(lane).observe(now - ticket.arrived)

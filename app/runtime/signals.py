@@ -78,5 +78,7 @@ class Signals:
     """Training runs by the generation whose adapter they train."""
     parser_confinement: str | None = None
     """What confines the parsing process, in words; None before it was started."""
+    open_streams: int = 0
+    """Event streams that are followed; counted on the event loop."""
     last_sync: SyncReport | None = None
     """The outcome of the last scheduled sync; None before the first one."""

@@ -4,19 +4,17 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier, Event, Thread
+from threading import Thread
 from time import perf_counter
 
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI
 
 from app.api.bodies import MAX_ERRORS
 from app.api.connections import DeadlineProtocol
-from app.api.fairness import Fairness
 from app.config import Settings
-from tests.api.service import Service, open_service, poll, serve_app
+from tests.api.service import Service, open_service
 
 
 @pytest.fixture(scope="module")
@@ -104,46 +102,6 @@ def test_collection_with_documents_goes_only_by_its_repeated_name(service: Servi
     assert (refused.status_code, refused.json()["code"]) == (409, "not_confirmed")
     assert collection.get("a")["id"] == "a"
     assert service.http.delete("/v1/collections/kept", params={"confirm": "kept"}).is_success
-
-
-def test_caller_with_all_its_turns_taken_holds_up_no_other() -> None:
-    app = FastAPI()
-    release, begun = Event(), Barrier(3)
-
-    @app.get("/slow")
-    def answer_slowly() -> str:
-        begun.wait(30)
-        release.wait(30)
-        return "slow"
-
-    @app.get("/quick")
-    def answer() -> str:
-        return "quick"
-
-    app.add_middleware(Fairness, at_once=2, waiting=1)
-    greedy, other = ({"Authorization": f"Bearer {name}"} for name in ("greedy", "other"))
-    with serve_app(app) as url, ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(httpx.get, f"{url}/slow", headers=greedy) for _ in range(2)]
-        begun.wait(30)
-        third = Thread(target=httpx.get, args=(f"{url}/quick",), kwargs={"headers": greedy})
-        third.start()
-
-        def refused() -> httpx.Response:
-            return httpx.get(f"{url}/quick", headers=greedy, timeout=1)
-
-        def is_refused(_: object) -> bool:
-            try:
-                answer = refused()
-            except httpx.TimeoutException:
-                return False
-            return answer.status_code == 429 and answer.headers["Retry-After"] == "1"
-
-        poll(lambda: None, is_refused)
-        assert httpx.get(f"{url}/quick", headers=other).json() == "quick"
-        release.set()
-        third.join(30)
-        assert [future.result().json() for future in running] == ["slow", "slow"]
-        assert httpx.get(f"{url}/quick", headers=greedy).json() == "quick"
 
 
 class Impatient(DeadlineProtocol):

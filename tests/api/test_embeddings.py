@@ -290,7 +290,7 @@ def busy_model(service: Service) -> Iterator[TorchEngine]:
     def occupy() -> None:
         engine._lanes.run(
             [(cast(Any, None), 1)],
-            Lane.DOCUMENTS,
+            Lane.CALLS,
             start,
             is_cancelled=lambda: False,
             refuses=False,
@@ -307,7 +307,7 @@ def busy_model(service: Service) -> Iterator[TorchEngine]:
 
 
 def waiting_tokens(engine: TorchEngine) -> int:
-    return engine._lanes._waiting_tokens[Lane.DOCUMENTS]
+    return engine._lanes._waiting_tokens[Lane.CALLS]
 
 
 def test_request_is_refused_while_too_much_waits_and_told_when_to_come_back(
@@ -339,7 +339,7 @@ def test_work_of_a_client_that_hung_up_is_not_begun(tmp_path: Path, jina_v3: Pat
             with socket.create_connection(address) as connection:
                 connection.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
                 poll(lambda: waiting_tokens(engine), bool)
-            call = engine._lanes._waiting[Lane.DOCUMENTS][0].call
+            call = engine._lanes._waiting[Lane.CALLS][0][0].call
             poll(call.is_cancelled, bool)
         assert len(ask(service)["data"]) == len(TEXTS)
         assert isinstance(call.error, EmbeddingCancelled)
@@ -348,9 +348,11 @@ def test_work_of_a_client_that_hung_up_is_not_begun(tmp_path: Path, jina_v3: Pat
 
 def test_metrics_of_the_model_are_shown_by_lane(service: Service) -> None:
     ask(service)
-    ask(service, task="retrieval.query")
+    collection = service.new_collection("lanes")
+    collection.add({"id": "tea", "text": "Tea."})
+    collection.search("tea")
     shown = service.http.get("/metrics").text
-    for lane in Lane:
+    for lane in (Lane.QUERIES, Lane.CALLS, Lane.DOCUMENTS):
         assert f'folio_embedding_tokens_total{{lane="{lane}"}}' in shown
         for name in ("batch_fill", "queue_seconds", "seconds"):
             assert f'folio_embedding_{name}_count{{lane="{lane}"}}' in shown

@@ -148,6 +148,45 @@ def test_cancelled_pass_stops_between_two_steps(model: Model, threads: ThreadPoo
     assert model.log == ["long", "next"]
 
 
+def test_small_call_does_not_wait_for_a_large_one(
+    model: Model, threads: ThreadPoolExecutor
+) -> None:
+    running = threads.submit(model.run, "long")
+    assert model.began.wait(timeout=30)
+    large = threads.submit(model.run, *"abcdefghi", lane=Lane.CALLS)
+    wait_for_tokens(model, Lane.CALLS, 27)
+    small = threads.submit(model.run, "small", lane=Lane.CALLS)
+    wait_for_tokens(model, Lane.CALLS, 30)
+    model.go.set()
+    assert small.result(timeout=30) == ["SMALL"]
+    assert large.result(timeout=30) == [*"ABCDEFGHI"]
+    assert running.result(timeout=30) == ["LONG"]
+    batches = [batch for batch in model.log if not batch.startswith(("long", "step"))]
+    assert batches == ["a+b+c", "small+d+e", "f+g+h", "i"]
+
+
+def test_slow_lanes_take_turns_step_by_step(model: Model, threads: ThreadPoolExecutor) -> None:
+    first = threads.submit(model.run, "long document")
+    assert model.began.wait(timeout=30)
+    call = threads.submit(model.run, "long call", lane=Lane.CALLS)
+    wait_for_tokens(model, Lane.CALLS, 3)
+    model.go.set()
+    assert first.result(timeout=30) == ["LONG DOCUMENT"]
+    assert call.result(timeout=30) == ["LONG CALL"]
+    # Neither waited for the whole pass of the other.
+    assert model.log.index("long call") < len(model.log) - 4
+
+
+def test_cancelled_call_leaves_before_its_turn(model: Model, threads: ThreadPoolExecutor) -> None:
+    running = threads.submit(model.run, "long")
+    assert model.began.wait(timeout=30)
+    with pytest.raises(EmbeddingCancelled):
+        model.run("late", lane=Lane.QUERIES, is_cancelled=lambda: True)
+    model.go.set()
+    assert running.result(timeout=30) == ["LONG"]
+    assert "late" not in model.log
+
+
 def test_cancelled_call_is_not_begun(model: Model) -> None:
     with pytest.raises(EmbeddingCancelled):
         model.run("never", is_cancelled=lambda: True)

@@ -1,4 +1,4 @@
-"""Paths without a route: each contract answers for what is below its own prefix."""
+"""What reaches no route: unknown paths and refusals, each in the shape of the path's contract."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,8 @@ from app.api.compat.cohere import shape_cohere
 from app.api.compat.dify import shape_dify
 from app.api.compat.errors import ContractRoute, Failure, Shape, answer_failure, shape_openai
 from app.api.compat.ollama import shape_ollama
+from app.api.problems import problem_response
+from app.errors import FolioError
 
 # The longer prefix first. Below /v1 it is OpenAI's, but for what Folio's own interface has there.
 _OWNERS: tuple[tuple[str, Shape], ...] = (
@@ -20,7 +22,7 @@ _OWNERS: tuple[tuple[str, Shape], ...] = (
 
 
 class UnknownPaths:
-    """Answers for paths that no route has, or not with this method."""
+    """Answers for requests that reach no route, in the shape of the contract that owns the path."""
 
     def __init__(self, routers: Sequence[APIRouter]) -> None:
         paths = [
@@ -35,10 +37,20 @@ class UnknownPaths:
         self, path: str, status: int, detail: str, headers: dict[str, str]
     ) -> JSONResponse | None:
         """Return the answer of the contract that owns the path; None where it is Folio's own."""
+        code = "unknown_url" if status == 404 else "method_not_allowed"
+        return self._shape(path, Failure(status, code, detail, headers=headers))
+
+    def refuse(self, path: str, error: FolioError, headers: dict[str, str]) -> JSONResponse:
+        """Return the answer to a request that is refused before a route has it."""
+        failure = Failure(error.status, error.code, str(error), headers=headers)
+        return self._shape(path, failure) or problem_response(
+            error.status, error.code, str(error), headers=headers
+        )
+
+    def _shape(self, path: str, failure: Failure) -> JSONResponse | None:
         if path.startswith("/v1/") and path.split("/")[2] in self._native:
             return None
-        code = "unknown_url" if status == 404 else "method_not_allowed"
         for prefix, shape in _OWNERS:
             if path.startswith(prefix):
-                return answer_failure(Failure(status, code, detail, headers=headers), shape)
+                return answer_failure(failure, shape)
         return None

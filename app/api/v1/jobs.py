@@ -37,6 +37,8 @@ router = APIRouter(
 )
 
 _POLL_SECONDS = 0.3
+# So many streams that each looks less often: all together cost a hundred looks a second at most.
+_POLL_SECONDS_PER_STREAM = 0.01
 # A stream holds up the end of the process; a client opens the next one by itself, as
 # server-sent events have it, and gets the whole state at once.
 _STREAM_SECONDS = 8.0
@@ -147,6 +149,17 @@ async def _follow(
     resources: Resources, collection: CollectionRef, job: JobInfo
 ) -> AsyncIterator[str]:
     yield f"retry: {_RECONNECT_MS}\n\n"
+    resources.signals.open_streams += 1
+    try:
+        async for event in _watch(resources, collection, job):
+            yield event
+    finally:
+        resources.signals.open_streams -= 1
+
+
+async def _watch(
+    resources: Resources, collection: CollectionRef, job: JobInfo
+) -> AsyncIterator[str]:
     deadline = asyncio.get_running_loop().time() + _STREAM_SECONDS
     sent: JobInfo | None = None
     while True:
@@ -156,7 +169,8 @@ async def _follow(
             sent = job
         if is_done or asyncio.get_running_loop().time() > deadline:
             return
-        await asyncio.sleep(_POLL_SECONDS)
+        shared = _POLL_SECONDS_PER_STREAM * resources.signals.open_streams
+        await asyncio.sleep(max(_POLL_SECONDS, shared))
         try:
             job = await run_in_threadpool(get_job, resources.database, collection, job.job_id)
         except FolioError:

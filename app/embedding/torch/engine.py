@@ -36,11 +36,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # A second thread saves such a pass little, and on a busy machine costs it much: each of its many
 # short parallel parts waits for the thread that was not scheduled.
 _ONE_THREAD_BELOW_FLOPS = 1e9
-# A call with more tokens than this is not a question that somebody waits for.
-_MAX_QUERY_TOKENS = 4096
-# Callers of /v1/embeddings, who are refused when too much waits: a question of theirs overtakes
-# documents, and a batch of them waits with these, so that it holds up no search.
-_MAX_FOREIGN_QUERY_TOKENS = 128
+# A pass over questions is not interrupted: what has more tokens would hold up the others.
+_MAX_URGENT_TOKENS = 128
 
 
 class _Row(NamedTuple):
@@ -158,13 +155,8 @@ class TorchEngine:
             (_Row(read, adapters.get(item.task, ""), cut), len(read.ids))
             for item, read in zip(items, self._reader.read(items), strict=True)
         ]
-        most = _MAX_FOREIGN_QUERY_TOKENS if refuses else _MAX_QUERY_TOKENS
-        is_urgent = (
-            all(item.task is Task.QUERY for item in items)
-            and sum(tokens for _, tokens in rows) <= most
-        )
-        lane = Lane.QUERIES if is_urgent else Lane.DOCUMENTS
-        start = partial(self._start_pass, is_urgent=is_urgent)
+        lane = _choose_lane(items, sum(tokens for _, tokens in rows), of_others=refuses)
+        start = partial(self._start_pass, is_urgent=lane is Lane.QUERIES)
         return self._lanes.run(rows, lane, start, is_cancelled=is_cancelled, refuses=refuses)
 
     def count_tokens(self, item: Item) -> int:
@@ -258,6 +250,14 @@ def _put_together(items: Sequence[Item], embeddings: Sequence[Embedding]) -> lis
         norms = np.array([part.norm for part in parts], dtype=np.float32)
         joined.append(replace(unit, passages=passages, passage_norms=norms))
     return joined
+
+
+def _choose_lane(items: Sequence[Item], tokens: int, *, of_others: bool) -> Lane:
+    if of_others:
+        return Lane.CALLS
+    if not all(item.task is Task.QUERY for item in items):
+        return Lane.DOCUMENTS
+    return Lane.QUERIES if tokens <= _MAX_URGENT_TOKENS else Lane.LONG_QUERIES
 
 
 def _choose_runtime(wanted: str, network: Network | None, device: str) -> str:

@@ -100,6 +100,22 @@ def authenticate(session: Session, token: str) -> Principal:
     return _principal_of(session, key)
 
 
+def read_usable(database: Database) -> dict[tuple[str, str], str]:
+    """Return the ids of the keys that are usable now, by what `identify` makes of their tokens."""
+    with database.read() as session:
+        return {
+            (key.id, key.secret_sha256): key.id
+            for key in session.scalars(select(Key))
+            if _is_usable(key)
+        }
+
+
+def identify(token: str) -> tuple[str, str]:
+    """Return what a token says that it is: the id of a key and the digest of its secret."""
+    key_id, secret = _split(token)
+    return key_id, _digest(secret)
+
+
 def recall_principal(session: Session, key_id: str) -> Principal:
     """Return who signed in with a key; raises Unauthorized once it was revoked or has expired."""
     key = session.get(Key, key_id)

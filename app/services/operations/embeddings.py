@@ -9,6 +9,7 @@ import numpy as np
 from app.domain import Embedding, Item, Span, Task, Vector
 from app.embedding.engine import Engine
 from app.errors import InvalidRequest, TextTooLong
+from app.runtime.deadline import embed_in_time
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 
@@ -69,7 +70,8 @@ def embed_texts(
     if splits:
         return _embed_parts(engine, texts, task, dimensions, is_cancelled)
     try:
-        embeddings = engine.embed(
+        embeddings = embed_in_time(
+            engine,
             [Item(text, task) for text in kept],
             dimensions=dimensions,
             is_cancelled=is_cancelled,
@@ -109,8 +111,8 @@ def _embed_chunks(
         spans.append(Span(len(document), len(document) + len(text)))
         document += text
     item = Item(document, task, spans=tuple(spans))
-    (embedding,) = engine.embed(
-        [item], dimensions=dimensions, is_cancelled=is_cancelled, refuses=True
+    (embedding,) = embed_in_time(
+        engine, [item], dimensions=dimensions, is_cancelled=is_cancelled, refuses=True
     )
     tokens = [embedding.tokens] + [0] * (len(texts) - 1)
     return [
@@ -131,7 +133,8 @@ def _embed_parts(
     """Embed texts of which some are past the window, as a client that splits them would itself."""
     parts = [_split(engine, text, task) for text in texts]
     embeddings = iter(
-        engine.embed(
+        embed_in_time(
+            engine,
             [Item(part, task) for some in parts for part in some],
             dimensions=dimensions,
             is_cancelled=is_cancelled,

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from app.domain import Item, Matrix, Span, Task
 from app.errors import InvalidRequest, ModelUnavailable
+from app.runtime.deadline import embed_in_time
 from app.runtime.resources import Resources
 
 
@@ -33,7 +34,7 @@ def embed_tokens(resources: Resources, texts: Sequence[str], task: Task) -> list
             raise InvalidRequest("a text is empty", code="empty_input")
         edges = [*dict.fromkeys(int(start) for start in engine.token_starts(text)), len(text)]
         items.append(Item(text, task, spans=tuple(Span(a, b) for a, b in pairwise(edges))))
-    return [embedding.passages for embedding in engine.embed(items, refuses=True)]
+    return [embedding.passages for embedding in embed_in_time(engine, items, refuses=True)]
 
 
 def tokenize(

@@ -17,7 +17,8 @@ from app.db.database import Database
 from app.db.models import Collection, Document, Feedback, LoggedQuery, utc_now
 from app.db.queries.documents import find_document
 from app.domain import Item, Task
-from app.errors import FolioError, NotFound
+from app.errors import FolioError, NotFound, OutOfTime
+from app.runtime.deadline import embed_in_time
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from app.services.search.search import SearchResult
@@ -237,7 +238,9 @@ def _embed(resources: Resources, texts: Sequence[str]) -> list[Any]:
     for text in texts:
         assert engine is not None
         try:
-            vectors.append(engine.embed([Item(text, Task.QUERY)])[0].vector)
+            vectors.append(embed_in_time(engine, [Item(text, Task.QUERY)])[0].vector)
+        except OutOfTime:
+            raise
         except FolioError:
             # Longer than the model reads: a group of its own.
             vectors.append(np.zeros(engine.dimensions, dtype=np.float32))

@@ -20,6 +20,7 @@ from app.errors import CorruptData
 from app.index.flat import Ids
 from app.index.matching import TermMatcher
 from app.index.tables import Table, find_tables, table_head
+from app.runtime.deadline import check_time
 from app.services.access.collections import CollectionRef
 from app.services.articles.documents import require_intact
 from app.services.search.candidates import Candidate, order, rank_candidates
@@ -215,6 +216,7 @@ def rank_articles(
 
 def quote_passages(article: RankedArticle, count: int) -> tuple[PassageHit, ...]:
     """Return the `count` best passages of an article, best first."""
+    check_time()
     return tuple(
         PassageHit(
             article.quote(passage),
@@ -241,6 +243,7 @@ def _read_articles(
     }
     articles = []
     for candidate in candidates:
+        check_time()
         version = candidate.version
         stored = texts[version.version_id]
         text = require_intact(

@@ -10,6 +10,7 @@ from app.embedding.engine import Engine
 from app.errors import InvalidRequest, TooLarge
 from app.index.flat import Ids
 from app.index.query import parse_query
+from app.runtime.deadline import embed_in_time
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
@@ -188,4 +189,5 @@ def _embed_query(engine: Engine, query: str, dimensions: int | None) -> Vector:
             f"the stored vectors have {engine.dimensions} dimensions; {dimensions} were requested",
             code="unsupported_dimensions",
         )
-    return engine.embed([Item(query, Task.QUERY)], dimensions=dimensions)[0].vector
+    (embedding,) = embed_in_time(engine, [Item(query, Task.QUERY)], dimensions=dimensions)
+    return embedding.vector

@@ -9,6 +9,7 @@ already: each token is a span of its own to the engine.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from app.domain import Hit, Item, Matrix, PassageHit, Span, Task
 from app.embedding.engine import Engine
 from app.errors import TooLarge
+from app.runtime.deadline import check_time, embed_in_time
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.search.scoring import log_odds, logistic
@@ -64,7 +66,7 @@ def rerank_texts(resources: Resources, query: str, texts: Sequence[str]) -> Rera
     if cross_encoder is not None:
         tokens = sum(cross_encoder.count_tokens(query, text) for text in texts)
         _check_tokens(tokens)
-        logits = cross_encoder.score(query, texts, seconds=float("inf"))
+        logits = list(_score_all(cross_encoder, query, texts))
         return _rank(cross_encoder.name, [logistic(logit) for logit in logits], tokens)
     # The name in the answer must be that of the model that read.
     generation = resources.generations.live()
@@ -107,6 +109,12 @@ def score_hits(
     engine = generation.engine()
     items = list(_within_budget(engine, hits))
     return interact(engine, query, [[item] for item in items]) if items else []
+
+
+def _score_all(cross_encoder: "CrossEncoder", query: str, texts: Sequence[str]) -> Iterator[float]:
+    for first in range(0, len(texts), MAX_CANDIDATES):
+        check_time()
+        yield from cross_encoder.score(query, texts[first : first + MAX_CANDIDATES], seconds=inf)
 
 
 def _check_tokens(tokens: int) -> None:
@@ -152,7 +160,7 @@ def _embed_tokens(engine: Engine, items: Sequence[Item]) -> Iterator[Matrix]:
     cut = items
     if engine.late_chunking:
         cut = [replace(item, spans=tuple(_tokens(engine, item.text))) for item in items]
-    for embedding in engine.embed(cut):
+    for embedding in embed_in_time(engine, cut, refuses=True):
         # A text without a token of its own reads as a whole.
         yield embedding.passages if len(embedding.passages) else embedding.vector[None]
 

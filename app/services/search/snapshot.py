@@ -8,6 +8,7 @@ from types import TracebackType
 from sqlalchemy.orm import Session
 
 from app.errors import CorruptData, NotFound
+from app.runtime.deadline import check_time
 from app.runtime.generations import ActiveGeneration
 from app.runtime.index_follower import Indexes, quarantine, quarantine_damaged
 from app.runtime.resources import Resources
@@ -42,6 +43,7 @@ class Attempt:
 
     def __enter__(self) -> Snapshot:
         while True:
+            check_time()
             snapshot, damaged = self._open()
             if not damaged:
                 return snapshot

@@ -336,6 +336,30 @@ export const revokeKey = (options) => (options.client ?? client).delete({
     ...options
 });
 /**
+ * Get Calibration
+ *
+ * Show what was measured of a collection's scores.
+ */
+export const getCalibration = (options) => (options.client ?? client).get({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/calibration',
+    ...options
+});
+/**
+ * Calibrate
+ *
+ * Measure in the background what scores mean, with questions whose answers are known.
+ */
+export const calibrate = (options) => (options.client ?? client).post({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/calibration',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+/**
  * Start Evaluation
  *
  * Ask a golden set in the background.

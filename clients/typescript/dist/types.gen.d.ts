@@ -607,6 +607,33 @@ export type NamedDocumentIn = {
     id: string;
 };
 /**
+ * LabelledQueryIn
+ *
+ * A question whose answer, or that it has none, is known.
+ */
+export type LabelledQueryIn = {
+    /**
+     * Id
+     *
+     * Null: its number.
+     */
+    id?: string | null;
+    /**
+     * Query
+     *
+     * A question as people ask it.
+     */
+    query: string;
+    /**
+     * Relevant
+     *
+     * Ids, or grades by id; empty: nothing answers it
+     */
+    relevant: {
+        [key: string]: number;
+    } | Array<string>;
+};
+/**
  * KeyIn
  */
 export type KeyIn = {
@@ -807,9 +834,9 @@ export type EvaluationIn = {
     /**
      * Queries
      *
-     * The golden set.
+     * The golden set; queries without an answer count only for what scores mean.
      */
-    queries: Array<GoldenQueryIn>;
+    queries: Array<LabelledQueryIn>;
     /**
      * Configurations
      *
@@ -1027,6 +1054,17 @@ export type CollectionIn = {
      * For people; search does not use it.
      */
     description?: string;
+};
+/**
+ * CalibrationIn
+ */
+export type CalibrationIn = {
+    /**
+     * Queries
+     *
+     * At least 20 with an answer; an empty list forgets those that were given before.
+     */
+    queries: Array<LabelledQueryIn>;
 };
 /**
  * Welcome
@@ -2286,6 +2324,87 @@ export type NearDuplicateOut = {
     similarity: number;
 };
 /**
+ * MeasuredOut
+ */
+export type MeasuredOut = {
+    /**
+     * Rules
+     *
+     * Version of the rules; null: to be measured again
+     */
+    rules: number | null;
+    /**
+     * Documents
+     *
+     * Articles that the collection had.
+     */
+    documents: number;
+    /**
+     * Anchors
+     *
+     * What it gives to questions without an answer and to its own sentences; null where the model
+     * tells them not apart, and scores are no probabilities.
+     */
+    anchors: {
+        [key: string]: number;
+    } | null;
+    /**
+     * What questions whose answers are known changed; null where there are none.
+     */
+    labels?: LabelsOut | null;
+    /**
+     * Measured At
+     *
+     * When.
+     */
+    measured_at: string;
+};
+/**
+ * LabelsOut
+ */
+export type LabelsOut = {
+    /**
+     * Queries
+     *
+     * Questions with an answer.
+     */
+    queries: number;
+    /**
+     * Unanswered
+     *
+     * Questions without.
+     */
+    unanswered: number;
+    /**
+     * Hits
+     *
+     * Shift and slope of the log odds of hits' scores.
+     */
+    hits: {
+        [key: string]: number;
+    };
+    /**
+     * Answers
+     *
+     * The same of `no_answer`.
+     */
+    answers: {
+        [key: string]: number;
+    };
+    /**
+     * Error
+     *
+     * Calibration error of first hits' scores without them.
+     */
+    error: number;
+    /**
+     * Corrected Error
+     *
+     * With them, on the same questions.
+     */
+    corrected_error: number;
+};
+/**
  * LearnedOut
  */
 export type LearnedOut = {
@@ -3236,6 +3355,33 @@ export type CollectionDeleted = {
      * How many documents it held.
      */
     documents: number;
+};
+/**
+ * CalibrationOut
+ */
+export type CalibrationOut = {
+    /**
+     * Collection
+     *
+     * Whose scores these are.
+     */
+    collection: string;
+    /**
+     * Generation
+     *
+     * The generation that answers.
+     */
+    generation: number;
+    /**
+     * Null until it was measured.
+     */
+    measured: MeasuredOut | null;
+    /**
+     * Is Due
+     *
+     * Whether the background is yet to measure it.
+     */
+    is_due: boolean;
 };
 export type WelcomeData = {
     body?: never;
@@ -4556,6 +4702,92 @@ export type RevokeKeyResponses = {
     200: KeyOut;
 };
 export type RevokeKeyResponse = RevokeKeyResponses[keyof RevokeKeyResponses];
+export type GetCalibrationData = {
+    body?: never;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: never;
+    url: '/v1/collections/{collection}/calibration';
+};
+export type GetCalibrationErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+};
+export type GetCalibrationError = GetCalibrationErrors[keyof GetCalibrationErrors];
+export type GetCalibrationResponses = {
+    /**
+     * Successful Response
+     */
+    200: CalibrationOut;
+};
+export type GetCalibrationResponse = GetCalibrationResponses[keyof GetCalibrationResponses];
+export type CalibrateData = {
+    body: CalibrationIn;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: never;
+    url: '/v1/collections/{collection}/calibration';
+};
+export type CalibrateErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Request Entity Too Large
+     */
+    413: Problem;
+    /**
+     * Unsupported Media Type
+     */
+    415: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+    /**
+     * Service Unavailable
+     */
+    503: Problem;
+};
+export type CalibrateError = CalibrateErrors[keyof CalibrateErrors];
+export type CalibrateResponses = {
+    /**
+     * Successful Response
+     */
+    202: CalibrationOut;
+};
+export type CalibrateResponse = CalibrateResponses[keyof CalibrateResponses];
 export type StartEvaluationData = {
     body: EvaluationIn;
     path?: never;
