@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TypeAlias
 
+from app.index.byte_cache import keep
 from app.index.folding import clean, fold
 from app.index.hashing import hash_term
 from app.index.stemming import LANGUAGES, PLAIN, rules_for, stem
@@ -59,7 +60,7 @@ def language_term(rules: str) -> int:
     return hash_term(f"language {rules}")
 
 
-@lru_cache(maxsize=1 << 17)
+@keep(16 << 20)
 def terms_of(word: str, rules: str) -> tuple[int, ...]:
     """Return the terms of a word of a clean text, by the rules of a language."""
     return tuple(

@@ -4,9 +4,10 @@
 """
 
 import unicodedata
-from functools import lru_cache
 
 import regex
+
+from app.index.byte_cache import keep
 
 # Soft hyphens, zero-width spaces and joiners, direction marks, variation selectors: no part of a
 # word. A soft hyphen at the end of a line goes with the line.
@@ -83,7 +84,7 @@ def fold_text(text: str) -> str:
     return fold(clean(text))
 
 
-@lru_cache(maxsize=1 << 14)
+@keep(4 << 20)
 def spell_out(word: str) -> str:
     """Return a word with its umlauts written as two letters, as in Mueller; "" if it has none."""
     lower = word.lower()

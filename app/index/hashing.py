@@ -5,10 +5,10 @@ that are one letter away follow by arithmetic on arrays: so slips are looked up 
 holds no words.
 """
 
-from functools import lru_cache
-
 import numpy as np
 import numpy.typing as npt
+
+from app.index.byte_cache import keep
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -17,7 +17,7 @@ _MASK = (1 << 64) - 1
 _MIX_ONE, _MIX_OTHER = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
-@lru_cache(maxsize=1 << 18)
+@keep(16 << 20)
 def hash_term(term: str) -> int:
     """Return the 64-bit hash of a term."""
     value = 0

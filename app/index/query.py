@@ -8,12 +8,12 @@ unless they are written as names (US, IT, WHO, vitamin A) or nothing else is ask
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 import regex
 
 from app.index.analysis import fold_term
+from app.index.byte_cache import keep
 from app.index.folding import clean, fold
 from app.index.hashing import hash_term
 from app.index.stemming import PLAIN, stem
@@ -72,7 +72,7 @@ class WordQuery:
         return bool(self.words)
 
 
-@lru_cache(maxsize=256)
+@keep(8 << 20)
 def parse_query(query: str) -> WordQuery:
     """Return what a query asks for by words."""
     text = clean(query)
@@ -143,7 +143,7 @@ def _joined_neighbours(found: Sequence[str]) -> dict[int, list[str]]:
     return joined
 
 
-@lru_cache(maxsize=1 << 12)
+@keep(4 << 20)
 def _spell(part: Part, joined: tuple[str, ...], rules: tuple[str, ...]) -> tuple[Spelling, ...]:
     if not part.is_stemmed:
         return (Spelling((fold_term(part.text),)),)

@@ -6,12 +6,12 @@ some five hundred for a word of nine letters, by arithmetic on the hash of the w
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
 import regex
 
+from app.index.byte_cache import keep
 from app.index.hashing import BASE, Hashes, mix
 
 MIN_LETTERS = 5
@@ -63,7 +63,7 @@ class Neighbours:
         return word[:number] + word[number + 1] + word[number] + word[number + 2 :]
 
 
-@lru_cache(maxsize=512)
+@keep(8 << 20)
 def list_neighbours(word: str) -> Neighbours | None:
     """Return the neighbours of a folded word; None where a letter's slip cannot be told.
 

@@ -5,13 +5,14 @@ is sure, lose only the plural of an English word: docs/decisions/0045 has what w
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from threading import local
 from types import MappingProxyType
 
 import regex
 import Stemmer
 
+from app.index.byte_cache import keep
 from app.index.folding import fold, spell_out
 
 PLAIN = ""
@@ -68,7 +69,7 @@ def rules_for(language: str | None) -> str:
     return language if language is not None and language in _ALGORITHMS else PLAIN
 
 
-@lru_cache(maxsize=1 << 17)
+@keep(8 << 20)
 def stem(word: str, language: str) -> tuple[str, ...]:
     """Return what a word of a clean text is compared by, folded: most often one string.
 
@@ -93,7 +94,7 @@ def stem_folded(words: Sequence[str], language: str) -> list[str]:
     return [fold(form) for form in _stemmer(_ALGORITHMS[language][0]).stemWords(list(words))]
 
 
-@lru_cache(maxsize=1 << 17)
+@keep(8 << 20)
 def _reads(language: str, word: str) -> bool:
     return language != PLAIN and _letters_of(language).search(word) is not None
 

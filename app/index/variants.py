@@ -1,9 +1,10 @@
 """Forms of a word that no stemmer joins: prefixes of Hebrew and Arabic, forms of English verbs."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import regex
+
+from app.index.byte_cache import keep
 
 _HEBREW = regex.compile(r"\p{Hebrew}")
 _ARABIC = regex.compile(r"\p{Arabic}")
@@ -28,7 +29,7 @@ _ARABIC_PREFIXES = ("ال", "و", "وال", "ب", "بال", "ل", "لل", "ف", 
 _MIN_LETTERS = 3
 
 
-@lru_cache(maxsize=1 << 12)
+@keep(4 << 20)
 def vary(word: str) -> tuple[str, ...]:
     """Return other forms of a word of a question that stand for the same."""
     if word.isascii():

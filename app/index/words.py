@@ -8,12 +8,12 @@ Runs of scripts that put no space between words become pairs of characters.
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 import regex
 
+from app.index.byte_cache import keep
 from app.index.folding import fold
 from app.index.numerals import number_terms
 
@@ -82,7 +82,7 @@ def find_words(text: str) -> list[str]:
     return (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(text)
 
 
-@lru_cache(maxsize=1 << 17)
+@keep(8 << 20)
 def split_word(word: str) -> tuple[Part, ...]:
     """Return what a word is compared by: parts first, the whole last."""
     if word.isascii() and word.isalpha() and (word[1:] or word).islower():
