@@ -7,7 +7,7 @@ from time import perf_counter
 from app.db import queries
 from app.domain import Filter, Item, Mode, Task, Vector
 from app.embedding.engine import Engine
-from app.errors import InvalidRequest, TooLarge
+from app.errors import InvalidRequest, TextTooLong, TooLarge
 from app.index.flat import Ids
 from app.index.query import parse_query
 from app.runtime.deadline import embed_in_time
@@ -106,7 +106,7 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     check_query(request.query)
     generation = resources.generations.get(request.generation)
     text = weigh(request.query, request.interpreted)
-    question = ask(generation, text, request.mode, request.dimensions)
+    question = ask(generation, text, request.mode, request.dimensions, turn=request.query)
     clock.mark("embed")
     min_score = request.min_score
     first = request.offset or 0
@@ -168,9 +168,18 @@ def check_query(query: str) -> None:
 
 
 def ask(
-    generation: ActiveGeneration, query: str, mode: Mode, dimensions: int | None = None
+    generation: ActiveGeneration,
+    query: str,
+    mode: Mode,
+    dimensions: int | None = None,
+    *,
+    turn: str | None = None,
 ) -> Question:
-    """Return the question as a generation's indexes take it; a lexical one needs no model."""
+    """Return the question as a generation's indexes take it; a lexical one needs no model.
+
+    `turn` is the part of it that was said last: the model reads that alone where all of it is past
+    its window.
+    """
     vector = None
     # What is left out of a hybrid search is not to be near either.
     text = parse_query(query).text if mode is Mode.HYBRID else query
@@ -179,7 +188,12 @@ def ask(
         # What the model cannot read at all is near to whatever else it cannot read.
         is_read = engine.count_unknown(text) < len(engine.token_starts(text))
         if is_read or mode is Mode.DENSE:
-            vector = _embed_query(engine, text, dimensions)
+            try:
+                vector = _embed_query(engine, text, dimensions)
+            except TextTooLong:
+                if turn is None or turn == query:
+                    raise
+                vector = _embed_query(engine, turn, dimensions)
     return Question.of(query, mode, vector)
 
 
