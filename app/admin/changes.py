@@ -14,6 +14,7 @@ from app.api.v1.document_schemas import DocumentChangesIn
 from app.api.v1.originals import as_attachment
 from app.errors import InvalidRequest
 from app.services.articles.changes import change_document
+from app.services.articles.documents import get_document
 from app.services.articles.originals import get_original
 
 router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
@@ -40,15 +41,23 @@ def change_article(
     former: Annotated[str, Form(max_length=200_000)] = "",
 ) -> Response:
     """Change title, address and attributes; a line of attributes that was removed is taken back."""
+    path = f"{HOME}/collections/{collection.name}/articles/{as_segment(id)}"
     wanted, known = _read_lines(attributes), _read_lines(former)
     changed: dict[str, Any] = {key: None for key in known if key not in wanted}
     changed |= {key: value for key, value in wanted.items() if known.get(key) != value}
-    values: dict[str, Any] = {"title": title.strip() or None, "url": url.strip() or None}
+    document = get_document(resources.database, collection, id)
+    values: dict[str, Any] = {}
+    # What the form shows may be the file's own: sent back as it was, it is not a caller's.
+    if title.strip() != document.title.strip():
+        values["title"] = title.strip() or None
+    if url.strip() != (document.url or "").strip():
+        values["url"] = url.strip() or None
     if changed:
         values["attributes"] = changed
+    if not values:
+        return redirect(request, path, "Nothing was changed.")
     body = _check(values)
     change_document(resources, collection, id, body.model_dump(include=body.model_fields_set))
-    path = f"{HOME}/collections/{collection.name}/articles/{as_segment(id)}"
     return redirect(request, path, "Changed. A new title answers once it has been embedded.")
 
 
@@ -91,7 +100,7 @@ def _read_lines(text: str) -> dict[str, Any]:
 def _read_value(text: str) -> Any:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return text if isinstance(value, dict) or value is None else value
 

@@ -67,6 +67,7 @@ def test_title_address_and_attributes_are_edited_in_place(
         ({"attributes": "no colon"}, "key: value"),
         ({"url": "javascript:alert(1)"}, "url"),
         ({"attributes": "deep: [[1]]"}, "attributes"),
+        ({"attributes": "deeper: " + "[" * 100_000}, "attributes"),
     ],
 )
 def test_mistake_in_the_form_is_told_and_changes_nothing(
@@ -77,6 +78,17 @@ def test_mistake_in_the_form_is_told_and_changes_nothing(
     assert answer.status_code == 422
     assert told in text_of(answer)
     assert collection.get("tea")["attributes"] == before["attributes"]
+
+
+def test_form_sent_back_as_it_was_changes_nothing(browser: Browser, collection: Collection) -> None:
+    """What the file itself says stays the file's: no version is made for an attribute."""
+    collection.finish(collection.put_file("headed.md", b"# Headed\n\nTea.", "text/markdown"))
+    fields = {"id": "headed.md", "title": "Headed"}
+    answer = browser.send(f"{HOME}/change", **fields)
+    assert "Nothing was changed" in text_of(answer)
+    assert "Changed." in text_of(browser.send(f"{HOME}/change", **fields, attributes="n: 1"))
+    now = collection.get("headed.md")
+    assert (now["title"], now["attributes"], now["version"]) == ("Headed", {"n": 1}, 1)
 
 
 def test_pdf_is_shown_in_a_frame_and_nothing_else_is(
