@@ -13,6 +13,7 @@ from app.admin.formats import as_segment
 from app.admin.pages import PageRoute, redirect, render
 from app.api.access import (
     Admin,
+    CurrentCaller,
     Opened,
     OwnedCollection,
     ReadableCollection,
@@ -29,6 +30,7 @@ from app.services.articles import collections, documents
 from app.services.articles.documents import Upload
 from app.services.articles.passages import ReadArticle, get_read_article, get_version_text
 from app.services.articles.versions import restore_version
+from app.services.quality.questions import list_questions
 
 router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
 
@@ -133,6 +135,7 @@ def show_article(
     request: Request,
     resources: Opened,
     collection: ReadableCollection,
+    caller: CurrentCaller,
     id: str,
     compare: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
@@ -150,6 +153,10 @@ def show_article(
         "article.html",
         collection=collection,
         document=document,
+        # The query log is for keys that may write, as over REST.
+        questions=list_questions(resources, collection, id)
+        if caller.principal.scope.includes(Scope.WRITE)
+        else (),
         attributes=write_lines(dict(document.attributes)),
         pieces=_mark_passages(read) if read is not None else (),
         compare=compare,

@@ -179,6 +179,19 @@ def test_key_sees_on_the_pages_what_it_sees_over_rest(service: Service, browser:
     assert browser.visit(ARTICLE).status_code == 200
 
 
+def test_questions_of_others_are_for_keys_that_may_write(
+    service: Service, browser: Browser
+) -> None:
+    admin = {"Authorization": f"Bearer {make_key(service, Scope.ADMIN)}"}
+    search = f"{service.url}/v1/collections/own/search"
+    body = {"query": "what about their tea"}
+    assert httpx.post(search, json=body, headers=admin, timeout=60).is_success
+    browser.sign_in(make_key(service, Scope.WRITE, "own"))
+    assert body["query"] in text_of(browser.visit(ARTICLE))
+    browser.sign_in(make_key(service, Scope.READ, "own"))
+    assert body["query"] not in text_of(browser.visit(ARTICLE))
+
+
 def test_revoked_key_is_signed_out_everywhere(service: Service, browser: Browser) -> None:
     info, token = create_key(service.resources.database, scope=Scope.ADMIN)
     browser.sign_in(token)

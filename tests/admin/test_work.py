@@ -138,3 +138,22 @@ def test_question_without_an_answer_is_noted_as_a_gap(browser: Browser) -> None:
     noted = browser.send(f"{HOME}/feedback", query=query[1], q=question)
     assert "nothing here answers" in text_of(noted)
     assert question in text_of(browser.visit(f"{HOME}/questions"))
+
+
+def test_article_shows_the_questions_that_found_it(
+    service: Service, browser: Browser, collection: Collection
+) -> None:
+    collection.add({"id": "steam", "text": "Steam the milk."})
+    asked = {"query": "how is milk <b>steamed</b>", "limit": 20}
+    answer = service.http.post(f"{collection.path}/search", json=asked).json()
+    said = {"query_id": answer["query_id"], "helpful": True, "document_id": "steam"}
+    assert service.http.post("/v1/feedback", json=said).is_success
+    parameters = {"document_id": "steam"}
+    found = service.http.get(f"{collection.path}/questions", params=parameters).json()["questions"]
+    kept = [(one["query"], one["helpful"], one["unhelpful"], one["chosen"]) for one in found]
+    assert kept == [("how is milk <b>steamed</b>", 1, 0, 1)]
+    page = browser.visit(f"{HOME}/articles/steam")
+    assert "how is milk &lt;b&gt;steamed" in page.text
+    assert "helpful to 1, the right article to 1" in text_of(page)
+    missing = service.http.get(f"{collection.path}/questions", params={"document_id": "none"})
+    assert missing.status_code == 404

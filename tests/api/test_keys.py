@@ -114,6 +114,7 @@ NEEDED = {
     ("POST", "/v1/feedback"): "read",
     ("GET", f"{COLLECTION}/golden"): "write",
     ("GET", f"{COLLECTION}/gaps"): "write",
+    ("GET", f"{COLLECTION}/questions"): "write",
     ("DELETE", f"{COLLECTION}/queries"): "admin",
     ("GET", f"{COLLECTION}/calibration"): "admin",
     ("POST", f"{COLLECTION}/calibration"): "admin",

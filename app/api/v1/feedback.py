@@ -1,5 +1,6 @@
 """The routes of the query log: feedback, golden sets and gaps made of it, and its erasure."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -11,7 +12,7 @@ from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body, require_fields
 from app.domain import Scope
 from app.services.access.collections import BY_QUERY
-from app.services.quality import feedback
+from app.services.quality import feedback, questions
 
 router = APIRouter(
     prefix="/v1",
@@ -73,6 +74,26 @@ class GapsOut(Answer):
     """The most asked first."""
 
 
+class QuestionOut(Answer):
+    query: str
+    """A question that found the document."""
+    asked_at: datetime
+    """When it was asked."""
+    rank: int
+    """Where the document stood, from 1."""
+    helpful: int
+    """How many called the answer helpful."""
+    unhelpful: int
+    """How many called it unhelpful."""
+    chosen: int
+    """How many called this document the right one."""
+
+
+class QuestionsOut(Answer):
+    questions: list[QuestionOut]
+    """The latest first."""
+
+
 class QueriesErased(Answer):
     erased: int
     """How many questions were erased."""
@@ -128,6 +149,23 @@ def get_gaps(
     """Return the subjects of questions that found nothing good, the most asked first."""
     gaps = feedback.find_gaps(resources, collection, below=below)
     return GapsOut(gaps=[GapOut.model_validate(gap) for gap in gaps])
+
+
+@router.get(
+    "/collections/{collection}/questions",
+    responses=problem_responses(404, 422),
+)
+def list_questions(
+    collection: WritableCollection,
+    resources: Opened,
+    document_id: Annotated[
+        str, Query(min_length=1, max_length=256, description="The document that they found")
+    ],
+    limit: Annotated[int, Query(ge=1, le=100, description="Questions at most")] = 20,
+) -> QuestionsOut:
+    """Return the latest questions of the query log that found a document, with feedback."""
+    found = questions.list_questions(resources, collection, document_id, limit=limit)
+    return QuestionsOut(questions=[QuestionOut.model_validate(one) for one in found])
 
 
 @router.delete(

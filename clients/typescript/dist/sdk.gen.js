@@ -526,6 +526,16 @@ export const getGaps = (options) => (options.client ?? client).get({
     ...options
 });
 /**
+ * List Questions
+ *
+ * Return the latest questions of the query log that found a document, with feedback.
+ */
+export const listQuestions = (options) => (options.client ?? client).get({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/questions',
+    ...options
+});
+/**
  * Erase Queries
  *
  * Erase the logged questions of a collection with their feedback.

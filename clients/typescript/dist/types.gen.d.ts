@@ -2182,6 +2182,58 @@ export type RankingOut = {
     };
 };
 /**
+ * QuestionsOut
+ */
+export type QuestionsOut = {
+    /**
+     * Questions
+     *
+     * The latest first.
+     */
+    questions: Array<QuestionOut>;
+};
+/**
+ * QuestionOut
+ */
+export type QuestionOut = {
+    /**
+     * Query
+     *
+     * A question that found the document.
+     */
+    query: string;
+    /**
+     * Asked At
+     *
+     * When it was asked.
+     */
+    asked_at: string;
+    /**
+     * Rank
+     *
+     * Where the document stood, from 1.
+     */
+    rank: number;
+    /**
+     * Helpful
+     *
+     * How many called the answer helpful.
+     */
+    helpful: number;
+    /**
+     * Unhelpful
+     *
+     * How many called it unhelpful.
+     */
+    unhelpful: number;
+    /**
+     * Chosen
+     *
+     * How many called this document the right one.
+     */
+    chosen: number;
+};
+/**
  * QueriesErased
  */
 export type QueriesErased = {
@@ -5388,6 +5440,58 @@ export type GetGapsResponses = {
     200: GapsOut;
 };
 export type GetGapsResponse = GetGapsResponses[keyof GetGapsResponses];
+export type ListQuestionsData = {
+    body?: never;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query: {
+        /**
+         * Document Id
+         *
+         * The document that they found
+         */
+        document_id: string;
+        /**
+         * Limit
+         *
+         * Questions at most
+         */
+        limit?: number;
+    };
+    url: '/v1/collections/{collection}/questions';
+};
+export type ListQuestionsErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+};
+export type ListQuestionsError = ListQuestionsErrors[keyof ListQuestionsErrors];
+export type ListQuestionsResponses = {
+    /**
+     * Successful Response
+     */
+    200: QuestionsOut;
+};
+export type ListQuestionsResponse = ListQuestionsResponses[keyof ListQuestionsResponses];
 export type EraseQueriesData = {
     body?: never;
     path: {
