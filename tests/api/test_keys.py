@@ -131,6 +131,9 @@ NEEDED = {
 REFUSED_LATER = {
     # Nothing works here, so no version was ever ready.
     ("POST", f"{COLLECTION}/rollback"): 409,
+    # Nothing was embedded, so there is nothing to measure.
+    ("GET", f"{COLLECTION}/calibration"): 404,
+    ("POST", f"{COLLECTION}/calibration"): 404,
     # No model is called `a`.
     ("GET", "/v1/models/{id}"): 404,
     # Without a file.
@@ -434,7 +437,12 @@ def test_collection_of_others_is_answered_like_one_that_does_not_exist(guarded: 
         answers = []
         for name in ("other", "nope"):
             path = operation[1].format(
-                collection=name, vector_store_id=name, id="a", file_id="x", batch_id="x"
+                collection=name,
+                vector_store_id=name,
+                id="a",
+                file_id="x",
+                batch_id="x",
+                reparse_id="x",
             )
             answer = guarded.ask(operation[0], path, key, BODIES.get(operation))
             answers.append((answer.status_code, answer.text.replace(name, "NAME")))
