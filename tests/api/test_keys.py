@@ -131,6 +131,8 @@ NEEDED = {
 REFUSED_LATER = {
     # Nothing works here, so no version was ever ready.
     ("POST", f"{COLLECTION}/rollback"): 409,
+    # Without the document that they found.
+    ("GET", f"{COLLECTION}/questions"): 422,
     # Nothing was embedded, so there is nothing to measure.
     ("GET", f"{COLLECTION}/calibration"): 404,
     ("POST", f"{COLLECTION}/calibration"): 404,
