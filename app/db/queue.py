@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from app.db.models import Version, utc_now
@@ -82,12 +82,16 @@ def claim_next(session: Session, *, lease_seconds: float, only_new: bool = False
 
 
 def seconds_until_due(session: Session) -> float | None:
-    """Return how long until a queued version may be claimed; None when none is queued."""
+    """Return how long until a version may be claimed; None when none is queued.
+
+    One whose claim has lapsed is due: the next claim puts it back first.
+    """
     queued = _PENDING & (Version.status == Status.QUEUED)
-    if session.scalar(select(Version.id).where(queued, _is_due(utc_now())).limit(1)) is not None:
-        return 0.0
-    due = session.scalar(select(func.min(Version.next_attempt_at)).where(queued))
-    return None if due is None else max(0.0, (due - utc_now()).total_seconds())
+    for due in (queued & _is_due(utc_now()), _is_lapsed()):
+        if session.scalar(select(Version.id).where(due).limit(1)) is not None:
+            return 0.0
+    first = session.scalar(select(func.min(Version.next_attempt_at)).where(queued))
+    return None if first is None else max(0.0, (first - utc_now()).total_seconds())
 
 
 def renew_claims(
@@ -205,9 +209,14 @@ def requeue_interrupted(session: Session, *, max_attempts: int, pause_seconds: f
 
 def requeue_lapsed(session: Session, *, max_attempts: int, pause_seconds: float) -> None:
     """Put back what nobody has given a sign of life about, as requeue_interrupted does."""
-    lapsed = _PENDING & (Version.status == Status.PROCESSING) & (Version.leased_until < utc_now())
+    lapsed = _is_lapsed()
     if session.scalar(select(Version.id).where(lapsed).limit(1)) is not None:
         _requeue(session, lapsed, max_attempts, pause_seconds)
+
+
+def _is_lapsed() -> ColumnElement[bool]:
+    has_lapsed = (Version.status == Status.PROCESSING) & (Version.leased_until < utc_now())
+    return and_(_PENDING, has_lapsed)
 
 
 def _requeue(

@@ -245,6 +245,16 @@ def claim(resources: Resources, *, lease_seconds: float = 60.0) -> queue.Claim:
         return claimed
 
 
+def test_lapsed_claim_is_taken_up_though_nothing_is_queued(
+    resources: Resources, sandbox: Sandbox
+) -> None:
+    put_documents(resources, "help", [article("a", "Tea with milk.")])
+    with resources.database.write() as session:
+        assert queue.claim_next(session, lease_seconds=-1) is not None
+    assert work(resources, sandbox) is None
+    assert get_document(resources, "help", "a").status is Status.READY
+
+
 def test_worker_whose_lease_lapsed_commits_nothing(
     resources: Resources, sandbox: Sandbox, watch: Watch
 ) -> None:
