@@ -55,6 +55,15 @@ class ModelVersion:
     attributes: dict[str, str]
     status: Status = Status.QUEUED
     is_live: bool = False
+    is_superseded: bool = False
+    is_deleted: bool = False
+
+    @property
+    def state(self) -> str:
+        """What a job counts it as."""
+        if self.is_superseded:
+            return "superseded"
+        return "deleted" if self.is_deleted else self.status
 
 
 @dataclass(slots=True)
@@ -79,6 +88,8 @@ class ModelDocument:
                 latest.attributes = attributes
                 return "metadata"
         number = latest.number + 1 if latest is not None else 1
+        if latest is not None and latest.status is Status.QUEUED:
+            latest.status, latest.is_superseded = Status.FAILED, True
         self.versions.append(ModelVersion(number, text, attributes))
         return "content"
 
@@ -156,6 +167,7 @@ class Shelves(RuleBasedStateMachine):
             change = document.put(text, attributes)
             items.append((document, document.latest))
             if change == "content":
+                self.queue = [entry for entry in self.queue if entry[0] is not document]
                 self.queue.append((document, document.latest))
             told = next(answer for answer in accepted.documents if answer.id == document_id)
             assert (told.version, told.status, told.change) == (
@@ -199,9 +211,9 @@ class Shelves(RuleBasedStateMachine):
 
     def _forget(self, gone: list[ModelDocument]) -> None:
         self.queue = [entry for entry in self.queue if not any(entry[0] is d for d in gone)]
-        for collection in self.model.values():
-            for items in collection.jobs.values():
-                items[:] = [item for item in items if not any(item[0] is d for d in gone)]
+        for document in gone:
+            for version in document.versions:
+                version.is_deleted = True
 
     # What must hold after each of them
 
@@ -276,11 +288,11 @@ class Shelves(RuleBasedStateMachine):
             for job_id, items in collection.jobs.items():
                 job = get_job(self.resources, job_id)
                 assert job.collection == name
+                states = [version.state for _, version in items]
                 assert job.counts == {
-                    status: sum(version.status is status for _, version in items)
-                    for status in Status
+                    state: states.count(state) for state in (*Status, "superseded", "deleted")
                 }
-                failed = sum(version.status is Status.FAILED for _, version in items)
+                failed = states.count(Status.FAILED)
                 assert [error.code for error in job.errors] == ["empty_document"] * failed
         for job_id in self.gone_jobs:
             with pytest.raises(NotFound):
