@@ -68,14 +68,20 @@ class Member:
         self.process = forkserver().Process(target=target, args=arguments)
         self.process.start()
 
-    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+    def kill(self) -> None:
         assert self.process is not None
-        assert self.process.pid is not None
-        os.kill(self.process.pid, how)
+        self.process.kill()
         self.process.join(60)
         assert self.process.exitcode is not None, "it still runs after 60 s"
 
+    def supervise(self) -> None:
+        """Start it again when it ended by itself, as an orchestrator does."""
+        assert self.process is not None
+        if self.process.exitcode is not None:
+            self.start()
+
     def answers(self) -> bool:
+        self.supervise()
         try:
             return httpx.get(f"{self.url}/readyz").is_success
         except httpx.TransportError:
@@ -245,7 +251,9 @@ def _injure(cluster: Cluster, kills: int, outages: int, randomness: random.Rando
         else:
             turn.kill()
             turn.kills += 1
-            turn.start()
+        # Also those that met no database when they started.
+        for member in cluster.members:
+            member.supervise()
         if number % 25 == 0:
             print(f"{number} of {len(turns)}", flush=True)
 
@@ -264,6 +272,8 @@ def _count(cluster: Cluster, ledger: Ledger) -> dict[str, int]:
         "not found": 0,
         "came back": 0,
     }
+    for worker in cluster.workers:
+        worker.supervise()
     with httpx.Client(base_url=cluster.servers[0].url, timeout=60.0) as http:
         counts["stuck"] = _settle(http)
     counts["lost"] = 0
