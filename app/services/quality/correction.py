@@ -19,14 +19,18 @@ _MIN_SLOPE = 0.1
 _LARGEST = 30.0
 
 
-def fit_correction(odds: Sequence[float], right: Sequence[bool]) -> Correction:
+def fit_correction(
+    odds: Sequence[float], right: Sequence[bool], questions: Sequence[int]
+) -> Correction:
     """Return the correction of these log odds, or none where it does not help on other questions.
 
-    Whether it helps is seen by twofold cross-validation: by the likelihood of each half of the
-    questions under what was fitted to the other.
+    `questions` numbers what each was asked for. Whether it helps is seen by twofold
+    cross-validation: by the likelihood of each half of the questions under what was fitted to the
+    other.
     """
     x, y = np.asarray(odds, dtype=np.float64), np.asarray(right, dtype=np.float64)
-    half = np.arange(len(x)) % 2 == 0
+    # What was asked for one question stays together: else a half could be all right.
+    half = np.asarray(questions) % 2 == 0
     lost = sum(_loss(x[there], y[there], _fit(x[~there], y[~there])) for there in (half, ~half))
     return _fit(x, y) if lost < _loss(x, y, NO_CORRECTION) else NO_CORRECTION
 

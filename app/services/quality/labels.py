@@ -40,6 +40,8 @@ class _Asked:
     """That anything does."""
     is_right: bool
     is_answered: bool
+    question: int
+    """Its place among the labels."""
 
 
 def find_labels(
@@ -92,13 +94,19 @@ def measure_labels(
     where fewer than MIN_LABELS of them name an article that is there.
     """
     plain = replace(anchors, hits=Correction(), answers=Correction())
-    asked = [one for query in labels for one in _ask(resources, generation, ref, plain, query)]
+    asked = [
+        replace(one, question=number)
+        for number, query in enumerate(labels)
+        for one in _ask(resources, generation, ref, plain, query)
+    ]
     answered = sum(one.is_answered for one in asked)
     if answered < MIN_LABELS:
         return None
     hit_odds, right = [one.hit for one in asked], [one.is_right for one in asked]
     odds, has_answer = [one.answers for one in asked], [one.is_answered for one in asked]
-    hits, answers = fit_correction(hit_odds, right), fit_correction(odds, has_answer)
+    numbers = [one.question for one in asked]
+    hits = fit_correction(hit_odds, right, numbers)
+    answers = fit_correction(odds, has_answer, numbers)
     none = Correction()
     return {
         "queries": answered,
@@ -128,13 +136,13 @@ def _ask(
 
 def _describe(found: Sequence[Candidate], anchors: Anchors, query: GoldenQuery) -> _Asked:
     if not found:
-        return _Asked(log_odds(0.0), log_odds(0.0), False, bool(query.relevant))
+        return _Asked(log_odds(0.0), log_odds(0.0), False, bool(query.relevant), 0)
     nearest = max(candidate.stages.get("passage", 0.0) for candidate in found)
     scale = replace(found[0].scale, nearest=nearest, anchors=anchors)
     first = replace(found[0], scale=scale).behind(found[0].evidence)
     nothing = no_answer(first.evidence, scale) or 0.0
     is_right = first.version.external_id in query.relevant
-    return _Asked(log_odds(first.score), -log_odds(nothing), is_right, bool(query.relevant))
+    return _Asked(log_odds(first.score), -log_odds(nothing), is_right, bool(query.relevant), 0)
 
 
 def _find(

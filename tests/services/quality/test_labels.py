@@ -51,7 +51,7 @@ def test_odds_that_are_right_are_left_as_they_are() -> None:
     # One in so many is right, as the odds say.
     drawn = np.random.default_rng(3).uniform(size=400)
     right = (drawn < correct(odds, NO_CORRECTION)).tolist()
-    found = fit_correction(odds, right)
+    found = fit_correction(odds, right, range(400))
     assert abs(found.shift) < 0.5
     assert 0.6 < found.slope < 1.6
 
@@ -60,12 +60,19 @@ def test_odds_that_are_too_low_are_raised() -> None:
     odds = np.linspace(-3, 1, 200).tolist()
     drawn = np.random.default_rng(3).uniform(size=200)
     right = (drawn < correct(odds, Correction(shift=2.0))).tolist()
-    assert 1.0 < fit_correction(odds, right).shift < 3.0
+    assert 1.0 < fit_correction(odds, right, range(200)).shift < 3.0
 
 
 def test_labels_that_say_nothing_change_nothing() -> None:
     right = (np.random.default_rng(5).uniform(size=40) < 0.5).tolist()
-    assert fit_correction([0.0] * 40, right) == NO_CORRECTION
+    assert fit_correction([0.0] * 40, right, range(40)) == NO_CORRECTION
+
+
+def test_what_was_asked_for_one_question_is_not_fitted_and_measured_apart() -> None:
+    # By turns with its articles, and as if they were not there: always right, and never.
+    odds, right = [1.0, -5.0] * 30, [True, False] * 30
+    questions = [n // 2 for n in range(60)]
+    assert fit_correction(odds, right, questions) != NO_CORRECTION
 
 
 @pytest.fixture(scope="module")
