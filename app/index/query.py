@@ -16,7 +16,7 @@ from app.index.analysis import fold_term
 from app.index.byte_cache import keep
 from app.index.folding import clean, fold
 from app.index.hashing import hash_term
-from app.index.stemming import PLAIN, stem
+from app.index.stemming import PLAIN, distinct_rules, stem
 from app.index.variants import vary
 from app.index.words import QUESTION_WORDS, Part, asked_parts, find_words, split_word
 
@@ -147,12 +147,17 @@ def _joined_neighbours(found: Sequence[str]) -> dict[int, list[str]]:
 def _spell(part: Part, joined: tuple[str, ...], rules: tuple[str, ...]) -> tuple[Spelling, ...]:
     if not part.is_stemmed:
         return (Spelling((fold_term(part.text),)),)
-    exact = dict.fromkeys(form for rule in rules for form in stem(part.text, rule))
-    others = (form for word in joined for rule in rules for form in stem(word, rule))
-    varied = (form for word in vary(part.text) for rule in rules for form in stem(word, rule))
+    exact = dict.fromkeys(_stems(part.text, rules))
+    others = (form for word in joined for form in _stems(word, rules))
+    varied = (form for word in vary(part.text) for form in _stems(word, rules))
     spellings = {form: Spelling((form,), _VARIANT_WEIGHT) for form in varied}
     spellings |= {form: Spelling((form,)) for form in (*exact, *others)}
     return tuple(sorted(spellings.values(), key=lambda one: -one.weight))
+
+
+def _stems(word: str, rules: Sequence[str]) -> Iterator[str]:
+    for rule in distinct_rules(word, rules):
+        yield from stem(word, rule)
 
 
 def count_query_terms(query: str) -> Counter[int]:

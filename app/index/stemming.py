@@ -87,6 +87,11 @@ def stem(word: str, language: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(fold(stemmer.stemWord(_lower(form, rule))) for form in forms))
 
 
+def distinct_rules(word: str, rules: Sequence[str]) -> tuple[str, ...]:
+    """Return those of some rules that can differ in what they make of words of this script."""
+    return tuple(dict.fromkeys(rule if _reads(rule, word) else PLAIN for rule in rules))
+
+
 def stem_folded(words: Sequence[str], language: str) -> list[str]:
     """Return the stems of folded words of one script, folded: a shorter way than `stem`."""
     if not words or not _reads(language, words[0]):
