@@ -1,12 +1,12 @@
 """The collections of a server, or of an opened folder, for the tools of `folio mcp`."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from app.api.mcp.library import Found, Passages, Whole
+from app.api.mcp.library import Asked, Found, Passages, Whole
 from app.commands.client import Client, collection_path, document_path
 from app.errors import NotFound
-from app.services.search.conversation import Message
 
 _LISTED = 200
 
@@ -24,23 +24,8 @@ class RemoteLibrary:
         answer = self._client.call("GET", "/v1/collections")
         return [collection["name"] for collection in answer["collections"]]
 
-    def search(
-        self,
-        query: str,
-        collections: list[str],
-        *,
-        limit: int,
-        filters: dict[str, Any] | None,
-        messages: Sequence[Message] = (),
-    ) -> list[Found]:
-        body = {
-            "query": query,
-            "limit": limit,
-            "passages": 1,
-            "filters": filters,
-            "messages": _as_json(messages),
-        }
-        answer = self._ask("search", collections, body)
+    def search(self, asked: Asked, *, limit: int) -> list[Found]:
+        answer = self._ask("search", asked, limit=limit, passages=1)
         return [
             Found(
                 hit["collection"],
@@ -53,22 +38,8 @@ class RemoteLibrary:
             for hit in answer["results"]
         ]
 
-    def retrieve(
-        self,
-        query: str,
-        collections: list[str],
-        *,
-        max_tokens: int,
-        filters: dict[str, Any] | None,
-        messages: Sequence[Message] = (),
-    ) -> Passages:
-        body = {
-            "query": query,
-            "max_tokens": max_tokens,
-            "filters": filters,
-            "messages": _as_json(messages),
-        }
-        answer = self._ask("context", collections, body)
+    def retrieve(self, asked: Asked, *, max_tokens: int) -> Passages:
+        answer = self._ask("context", asked, max_tokens=max_tokens)
         blocks = (
             Found(
                 block["collection"],
@@ -108,12 +79,18 @@ class RemoteLibrary:
         page = self._client.call("GET", path, params={"limit": _LISTED})
         return [(document["id"], document["title"]) for document in page["documents"]]
 
-    def _ask(self, route: str, collections: list[str], body: dict[str, Any]) -> dict[str, Any]:
-        for name in collections:
+    def _ask(self, route: str, asked: Asked, **options: int) -> dict[str, Any]:
+        for name in asked.collections:
             self._check(name)
-        first, *others = collections
-        path = f"{collection_path(first)}/{route}"
-        return self._client.call("POST", path, json={**body, "also_in": others})
+        first, *others = asked.collections
+        body = {
+            "query": asked.query,
+            "also_in": others,
+            "filters": asked.filters,
+            "messages": [asdict(message) for message in asked.messages],
+            **options,
+        }
+        return self._client.call("POST", f"{collection_path(first)}/{route}", json=body)
 
     def _check(self, collection: str) -> None:
         if self._only and collection not in self._only:
@@ -121,7 +98,3 @@ class RemoteLibrary:
                 f"there is no collection {collection}; there are: {', '.join(self._only)}",
                 code="collection_not_found",
             )
-
-
-def _as_json(messages: Sequence[Message]) -> list[dict[str, str]]:
-    return [{"role": message.role, "content": message.content} for message in messages]

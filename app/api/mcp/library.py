@@ -43,6 +43,16 @@ class Whole:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question to collections, with the turns of the conversation before it."""
+
+    query: str
+    collections: list[str]
+    filters: dict[str, Any] | None = None
+    messages: Sequence[Message] = ()
+
+
 class Library(Protocol):
     """The collections that whoever asks may read. Calls block; failures are FolioErrors."""
 
@@ -50,27 +60,11 @@ class Library(Protocol):
         """Return the names of the collections."""
         ...
 
-    def search(
-        self,
-        query: str,
-        collections: list[str],
-        *,
-        limit: int,
-        filters: dict[str, Any] | None,
-        messages: Sequence[Message] = (),
-    ) -> list[Found]:
-        """Return articles, best first; `messages` are the turns before the question."""
+    def search(self, asked: Asked, *, limit: int) -> list[Found]:
+        """Return articles, best first."""
         ...
 
-    def retrieve(
-        self,
-        query: str,
-        collections: list[str],
-        *,
-        max_tokens: int,
-        filters: dict[str, Any] | None,
-        messages: Sequence[Message] = (),
-    ) -> Passages:
+    def retrieve(self, asked: Asked, *, max_tokens: int) -> Passages:
         """Return what answers a question, within `max_tokens`."""
         ...
 

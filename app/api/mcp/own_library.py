@@ -1,19 +1,17 @@
 """The library of this process, as far as a caller may read it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from app.api.access import Caller
-from app.api.mcp.library import Found, Passages, Whole
+from app.api.mcp.library import Asked, Found, Passages, Whole
 from app.api.v1.filters import FilterIn, check_filter_size
 from app.domain import Filter, Scope
 from app.errors import InvalidRequest
 from app.services.articles.collections import list_names
 from app.services.articles.documents import get_document, list_documents
 from app.services.search.context import build_context
-from app.services.search.conversation import Message
 from app.services.search.pipeline import SearchRequest
 from app.services.search.search import search_documents
 
@@ -31,16 +29,8 @@ class OwnLibrary:
     def list_collections(self) -> list[str]:
         return list_names(self._resources.database, self._caller.principal)
 
-    def search(
-        self,
-        query: str,
-        collections: list[str],
-        *,
-        limit: int,
-        filters: dict[str, Any] | None,
-        messages: Sequence[Message] = (),
-    ) -> list[Found]:
-        request = self._ask(query, collections, filters, messages, limit=limit)
+    def search(self, asked: Asked, *, limit: int) -> list[Found]:
+        request = self._request(asked, limit=limit)
         hits = search_documents(self._resources, request, passages=1).results
         return [
             Found(
@@ -54,16 +44,8 @@ class OwnLibrary:
             for hit in hits
         ]
 
-    def retrieve(
-        self,
-        query: str,
-        collections: list[str],
-        *,
-        max_tokens: int,
-        filters: dict[str, Any] | None,
-        messages: Sequence[Message] = (),
-    ) -> Passages:
-        request = self._ask(query, collections, filters, messages)
+    def retrieve(self, asked: Asked, *, max_tokens: int) -> Passages:
+        request = self._request(asked)
         context = build_context(self._resources, request, max_tokens=max_tokens)
         return Passages(
             tuple(
@@ -104,18 +86,12 @@ class OwnLibrary:
         page, _ = list_documents(self._resources.database, ref, limit=_LISTED)
         return [(document.id, document.title) for document in page]
 
-    def _ask(
-        self,
-        query: str,
-        names: list[str],
-        filters: dict[str, Any] | None,
-        messages: Sequence[Message],
-        *,
-        limit: int = 10,
-    ) -> SearchRequest:
-        refs = self._caller.collections(names, Scope.READ)
-        read = read_filter(filters)
-        return SearchRequest(query, refs, limit=limit, filters=read, messages=messages)
+    def _request(self, asked: Asked, *, limit: int = 10) -> SearchRequest:
+        refs = self._caller.collections(asked.collections, Scope.READ)
+        filters = read_filter(asked.filters)
+        return SearchRequest(
+            asked.query, refs, limit=limit, filters=filters, messages=asked.messages
+        )
 
 
 def read_filter(given: dict[str, Any] | None) -> Filter | None:

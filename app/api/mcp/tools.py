@@ -12,7 +12,7 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from app.api.mcp.library import Library, make_id, make_uri, split_id
+from app.api.mcp.library import Asked, Library, make_id, make_uri, split_id
 from app.errors import FolioError, InvalidRequest
 from app.services.search.conversation import Message
 
@@ -130,9 +130,8 @@ def make_server(find_library: FindLibrary, *, version: str) -> MCPServer[Any]:
 
         def run() -> ResultsOut:
             names = _choose(library, collection)
-            found = library.search(
-                query, names, limit=limit, filters=filters, messages=_read_turns(messages)
-            )
+            asked = Asked(query, names, filters, _read_turns(messages))
+            found = library.search(asked, limit=limit)
             return ResultsOut(
                 results=[
                     ResultOut(
@@ -184,13 +183,8 @@ def make_server(find_library: FindLibrary, *, version: str) -> MCPServer[Any]:
         def run() -> RetrievedOut:
             names = _choose(library, collection)
             turns = _read_turns(messages)
-            found = library.retrieve(
-                query or _last_question(turns),
-                names,
-                max_tokens=max_tokens,
-                filters=filters,
-                messages=turns,
-            )
+            asked = Asked(query or _last_question(turns), names, filters, turns)
+            found = library.retrieve(asked, max_tokens=max_tokens)
             return RetrievedOut(
                 blocks=[
                     BlockOut(

@@ -1,15 +1,14 @@
 """Changing what a caller said of an article, without its file."""
 
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.db.models import Document, Original, Version
+from app.db.models import Document, Version
 from app.domain import MAX_ATTRIBUTES
-from app.errors import CorruptData, InvalidRequest
+from app.errors import InvalidRequest
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from app.services.articles.documents import (
@@ -19,6 +18,7 @@ from app.services.articles.documents import (
     queue_uploads,
     require_document,
 )
+from app.services.articles.originals import read_original
 
 
 def change_document(
@@ -43,15 +43,13 @@ def _changed_upload(session: Session, document: Document, changes: Mapping[str, 
     version = queries.find_latest_version(session, document)
     # A document is stored with its first version.
     assert version is not None
-    original = session.get_one(Original, version.original_sha256)
-    if sha256(original.data).hexdigest() != original.sha256:
-        raise CorruptData("the stored upload fails its checksum; upload the document again")
+    data = read_original(session, version.original_sha256)
     declared = {**version.declared, **changes}
     if "attributes" in changes:
         declared["attributes"] = _merge(version, changes["attributes"])
     return Upload(
         document.external_id,
-        original.data,
+        data,
         version.media_type,
         filename=version.filename,
         file_id=document.file_id,

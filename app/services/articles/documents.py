@@ -228,9 +228,7 @@ def queue_uploads(
     session: Session, collection: Collection, uploads: Iterable[tuple[str, Upload]]
 ) -> AcceptedUploads:
     """Store uploads under their ids as one job; each is asked for when its turn has come."""
-    job = Job(id=uuid.uuid4().hex, collection_id=collection.id)
-    session.add(job)
-    session.flush()
+    job = add_job(session, collection.id)
     put = []
     for ordinal, (document_id, upload) in enumerate(uploads):
         version, change = put_version(session, collection, document_id, upload)
@@ -248,6 +246,14 @@ def queue_uploads(
         for document_id, version, change in put
     ]
     return AcceptedUploads(job.id, tuple(accepted))
+
+
+def add_job(session: Session, collection_id: int) -> Job:
+    """Store a job, which has no documents yet."""
+    job = Job(id=uuid.uuid4().hex, collection_id=collection_id)
+    session.add(job)
+    session.flush()
+    return job
 
 
 def get_document(

@@ -1,6 +1,5 @@
 """The jobs of a collection: listing them, ending what waits, and trying again what failed."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,9 @@ from app.services.access.collections import CollectionRef, require_row
 from app.services.articles.documents import (
     Accepted,
     AcceptedUploads,
+    Change,
     JobInfo,
+    add_job,
     check_queue,
     get_job,
     normalize_id,
@@ -132,16 +133,12 @@ def _find_latest(
 def _make_job(
     session: Session, ref: CollectionRef, found: Sequence[tuple[str, Version]], failed: set[int]
 ) -> AcceptedUploads:
-    job = Job(id=uuid.uuid4().hex, collection_id=ref.id)
-    session.add(job)
-    session.flush()
+    job = add_job(session, ref.id)
     accepted = []
     for ordinal, (external_id, version) in enumerate(found):
         is_retried = version.id in failed
-        change = "content" if is_retried else "none"
-        session.add(JobItem(job_id=job.id, ordinal=ordinal, version_id=version.id, change=change))
+        change: Change = "content" if is_retried else "none"
         status = Status.QUEUED if is_retried else Status(version.status)
-        accepted.append(
-            Accepted(external_id, version.number, status, "content" if is_retried else "none")
-        )
+        session.add(JobItem(job_id=job.id, ordinal=ordinal, version_id=version.id, change=change))
+        accepted.append(Accepted(external_id, version.number, status, change))
     return AcceptedUploads(job.id, tuple(accepted))
