@@ -80,7 +80,8 @@ def chromium() -> Iterator[Any]:
 
 
 def wait_for(driver: Any, selector: str, text: str) -> str:
-    """Return what an element says once `text` is in it."""
+    """Return what an element says once `text` is in it, on this page or the one that follows."""
+    from selenium.common.exceptions import StaleElementReferenceException
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -88,7 +89,8 @@ def wait_for(driver: Any, selector: str, text: str) -> str:
         said = driver.find_element(By.CSS_SELECTOR, selector).text
         return said if text in said else None
 
-    return str(WebDriverWait(driver, WAIT_S).until(read, f"{selector} never says {text}"))
+    wait = WebDriverWait(driver, WAIT_S, ignored_exceptions=[StaleElementReferenceException])
+    return str(wait.until(read, f"{selector} never says {text}"))
 
 
 def click(driver: Any, xpath: str) -> None:
