@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from peft import LoraConfig
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -34,13 +34,32 @@ _SMALL: dict[str, Any] = {
     "num_attention_heads": 4,
     "intermediate_size": 64,
 }
-_CORPUS = [
-    "the quick brown fox jumps over the lazy dog",
-    "tea with milk and sugar is hot, coffee without is cold",
-    "Represent the query for retrieving evidence documents: how do I reset the machine?",
-    "Represent the document for retrieval: hold the button for eight seconds",
-    "ÄÖÜ äöü ß é è ñ 漢字 かな кириллица 0123456789 .,;:!?-_()[]{}#*/\\\"'",
-]
+# What the tokenizer knows: letters that stand alone, and a few that stand together. Written down
+# because training would draw other ones in each process, and every vector would change with them.
+_LETTERS = (
+    "▁abcdefghijklmnopqrstuvwxyzIRÄÖÜäöüßéèñ漢字かなкириллица0123456789.,;:!?-_()[]{}#*/\\\"'"
+)
+_SYLLABLES = (
+    "th",
+    "er",
+    "ut",
+    "nd",
+    "in",
+    "nt",
+    "co",
+    "ow",
+    "rese",
+    "▁b",
+    "▁m",
+    "▁co",
+    "▁do",
+    "▁fo",
+    "▁ho",
+    "▁qu",
+    "▁with",
+    "▁retriev",
+    "▁document",
+)
 
 
 def make_jina_v3(
@@ -207,19 +226,12 @@ def _spread(model: PreTrainedModel) -> None:
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """Return a Unigram tokenizer with XLM-R's special tokens, trained on a few lines."""
-    core = Tokenizer(models.Unigram())
+    """Return a Unigram tokenizer with XLM-R's special tokens: a pure function of this file."""
+    special = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
+    pieces = [(piece, -4.0) for piece in (*dict.fromkeys(_LETTERS), *_SYLLABLES)]
+    core = Tokenizer(models.Unigram([*special, *pieces], unk_id=3))
     core.normalizer = normalizers.NFKC()
     core.pre_tokenizer = pre_tokenizers.Metaspace()
-    core.train_from_iterator(
-        _CORPUS * 4,
-        trainers.UnigramTrainer(
-            vocab_size=400,
-            special_tokens=["<s>", "<pad>", "</s>", "<unk>"],
-            unk_token="<unk>",
-            show_progress=False,
-        ),
-    )
     core.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
