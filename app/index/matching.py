@@ -34,14 +34,20 @@ class TermMatcher:
         # What each spelling has in it wherever it stands.
         self._cores = [(number, tuple(map(_core, terms))) for number, terms in sure]
         self._all = frozenset(number for number, _ in sure)
+        # What of the question each word of a text holds, by the rules that it is stemmed by: the
+        # same few words make up most of every text.
+        self._held_by: dict[str, dict[str, Set[int]]] = {}
 
     def find(self, text: str, language: str | None = None) -> Set[int]:
         """Return the words that stand in a text of an article in `language`."""
         rules = rules_for(language)
-        words = set(find_words(clean(text)))
-        held = self._wanted.intersection(
-            chain.from_iterable(terms_of(word, rules) for word in words)
-        )
+        held_by = self._held_by.setdefault(rules, {})
+        held: set[int] = set()
+        for word in find_words(clean(text)):
+            terms = held_by.get(word)
+            if terms is None:
+                terms = held_by[word] = self._wanted.intersection(terms_of(word, rules))
+            held |= terms
         return {number for number, terms in self._spellings if terms <= held}
 
     def find_at_most(self, text: str, language: str | None = None) -> Set[int]:

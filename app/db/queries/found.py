@@ -1,25 +1,16 @@
 """What a search reads of the documents that it found: columns, not rows of the ORM."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import (
-    select,
-)
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from app.db.models import (
-    Collection,
-    Document,
-    Version,
-)
-from app.domain import (
-    Attributes,
-)
+from app.db.models import Collection, Document, Version
+from app.domain import Attributes
 
 
-@dataclass(frozen=True, slots=True)
-class FoundVersion:
+class FoundVersion(NamedTuple):
     """The live version of a document that was found."""
 
     document_id: int
@@ -43,33 +34,36 @@ class FoundVersion:
         return 2 * (self.tokens_unknown or 0) <= (self.tokens_counted or 0)
 
 
+# Statements are made once: making one takes about as long as running it.
+_FIND_LIVE = (
+    select(
+        Version.document_id,
+        Collection.id,
+        Collection.name,
+        Document.external_id,
+        Version.id,
+        Version.number,
+        Version.original_sha256,
+        Version.title,
+        Version.url,
+        Version.attributes,
+        Version.receipt["language"].as_string(),
+        Version.receipt["tokens_counted"].as_integer(),
+        Version.receipt["tokens_unknown"].as_integer(),
+    )
+    .join(Document, Document.id == Version.document_id)
+    .join(Collection, Collection.id == Document.collection_id)
+    .where(Version.document_id.in_(bindparam("document_ids", expanding=True)), Version.is_live)
+)
+
+
 def find_live(session: Session, document_ids: Sequence[int]) -> dict[int, FoundVersion]:
     """Return the live versions of these documents, by document id."""
-    rows = session.execute(
-        select(
-            Version.document_id,
-            Collection.id,
-            Collection.name,
-            Document.external_id,
-            Version.id,
-            Version.number,
-            Version.original_sha256,
-            Version.title,
-            Version.url,
-            Version.attributes,
-            Version.receipt["language"].as_string(),
-            Version.receipt["tokens_counted"].as_integer(),
-            Version.receipt["tokens_unknown"].as_integer(),
-        )
-        .join(Document, Document.id == Version.document_id)
-        .join(Collection, Collection.id == Document.collection_id)
-        .where(Version.document_id.in_(document_ids), Version.is_live)
-    )
-    return {row[0]: FoundVersion(*row) for row in rows}
+    rows = session.execute(_FIND_LIVE, {"document_ids": document_ids})
+    return {row[0]: FoundVersion._make(row) for row in rows}
 
 
-@dataclass(frozen=True, slots=True)
-class StoredText:
+class StoredText(NamedTuple):
     """The text of a version as it lies in the database, not yet checked."""
 
     text: str | None
@@ -78,12 +72,15 @@ class StoredText:
     """How many it had for the model that read it."""
 
 
+_FIND_TEXTS = select(
+    Version.id,
+    Version.text,
+    Version.text_crc32,
+    Version.receipt["tokens_counted"].as_integer(),
+).where(Version.id.in_(bindparam("version_ids", expanding=True)))
+
+
 def find_texts(session: Session, version_ids: Sequence[int]) -> dict[int, StoredText]:
     """Return the texts of versions by version id."""
-    tokens = Version.receipt["tokens_counted"].as_integer()
-    rows = session.execute(
-        select(Version.id, Version.text, Version.text_crc32, tokens).where(
-            Version.id.in_(version_ids)
-        )
-    )
+    rows = session.execute(_FIND_TEXTS, {"version_ids": version_ids})
     return {version_id: StoredText(*stored) for version_id, *stored in rows}

@@ -4,13 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    CursorResult,
-    delete,
-    insert,
-    select,
-)
+from sqlalchemy import ColumnElement, CursorResult, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.db.models import (
@@ -86,18 +80,41 @@ def live_units(
         yield from (StoredUnit(*row) for row in session.execute(some))
 
 
+# Made once, as those of a search are: see found.py.
+_OF_VERSIONS = (
+    UnitRow.version_id.in_(bindparam("version_ids", expanding=True)),
+    UnitRow.generation_id == bindparam("generation_id"),
+)
+_LIST_UNITS = (
+    select(
+        UnitRow.id,
+        UnitRow.version_id,
+        UnitRow.passage_vectors,
+        UnitRow.passage_vectors_crc32,
+    )
+    .where(*_OF_VERSIONS)
+    .order_by(UnitRow.version_id, UnitRow.ordinal)
+)
+_LIST_PASSAGES = (
+    select(
+        UnitRow.version_id,
+        PassageRow.unit_id,
+        PassageRow.ordinal,
+        PassageRow.start,
+        PassageRow.end,
+        PassageRow.heading,
+        PassageRow.page,
+    )
+    .join(PassageRow, PassageRow.unit_id == UnitRow.id)
+    .where(*_OF_VERSIONS)
+    .order_by(PassageRow.start)
+)
+
+
 def list_units(session: Session, version_ids: Sequence[int], generation_id: int) -> Sequence[Any]:
     """Return (id, version_id, passage_vectors, passage_vectors_crc32) of these versions' units."""
-    return session.execute(
-        select(
-            UnitRow.id,
-            UnitRow.version_id,
-            UnitRow.passage_vectors,
-            UnitRow.passage_vectors_crc32,
-        )
-        .where(UnitRow.version_id.in_(version_ids), UnitRow.generation_id == generation_id)
-        .order_by(UnitRow.version_id, UnitRow.ordinal)
-    ).all()
+    asked = {"version_ids": version_ids, "generation_id": generation_id}
+    return session.execute(_LIST_UNITS, asked).all()
 
 
 def list_passage_vectors(session: Session, unit_ids: Sequence[int]) -> Sequence[Any]:
@@ -134,20 +151,8 @@ def list_passages(
     session: Session, version_ids: Sequence[int], generation_id: int
 ) -> dict[int, dict[tuple[int, int], Passage]]:
     """Return all passages by version id, and by unit id and ordinal, in the text's order."""
-    rows = session.execute(
-        select(
-            UnitRow.version_id,
-            PassageRow.unit_id,
-            PassageRow.ordinal,
-            PassageRow.start,
-            PassageRow.end,
-            PassageRow.heading,
-            PassageRow.page,
-        )
-        .join(PassageRow, PassageRow.unit_id == UnitRow.id)
-        .where(UnitRow.version_id.in_(version_ids), UnitRow.generation_id == generation_id)
-        .order_by(PassageRow.start)
-    )
+    asked = {"version_ids": version_ids, "generation_id": generation_id}
+    rows = session.execute(_LIST_PASSAGES, asked)
     found: dict[int, dict[tuple[int, int], Passage]] = {}
     for version_id, unit_id, ordinal, start, end, heading, page in rows:
         passage = Passage(Span(start, end), heading, page)

@@ -138,8 +138,9 @@ def _describe(found: Sequence[Candidate], anchors: Anchors, query: GoldenQuery) 
     if not found:
         return _Asked(log_odds(0.0), log_odds(0.0), False, bool(query.relevant), 0)
     nearest = max(candidate.stages.get("passage", 0.0) for candidate in found)
-    scale = replace(found[0].scale, nearest=nearest, anchors=anchors)
-    first = replace(found[0], scale=scale).behind(found[0].evidence)
+    best = found[0].evidence
+    scale = replace(found[0].scale, nearest=nearest, anchors=anchors, best=best)
+    first = found[0].with_scale(scale)
     nothing = no_answer(first.evidence, scale) or 0.0
     is_right = first.version.external_id in query.relevant
     return _Asked(log_odds(first.score), -log_odds(nothing), is_right, bool(query.relevant), 0)

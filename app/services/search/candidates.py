@@ -1,8 +1,9 @@
 """From a question to ranked candidates: what each stage finds, and one score of all of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -47,8 +48,7 @@ class PassageScores:
 _NO_PASSAGES = PassageScores(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A document in the race: its scores and its passages."""
 
     version: queries.FoundVersion
@@ -58,27 +58,24 @@ class Candidate:
     """What its stage scores mean for this question in what is searched."""
     evidence: float
     """What ranks it."""
-    score: float
-    """The probability that it answers, which grows with the evidence."""
     passages: PassageScores
     is_damaged: bool
     """Whether its passage vectors fail their checksum; it ranks without them."""
     coverage: float
     """The share of the query's term weight that it holds anywhere; 0 where words do not count."""
 
-    def behind(self, best: float) -> "Candidate":
-        """Return it with its score beside a best one of that evidence."""
-        scale = replace(self.scale, best=best)
-        return replace(self, scale=scale, score=score(self.stages, self.mode, scale))
+    @property
+    def score(self) -> float:
+        """The probability that it answers, which grows with the evidence; most are never asked."""
+        return score(self.stages, self.mode, self.scale)
+
+    def with_scale(self, scale: Scale) -> "Candidate":
+        """Return it with what its score means said anew; its evidence is the same."""
+        return self._replace(scale=scale)
 
     def with_stages(self, stages: Stages) -> "Candidate":
         """Return it with other stage scores, and what these make of it."""
-        return replace(
-            self,
-            stages=stages,
-            evidence=evidence(stages, self.mode, self.scale),
-            score=score(stages, self.mode, self.scale),
-        )
+        return self._replace(stages=stages, evidence=evidence(stages, self.mode, self.scale))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +152,6 @@ def rank_candidates(
                 stages,
                 scale,
                 evidence(stages, question.mode, scale),
-                score(stages, question.mode, scale),
                 passages.of.get(document_id, _NO_PASSAGES),
                 document_id in passages.damaged,
                 coverage,

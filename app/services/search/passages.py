@@ -6,7 +6,7 @@ docs/decisions/0027-candidates-are-read.md has what it brings.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 from itertools import islice
 from math import sqrt
@@ -59,6 +59,8 @@ class RankedArticle:
     """Of the text, for the model that embedded it; 0 where that is not known."""
     same_as: tuple[str, ...] = ()
     """Ids of articles that say the same, where such are collapsed."""
+    _weights: Sequence[float] = field(init=False)
+    """Of each passage, its match if it held all of the query's words."""
     _titled: Set[int] = field(init=False)
     """The query's terms that the title holds, and with it each passage."""
     _tables: Sequence[Table] = field(init=False)
@@ -67,6 +69,7 @@ class RankedArticle:
 
     def __post_init__(self) -> None:
         version = self.candidate.version
+        self._weights = [self.candidate.scale.match(near, 1.0) for near in self.nearness]
         self._tables = find_tables(self.text)
         self._titled = self.matcher.find(version.title, version.language)
 
@@ -90,9 +93,13 @@ class RankedArticle:
         """Yield all passages, best first; of equal ones the earlier."""
         is_lexical = self.question.mode is Mode.LEXICAL
         most = self._greatest(lambda _, share: share) if is_lexical else 1.0
-        coverage = self.candidate.coverage
+        whole, coverage = self.candidate.score, self.candidate.coverage
+
+        def score_by(i: int, share: float) -> float:
+            return min(self._score(i, share, most), whole)
+
         closer_looks = (self._bound, self._share)
-        waiting = [(-self._score(i, coverage, most), i, 0) for i in range(len(self.passages))]
+        waiting = [(-score_by(i, coverage), i, 0) for i in range(len(self.passages))]
         heapify(waiting)
         while waiting:
             negative, i, looks = heappop(waiting)
@@ -100,10 +107,10 @@ class RankedArticle:
                 yield ScoredPassage(-negative, self.passages[i])
             else:
                 share = closer_looks[looks](i)
-                heappush(waiting, (-self._score(i, share, most), i, looks + 1))
+                heappush(waiting, (-score_by(i, share), i, looks + 1))
 
     def _score(self, i: int, share: float, most: float) -> float:
-        """Return the score of the article by a passage alone that holds `share` of the words."""
+        """Return what the article would score by a passage that holds `share` of the words."""
         stages, mode = self.candidate.stages, self.question.mode
         if mode is Mode.LEXICAL:
             own = {"lexical": stages.get("lexical", 0.0) * sqrt(share / (most or 1.0))}
@@ -111,10 +118,10 @@ class RankedArticle:
             own = {**stages, "passage": self.nearness[i]}
             if mode is Mode.HYBRID:
                 own["match"] = self._match(i, share)
-        return min(score(own, mode, self.candidate.scale), self.candidate.score)
+        return score(own, mode, self.candidate.scale)
 
     def _match(self, i: int, share: float) -> float:
-        return self.candidate.scale.match(self.nearness[i], share)
+        return self._weights[i] * share
 
     def _greatest(self, value: Callable[[int, float], float]) -> float:
         """Return the greatest of the passages' values, which grow with the share of the words."""
@@ -204,11 +211,14 @@ def rank_articles(
             article.candidate = article.candidate.with_stages(stages)
             read.append(article)
         read.sort(key=lambda one: order(one.candidate))
-    best = read[0].candidate.evidence if read else 0.0
-    for article in read:
-        article.candidate = article.candidate.behind(best)
+    candidates = [*(article.candidate for article in read), *ranked[len(read) :]]
+    if candidates:
+        scale = replace(candidates[0].scale, best=candidates[0].evidence)
+        candidates = [candidate.with_scale(scale) for candidate in candidates]
+    for article, candidate in zip(read, candidates, strict=False):
+        article.candidate = candidate
     return RankedArticles(
-        [*(article.candidate for article in read), *(c.behind(best) for c in ranked[len(read) :])],
+        candidates,
         found.matching,
         {article.candidate.version.document_id: article for article in read},
     )
