@@ -1,6 +1,7 @@
 """Random checkpoints in the published layouts, made with transformers and PEFT."""
 
 import json
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -34,31 +35,12 @@ _SMALL: dict[str, Any] = {
     "num_attention_heads": 4,
     "intermediate_size": 64,
 }
-# What the tokenizer knows: letters that stand alone, and a few that stand together. Written down
-# because training would draw other ones in each process, and every vector would change with them.
-_LETTERS = (
-    "▁abcdefghijklmnopqrstuvwxyzIRÄÖÜäöüßéèñ漢字かなкириллица0123456789.,;:!?-_()[]{}#*/\\\"'"
-)
-_SYLLABLES = (
-    "th",
-    "er",
-    "ut",
-    "nd",
-    "in",
-    "nt",
-    "co",
-    "ow",
-    "rese",
-    "▁b",
-    "▁m",
-    "▁co",
-    "▁do",
-    "▁fo",
-    "▁ho",
-    "▁qu",
-    "▁with",
-    "▁retriev",
-    "▁document",
+# What the tokenizer knows, frequent pieces first. Written down because training breaks ties by
+# chance: it would draw another model in each process.
+_PIECES = (
+    "▁ e a s r th i t l g ▁fo d c : p и rese ▁ho h o f ? , R k y л ▁qu ▁with ▁do ▁retriev "
+    "▁document ▁b ut nd in nt ▁co ▁m n er ow co u v _ ) ; [ - ! ( ] . { 0 1 2 3 4 5 6 7 8 9 } / "
+    "\\ * # \" ' I Ä Ö Ü ä ö ü ß é è ñ x j z 漢 字 か な к р ц а evi um on w en b q m"
 )
 
 
@@ -228,7 +210,8 @@ def _spread(model: PreTrainedModel) -> None:
 def make_tokenizer() -> PreTrainedTokenizerFast:
     """Return a Unigram tokenizer with XLM-R's special tokens: a pure function of this file."""
     special = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
-    pieces = [(piece, -4.0) for piece in (*dict.fromkeys(_LETTERS), *_SYLLABLES)]
+    # As frequent as words are by Zipf's law.
+    pieces = [(piece, -2 - 0.85 * log(1 + n)) for n, piece in enumerate(_PIECES.split())]
     core = Tokenizer(models.Unigram([*special, *pieces], unk_id=3))
     core.normalizer = normalizers.NFKC()
     core.pre_tokenizer = pre_tokenizers.Metaspace()

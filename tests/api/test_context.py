@@ -87,16 +87,16 @@ def test_article_that_does_not_fit_comes_in_its_best_passages_with_headings(
     service: Service, collection: Collection
 ) -> None:
     collection.add({"id": "m", "markdown": LONG})
-    answer = context(collection, "where does burrs7 stand?", max_tokens=150)
+    answer = context(collection, "where do burrs2 and burrs7 stand?", max_tokens=400)
     blocks = answer["blocks"]
     assert len(blocks) > 1
     assert not any(block["whole"] for block in blocks)
-    assert "Manual > Part 7" in {block["heading"] for block in blocks}
+    assert {"Manual > Part 2", "Manual > Part 7"} <= {block["heading"] for block in blocks}
     for block in blocks:
         assert block["text"] == LONG[block["start"] : block["end"]]
         assert block["tokens"] == count_tokens(service, block)
     assert [b["start"] for b in blocks] == sorted({b["start"] for b in blocks})
-    assert answer["tokens"] == sum(block["tokens"] for block in blocks) <= 150
+    assert answer["tokens"] == sum(block["tokens"] for block in blocks) <= 400
 
 
 def test_best_article_is_not_pushed_out_by_shorter_ones(collection: Collection) -> None:
