@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
-from app.db.models import Version, utc_now
+from app.db.models import JobItem, Version, utc_now
 from app.db.queries.documents import SUPERSEDED
 from app.domain import Stage, Status
 
@@ -113,9 +113,13 @@ def find_held(session: Session, claims: Collection[Claim]) -> set[str]:
 
 def supersede(session: Session, document_id: int) -> None:
     """End the versions of a document that wait or are worked on: a newer one takes their place."""
+    replaced = (Version.document_id == document_id, _PENDING)
+    ids = select(Version.id).where(*replaced)
+    # Their jobs say so even when the document is deleted later.
+    session.execute(update(JobItem).where(JobItem.version_id.in_(ids)).values(is_superseded=True))
     session.execute(
         update(Version)
-        .where(Version.document_id == document_id, _PENDING)
+        .where(*replaced)
         .values(
             status=Status.FAILED,
             stage=None,

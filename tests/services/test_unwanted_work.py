@@ -36,6 +36,9 @@ def test_replaced_version_is_not_read_and_its_job_ends(
         assert counts(resources, first.job_id) == {"ready": 1, "superseded": 1}
         assert counts(resources, second.job_id) == {"ready": 1}
         assert search(resources) == {"a": "New.", "b": "Milk."}
+        delete_document(resources, "help", "a")
+        assert counts(resources, first.job_id) == {"ready": 1, "superseded": 1}
+        assert counts(resources, second.job_id) == {"deleted": 1}
 
 
 def test_job_counts_what_was_deleted(tmp_path: Path, jina_v3: Path, sandbox: Sandbox) -> None:

@@ -296,9 +296,8 @@ def count_job_documents(session: Session, job_ids: Sequence[str]) -> dict[str, d
 
     `superseded` were replaced before they were read, or since; `deleted` were erased.
     """
-    is_superseded = JobItem.is_superseded | (Version.error_code == SUPERSEDED)
     state = case(
-        (is_superseded, SUPERSEDED), (Version.id.is_(None), DELETED), else_=Version.status
+        (JobItem.is_superseded, SUPERSEDED), (Version.id.is_(None), DELETED), else_=Version.status
     ).label("state")
     rows = session.execute(
         select(JobItem.job_id, state, func.count())
