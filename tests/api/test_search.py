@@ -191,6 +191,13 @@ def test_search_by_words_finds_only_what_holds_one(collection: Collection) -> No
     assert collection.found("kettle", mode="hybrid") == {"reset", "tea"}
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_question_of_signs_alone_finds_nothing(collection: Collection, mode: str) -> None:
+    collection.add({"id": "tea", "text": "Tea with milk. Is it hot?!"})
+    answer = collection.search("| --- | ?!", mode=mode, offset=0)
+    assert (answer["results"], answer["total"]) == ([], 0)
+
+
 @pytest.mark.parametrize("mode", ["lexical", "hybrid"])
 def test_passage_with_the_rare_word_of_a_question_is_quoted(
     collection: Collection, mode: str

@@ -143,7 +143,8 @@ def make_retrievers(indexes: Indexes, question: Question) -> list[Retriever]:
 
 
 def find_matching(retrievers: Sequence[Retriever], collection_id: int, allowed: Ids | None) -> Ids:
-    ids = [retriever.matching(collection_id) for retriever in retrievers]
+    # Where a question asks nothing, no stage looks.
+    ids = [np.empty(0, np.int64), *(one.matching(collection_id) for one in retrievers)]
     found: Ids = np.unique(np.concatenate(ids))
     return found if allowed is None else found[np.isin(found, allowed)]
 
