@@ -30,7 +30,7 @@ from app.services.search.pipeline import ask
 from app.services.search.scoring import ANCHORS, Anchors
 from app.services.search.snapshot import Snapshot, snapshots
 
-RULES = 1
+RULES = 2
 """Number of these rules: what was measured under another number is measured again."""
 MIN_DOCUMENTS = 4
 """With fewer, there is nothing to tell an article from."""
@@ -40,6 +40,8 @@ _A_DOCUMENT = 6
 _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 _WORDS = range(5, 26)
 _HEADING_WORDS = range(3, 15)
+# Of fewer questions of its own nothing is known.
+_MIN_OWN_QUESTIONS = 4
 # A model whose nearest passage is no nearer for the collection's own sentences says nothing.
 _MIN_SEPARATION = 1.0
 
@@ -172,7 +174,7 @@ def measure_anchors(
     null = [_measure(resources, generation, ref, text) for text in QUESTIONS]
     own_questions = _read_own_questions(resources, generation, ref)
     own = [_measure(resources, generation, ref, text) for text in own_questions]
-    if not own:
+    if len(own) < _MIN_OWN_QUESTIONS:
         return None
     anchors = Anchors(
         null_nearness=fmean(one.nearest for one in null),
@@ -235,8 +237,13 @@ def _phrase(text: str, passage: Passage, *, prefers_heading: bool) -> str | None
     if prefers_heading and len(heading.split()) in _HEADING_WORDS:
         return heading
     sentences = _SENTENCE.split(text[passage.span.start : passage.span.end])
-    fitting = [s.strip() for s in sentences if len(s.split()) in _WORDS or _is_unspaced(s)]
+    fitting = [s.strip() for s in sentences if _count_words(s) in _WORDS or _is_unspaced(s)]
     return fitting[len(fitting) // 2] if fitting else None
+
+
+def _count_words(sentence: str) -> int:
+    """Return how many words stand in it: the line under a table's head has none."""
+    return sum(any(map(str.isalnum, word)) for word in sentence.split())
 
 
 def _is_unspaced(sentence: str) -> bool:
