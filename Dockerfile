@@ -3,6 +3,8 @@ FROM python:3.12-slim-bookworm AS build
 
 # Wheels without CUDA; for a GPU build with --build-arg TORCH_INDEX=https://pypi.org/simple
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# `postgres` for a database that several containers share.
+ARG EXTRAS=""
 
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md ./
@@ -12,7 +14,7 @@ COPY ingest ingest
 COPY alembic alembic
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" \
-        --constraint constraints.txt .
+        --constraint constraints.txt ".${EXTRAS:+[$EXTRAS]}"
 
 FROM python:3.12-slim-bookworm
 

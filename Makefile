@@ -32,7 +32,8 @@ check: $(VENV)/developed
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layers.py
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml \
+		compose.postgres.yaml
 
 # Writes the pages of docs/reference that are made of the program.
 docs: $(VENV)/developed

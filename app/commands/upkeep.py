@@ -188,6 +188,27 @@ def restore(
 
 
 @reports_errors
+def migrate_to(
+    target: Annotated[str, typer.Argument(help="`postgresql://…`, or a data folder.")],
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy everything into an empty database: from the data folder to PostgreSQL, or back."""
+    from app.services.operations.move import move_to
+
+    copied = move_to(
+        read_settings(data),
+        target,
+        lambda table, rows: err.print(f"{table}: {rows}") if rows % 10_000 == 0 else None,
+    )
+    if as_json:
+        print_json([asdict(table) for table in copied])
+        return
+    for table in copied:
+        out.print(f"{table.table}: {table.rows} rows, SHA-256 {table.sha256[:16]} on both sides")
+
+
+@reports_errors
 def doctor(
     data: Data = None, server: Server = None, key: ApiKey = None, as_json: AsJson = False
 ) -> None:

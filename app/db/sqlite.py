@@ -14,13 +14,13 @@ from threading import Lock
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.db.migrations import upgrade
+from app.db.migrations import head_revision, upgrade
 from app.db.private_files import make_private_file, make_private_folder
-from app.errors import CorruptData, DataFolderHeld, StorageFailed, StorageFull
+from app.errors import Conflict, CorruptData, DataFolderHeld, NotFound, StorageFailed, StorageFull
 
 logger = logging.getLogger("folio")
 
@@ -55,8 +55,8 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._wal = path.with_name(path.name + "-wal")
-        self._readers = _make_engine(path, begin="BEGIN")
-        self._writer = _make_engine(path, begin="BEGIN IMMEDIATE")
+        self._readers = _make_engine(str(path), begin="BEGIN")
+        self._writer = _make_engine(str(path), begin="BEGIN IMMEDIATE")
         self._writing = Lock()
         self.owes_erasure = False
         """Whether the log still holds what was deleted."""
@@ -188,6 +188,29 @@ def open_database(folder: Path, *, holder: str) -> Iterator[SqliteDatabase]:
             database.close()
 
 
+@contextmanager
+def read_folder(folder: Path) -> Iterator[Connection]:
+    """Read the database of a folder that a server may own, in one committed state.
+
+    Raises NotFound without one, and Conflict when its schema is not the newest.
+    """
+    path = folder / "folio.db"
+    if not path.is_file():
+        raise NotFound(f"there is no database in {folder}", code="no_database")
+    engine = _make_engine(f"{path.absolute().as_uri()}?mode=ro&uri=true", begin="BEGIN")
+    try:
+        with _typed_errors(path), engine.begin() as connection:
+            stored = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+            if stored != head_revision():
+                raise Conflict(
+                    f"{path} is of another Folio; start a server of this one on it first",
+                    code="other_schema",
+                )
+            yield connection
+    finally:
+        engine.dispose()
+
+
 def remove_unfinished_restores(folder: Path) -> None:
     """Remove what a restore left that was killed: a whole database, which nobody would erase."""
     for left in folder.glob(f"{RESTORE_PREFIX}*"):
@@ -233,7 +256,7 @@ def _decode(stored: bytes) -> str:
     return stored.decode("utf-8", "replace")
 
 
-def _make_engine(path: Path, *, begin: str) -> Engine:
+def _make_engine(path: str, *, begin: str) -> Engine:
     engine = create_engine(
         f"sqlite:///{path}",
         # Each thread that answers requests has one; the threads are what is limited.

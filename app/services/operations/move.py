@@ -1,0 +1,49 @@
+"""From a data folder to PostgreSQL and back, with everything that is stored."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from app.config import Settings
+from app.db.postgres import open_postgres
+from app.db.sqlite import open_database, read_folder
+from app.db.transfer import Copied, Progress, copy_all
+
+_PREFIXES = ("postgresql://", "postgresql+psycopg://")
+
+
+def move_to(settings: Settings, target: str, report: Progress) -> list[Copied]:
+    """Copy what `settings` name into `target`, an address of PostgreSQL or a data folder.
+
+    The source stays as it is, and answers meanwhile. Raises Conflict unless the target is empty.
+    """
+    with _open_source(settings) as source, _open_target(target) as destination:
+        return copy_all(source, destination, report)
+
+
+@contextmanager
+def _open_source(settings: Settings) -> Iterator[Connection]:
+    if settings.database_url is None:
+        with read_folder(settings.data) as connection:
+            yield connection
+        return
+    with (
+        open_postgres(settings.database_url.get_secret_value()) as database,
+        database.read() as session,
+    ):
+        yield session.connection()
+
+
+@contextmanager
+def _open_target(target: str) -> Iterator[Connection]:
+    if target.startswith(_PREFIXES):
+        with open_postgres(target) as database, database.write() as session:
+            yield session.connection()
+        return
+    with (
+        open_database(Path(target), holder="folio migrate-to") as folder,
+        folder.write() as session,
+    ):
+        yield session.connection()

