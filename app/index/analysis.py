@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 from app.index.byte_cache import keep
 from app.index.folding import clean, fold
-from app.index.hashing import hash_term
+from app.index.hashing import hash_term, hash_terms
 from app.index.stemming import LANGUAGES, PLAIN, rules_for, stem
-from app.index.words import find_words, split_word
+from app.index.words import find_words, is_unspaced, list_grams, split_word
 
 ANALYSIS = 2
 """Number of these rules: terms that were stored under another number are made again."""
@@ -33,11 +33,11 @@ def list_terms(text: str, language: str | None = None) -> Iterator[tuple[int, ..
 def count_terms(text: str, language: str | None = None) -> Counter[int]:
     """Return how often each term stands in `text`."""
     rules = rules_for(language)
-    counts: Counter[int] = Counter()
+    forms: Counter[str] = Counter()
     for word, count in Counter(find_words(clean(text))).items():
-        for term in terms_of(word, rules):
-            counts[term] += count
-    return counts
+        for form in forms_of(word, rules):
+            forms[form] += count
+    return Counter(dict(zip(hash_terms(forms), forms.values(), strict=True)))
 
 
 def count_article_terms(title: str, text: str, language: str | None) -> Counter[int]:
@@ -60,11 +60,26 @@ def language_term(rules: str) -> int:
     return hash_term(f"language {rules}")
 
 
-@keep(16 << 20)
 def terms_of(word: str, rules: str) -> tuple[int, ...]:
     """Return the terms of a word of a clean text, by the rules of a language."""
+    return tuple(map(hash_term, forms_of(word, rules)))
+
+
+def forms_of(word: str, rules: str) -> tuple[str, ...]:
+    """Return what terms_of hashes."""
+    if rules == PLAIN and word.isascii() and word.isalpha() and word.islower():
+        # Sooner made than looked up.
+        return stem(word, rules)
+    return _forms_of(word, rules)
+
+
+@keep(32 << 20)
+def _forms_of(word: str, rules: str) -> tuple[str, ...]:
+    if is_unspaced(word):
+        # Nothing in these scripts folds.
+        return tuple(list_grams(word))
     return tuple(
-        hash_term(form)
+        form
         for part in split_word(word)
         for form in (stem(part.text, rules) if part.is_stemmed else (fold_term(part.text),))
     )

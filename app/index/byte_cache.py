@@ -57,11 +57,14 @@ def keep(max_bytes: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
 def count_bytes(value: object) -> int:
     """Return the bytes that a value and what it is made of take."""
-    if isinstance(value, np.ndarray):
-        return getsizeof(value) + (0 if value.base is None else value.nbytes)
     size = getsizeof(value)
+    # Words come first: they are most.
+    if isinstance(value, str):
+        return size
     if isinstance(value, tuple):
         return size + sum(map(count_bytes, value))
+    if isinstance(value, np.ndarray):
+        return size + (0 if value.base is None else value.nbytes)
     if is_dataclass(value):
         return size + sum(count_bytes(getattr(value, field.name)) for field in fields(value))
     return size

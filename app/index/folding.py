@@ -3,17 +3,16 @@
 `clean` is for whole texts and keeps what a stemmer needs; `fold` is for a word of a clean text.
 """
 
+import re
 import unicodedata
 
 import regex
 
-from app.index.byte_cache import keep
-
 # Soft hyphens, zero-width spaces and joiners, direction marks, variation selectors: no part of a
 # word. A soft hyphen at the end of a line goes with the line.
 _IGNORABLE = regex.compile(r"\u00ad[ \t]*\r?\n[ \t]*|\p{Default_Ignorable_Code_Point}+")
-_ASCII_HYPHEN = str.maketrans("\u2010\u2011\u2212\ufe63\uff0d", "-----")
-_DIGIT = regex.compile(r"[\p{Nd}--[0-9]]", regex.VERSION1)
+_HYPHENS = "\u2010\u2011\u2212\ufe63\uff0d"
+_DIGIT = re.compile(r"[^\D0-9]")
 _ARABIC_NUMBER_MARKS = regex.compile(r"(?<=[0-9])[\u066b\u066c](?=[0-9])")
 # Points of Hebrew, signs of Arabic, tatweel; accents of Latin, Greek and Cyrillic. Elsewhere a mark
 # can be a vowel.
@@ -64,7 +63,9 @@ def clean(text: str) -> str:
     """
     if text.isascii():
         return text
-    kept = unicodedata.normalize("NFKC", _IGNORABLE.sub("", text)).translate(_ASCII_HYPHEN)
+    kept = unicodedata.normalize("NFKC", _IGNORABLE.sub("", text))
+    for hyphen in _HYPHENS:
+        kept = kept.replace(hyphen, "-")
     if _DIGIT.search(kept):
         kept = _DIGIT.sub(lambda found: str(unicodedata.digit(found[0])), kept)
         kept = _ARABIC_NUMBER_MARKS.sub(_as_ascii_mark, kept)
@@ -75,8 +76,7 @@ def fold(word: str) -> str:
     """Return a word of a clean text without case and accents, letters with variants as one."""
     if word.isascii():
         return word.lower()
-    folded = _strip_accents(word.casefold()).translate(_LETTERS)
-    return unicodedata.normalize("NFC", folded)
+    return unicodedata.normalize("NFC", word.translate(_FOLDED))
 
 
 def fold_text(text: str) -> str:
@@ -84,7 +84,6 @@ def fold_text(text: str) -> str:
     return fold(clean(text))
 
 
-@keep(4 << 20)
 def spell_out(word: str) -> str:
     """Return a word with its umlauts written as two letters, as in Mueller; "" if it has none."""
     lower = word.lower()
@@ -97,10 +96,18 @@ def spell_out_text(text: str) -> str:
     return fold(lower.translate(_SPELLED_OUT)) if _UMLAUT.search(lower) else ""
 
 
-def _strip_accents(word: str) -> str:
-    # In Cyrillic й is a letter of its own; ё is written е as often as not.
-    kept = word.replace("й", "\ue000")
-    return _MARKS.sub("", unicodedata.normalize("NFD", kept)).replace("\ue000", "й")
+class _Folded(dict[int, str]):
+    """What each character folds to, made when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        # In Cyrillic й is a letter of its own; ё is written е as often as not.
+        letter = chr(code).casefold()
+        bare = letter if letter == "й" else _MARKS.sub("", unicodedata.normalize("NFD", letter))
+        self[code] = folded = bare.translate(_LETTERS)
+        return folded
+
+
+_FOLDED = _Folded()
 
 
 def _as_ascii_mark(found: regex.Match[str]) -> str:

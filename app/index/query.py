@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import regex
 
@@ -29,8 +30,7 @@ _EXCLUDED = regex.compile(r"(?<!\S)-(?P<word>\p{L}\S*)")
 _VARIANT_WEIGHT = 0.7
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
+class Spelling(NamedTuple):
     """One way to write a word: all of these terms together, and what an article counts by it."""
 
     terms: tuple[str, ...]
@@ -72,7 +72,6 @@ class WordQuery:
         return bool(self.words)
 
 
-@keep(8 << 20)
 def parse_query(query: str) -> WordQuery:
     """Return what a query asks for by words."""
     text = clean(query)
@@ -109,14 +108,17 @@ def _telling_words(text: str) -> Iterator[QueryWord]:
     ]
     if not parts:
         parts = [(i, part) for i, word in enumerate(found) for part in split_word(word)]
-    joined = _joined_neighbours(found)
+    joined = {
+        place: tuple(words)
+        for place, words in _joined_neighbours(found).items()
+        if len(split_word(found[place])) == 1
+    }
     repeats = Counter(_key(part) for _, part in parts)
     seen: set[tuple[str, bool]] = set()
     for place, part in parts:
         if (key := _key(part)) not in seen:
             seen.add(key)
-            alone = joined.get(place, ()) if len(split_word(found[place])) == 1 else ()
-            yield QueryWord(part, repeats[key], tuple(alone))
+            yield QueryWord(part, repeats[key], joined.get(place, ()))
 
 
 def _key(part: Part) -> tuple[str, bool]:

@@ -12,7 +12,7 @@ import numpy as np
 import regex
 
 from app.index.byte_cache import keep
-from app.index.hashing import BASE, Hashes, mix
+from app.index.hashing import BASE, POWERS, Hashes, mix
 
 MIN_LETTERS = 5
 """Shorter words have too many neighbours that mean something else."""
@@ -33,9 +33,6 @@ _CODES = {
     name: np.array([ord(letter) for letter in letters], dtype=np.uint64)
     for name, letters in _ALPHABETS.items()
 }
-_POWERS: Hashes = np.array(
-    [pow(BASE, exponent, 1 << 64) for exponent in range(_MAX_LETTERS + 3)], dtype=np.uint64
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +78,14 @@ def _edit(word: str, letters: Hashes) -> Iterator[Hashes]:
     size = len(word)
     codes = np.array([ord(letter) for letter in word], dtype=np.uint64)
     # heads[i] is the value of the first i letters, tails[i] that of those from i on.
-    powers = _POWERS[size - 1 :: -1] if size else _POWERS[:0]
+    powers = POWERS[size - 1 :: -1] if size else POWERS[:0]
     tails = np.append(np.cumsum((codes * powers)[::-1])[::-1], np.uint64(0)).astype(np.uint64)
     values = accumulate(
         map(ord, word), lambda value, code: (value * BASE + code) % 2**64, initial=0
     )
     heads = np.array(list(values), dtype=np.uint64)
-    after = _POWERS[size::-1]
-    more = heads * _POWERS[size + 1 : 0 : -1] + tails
+    after = POWERS[size::-1]
+    more = heads * POWERS[size + 1 : 0 : -1] + tails
     yield (more[:, None] + after[:, None] * letters).ravel()
     other = heads[:-1] * after[:-1] + tails[1:]
     yield (other[:, None] + after[1:, None] * letters).ravel()

@@ -12,7 +12,6 @@ from types import MappingProxyType
 import regex
 import Stemmer
 
-from app.index.byte_cache import keep
 from app.index.folding import fold, spell_out
 
 PLAIN = ""
@@ -57,6 +56,7 @@ _ALGORITHMS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "tr": ("turkish", _LATIN),
     }
 )
+_LATIN_LANGUAGES = frozenset(code for code, (_, script) in _ALGORITHMS.items() if _LATIN in script)
 LANGUAGES = tuple(_ALGORITHMS)
 """The languages that have rules of their own."""
 
@@ -69,7 +69,6 @@ def rules_for(language: str | None) -> str:
     return language if language is not None and language in _ALGORITHMS else PLAIN
 
 
-@keep(8 << 20)
 def stem(word: str, language: str) -> tuple[str, ...]:
     """Return what a word of a clean text is compared by, folded: most often one string.
 
@@ -78,13 +77,15 @@ def stem(word: str, language: str) -> tuple[str, ...]:
     rule = language if _reads(language, word) else PLAIN
     if rule == PLAIN and word.isascii():
         return (_strip_plural(word.lower()),)
-    forms = [word] if word.isascii() else [word, fold(word)]
+    forms = dict.fromkeys(
+        (_lower(word, rule),) if word.isascii() else (_lower(word, rule), _lower(fold(word), rule))
+    )
     if rule in _WITH_UMLAUTS and not word.isascii() and (spelled := spell_out(word)):
-        forms.append(spelled)
+        forms[_lower(spelled, rule)] = None
     if rule == PLAIN:
         return tuple(dict.fromkeys(_strip_plural(fold(form)) for form in forms))
     stemmer = _stemmer(_ALGORITHMS[rule][0])
-    return tuple(dict.fromkeys(fold(stemmer.stemWord(_lower(form, rule))) for form in forms))
+    return tuple(dict.fromkeys(fold(stemmer.stemWord(form)) for form in forms))
 
 
 def distinct_rules(word: str, rules: Sequence[str]) -> tuple[str, ...]:
@@ -99,8 +100,9 @@ def stem_folded(words: Sequence[str], language: str) -> list[str]:
     return [fold(form) for form in _stemmer(_ALGORITHMS[language][0]).stemWords(list(words))]
 
 
-@keep(8 << 20)
 def _reads(language: str, word: str) -> bool:
+    if word.isascii():
+        return language in _LATIN_LANGUAGES
     return language != PLAIN and _letters_of(language).search(word) is not None
 
 

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import regex
 
-from app.index.byte_cache import keep
 from app.index.folding import fold
 from app.index.numerals import number_terms
 
@@ -40,12 +39,13 @@ _SYLLABIC = r"\p{Han}\p{Hiragana}\p{Katakana}ー\p{Hangul}"
 _UNSPACED = rf"{_SYLLABIC}\p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{Myanmar}}"
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]"
 # What joins two pieces to one word. Numbers and capitals are also joined over spaces, which
-# split_word looks at more closely: 1 250, R & D.
+# split_word looks at more closely: 1 250, R & D. What is looked back at stands after the characters
+# that are rare, so that it is seldom looked at.
 _ASCII_JOINT = (
-    r"[-.'/&] | (?<=[0-9]),(?=[0-9]) | (?<=[0-9])\ (?=[0-9]{3}(?!\w))"
-    r"| (?<=[A-Z])\ &\ (?=[A-Z](?!\w))"
+    r"[-.'/&] | ,(?<=[0-9],)(?=[0-9])"
+    r"| \ (?: (?<=[0-9]\ )(?=[0-9]{3}(?!\w)) | &\ (?<=[A-Z]\ &\ )(?=[A-Z](?!\w)) )"
 )
-_LEAD = r"(?:(?<![\w.])\.(?=[^\W\d_]) | (?<![\w@])@ | (?<![\w\#&])\#)?"
+_LEAD = r"(?: \.(?<![\w.]\.)(?=[^\W\d_]) | @(?<![\w@]@) | \#(?<![\w\#&]\#) )?"
 _SUFFIX = r"(?:(?:\+\+|\#)(?![A-Za-z])|\+(?!\w))?"
 _TOKEN = regex.compile(
     rf"""
@@ -79,17 +79,23 @@ _SHORT = 4
 
 def find_words(text: str) -> list[str]:
     """Return the words of a clean text in its order."""
-    return (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(text)
+    if text.isascii():
+        return _ASCII_TOKEN.findall(text)
+    # No word goes over the end of a line.
+    return [
+        word
+        for line in text.split("\n")
+        for word in (_ASCII_TOKEN if line.isascii() else _TOKEN).findall(line)
+    ]
 
 
-@keep(8 << 20)
 def split_word(word: str) -> tuple[Part, ...]:
     """Return what a word is compared by: parts first, the whole last."""
-    if word.isascii() and word.isalpha() and (word[1:] or word).islower():
+    if is_unspaced(word):
+        return tuple(Part(gram, False) for gram in list_grams(word))
+    if word.isalpha() and ((word[1:] or word).islower() or word.lower() == word.upper()):
         # Most words, in a tenth of the time.
         return (Part(word, True),)
-    if _IS_UNSPACED.match(word):
-        return tuple(_grams(word))
     if word[0] in "§":
         return (Part("§" + word.lstrip("§ "), False), Part(word.lstrip("§ "), False))
     if word[-1] in "+#":
@@ -113,20 +119,19 @@ def split_word(word: str) -> tuple[Part, ...]:
 def asked_parts(word: str) -> tuple[Part, ...]:
     """Return what a word of a question is compared by: of a run of characters only the pairs."""
     parts = split_word(word)
-    return (
-        tuple(p for p in parts if len(p.text) > 1) or parts if _IS_UNSPACED.match(word) else parts
-    )
+    return tuple(p for p in parts if len(p.text) > 1) or parts if is_unspaced(word) else parts
 
 
 def is_unspaced(word: str) -> bool:
     """Return whether a word is of a script that puts no space between words."""
-    return _IS_UNSPACED.match(word) is not None
+    return not word.isascii() and _IS_UNSPACED.match(word) is not None
 
 
-def _grams(run: str) -> Iterator[Part]:
+def list_grams(run: str) -> Iterator[str]:
+    """Yield what a run of such a script is compared by: its pairs, and the characters of some."""
     if _IS_SYLLABIC.match(run) or len(run) == 1:
-        yield from (Part(character, False) for character in run)
-    yield from (Part(a + b, False) for a, b in pairwise(run))
+        yield from run
+    yield from (one + other for one, other in pairwise(run))
 
 
 def _suffixed(word: str) -> Iterator[Part]:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from app.index.analysis import TITLE_WEIGHT, count_article_terms, count_terms
 from app.index.bm25 import LexicalIndex
+from app.index.hashing import hash_term, hash_terms
 from app.index.matching import TermMatcher
 from app.index.query import count_query_terms, parse_query
 from app.index.segments import TermDocument, pack_terms
@@ -103,3 +104,14 @@ def test_matcher_finds_the_words_that_a_question_and_a_text_share(query: str, te
     assert matcher.find(text) == shared <= matcher.find_at_most(text)
     whole = sum(word.weight for word in words) or 1.0
     assert matcher.share(shared) == pytest.approx(sum(words[n].weight for n in shared) / whole)
+
+
+@pytest.mark.parametrize("digit", ["\U0001e4f0", "\U00011f50"])
+def test_digits_of_scripts_that_this_python_may_not_know_break_nothing(digit: str) -> None:
+    assert count_terms(f"tea {digit}5")
+
+
+def test_terms_are_hashed_alone_as_they_are_together() -> None:
+    terms = ["", "tea", "чай", "茶", "😀", "\0", "x" * 5000, *(f"word{n}" for n in range(3000))]
+    assert list(hash_terms(terms)) == [hash_term(term) for term in terms]
+    assert list(hash_terms(terms[:5])) == [hash_term(term) for term in terms[:5]]
