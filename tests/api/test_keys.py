@@ -660,6 +660,8 @@ def test_scheme_is_read_in_any_case(guarded: Guarded) -> None:
         assert answer.status_code == 200
 
 
+# PostgreSQL's files are not in it.
+@pytest.mark.data_folder
 def test_no_part_of_a_secret_is_in_the_data_folder(guarded: Guarded) -> None:
     keys = [*guarded.keys.values(), guarded.admin.headers["authorization"].partition(" ")[2]]
     folder = guarded.service.resources.settings.data

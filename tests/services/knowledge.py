@@ -20,6 +20,7 @@ from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
+from tests.databases import on_test_database
 from tests.named import list_collections, search_documents
 
 
@@ -90,7 +91,8 @@ class WatchedEngine:
 def open_with(folder: Path, model: Path | str, **settings: Any) -> Iterator[Resources]:
     """Open a data folder with a model; the collection `help` is there."""
     chosen = {"passage_tokens": 16, "retry_seconds": 0, **settings}
-    with open_resources(Settings(data=folder, model=str(model), **chosen)) as resources:
+    opened = on_test_database(Settings(data=folder, model=str(model), **chosen))
+    with open_resources(opened) as resources:
         if "help" not in {collection.name for collection in list_collections(resources)}:
             create_collection(resources.database, "help")
         yield resources

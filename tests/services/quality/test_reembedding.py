@@ -27,6 +27,7 @@ from app.services.search.snapshot import snapshots
 from ingest.sandbox import Sandbox
 from tests.checkpoints import PROMPTS, make_jina_v3, make_plain
 from tests.conftest import article, markdown
+from tests.databases import on_test_database
 from tests.ingest.pdf_files import make_pdf
 from tests.named import (
     delete_document,
@@ -142,7 +143,7 @@ def list_generations(resources: Resources) -> list[tuple[int, bool]]:
 def test_server_does_not_start_on_vectors_of_another_model_and_names_the_way_out(
     ingested: Ingested, jina_v3: Path, other_model: Path
 ) -> None:
-    settings = Settings(data=ingested(jina_v3), model=str(other_model))
+    settings = on_test_database(Settings(data=ingested(jina_v3), model=str(other_model)))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = int(taken.getsockname()[1])
         with pytest.raises(StaleVectors) as refused:

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 
+import pytest
 from sqlalchemy import select
 
 from app.config import Settings
@@ -43,6 +44,8 @@ _BEFORE_TERMS = """
 """
 
 
+# No older program stored anything in PostgreSQL.
+@pytest.mark.data_folder
 def test_database_without_terms_gets_them_for_what_is_live(
     settings: Settings, sandbox: Sandbox
 ) -> None:
