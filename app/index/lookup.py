@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from app.index.analysis import TermCounts
 from app.index.folding import fold
-from app.index.hashing import Hashes, hash_term
+from app.index.hashing import Hashes, hash_term, hash_terms
 from app.index.query import QueryWord, Spelling, WordQuery
 from app.index.segments import Counts, Ids, Rows, Segment
 from app.index.spelling import MIN_LETTERS, list_neighbours
@@ -80,13 +80,14 @@ class WordRows:
     """The rows of one segment that hold a word: by the weight of its spelling, how often."""
 
     alive: npt.NDArray[np.bool_]
+    all_alive: bool
     classes: list[tuple[float, Rows, Scores]] = field(default_factory=list)
 
     def add(self, weight: float, found: Sequence[tuple[Rows, Counts]]) -> None:
         """Add the rows of spellings that weigh the same."""
         kept = [(rows, counts) for rows, counts in found if len(rows)]
         if len(kept) == 1:
-            # A term has one posting a document, so that no row comes twice.
+            # No row comes twice.
             self.classes.append((weight, kept[0][0], kept[0][1].astype(np.float32)))
         elif kept:
             sums = np.bincount(
@@ -100,7 +101,8 @@ class WordRows:
         """Return how many living documents hold it in a spelling of at least this weight."""
         sure = [rows for weight, rows, _ in self.classes if weight >= least]
         if len(sure) == 1:
-            return int(np.count_nonzero(self.alive[sure[0]]))
+            # A term has one posting a document.
+            return len(sure[0]) if self.all_alive else int(np.count_nonzero(self.alive[sure[0]]))
         return int(np.count_nonzero(self.alive[np.unique(np.concatenate(sure))])) if sure else 0
 
     def holders(self) -> npt.NDArray[np.bool_]:
@@ -146,12 +148,15 @@ class _Lookup:
         self, postings: Postings, place: dict[str, int], spellings: Sequence[Spelling]
     ) -> None:
         """Add the rows of those of these spellings that the collection holds."""
-        found = [s for s in spellings if all(postings.counts[place[term]] for term in s.terms)]
-        self.spellings += tuple(found)
-        for weight in sorted({spelling.weight for spelling in found}, reverse=True):
-            same = [[place[t] for t in s.terms] for s in found if s.weight == weight]
+        by_weight: dict[float, list[list[int]]] = {}
+        for spelling in spellings:
+            places = [place[term] for term in spelling.terms]
+            if all(map(postings.counts.__getitem__, places)):
+                self.spellings += (spelling,)
+                by_weight.setdefault(spelling.weight, []).append(places)
+        for weight in sorted(by_weight, reverse=True):
             for number, rows in enumerate(self.rows):
-                rows.add(weight, [postings.of(number, places) for places in same])
+                rows.add(weight, [postings.of(number, places) for places in by_weight[weight]])
         if not self.frequency:
             self.frequency = sum(rows.frequency(SURE) for rows in self.rows)
 
@@ -165,7 +170,8 @@ def find_words(
     what it may have been meant to be.
     """
     spelled = [word.spell(rules) for word in query.words]
-    found = [_Lookup(word, (), [WordRows(s.alive) for s in segments]) for word in query.words]
+    alive = [(segment.alive, bool(segment.alive.all())) for segment in segments]
+    found = [_Lookup(word, (), [WordRows(*some) for some in alive]) for word in query.words]
     _look_up(segments, found, spelled)
     if len(found) > MAX_WORDS:
         found = sorted(found, key=lambda one: (not one.frequency, one.frequency))[:MAX_WORDS]
@@ -182,7 +188,7 @@ def _look_up(
 ) -> None:
     terms = list(dict.fromkeys(term for some in spelled for one in some for term in one.terms))
     place = {term: i for i, term in enumerate(terms)}
-    postings = Postings(segments, np.array([hash_term(term) for term in terms], dtype=np.uint64))
+    postings = Postings(segments, np.fromiter(hash_terms(terms), np.uint64, len(terms)))
     for one, some in zip(found, spelled, strict=True):
         one.take(postings, place, some)
 

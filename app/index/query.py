@@ -113,12 +113,13 @@ def _telling_words(text: str) -> Iterator[QueryWord]:
         for place, words in _joined_neighbours(found).items()
         if len(split_word(found[place])) == 1
     }
-    repeats = Counter(_key(part) for _, part in parts)
-    seen: set[tuple[str, bool]] = set()
-    for place, part in parts:
-        if (key := _key(part)) not in seen:
-            seen.add(key)
-            yield QueryWord(part, repeats[key], joined.get(place, ()))
+    keys = [_key(part) for _, part in parts]
+    repeats = Counter(keys)
+    # Of parts that are one the first stands.
+    firsts = dict(zip(reversed(keys), reversed(parts), strict=True))
+    for key, count in repeats.items():
+        place, part = firsts[key]
+        yield QueryWord(part, count, joined.get(place, ()))
 
 
 def _key(part: Part) -> tuple[str, bool]:
@@ -145,21 +146,26 @@ def _joined_neighbours(found: Sequence[str]) -> dict[int, list[str]]:
     return joined
 
 
-@keep(4 << 20)
 def _spell(part: Part, joined: tuple[str, ...], rules: tuple[str, ...]) -> tuple[Spelling, ...]:
     if not part.is_stemmed:
         return (Spelling((fold_term(part.text),)),)
-    exact = dict.fromkeys(_stems(part.text, rules))
-    others = (form for word in joined for form in _stems(word, rules))
-    varied = (form for word in vary(part.text) for form in _stems(word, rules))
-    spellings = {form: Spelling((form,), _VARIANT_WEIGHT) for form in varied}
-    spellings |= {form: Spelling((form,)) for form in (*exact, *others)}
-    return tuple(sorted(spellings.values(), key=lambda one: -one.weight))
+    exact = dict.fromkeys(form for word in (part.text, *joined) for form in _stems(word, rules))
+    varied = dict.fromkeys(form for word in vary(part.text) for form in _stems(word, rules))
+    return (
+        *[Spelling((form,)) for form in exact],
+        *[Spelling((form,), _VARIANT_WEIGHT) for form in varied if form not in exact],
+    )
 
 
-def _stems(word: str, rules: Sequence[str]) -> Iterator[str]:
-    for rule in distinct_rules(word, rules):
-        yield from stem(word, rule)
+def _stems(word: str, rules: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the stems of a word by each of some rules."""
+    # By one rule they are sooner made than looked up.
+    return stem(word, rules[0]) if len(rules) == 1 else _stems_by_rules(word, rules)
+
+
+@keep(8 << 20)
+def _stems_by_rules(word: str, rules: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(form for rule in distinct_rules(word, rules) for form in stem(word, rule))
 
 
 def count_query_terms(query: str) -> Counter[int]:
