@@ -15,7 +15,7 @@ from app.index.hashing import hash_term, hash_terms
 from app.index.stemming import LANGUAGES, PLAIN, rules_for, stem
 from app.index.words import find_words, is_unspaced, list_grams, split_word
 
-ANALYSIS = 2
+ANALYSIS = 3
 """Number of these rules: terms that were stored under another number are made again."""
 TITLE_WEIGHT = 3
 """How many times a word of the title counts beside one of the text."""

@@ -19,7 +19,14 @@ from app.index.folding import clean, fold
 from app.index.hashing import hash_term
 from app.index.stemming import PLAIN, distinct_rules, stem
 from app.index.variants import vary
-from app.index.words import QUESTION_WORDS, Part, asked_parts, find_words, split_word
+from app.index.words import (
+    QUESTION_WORDS,
+    Part,
+    asked_parts,
+    find_words,
+    is_plural_of_capitals,
+    split_word,
+)
 
 _QUOTES = regex.compile(
     r"""(?<![\w\-])(?P<minus>-)?
@@ -28,6 +35,8 @@ _QUOTES = regex.compile(
 )
 _EXCLUDED = regex.compile(r"(?<!\S)-(?P<word>\p{L}\S*)")
 _VARIANT_WEIGHT = 0.7
+_MAX_CAPITALS = 6
+"""Longer words are not an abbreviation and its plural."""
 
 
 class Spelling(NamedTuple):
@@ -147,14 +156,23 @@ def _joined_neighbours(found: Sequence[str]) -> dict[int, list[str]]:
 
 
 def _spell(part: Part, joined: tuple[str, ...], rules: tuple[str, ...]) -> tuple[Spelling, ...]:
-    if not part.is_stemmed:
-        return (Spelling((fold_term(part.text),)),)
-    exact = dict.fromkeys(form for word in (part.text, *joined) for form in _stems(word, rules))
-    varied = dict.fromkeys(form for word in vary(part.text) for form in _stems(word, rules))
+    if part.is_stemmed:
+        exact = dict.fromkeys(form for word in (part.text, *joined) for form in _stems(word, rules))
+        varied = _vary(part.text, rules)
+    else:
+        exact = {fold_term(part.text): None}
+        varied = [fold(part.text[:-1])] if is_plural_of_capitals(part.text) else []
     return (
         *[Spelling((form,)) for form in exact],
         *[Spelling((form,), _VARIANT_WEIGHT) for form in varied if form not in exact],
     )
+
+
+def _vary(word: str, rules: tuple[str, ...]) -> Sequence[str]:
+    """Return the terms that also stand for a word: its plural in capitals, AMIs, or other forms."""
+    if word.isascii():
+        return [stem(word, PLAIN)[0] + "s"] if len(word) <= _MAX_CAPITALS else []
+    return list(dict.fromkeys(form for other in vary(word) for form in _stems(other, rules)))
 
 
 def _stems(word: str, rules: tuple[str, ...]) -> tuple[str, ...]:
@@ -173,5 +191,6 @@ def count_query_terms(query: str) -> Counter[int]:
     counts: Counter[int] = Counter()
     for word in parse_query(query).words:
         for spelling in _spell(word.part, (), (PLAIN,)):
-            counts[hash_term(spelling.terms[0])] += word.repeats
+            if spelling.weight == 1.0:
+                counts[hash_term(spelling.terms[0])] += word.repeats
     return counts

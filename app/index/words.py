@@ -122,6 +122,11 @@ def asked_parts(word: str) -> tuple[Part, ...]:
     return tuple(p for p in parts if len(p.text) > 1) or parts if is_unspaced(word) else parts
 
 
+def is_plural_of_capitals(word: str) -> bool:
+    """Return whether it is capitals in the plural, as AMIs: compared as it stands."""
+    return word.endswith("s") and _PLURAL_CAPITALS.fullmatch(word) is not None
+
+
 def is_unspaced(word: str) -> bool:
     """Return whether a word is of a script that puts no space between words."""
     return not word.isascii() and _IS_UNSPACED.match(word) is not None
@@ -157,7 +162,8 @@ def _structured(word: str) -> Iterator[Part]:
     segments = [part for part in _SEPARATOR.split(_POSSESSIVE.sub("", word)) if part]
     parts = [part for segment in segments for part in _split_camel(segment)]
     for part in parts:
-        yield Part(part, part.isalpha() or not part.isascii())
+        is_word = part.isalpha() or not part.isascii()
+        yield Part(part, is_word and not is_plural_of_capitals(part))
     if len(parts) == 1:
         if word.isupper() and word.lower() in QUESTION_WORDS and word != "I":
             # US and WHO are names. In capitals it is not a folded word, so nothing else is it.
@@ -178,7 +184,7 @@ def _structured(word: str) -> Iterator[Part]:
 
 def _split_camel(segment: str) -> list[str]:
     # One word, or capitals in the plural: AMIs.
-    if segment.isalpha() and (segment[1:].islower() or _PLURAL_CAPITALS.fullmatch(segment)):
+    if segment.isalpha() and (segment[1:].islower() or is_plural_of_capitals(segment)):
         return [segment]
     # Only where there are capitals and small letters: elsewhere a mark is part of its letter.
     has_case = segment.lower() != segment.upper()

@@ -106,6 +106,16 @@ def test_matcher_finds_the_words_that_a_question_and_a_text_share(query: str, te
     assert matcher.share(shared) == pytest.approx(sum(words[n].weight for n in shared) / whole)
 
 
+@pytest.mark.parametrize("query", ["AMI", "ami", "AMIs", "amis"])
+def test_capitals_and_their_plural_find_each_other(query: str) -> None:
+    index = LexicalIndex()
+    texts = ["Tags of an AMI.", "Tags of AMIs.", "Tags of an instance."]
+    index.apply([TermDocument(n, 1, pack_terms(count_terms(t)).data) for n, t in enumerate(texts)])
+    found = [number for number, _ in index.score(parse_query(query), 1).best(3)]
+    # What is written as it was asked comes first.
+    assert found == ([1, 0] if query == "AMIs" else [0, 1])
+
+
 @pytest.mark.parametrize("digit", ["\U0001e4f0", "\U00011f50"])
 def test_digits_of_scripts_that_this_python_may_not_know_break_nothing(digit: str) -> None:
     assert count_terms(f"tea {digit}5")
