@@ -46,7 +46,7 @@ from app.api.connections import DeadlineProtocol, reserve_descriptors
 from app.api.fairness import Fairness
 from app.api.framing import Framing
 from app.api.keyed_paths import KeyedPaths
-from app.api.mcp.door import McpDoor, route
+from app.api.mcp.door import McpDoor, routes
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi, operation_id
 from app.api.problems import add_problem_handlers
@@ -183,7 +183,7 @@ def create_app(
     for router in routers:
         app.include_router(router)
     add_pages(app)
-    app.router.routes.append(route(door))
+    app.router.routes.extend(routes(door))
     add_problem_handlers(app, routers, unrouted.answer)
     require_declared_access(app.routes)
     complete_openapi(app, requires_keys=requires_keys)

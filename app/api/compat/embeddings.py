@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import AliasChoices, Field, StrictBool, StrictInt, field_validator, model_validator
+from pydantic import AliasChoices, Field, StrictBool, StrictInt, field_validator
 from starlette.concurrency import run_in_threadpool
 
 from app.api.access import Opened, Reader
@@ -91,14 +91,6 @@ class EmbeddingsIn(ContractBody):
         ]
         | None
     ) = Field(None, description="As `embedding_type`, in a list of one")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leave_out_nulls(cls, body: object) -> object:
-        # Clients send null for what they do not set.
-        if isinstance(body, dict):
-            return {name: value for name, value in body.items() if value is not None}
-        return body
 
     @field_validator("input_type")
     @classmethod

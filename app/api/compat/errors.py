@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from starlette.exceptions import HTTPException
 
 from app.api.access import GuardedRoute
@@ -53,9 +53,26 @@ class OpenAIError(Answer):
 
 
 class ContractBody(BaseModel):
-    """A request body; clients send fields of many vendors, so unknown ones are passed over."""
+    """A request body; clients send fields of many vendors, so unknown ones are passed over.
+
+    Null stands for the default of a field, as clients send it for what they do not set.
+    """
 
     model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nulls(cls, body: object) -> object:
+        if not isinstance(body, dict):
+            return body
+        defaults = {
+            name
+            for name, info in cls.model_fields.items()
+            if not info.is_required() and info.default is not None
+        }
+        return {
+            name: value for name, value in body.items() if value is not None or name not in defaults
+        }
 
 
 def shape_openai(failure: Failure) -> tuple[int, BaseModel]:

@@ -107,15 +107,17 @@ FileForm = BodyReader(
 
 
 def _read_expiry(form: Any) -> datetime | None:
-    seconds = form.get("expires_after[seconds]")
-    if seconds is None:
+    seconds, anchor = form.get("expires_after[seconds]"), form.get("expires_after[anchor]")
+    if seconds is None and anchor is None:
         return None
     text = str(seconds)
-    if not (text.isascii() and text.isdecimal() and len(text) < 10) or not (
-        MIN_EXPIRY_SECONDS <= int(text) <= MAX_EXPIRY_SECONDS
+    is_number = text.isascii() and text.isdecimal() and len(text) < 10
+    if anchor not in {None, "created_at"} or not (
+        is_number and MIN_EXPIRY_SECONDS <= int(text) <= MAX_EXPIRY_SECONDS
     ):
         raise InvalidRequest(
-            f"expires_after.seconds lies between {MIN_EXPIRY_SECONDS} and {MAX_EXPIRY_SECONDS}",
+            f"expires_after.seconds lies between {MIN_EXPIRY_SECONDS} and {MAX_EXPIRY_SECONDS}, "
+            "from the anchor created_at",
             code="invalid_expiry",
         )
     return utc_now() + timedelta(seconds=int(text))

@@ -165,6 +165,14 @@ def list_models(resources: Opened, _: Reader) -> OllamaModels:
     )
 
 
+@router.get("/ps", operation_id="ollama_list_running", responses=ERRORS)
+def list_running(resources: Opened, caller: Reader) -> OllamaModels:
+    """List what is loaded: the model by its names, once it answers."""
+    if resources.generations.live().loaded_engine is None:
+        return OllamaModels(models=[])
+    return list_models(resources, caller)
+
+
 @router.post("/show", operation_id="ollama_show_model", responses=ERRORS)
 def show_model(
     body: Annotated[OllamaShowIn, Depends(json_body(OllamaShowIn, max_bytes=None))],

@@ -140,6 +140,8 @@ class InfoOut(Answer):
 ERRORS = error_responses(TeiError, 401, 403, 413, 415, 422, 429, 503)
 
 
+# Clients of Hugging Face post to the address itself.
+@router.post("/", operation_id="tei_embed_root", responses=ERRORS)
 @router.post("/embed", operation_id="tei_embed", responses=ERRORS)
 def embed(
     body: Annotated[EmbedIn, Depends(json_body(EmbedIn, max_bytes=None))],

@@ -9,15 +9,23 @@ from app.api.compat.cohere import shape_cohere
 from app.api.compat.dify import shape_dify
 from app.api.compat.errors import ContractRoute, Failure, Shape, answer_failure, shape_openai
 from app.api.compat.ollama import shape_ollama
+from app.api.compat.open_webui import shape_open_webui
+from app.api.compat.tei import shape_tei
 from app.api.problems import problem_response
 from app.errors import FolioError
 
 # The longer prefix first. Below /v1 it is OpenAI's, but for what Folio's own interface has there.
 _OWNERS: tuple[tuple[str, Shape], ...] = (
-    ("/v1/dify/", shape_dify),
-    ("/v1/", shape_openai),
-    ("/v2/", shape_cohere),
-    ("/api/", shape_ollama),
+    ("/v1/dify", shape_dify),
+    ("/v1/openwebui", shape_open_webui),
+    ("/v1", shape_openai),
+    ("/v2", shape_cohere),
+    ("/api", shape_ollama),
+    ("/embed", shape_tei),
+    ("/embed_all", shape_tei),
+    ("/rerank", shape_tei),
+    ("/tokenize", shape_tei),
+    ("/info", shape_tei),
 )
 
 
@@ -51,6 +59,6 @@ class UnknownPaths:
         if path.startswith("/v1/") and path.split("/")[2] in self._native:
             return None
         for prefix, shape in _OWNERS:
-            if path.startswith(prefix):
+            if f"{path}/".startswith(f"{prefix}/"):
                 return answer_failure(failure, shape)
         return None

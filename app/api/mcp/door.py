@@ -52,6 +52,8 @@ class McpDoor(GuardedEndpoint):
         try:
             request.state.grant = await run_in_threadpool(self.authorize, request)
             answer = self._app or problem_response(503, "not_ready", "the service starts or ends")
+            if request.method == "GET":
+                answer = _no_stream()
         except FolioError as error:
             headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
             answer = problem_response(error.status, error.code, str(error), headers=headers)
@@ -59,12 +61,22 @@ class McpDoor(GuardedEndpoint):
             answer = unexpected_problem(error)
         # The SDK's application puts itself into the scope in place of ours.
         request.state.folio = request.app
-        await answer(scope, receive, send)
+        await answer({**scope, "path": PATH}, receive, send)
 
 
-def route(door: McpDoor) -> Route:
-    """Return the route of the door."""
-    return Route(PATH, endpoint=door, include_in_schema=False)
+def routes(door: McpDoor) -> list[Route]:
+    """Return the routes of the door.
+
+    Its path with a slash is one of its own: a redirect to it names the wrong scheme behind a proxy.
+    """
+    return [Route(path, endpoint=door, include_in_schema=False) for path in (PATH, f"{PATH}/")]
+
+
+def _no_stream() -> ASGIApp:
+    """Refuse a stream of the server's own messages: without sessions there are none to send."""
+    return problem_response(
+        405, "method_not_allowed", "send requests by POST", headers={"Allow": "POST"}
+    )
 
 
 def _find_library(request: Any) -> Library:

@@ -1,6 +1,6 @@
 """What the tools of the Model Context Protocol need: in this process, or of a server elsewhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -75,6 +75,10 @@ class Library(Protocol):
     def list_documents(self, collection: str) -> list[tuple[str, str]]:
         """Return (id, title) of the first articles of a collection."""
         ...
+
+
+FindLibrary = Callable[[Any], Library]
+"""Returns whose collections a request may read, from the request of its context."""
 
 
 def make_id(collection: str, document_id: str) -> str:

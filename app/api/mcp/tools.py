@@ -3,23 +3,20 @@
 import json
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import unquote
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from app.api.mcp.library import Asked, Library, make_id, make_uri, split_id
+from app.api.mcp.library import Asked, FindLibrary, Library, make_id, make_uri, split_id
+from app.api.mcp.resources import add_resources
 from app.errors import FolioError, InvalidRequest
 from app.services.search.conversation import Message
 
 T = TypeVar("T")
-FindLibrary = Callable[[Any], Library]
-"""Returns whose collections a request may read, from the request of its context."""
-
 MAX_COLLECTIONS = 8
 MAX_RESULTS = 50
 MAX_TOKENS = 32_000
@@ -126,7 +123,7 @@ def make_server(find_library: FindLibrary, *, version: str) -> MCPServer[Any]:
         limit: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = 10,
         messages: Conversation = None,
     ) -> Annotated[CallToolResult, ResultsOut]:
-        library = _library(find_library, ctx)
+        library = find_library(ctx.request_context.request)
 
         def run() -> ResultsOut:
             names = _choose(library, collection)
@@ -149,7 +146,7 @@ def make_server(find_library: FindLibrary, *, version: str) -> MCPServer[Any]:
     async def fetch(
         id: Annotated[str, Field(description="COLLECTION/DOCUMENT")], ctx: Context[Any, Any]
     ) -> Annotated[CallToolResult, ArticleOut]:
-        library = _library(find_library, ctx)
+        library = find_library(ctx.request_context.request)
 
         def run() -> ArticleOut:
             article = library.fetch(*split_id(id))
@@ -178,7 +175,7 @@ def make_server(find_library: FindLibrary, *, version: str) -> MCPServer[Any]:
         filters: Filters = None,
         max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] = 2000,
     ) -> Annotated[CallToolResult, RetrievedOut]:
-        library = _library(find_library, ctx)
+        library = find_library(ctx.request_context.request)
 
         def run() -> RetrievedOut:
             names = _choose(library, collection)
@@ -203,47 +200,8 @@ def make_server(find_library: FindLibrary, *, version: str) -> MCPServer[Any]:
 
         return _as_result(await _answer(run))
 
-    _add_resources(server, find_library)
+    add_resources(server, find_library)
     return server
-
-
-def _add_resources(server: MCPServer[Any], find_library: FindLibrary) -> None:
-    @server.resource(
-        "folio://{collection}/{id}",
-        name="article",
-        description="The text of an article; its id is percent-encoded",
-        mime_type="text/plain",
-    )
-    async def article(collection: str, id: str, ctx: Context[Any, Any]) -> str:
-        library = _library(find_library, ctx)
-        return await _read(lambda: library.fetch(collection, unquote(id)).text)
-
-    @server.resource(
-        "folio://{collection}",
-        name="collection",
-        description="The first articles of a collection: ids and titles",
-        mime_type="application/json",
-    )
-    async def collection(collection: str, ctx: Context[Any, Any]) -> str:
-        library = _library(find_library, ctx)
-
-        def run() -> str:
-            listed = library.list_documents(collection)
-            return json.dumps([_describe(collection, id_, title) for id_, title in listed])
-
-        return await _read(run)
-
-
-def _describe(collection: str, document_id: str, title: str) -> dict[str, str]:
-    return {
-        "id": make_id(collection, document_id),
-        "title": title,
-        "uri": make_uri(collection, document_id),
-    }
-
-
-def _library(find_library: FindLibrary, ctx: Context[Any, Any]) -> Library:
-    return find_library(ctx.request_context.request)
 
 
 def _choose(library: Library, collection: str | None) -> list[str]:
@@ -279,13 +237,6 @@ async def _answer(run: Callable[[], T]) -> T:
         return await run_in_threadpool(run)
     except FolioError as error:
         raise ToolError(str(error)) from error
-
-
-async def _read(run: Callable[[], str]) -> str:
-    try:
-        return await run_in_threadpool(run)
-    except FolioError as error:
-        raise ResourceError(str(error)) from error
 
 
 def _as_result(answer: BaseModel) -> CallToolResult:

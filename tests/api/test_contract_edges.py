@@ -1,0 +1,95 @@
+"""What clients of other software send beside the plain case, and how each contract refuses."""
+
+import pytest
+
+from tests.api.service import Collection, Json, Service
+from tests.api.test_mcp import with_client
+
+NULLS: list[tuple[str, Json]] = [
+    ("/v1/vector_stores", {"name": None, "file_ids": None, "metadata": None}),
+    ("/v1/vector_stores/NAME/search", {"query": "tea", "max_num_results": None}),
+    ("/v1/vector_stores/NAME/search", {"query": "tea", "rewrite_query": None}),
+    (
+        "/v1/vector_stores/NAME/search",
+        {"query": "tea", "ranking_options": {"ranker": None, "score_threshold": None}},
+    ),
+    ("/v1/embeddings", {"input": "tea", "model": None, "encoding_format": None, "user": None}),
+    (
+        "/v1/dify/retrieval",
+        {
+            "knowledge_id": "NAME",
+            "query": "tea",
+            "retrieval_setting": {"top_k": None, "score_threshold": None},
+            "metadata_condition": {"logical_operator": None, "conditions": None},
+        },
+    ),
+    ("/embed", {"inputs": "tea", "truncate": None, "normalize": None, "prompt_name": None}),
+    ("/", {"inputs": "tea"}),
+    ("/rerank", {"query": "tea", "texts": ["a"], "raw_scores": None, "return_text": None}),
+    ("/tokenize", {"inputs": "tea", "add_special_tokens": None}),
+    ("/api/embed", {"model": "MODEL", "input": "tea", "truncate": None, "options": None}),
+    ("/v2/rerank", {"query": "tea", "documents": ["a"], "top_n": None, "model": None}),
+    ("/v1/openwebui/NAME/search", {"query": "tea", "count": None}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), NULLS, ids=lambda value: str(value)[:40])
+def test_null_stands_for_what_a_client_does_not_set(
+    service: Service, collection: Collection, path: str, body: Json
+) -> None:
+    model = service.http.get("/v1/models").json()["data"][0]["id"]
+    named = {"NAME": collection.name, "MODEL": model}
+    given = {key: named.get(value, value) for key, value in body.items() if type(value) is str}
+    path = path.replace("NAME", collection.name)
+    answer = service.http.post(path, json=body | given)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fields"),
+    [
+        ("GET", "/v1/nothing", {"error"}),
+        ("PUT", "/v1/files", {"error"}),
+        ("GET", "/v1/dify", {"error_code", "error_msg"}),
+        ("GET", "/v1/dify/retrieval", {"error_code", "error_msg"}),
+        ("POST", "/v1/openwebui/one/nothing", {"detail"}),
+        ("GET", "/embed", {"error", "error_type"}),
+        ("GET", "/rerank", {"error", "error_type"}),
+        ("POST", "/info", {"error", "error_type"}),
+        ("GET", "/v2", {"message"}),
+        ("GET", "/v2/rerank", {"message"}),
+        ("GET", "/api/nothing", {"error"}),
+    ],
+)
+def test_path_or_method_that_is_not_there_is_told_by_the_contract(
+    service: Service, method: str, path: str, fields: set[str]
+) -> None:
+    answer = service.http.request(method, path)
+    assert answer.status_code in {404, 405}
+    assert {*answer.json()} == fields
+
+
+def test_expiry_of_a_file_has_an_anchor_and_seconds(service: Service) -> None:
+    for expiry in ({"anchor": "created_at"}, {"anchor": "last_active_at", "seconds": "3600"}):
+        form = {f"expires_after[{name}]": value for name, value in expiry.items()}
+        answer = service.http.post(
+            "/v1/files", files={"file": ("a.txt", b"Tea.")}, data={"purpose": "assistants"} | form
+        )
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_expiry")
+
+
+def test_ollama_lists_what_is_loaded(service: Service) -> None:
+    listed = service.http.get("/api/tags").json()
+    assert service.http.get("/api/ps").json() == listed
+
+
+def test_mcp_answers_with_a_slash_and_offers_no_stream(service: Service) -> None:
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    assert service.http.post("/mcp/", json=ping).json()["result"] == {}
+    refused = service.http.get("/mcp", headers={"Accept": "text/event-stream"})
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
+
+
+def test_mcp_lists_collections_as_resources(service: Service, collection: Collection) -> None:
+    listed = with_client(service.http, lambda client: client.list_resources())
+    assert f"folio://{collection.name}" in {str(resource.uri) for resource in listed.resources}
