@@ -3,12 +3,12 @@
 A unit is the whole text when it fits the model. Otherwise the text is tiled by the fewest units
 that its boundaries allow, and among those cuts the best ones are taken: before a section, else
 between paragraphs, else between lines or sentences. Only a sentence that is too long by itself is
-cut between words; a word never is.
+cut: between clauses, and a clause between words. A word never is; where a script puts no space
+between words, the model's tokens are taken for them.
 """
 
 import bisect
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 from itertools import pairwise
 
@@ -18,7 +18,9 @@ import regex
 
 from app.domain import Article, Heading, PageStart, Passage, Span, Unit
 from app.errors import UnreadableDocument
+from app.index.sentences import CLAUSE_END, SENTENCE_END
 from app.index.tables import RULE
+from app.index.words import is_unspaced
 
 TokenStarts = npt.NDArray[np.int64]
 
@@ -26,15 +28,16 @@ TokenStarts = npt.NDArray[np.int64]
 class Boundary(IntEnum):
     """How good a place is to cut; higher is better."""
 
-    WORD = 1
-    SENTENCE = 2
-    PARAGRAPH = 3
-    SECTION = 4
-    END = 5
+    CHARACTER = 1
+    WORD = 2
+    CLAUSE = 3
+    SENTENCE = 4
+    PARAGRAPH = 5
+    SECTION = 6
+    END = 7
 
 
-_PARAGRAPH_END = re.compile(r"\n[ \t]*\n\s*")
-_SENTENCE_END = re.compile(r"\n+|(?<=[.!?…])[\"')\]”’]*\s+|(?<=[。！？])[」』”’]*\s*")
+_PARAGRAPH_END = regex.compile(r"\n[ \t]*\n\s*")
 # Unicode's word boundaries (UAX 29), at which ideographs stand alone.
 _WORD_BOUNDARY = regex.compile(r"(?w)\b", flags=regex.VERSION1)
 
@@ -133,7 +136,7 @@ def _find_boundaries(
         if span.start < place < span.end:
             kinds[place] = max(kind, kinds.get(place, kind))
 
-    for match in _SENTENCE_END.finditer(text, span.start, span.end):
+    for match in SENTENCE_END.finditer(text, span.start, span.end):
         if not _cuts_row(text, match):
             mark(match.end(), Boundary.SENTENCE)
     for match in _PARAGRAPH_END.finditer(text, span.start, span.end):
@@ -141,15 +144,36 @@ def _find_boundaries(
     for start in sections:
         mark(start, Boundary.SECTION)
     kinds[span.start] = kinds[span.end] = Boundary.END
-    places = sorted(kinds)
-    for start, end in pairwise(places):
-        if count_tokens(token_starts, Span(start, end)) > budget:
-            for boundary in _WORD_BOUNDARY.finditer(text, start, end):
-                mark(boundary.start(), Boundary.WORD)
+    for start, end in _find_long(kinds, token_starts, budget):
+        for match in CLAUSE_END.finditer(text, start, end):
+            mark(match.end(), Boundary.CLAUSE)
+    long = _find_long(kinds, token_starts, budget)
+    tokens = frozenset(token_starts.tolist()) if long else frozenset()
+    for start, end in long:
+        for boundary in _WORD_BOUNDARY.finditer(text, start, end):
+            place = boundary.start()
+            is_word = place in tokens or not _is_amid_run(text, place)
+            mark(place, Boundary.WORD if is_word else Boundary.CHARACTER)
     return kinds
 
 
-def _cuts_row(text: str, end: re.Match[str]) -> bool:
+def _find_long(
+    kinds: Mapping[int, Boundary], token_starts: TokenStarts, budget: int
+) -> list[tuple[int, int]]:
+    """Return what lies between two boundaries and has more than `budget` tokens."""
+    return [
+        (start, end)
+        for start, end in pairwise(sorted(kinds))
+        if count_tokens(token_starts, Span(start, end)) > budget
+    ]
+
+
+def _is_amid_run(text: str, place: int) -> bool:
+    """Return whether both characters at a place are of scripts without spaces between words."""
+    return 0 < place < len(text) and is_unspaced(text[place - 1]) and is_unspaced(text[place])
+
+
+def _cuts_row(text: str, end: regex.Match[str]) -> bool:
     """Return whether a cut would go through a row of a table, or between its head and first row."""
     line = text.rfind("\n", 0, end.start()) + 1
     if not text.startswith("|", line) or not text.startswith("|", end.end()):

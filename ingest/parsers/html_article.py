@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from lxml.html import HtmlElement
 from trafilatura import extract
 
+from app.index.sentences import ends_sentence
 from ingest.parsers.html_markdown import BLOCKS, find_holders, write_markdown
 
 # The article's element in pages of: Docusaurus, Zendesk, Intercom, Confluence (two ages),
@@ -66,7 +67,6 @@ _PARTS = {*_NO_PARAGRAPHS, "li", "td", "th", "dt", "dd"}
 _ENTRIES = {"li", "td", "th", "pre", "dt", "dd"}
 _WORD = re.compile(r"\w+")
 _LETTERS_A_WORD = 6
-_SENTENCE_ENDS = tuple('.!?…)”"。！？')
 _MIN_WORDS = 30
 # Of the words of a marked-up region, and of a page without one, so much must be kept.
 _MIN_OF_REGION = 0.15
@@ -219,7 +219,7 @@ def list_leaves(page: HtmlElement) -> list[Leaf]:
         # Some scripts write no spaces between words.
         words = max(len(_WORD.findall(text)), len(letters) // _LETTERS_A_WORD)
         if letters:
-            is_sentence = text.rstrip()[-1:] in _SENTENCE_ENDS
+            is_sentence = ends_sentence(text) or text.rstrip().endswith((")", "”", '"'))
             linked = _share_linked(element, text)
             leaves.append(Leaf(element, letters, words, linked, is_sentence))
     return leaves

@@ -215,6 +215,32 @@ def test_sentence_without_spaces_is_cut_between_ideographs(text: str) -> None:
     assert max(map(len, parts)) <= 10
 
 
+def test_sentence_that_is_too_long_is_cut_between_clauses_before_words() -> None:
+    assert split("one two three, four five six seven", 6) == [
+        "one two three, ",
+        "four five six seven",
+    ]
+    text = "水を入れて、ふたを閉めて、ボタンを押します"
+    assert split(text, 12) == ["水を入れて、", "ふたを閉めて、", "ボタンを押します"]
+
+
+def test_thai_is_cut_at_its_spaces_and_not_after_abbreviations() -> None:
+    text = "เปิดใช้เมื่อ พ.ศ. 2549 ในเมืองหลวง แล้วจึงขยายไปยังเมืองอื่น ๆ ของประเทศ"
+    tokens = np.array([i for i, c in enumerate(text) if c != " "], dtype=np.int64)
+    parts = read(text, split_span(text, Span(0, len(text)), tokens, 40))
+    assert parts == ["เปิดใช้เมื่อ พ.ศ. 2549 ในเมืองหลวง ", "แล้วจึงขยายไปยังเมืองอื่น ๆ ของประเทศ"]
+
+
+def test_in_scripts_without_spaces_tokens_are_words() -> None:
+    words = ["ประเทศ", "ไทย", "มี", "เมือง", "หลวง", "ชื่อ", "กรุงเทพ"] * 4
+    text = "".join(words)
+    starts = np.cumsum([0, *map(len, words[:-1])]).astype(np.int64)
+    parts = read(text, split_span(text, Span(0, len(text)), starts, 5))
+    edges = {0, *starts.tolist(), len(text)}
+    assert len(parts) == 6
+    assert {len("".join(parts[:i])) for i in range(len(parts) + 1)} <= edges
+
+
 def test_hindi_is_not_cut_at_its_vowel_signs() -> None:
     words = ["नमस्ते", "दुनिया", "किताब", "हिन्दी", "विद्यार्थी"]
     text = " ".join(words * 4)

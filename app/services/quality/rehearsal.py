@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.config import Settings
 from app.db import queries
 from app.db.models import Version
-from app.domain import Article, Item, Mode, Task, Vector
+from app.domain import Article, Item, Mode, Task
 from app.embedding.engine import Engine
 from app.evaluation.golden import GoldenQuery
 from app.index.analysis import TermCounts, count_article_terms
@@ -48,11 +48,11 @@ class AnswerChange:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A question with its vector."""
+    """A question of a golden set or of a title, as the indexes take it."""
 
     query: GoldenQuery
     golden: bool
-    vector: Vector
+    question: Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,12 @@ def make_probes(
     """Return what is asked: a golden set, and titles of articles."""
     queries_asked = [(query, True) for query in golden]
     queries_asked += [(GoldenQuery(title, title, {}), False) for title in dict.fromkeys(titles)]
-    return [
-        Probe(query, is_golden, engine.embed([Item(query.text, Task.QUERY)])[0].vector)
-        for query, is_golden in queries_asked
-    ]
+    return [Probe(query, is_golden, _ask(engine, query.text)) for query, is_golden in queries_asked]
+
+
+def _ask(engine: Engine, text: str) -> Question:
+    (embedding,) = engine.embed([Item(text, Task.QUERY)])
+    return Question.of(text, Mode.HYBRID, embedding.vector, engine.languages)
 
 
 def rank_probes(
@@ -131,8 +133,7 @@ def rank_probes(
     snapshot = Snapshot(session, read_indexes(session, live, {}), load_anchors(live.calibration))
     rankings = []
     for probe in probes:
-        question = Question.of(probe.query.text, Mode.HYBRID, probe.vector)
-        ranked = rank_articles(snapshot, question, [collection], limit=_RANKED)
+        ranked = rank_articles(snapshot, probe.question, [collection], limit=_RANKED)
         first = ranked.candidates[:_RANKED]
         rankings.append([candidate.version.external_id for candidate in first])
     return rankings

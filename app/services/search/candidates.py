@@ -1,6 +1,6 @@
 """From a question to ranked candidates: what each stage finds, and one score of all of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from app.services.search.retrievers import (
     make_retrievers,
     propose,
 )
-from app.services.search.scales import measure_scale
+from app.services.search.scales import measure_scale, scale_by_language
 from app.services.search.scoring import Scale, Stages, evidence, score
 from app.services.search.snapshot import OutOfDate, Snapshot
 
@@ -133,9 +133,10 @@ def rank_candidates(
         nearest=max(passages.best.values(), default=0.0),
     )
     covered = {i: share for retriever in retrievers for i, share in retriever.coverage.items()}
+    scales = _scale_candidates(scale, question, covered, versions)
     candidates = []
     for document_id, version in versions.items():
-        stages = found[document_id]
+        stages, scale = found[document_id], scales[version.language]
         if document_id in unknown and not stages:
             continue
         # Without its passages a document ranks as if its unit were its best one.
@@ -158,6 +159,19 @@ def rank_candidates(
             )
         )
     return Candidates(sorted(candidates, key=order), np.concatenate(matching))
+
+
+def _scale_candidates(
+    scale: Scale,
+    question: Question,
+    coverage: Mapping[int, float],
+    versions: Mapping[int, queries.FoundVersion],
+) -> Mapping[str | None, Scale]:
+    """Return the scale of candidates by language; where only words rank, they count everywhere."""
+    languages = {document_id: version.language for document_id, version in versions.items()}
+    if question.vector is None:
+        return dict.fromkeys(languages.values(), scale)
+    return scale_by_language(scale, coverage, languages, question.languages)
 
 
 def order(candidate: Candidate) -> tuple[float, int]:

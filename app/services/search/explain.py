@@ -145,7 +145,7 @@ def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
         return _explain(inquiry, obstacle)
     clock = Clock()
     text = weigh(search.query, search.interpreted)
-    question = ask(generation, text, search.mode, search.dimensions)
+    question = ask(generation, text, search.mode, search.dimensions, turn=search.query)
     clock.mark("embed")
     explanation: Explanation | None = None
     for attempt in snapshots(resources, generation):

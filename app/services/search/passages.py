@@ -213,8 +213,7 @@ def rank_articles(
         read.sort(key=lambda one: order(one.candidate))
     candidates = [*(article.candidate for article in read), *ranked[len(read) :]]
     if candidates:
-        scale = replace(candidates[0].scale, best=candidates[0].evidence)
-        candidates = [candidate.with_scale(scale) for candidate in candidates]
+        candidates = _put_behind(candidates, candidates[0].evidence)
     for article, candidate in zip(read, candidates, strict=False):
         article.candidate = candidate
     return RankedArticles(
@@ -222,6 +221,14 @@ def rank_articles(
         found.matching,
         {article.candidate.version.document_id: article for article in read},
     )
+
+
+def _put_behind(candidates: Sequence[Candidate], best: float) -> list[Candidate]:
+    """Return them with their scores beside a best one of that evidence."""
+    # A search has one scale a language, and up to a few hundred candidates.
+    scales = {candidate.version.language: candidate.scale for candidate in candidates}
+    behind = {language: replace(scale, best=best) for language, scale in scales.items()}
+    return [candidate.with_scale(behind[candidate.version.language]) for candidate in candidates]
 
 
 def quote_passages(article: RankedArticle, count: int) -> tuple[PassageHit, ...]:

@@ -180,11 +180,12 @@ def ask(
     `turn` is the part of it that was said last: the model reads that alone where all of it is past
     its window.
     """
-    vector = None
+    vector, languages = None, frozenset[str]()
     # What is left out of a hybrid search is not to be near either.
     text = parse_query(query).text if mode is Mode.HYBRID else query
     if mode is not Mode.LEXICAL and any(map(str.isalnum, text)):
         engine = generation.engine()
+        languages = engine.languages
         # What the model cannot read at all is near to whatever else it cannot read.
         is_read = engine.count_unknown(text) < len(engine.token_starts(text))
         if is_read or mode is Mode.DENSE:
@@ -194,7 +195,7 @@ def ask(
                 if turn is None or turn == query:
                     raise
                 vector = _embed_query(engine, turn, dimensions)
-    return Question.of(query, mode, vector)
+    return Question.of(query, mode, vector, languages)
 
 
 def _embed_query(engine: Engine, query: str, dimensions: int | None) -> Vector:

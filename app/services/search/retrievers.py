@@ -33,15 +33,23 @@ class Question:
     """None where no vector is compared."""
     words: WordQuery
     """Empty where no word is compared."""
+    languages: frozenset[str] = frozenset()
+    """Those that the model knows; empty where its card does not limit them."""
 
     @classmethod
-    def of(cls, text: str, mode: Mode, vector: Vector | None) -> "Question":
+    def of(
+        cls,
+        text: str,
+        mode: Mode,
+        vector: Vector | None,
+        languages: frozenset[str] = frozenset(),
+    ) -> "Question":
         words = parse_query("" if mode is Mode.DENSE else text)
         asks_nothing = mode is Mode.HYBRID and not words
         # Of signs alone every vector is as near as another.
         if asks_nothing or not any(map(str.isalnum, text)):
             vector = None
-        return cls(mode, vector, words)
+        return cls(mode, vector, words, languages)
 
 
 class Retriever(Protocol):

@@ -1,6 +1,7 @@
 """What the stage scores of a question mean in a collection."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from math import sqrt
 from statistics import fmean
 from zlib import crc32
@@ -15,6 +16,9 @@ from app.services.search.scoring import ANCHORS, Anchors, Correction, Scale, mak
 from app.services.search.snapshot import Snapshot
 
 _NOTHING_COMPARED = Spread(0.0, 1.0, 1.0)
+# As if so many more articles of a language held the question's words as well as any article does:
+# one or two, whose language may have been detected wrongly, say little of it.
+_PRIOR_ARTICLES = 3
 
 
 def measure_scale(
@@ -35,6 +39,35 @@ def measure_scale(
     known = [snapshot.anchors[i] for i in collection_ids if i in snapshot.anchors]
     anchors = _average(known) if len(known) == len(collection_ids) else None
     return Scale(spread, coverage, nearest, anchors)
+
+
+def scale_by_language(
+    scale: Scale,
+    coverage: Mapping[int, float],
+    languages: Mapping[int, str | None],
+    known: Set[str] = frozenset(),
+) -> dict[str | None, Scale]:
+    """Return a question's scale for the candidates of each language, by language.
+
+    `coverage` and `languages` are the candidates', by document id. Where the articles of a language
+    hold less of the question's words than those of another do, it is asked in the other: what they
+    share with it are names and chance, and words count by the square of that proportion. Articles
+    in no sure language keep the scale, and so do all where the model does not know, of `known`
+    ones, both: its vectors say less than a name. Empty `known` are all languages.
+    """
+    held: dict[str, list[float]] = {}
+    for document_id, language in languages.items():
+        if language is not None:
+            held.setdefault(language, []).append(coverage.get(document_id, 0.0))
+    scales: dict[str | None, Scale] = {None: scale, **dict.fromkeys(held, scale)}
+    asked = max(held, key=lambda language: max(held[language]), default=None)
+    most = 0.0 if asked is None else max(held[asked])
+    for language, shares in held.items():
+        if most and (not known or {language, asked} <= known):
+            prior = most * _PRIOR_ARTICLES
+            likeness = (max(shares) * len(shares) + prior) / (most * len(shares) + prior)
+            scales[language] = replace(scale, coverage=scale.coverage * likeness**2)
+    return scales
 
 
 def _pool(spreads: Sequence[Spread]) -> Spread:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from app.index.sentences import ends_sentence
 from ingest.parsers.pdf.hyphens import Hyphens
 from ingest.parsers.pdf.lines import Line
 
@@ -17,7 +18,7 @@ _SHORT = 0.75
 _HEAVIER = 0.7
 _JOINED_LETTERS = 35
 _UNSPACED = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
-_SENTENCE_END = re.compile(r"[.!?:;。！？]['\"”’)\]]*$")
+_OPEN_END = re.compile(r"[:;：；]['\"”’)\]]*$")
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ def _breaks(above: Line, line: Line, leading: float, left: float, right: float) 
         return True
     if size > _LARGER * min(above.size, line.size) or abs(above.weight - line.weight) > _HEAVIER:
         return True
-    ended = bool(_SENTENCE_END.search(above.text))
+    ended = ends_sentence(above.text) or bool(_OPEN_END.search(above.text))
     short = above.x1 < right - 0.15 * (right - left)
     if _BULLET.match(line.text):
         return True
