@@ -281,7 +281,7 @@ def _rank(
     if own is not None:
         (article,) = ranked.read(snapshot, question, [own])
         passages = quote_passages(article, inquiry.passages)
-    reading = _read_query(generation, snapshot, question, search.interpreted, document.row_id)
+    reading = _read_query(generation, snapshot, question, search, document.row_id)
     clock.mark("passages")
     state, reason = _judge_rank(stages["fused"], search)
     return Ranking(
@@ -338,7 +338,7 @@ def _read_query(
     generation: ActiveGeneration,
     snapshot: Snapshot,
     question: Question,
-    query: str,
+    search: SearchRequest,
     row_id: int,
 ) -> Reading:
     terms: tuple[TermMatch, ...] = ()
@@ -351,6 +351,10 @@ def _read_query(
     if question.vector is None:
         return Reading((), None, None, None, terms)
     engine, checkpoint = generation.engine(), generation.checkpoint()
+    query = search.interpreted
+    if engine.count_tokens(Item(weigh(search.query, query), Task.QUERY)) > engine.max_tokens:
+        # The model read the last turn alone.
+        query = search.query
     starts = np.append(engine.token_starts(query), len(query)).tolist()
     return Reading(
         tokens=tuple(query[first:last] for first, last in pairwise(starts)),

@@ -8,11 +8,14 @@ import pytest
 from app.domain import Mode
 from app.errors import TextTooLong
 from app.index.samples import Spread
+from app.services.search.candidates import Candidate
 from app.services.search.conversation import Message
 from app.services.search.explain import Inquiry, State, explain_document
-from app.services.search.pipeline import SearchRequest
+from app.services.search.passages import rank_articles
+from app.services.search.pipeline import SearchRequest, ask
 from app.services.search.scales import scale_by_language
 from app.services.search.scoring import Scale
+from app.services.search.snapshot import snapshots
 from ingest.sandbox import Sandbox
 from tests.conftest import article
 from tests.named import put_documents, ref_of, search_documents
@@ -66,16 +69,25 @@ def test_one_article_whose_language_was_detected_wrongly_is_hardly_touched() -> 
     assert scale_by_language(SCALE, coverage, languages)["la"].coverage > 0.8 * SCALE.coverage
 
 
-def test_across_languages_meaning_is_found_before_a_shared_name(
-    tmp_path: Path, sandbox: Sandbox
+def test_words_of_a_question_count_by_the_language_of_each_article(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox
 ) -> None:
-    with open_with(tmp_path, "multilingual-e5-small") as resources:
+    with open_with(tmp_path, jina_v3) as resources:
         put_documents(resources, "help", [article(name, text) for name, text in ARTICLES.items()])
         assert work(resources, sandbox) is None
-        found = search_documents(resources, "help", GERMAN_QUESTION, limit=20).results
-        order = [hit.document_id for hit in found]
-        assert order[0] == "de"
-        assert order.index("en") < order.index("en-name")
+        generation = resources.generations.get(None)
+        question = ask(generation, GERMAN_QUESTION, Mode.HYBRID)
+        found: dict[str, Candidate] = {}
+        for attempt in snapshots(resources, generation):
+            with attempt as snapshot:
+                ranked = rank_articles(snapshot, question, [ref_of(resources, "help")], limit=20)
+                found = {one.version.external_id: one for one in ranked.candidates}
+        counts = {name: one.scale.coverage for name, one in found.items()}
+        assert counts["de"] == counts["de-mill"] > 2 * counts["en-name"] > 0
+        assert counts["en"] == counts["en-name"]
+        # A score says of the evidence what that of its own language makes of it.
+        scores = [one.score for one in found.values()]
+        assert scores == sorted(scores, reverse=True)
 
 
 def test_turn_that_is_too_long_with_the_one_before_it_is_read_alone(
@@ -92,4 +104,9 @@ def test_turn_that_is_too_long_with_the_one_before_it_is_read_alone(
             found = search_documents(resources, "help", turn, messages=messages, mode=mode)
             assert [hit.document_id for hit in found.results] == ["zh"]
             asked = SearchRequest(turn, [ref_of(resources, "help")], mode=mode, messages=messages)
-            assert explain_document(resources, Inquiry(asked, "zh")).state is State.SHOWN
+            explained = explain_document(resources, Inquiry(asked, "zh"))
+            assert explained.state is State.SHOWN
+            assert explained.ranking is not None
+            assert "".join(explained.ranking.reading.tokens) == (
+                "" if mode is Mode.LEXICAL else turn
+            )
