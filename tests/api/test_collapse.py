@@ -1,5 +1,7 @@
 """Articles that say the same: nine copies do not fill an answer."""
 
+import random
+
 import pytest
 
 from tests.api.service import Collection, Service
@@ -55,3 +57,25 @@ def test_articles_that_differ_in_a_number_or_in_what_is_asked_stay_two(service: 
     )
     hits = collection.search("hold the button of the oven", collapse=True)["results"]
     assert {hit["document_id"] for hit in hits} == {"old", "new", "oven"}
+
+
+def test_copies_among_many_take_no_room_of_other_answers(service: Service) -> None:
+    chance = random.Random(4)
+    words = [f"word{n}" for n in range(500)]
+    texts = [f"Button {n}. " + " ".join(chance.choices(words, k=60)) + "." for n in range(300)]
+    collection = service.new_collection("crowd")
+    collection.add(*({"id": f"{n}", "text": text} for n, text in enumerate(texts)))
+    body = {"query": "button word7", "max_tokens": 2000}
+
+    def answers() -> list[str]:
+        answer = collection.http.post(f"{collection.path}/context", json=body).json()
+        assert answer["tokens"] <= 2000
+        # A copy is the same answer.
+        return [block["document_id"].split(".")[0] for block in answer["blocks"]]
+
+    alone = answers()
+    assert len(alone) == len(set(alone)) > 3
+    copied = int(alone[0])
+    collection.add(*({"id": f"{copied}.{n}", "text": texts[copied]} for n in range(8)))
+    crowded = answers()
+    assert len(crowded) == len(set(crowded)) >= len(alone)
