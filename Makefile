@@ -62,8 +62,13 @@ postgres: $(VENV)/developed
 		--documents $(DOCUMENTS)
 
 # What a caller or a file could do to others: forbidden acts of a parser, floods, half-open connections.
+# Then one key does its worst, an attack after another, while another key searches: a table. Minutes
+# in this form; `make abuse SECONDS_EACH=60 TERMINATED=200` is the long one.
+SECONDS_EACH ?= 10
+TERMINATED ?= 10
 abuse: $(VENV)/developed
 	$(BIN)/python -m pytest tests/abuse
+	$(BIN)/python -m tests.abuse --seconds $(SECONDS_EACH) --terminated $(TERMINATED)
 
 # The pages in Debian's Chromium, with a thousand dropped files and axe-core from npm.
 browser: $(VENV)/developed

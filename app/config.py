@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     """The collection that is to hold that folder and nothing else."""
     sync_minutes: float = Field(default=15.0, gt=0)
     """Pause between two such syncs; the first one comes at the start."""
+    parsers: int = Field(default=3, ge=1)
+    """Documents that are parsed at a time, each in a process of its own; of several, one is always
+    left for small documents of other collections."""
     parse_seconds: float = Field(default=60.0, gt=0)
     """Wall-clock limit for parsing one document."""
     parse_small_seconds: float = Field(default=5.0, gt=0)

@@ -1,12 +1,13 @@
 """The claims that a worker holds, and how they are kept alive."""
 
 import logging
+from collections.abc import Sequence
 from threading import Event, Lock
 
 from app.config import Settings
 from app.db import queue
 from app.db.database import Database
-from app.db.queue import Claim
+from app.db.queue import Claim, Turn
 from app.domain import Stage
 from app.runtime.resources import MAX_CUT_OFFS
 
@@ -22,15 +23,15 @@ class Leases:
         self._held: dict[str, Claim] = {}
         self._lock = Lock()
 
-    def take_next(self, *, only_new: bool) -> Claim | None:
-        """Claim the next document that is due."""
+    def take_next(self, turn: Turn, *, only_new: bool) -> Claim | None:
+        """Claim the next document that is due and whose turn it is."""
         settings = self._settings
         with self._database.write(alone=False) as session:
             queue.requeue_lapsed(
                 session, max_attempts=MAX_CUT_OFFS, pause_seconds=settings.retry_seconds
             )
             claim = queue.claim_next(
-                session, lease_seconds=settings.lease_seconds, only_new=only_new
+                session, turn, lease_seconds=settings.lease_seconds, only_new=only_new
             )
         if claim is not None:
             with self._lock:
@@ -42,18 +43,21 @@ class Leases:
         with self._lock:
             self._held.pop(claim.token, None)
 
-    def renew(self, *, stage: Stage | None = None) -> None:
+    def renew(self) -> None:
         """Extend every lease that is still held."""
         with self._lock:
             claims = list(self._held.values())
         if claims:
-            with self._database.write(alone=False) as session:
-                queue.renew_claims(
-                    session,
-                    claims,
-                    lease_seconds=self._settings.lease_seconds,
-                    stage=stage,
-                )
+            self._renew(claims)
+
+    def note_stage(self, claims: Sequence[Claim], stage: Stage) -> None:
+        """Say what these documents have reached, and extend their leases."""
+        self._renew(claims, stage)
+
+    def _renew(self, claims: Sequence[Claim], stage: Stage | None = None) -> None:
+        seconds = self._settings.lease_seconds
+        with self._database.write(alone=False) as session:
+            queue.renew_claims(session, claims, lease_seconds=seconds, stage=stage)
 
     def give_back_all(self) -> None:
         """Return what is still held to the queue: what stopped the work was not the documents."""

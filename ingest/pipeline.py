@@ -43,6 +43,20 @@ NOT_THE_DOCUMENTS_FAULT = (ModelUnavailable, ParserUnavailable, StorageFull, Sto
 _BACK_OFF = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A claimed document as its parser read it."""
+
+    claim: Claim
+    source_bytes: int
+    parsed: Article
+    article: Article
+    """With what its uploader declared."""
+    live: Article | None
+    """What answers so far, if it is undamaged."""
+    took_ms: float
+
+
 @dataclass(slots=True)
 class Prepared:
     """A claimed document that waits for the model."""
@@ -76,13 +90,10 @@ class _Source:
     """What answers so far, if it is undamaged."""
 
 
-def prepare_document(
-    resources: Resources, engine: Engine, sandbox: Sandbox, claim: Claim
-) -> Prepared | None:
-    """Parse and cut a claimed version; None when that is the end of it.
+def parse_claimed(resources: Resources, sandbox: Sandbox, claim: Claim) -> Parsed | None:
+    """Parse a claimed version; None when it failed or was deleted.
 
-    It is when the version failed, was deleted, or reads like the live one, whose vectors it then
-    takes over. Raises NOT_THE_DOCUMENTS_FAULT: the version is still claimed then.
+    Raises NOT_THE_DOCUMENTS_FAULT: the version is still claimed then.
     """
     source = _read_source(resources.database, claim)
     if source is None:
@@ -91,9 +102,19 @@ def prepare_document(
     parsed = attempt(resources, claim, Stage.PARSE, lambda: _parse(sandbox, source))
     if parsed is None:
         return None
-    parsed_at = perf_counter()
     article = apply_declared(parsed, source.declared, source.filename)
-    if source.live is not None and reads_alike(article, source.live):
+    took_ms = 1000 * (perf_counter() - started)
+    return Parsed(claim, len(source.data), parsed, article, source.live, took_ms)
+
+
+def cut_parsed(resources: Resources, engine: Engine, document: Parsed) -> Prepared | None:
+    """Cut a parsed version for the model; None when that is the end of it.
+
+    It is when the version failed, or reads like the live one, whose vectors it then takes over.
+    Raises NOT_THE_DOCUMENTS_FAULT: the version is still claimed then.
+    """
+    claim, parsed, article = document.claim, document.parsed, document.article
+    if document.live is not None and reads_alike(article, document.live):
         attempt(
             resources,
             claim,
@@ -101,6 +122,7 @@ def prepare_document(
             lambda: commit_metadata(resources, claim, parsed, article),
         )
         return None
+    started = perf_counter()
     cut = attempt(
         resources,
         claim,
@@ -110,10 +132,10 @@ def prepare_document(
     if cut is None:
         return None
     took_ms = {
-        Stage.PARSE.value: 1000 * (parsed_at - started),
-        Stage.CUT.value: 1000 * (perf_counter() - parsed_at),
+        Stage.PARSE.value: document.took_ms,
+        Stage.CUT.value: 1000 * (perf_counter() - started),
     }
-    return Prepared(claim, len(source.data), parsed, cut, took_ms)
+    return Prepared(claim, document.source_bytes, parsed, cut, took_ms)
 
 
 def embed_documents(

@@ -43,6 +43,7 @@ class Sandbox:
         self._uses_landlock = uses_landlock
         self._child: tuple[subprocess.Popen[bytes], Connection] | None = None
         self._parsed = 0
+        self._is_killed = False
         self._lock = Lock()
 
     def start(self) -> None:
@@ -60,17 +61,25 @@ class Sandbox:
 
         Raises UnreadableDocument: with the parser's own code, `parser_timeout` past the time
         limit, or `parser_crashed` when the child died, as it does past its memory.
+        ParserUnavailable when it was killed.
         """
         with self._lock:
             try:
                 answer = self._ask(media_type, data)
-            except UnreadableDocument:
+            except (UnreadableDocument, ParserUnavailable):
                 # Half an answer may be on its way; the next document gets a new child.
                 self._stop()
                 raise
         if "error" in answer:
             raise UnreadableDocument(answer["error"], code=answer["code"])
         return _read_article(answer)
+
+    def kill(self) -> None:
+        """Break off what is being parsed, from another thread."""
+        child = self._child
+        if child is not None:
+            self._is_killed = True
+            child[0].kill()
 
     def close(self) -> None:
         """End the child process."""
@@ -88,6 +97,8 @@ class Sandbox:
             pipe.send_bytes(data)
             answer: dict[str, Any] = json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES))
         except (EOFError, OSError) as error:
+            if self._is_killed:
+                raise ParserUnavailable("the parsing process was stopped") from error
             raise self._explain(
                 process, in_time=alarm.is_alive(), process_seconds=process_seconds
             ) from error
@@ -151,6 +162,7 @@ class Sandbox:
             pipe = Connection(ours.detach())
             self._child = process, pipe
             self._parsed = 0
+            self._is_killed = False
             self.confinement = self._greet(process, pipe)
         self._parsed += 1
         return self._child

@@ -4,24 +4,23 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
 from threading import Event, Thread
 
 from app.db import queue
 from app.db.database import Database
+from app.db.queue import Claim
 from app.domain import Stage
-from app.errors import FolioError, ParserUnavailable
-from app.runtime.generations import ActiveGeneration
+from app.embedding.engine import Engine
+from app.errors import ParserUnavailable
 from app.runtime.resources import Resources
+from ingest.batches import Batch, RunningBatch
 from ingest.leases import Leases
+from ingest.parser_pool import ParserPool
 from ingest.pipeline import (
     NOT_THE_DOCUMENTS_FAULT,
-    Prepared,
-    attempt,
+    Parsed,
     commit_document,
-    embed_documents,
-    prepare_document,
+    cut_parsed,
 )
 from ingest.sandbox import Sandbox
 from ingest.wanted import WantedClaims
@@ -30,10 +29,7 @@ logger = logging.getLogger("folio")
 
 _RETRY_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
-# Of a batch's tokens: enough that sorting by length leaves little padding, and that a stop waits
-# for few forward passes.
-_CALL_BATCHES = 4
-_BATCH_DOCUMENTS = 64
+_PARSE_WAIT_SECONDS = 0.1
 # A unit of 8,192 tokens can take minutes, and a service is expected to be gone in half of one.
 _STOP_SECONDS = 15.0
 
@@ -65,7 +61,7 @@ def run_worker(resources: Resources) -> Iterator[None]:
 
 
 def _work(resources: Resources, leases: Leases, stopping: Event) -> None:
-    sandbox = Sandbox(resources.settings)
+    sandbox, *spare = [Sandbox(resources.settings) for _ in range(resources.settings.parsers)]
     try:
         _start_parser(resources, sandbox)
         while True:
@@ -73,7 +69,7 @@ def _work(resources: Resources, leases: Leases, stopping: Event) -> None:
             # Asked after the clearing, which may have taken away the signal to stop.
             if stopping.is_set():
                 return
-            pause = drain_queue(resources, sandbox, stopping, leases=leases)
+            pause = drain_queue(resources, sandbox, stopping, spare=spare, leases=leases)
             # What changed may have to be measured anew.
             resources.signals.tasks_arrived.set()
             if resources.database.is_shared:
@@ -100,35 +96,37 @@ def drain_queue(
     sandbox: Sandbox,
     stopping: Event,
     *,
+    spare: Sequence[Sandbox] = (),
     leases: Leases | None = None,
     max_documents: int | None = None,
 ) -> float | None:
     """Ingest until nothing is due, or `max_documents` are done.
 
-    While the model reads one batch, the next one is parsed and the one before is stored. Returns
-    the seconds to pause: until the next document is due, or for a while when the work had to be
-    given up. None when the queue is empty.
+    While the model reads one batch, the next one is parsed and the one before is stored. With
+    `spare` sandboxes others are parsed while a document takes its time. Returns the seconds to
+    pause: until the next document is due, or for a while when the work had to be given up. None
+    when the queue is empty.
     """
     leases = leases or Leases(resources.database, resources.settings)
     left = sys.maxsize if max_documents is None else max_documents
-    running: _RunningBatch | None = None
+    running: RunningBatch | None = None
+    pool = ParserPool(resources, leases, [sandbox, *spare])
     try:
         while True:
-            batch = _Batch(resources, resources.generations.live())
+            batch = Batch(resources, resources.generations.live())
             # A second attempt goes alone: what cut the first one off must not take others with it.
             if not (running and running.batch.is_retry) and not stopping.is_set():
-                most, only_new = min(left, _BATCH_DOCUMENTS), running is not None
-                _prepare(batch, sandbox, leases, stopping, most=most, only_new=only_new)
+                _prepare(batch, pool, leases, stopping, most=left, former=running)
             left -= batch.taken
             former, running = running, None
             if former is not None:
                 former.wait()
             if batch.documents:
-                leases.renew(stage=Stage.EMBED)
-                running = _RunningBatch(batch, stopping)
+                leases.note_stage([document.claim for document in batch.documents], Stage.EMBED)
+                running = RunningBatch(batch, stopping)
             if former is not None:
                 _commit(former.batch, former.wanted, leases)
-            elif not batch.taken:
+            elif not batch.taken and (stopping.is_set() or not pool.busy):
                 return None if stopping.is_set() or left <= 0 else batch.pause_s
     except NOT_THE_DOCUMENTS_FAULT as error:
         logger.error("ingestion waits: %s", error)
@@ -142,92 +140,7 @@ def drain_queue(
         if running is not None:
             running.abandon()
         leases.give_back_all()
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Documents that the model reads together."""
-
-    resources: Resources
-    generation: ActiveGeneration
-    """What its model embedded is committed to this generation, or not at all."""
-    documents: list[Prepared] = field(default_factory=list)
-    taken: int = 0
-    """How many were claimed for it; some need no model, or failed."""
-    pause_s: float | None = None
-    """How long until a document is due, if none was; None when none is queued."""
-    is_retry: bool = False
-
-    @property
-    def call_tokens(self) -> int:
-        return _CALL_BATCHES * self.resources.settings.batch_tokens
-
-
-class _RunningBatch:
-    """A batch that the model is reading, in a thread of its own."""
-
-    def __init__(self, batch: _Batch, stopping: Event) -> None:
-        self.batch = batch
-        self._stopping = stopping
-        self._abandoned = False
-        self._error: Exception | None = None
-        self.wanted = WantedClaims(
-            batch.resources.database, [document.claim for document in batch.documents]
-        )
-        # A daemon, as the worker is.
-        self._thread = Thread(target=self._run, name="folio-embedding", daemon=True)
-        self._thread.start()
-
-    def wait(self) -> None:
-        """Return when all documents have been read or have failed; raises what ended the work."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-
-    def abandon(self) -> None:
-        """Read no more than has been begun; what comes of it is void."""
-        self._abandoned = True
-
-    def _run(self) -> None:
-        try:
-            self._embed_together_or_each()
-        # Met again by who waits.
-        except Exception as error:  # noqa: BLE001
-            self._error = error
-
-    def _embed_together_or_each(self) -> None:
-        """Embed documents together; when that fails one by one, to find the one at fault."""
-        documents, resources = self.batch.documents, self.batch.resources
-        if len(documents) > 1:
-            try:
-                self._embed(documents)
-            except NOT_THE_DOCUMENTS_FAULT:
-                raise
-            except Exception as error:  # noqa: BLE001  # met again by the one that is at fault
-                code = error.code if isinstance(error, FolioError) else type(error).__name__
-                logger.warning(
-                    "%s in a batch of %d documents: now one by one", code, len(documents)
-                )
-            else:
-                return
-        for document in documents:
-            if not document.is_embedded and not self._is_stopping():
-                document.embeddings.clear()
-                attempt(resources, document.claim, Stage.EMBED, partial(self._embed, [document]))
-
-    def _embed(self, documents: Sequence[Prepared]) -> bool:
-        engine, call_tokens = self.batch.generation.engine(), self.batch.call_tokens
-        embed_documents(
-            engine,
-            documents,
-            call_tokens=call_tokens,
-            is_stopping=self._is_stopping,
-            wanted=self.wanted,
-        )
-        return True
-
-    def _is_stopping(self) -> bool:
-        return self._abandoned or self._stopping.is_set()
+        pool.close()
 
 
 def _seconds_until_due(database: Database) -> float | None:
@@ -236,43 +149,52 @@ def _seconds_until_due(database: Database) -> float | None:
 
 
 def _prepare(
-    batch: _Batch,
-    sandbox: Sandbox,
+    batch: Batch,
+    pool: ParserPool,
     leases: Leases,
     stopping: Event,
     *,
     most: int,
-    only_new: bool,
+    former: RunningBatch | None,
 ) -> None:
-    """Claim, parse and cut at most `most` documents, until their tokens fill an engine call."""
-    resources = batch.resources
+    """Claim, parse and cut at most `most` documents, until their tokens fill an engine call.
+
+    Documents that take their parsers long are left for a later batch once the model is free.
+    """
     if most <= 0:
         return
-    batch.pause_s = _seconds_until_due(resources.database)
-    if batch.pause_s != 0.0:
+    batch.pause_s = _seconds_until_due(batch.resources.database)
+    if batch.pause_s != 0.0 and not pool.busy:
         return
     # Before anything is claimed: a process that ends meanwhile costs no document an attempt.
     engine = batch.generation.engine()
-    sandbox.start()
-    tokens = 0
-    while batch.taken < most and tokens < batch.call_tokens and not stopping.is_set():
-        claim = leases.take_next(only_new=only_new or batch.taken > 0)
-        if claim is None:
+    pool.start()
+    while not (batch.is_full or batch.is_retry or stopping.is_set()):
+        only_new = former is not None or batch.taken > 0
+        pool.claim(most - batch.taken - pool.busy, only_new=only_new)
+        if not pool.busy:
             break
-        batch.taken += 1
-        prepared = prepare_document(resources, engine, sandbox, claim)
-        if prepared is None:
-            leases.let_go(claim)
-            batch.generation.settle()
-        else:
-            batch.documents.append(prepared)
-            tokens += sum(prepared.cut.tokens)
-        if claim.attempt > 1:
-            batch.is_retry = True
+        parsed = pool.take(_PARSE_WAIT_SECONDS)
+        for claim, document in parsed:
+            _add(batch, engine, leases, claim, document)
+        if not parsed and (batch.documents if former is None else former.is_done):
             break
 
 
-def _commit(batch: _Batch, wanted: WantedClaims, leases: Leases) -> None:
+def _add(
+    batch: Batch, engine: Engine, leases: Leases, claim: Claim, document: Parsed | None
+) -> None:
+    batch.taken += 1
+    batch.is_retry = claim.attempt > 1
+    prepared = None if document is None else cut_parsed(batch.resources, engine, document)
+    if prepared is None:
+        leases.let_go(claim)
+        batch.generation.settle()
+    else:
+        batch.documents.append(prepared)
+
+
+def _commit(batch: Batch, wanted: WantedClaims, leases: Leases) -> None:
     """Store what the model has read; the claims of what it has not are given back later."""
     for document in batch.documents:
         if document.is_embedded:

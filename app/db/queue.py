@@ -9,10 +9,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, text, true, update
 from sqlalchemy.orm import Session, aliased
 
-from app.db.models import JobItem, Version, utc_now
+from app.db.models import Document, JobItem, Original, Version, utc_now
 from app.db.queries.documents import SUPERSEDED
 from app.domain import Stage, Status
 
@@ -28,6 +28,10 @@ _FREE = {"claim_token": None, "leased_until": None}
 # there is where a value is bound.
 _PENDING = text("versions.status IN ('queued', 'processing')")
 
+_COLLECTION_ID = (
+    select(Document.collection_id).where(Document.id == Version.document_id).scalar_subquery()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -37,6 +41,28 @@ class Claim:
     token: str
     attempt: int
     """1 for the first."""
+    collection_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Which documents may be claimed."""
+
+    not_of: frozenset[int] = frozenset()
+    """Collections that have had theirs."""
+    max_bytes: int | None = None
+    """Size of the upload."""
+
+    def covers(self) -> ColumnElement[bool]:
+        """Return whether a version may be claimed."""
+        covered = _COLLECTION_ID.not_in(self.not_of) if self.not_of else true()
+        if self.max_bytes is None:
+            return covered
+        size = select(func.length(Original.data)).where(Original.sha256 == Version.original_sha256)
+        return covered & (size.scalar_subquery() <= self.max_bytes)
+
+
+EVERY_TURN = Turn()
 
 
 def count_pending(session: Session) -> int:
@@ -44,8 +70,10 @@ def count_pending(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(Version).where(_PENDING)) or 0
 
 
-def claim_next(session: Session, *, lease_seconds: float, only_new: bool = False) -> Claim | None:
-    """Take the oldest version that is due into processing.
+def claim_next(
+    session: Session, turn: Turn = EVERY_TURN, *, lease_seconds: float, only_new: bool = False
+) -> Claim | None:
+    """Take the oldest version that is due, and whose turn it is, into processing.
 
     What was never tried goes first: a document that ends the process keeps no other from its turn,
     and one that was only in the way of a kill is tried when there is peace. But no version passes
@@ -54,8 +82,8 @@ def claim_next(session: Session, *, lease_seconds: float, only_new: bool = False
     """
     now = utc_now()
     due = (
-        select(Version.id, Version.attempts)
-        .where(_PENDING, Version.status == Status.QUEUED, _is_due(now))
+        select(Version.id, Version.attempts, _COLLECTION_ID.label("collection_id"))
+        .where(_PENDING, Version.status == Status.QUEUED, turn.covers(), _is_due(now))
         .order_by(Version.id)
         .limit(1)
         # What another worker is taking is passed over; SQLite, with one writer, leaves this out.
@@ -66,7 +94,7 @@ def claim_next(session: Session, *, lease_seconds: float, only_new: bool = False
         row = session.execute(due).first()
     if row is None:
         return None
-    claim = Claim(row.id, uuid.uuid4().hex, row.attempts + 1)
+    claim = Claim(row.id, uuid.uuid4().hex, row.attempts + 1, row.collection_id)
     session.execute(
         update(Version)
         .where(Version.id == claim.version_id)

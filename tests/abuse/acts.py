@@ -5,7 +5,6 @@
 tries them on the files of FOLDER and on the process VICTIM, and prints as JSON what came of each.
 `free` confines nothing: there the acts have to succeed, or their refusal says nothing.
 """
-# ruff: noqa: T201  a command: what it prints is its result
 
 import ctypes
 import errno

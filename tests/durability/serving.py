@@ -33,7 +33,7 @@ _IMPORTED = [
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A service on a loopback port, without keys."""
+    """A service on a loopback port."""
 
     process: ForkServerProcess
     url: str
@@ -67,14 +67,17 @@ class Server:
 
 
 @contextmanager
-def run_forked(settings: Settings, log: Path) -> Iterator[Server]:
-    """Serve until the block ends; yields once it answers."""
+def run_forked(
+    settings: Settings, log: Path, *, no_auth: bool = True, waits: bool = True
+) -> Iterator[Server]:
+    """Serve until the block ends; yields once it answers, or at once without `waits`."""
     port = find_free_port()
-    process = forkserver().Process(target=serve_forked, args=(settings, port, str(log)))
+    process = forkserver().Process(target=serve_forked, args=(settings, port, str(log), no_auth))
     process.start()
     server = Server(process, f"http://127.0.0.1:{port}", log)
     try:
-        poll(server.is_up, bool)
+        if waits:
+            poll(server.is_up, bool)
         yield server
     finally:
         if process.exitcode is None:
@@ -91,8 +94,8 @@ def forkserver() -> ForkServerContext:
     return _context
 
 
-def serve_forked(settings: Settings, port: int, log: str) -> None:
-    """Run `folio serve` without keys in this process."""
+def serve_forked(settings: Settings, port: int, log: str, no_auth: bool = True) -> None:
+    """Run `folio serve` in this process."""
     file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)
@@ -102,4 +105,4 @@ def serve_forked(settings: Settings, port: int, log: str) -> None:
 
     # These models are so small that more threads only wait for each other.
     torch.set_num_threads(1)
-    serve(settings, host="127.0.0.1", port=port, no_auth=True)
+    serve(settings, host="127.0.0.1", port=port, no_auth=no_auth)

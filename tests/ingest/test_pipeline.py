@@ -478,8 +478,8 @@ def test_next_document_is_parsed_while_the_model_reads(
         assert second_parsed.wait(60)
         embed_documents(engine, documents, **options)
 
-    monkeypatch.setattr("ingest.worker._BATCH_DOCUMENTS", 1)
-    monkeypatch.setattr("ingest.worker.embed_documents", embed_when_parsed)
+    monkeypatch.setattr("ingest.batches._MAX_DOCUMENTS", 1)
+    monkeypatch.setattr("ingest.batches.embed_documents", embed_when_parsed)
     put_documents(resources, "help", [article("a", "Tea."), article("b", "Milk.")])
     assert drain_with(resources, SignallingSandbox(Settings())) is None
     assert [get(resources, name).status for name in "ab"] == [Status.READY] * 2

@@ -21,7 +21,13 @@ from app.embedding.loading import load_engine
 from app.errors import InvalidRequest, NotFound, QueueFull
 from app.runtime.resources import MAX_CUT_OFFS, Resources, open_resources
 from app.services.articles.collections import create_collection
-from ingest.pipeline import MAX_ATTEMPTS, commit_document, embed_documents, prepare_document
+from ingest.pipeline import (
+    MAX_ATTEMPTS,
+    commit_document,
+    cut_parsed,
+    embed_documents,
+    parse_claimed,
+)
 from ingest.sandbox import Sandbox
 from ingest.worker import run_worker
 from tests.conftest import Ingest, article
@@ -35,7 +41,6 @@ from pathlib import Path
 from threading import Event
 from app.config import Settings
 from app.runtime.resources import open_resources
-from ingest.pipeline import commit_document, embed_documents, prepare_document
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 
@@ -262,7 +267,9 @@ def test_worker_whose_lease_lapsed_commits_nothing(
     put_documents(resources, "help", [article("a", "Tea.")])
     stale = claim(resources, lease_seconds=-1)
     generation = resources.generations.live()
-    prepared = prepare_document(resources, generation.engine(), sandbox, stale)
+    parsed = parse_claimed(resources, sandbox, stale)
+    assert parsed is not None
+    prepared = cut_parsed(resources, generation.engine(), parsed)
     assert prepared is not None
     embed_documents(generation.engine(), [prepared], call_tokens=1024)
     fresh = claim(resources)

@@ -1,0 +1,109 @@
+"""Several parsing processes, so that one hard document does not hold up the others."""
+
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from time import monotonic
+
+from app.db.queue import Claim, Turn
+from app.runtime.resources import Resources
+from ingest.leases import Leases
+from ingest.pipeline import Parsed, parse_claimed
+from ingest.sandbox import Sandbox
+
+SMALL_BYTES = 2**20
+"""The last free parser takes no larger document: parsing that may take a minute."""
+# Looking for a document that may have the last parser can mean to read the whole queue.
+_LOOK_SECONDS = 0.25
+_KILL_AGAIN_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    claim: Claim
+    sandbox: Sandbox
+
+
+class ParserPool:
+    """Claims documents and has one parsed in each sandbox; for use by one thread.
+
+    Of several sandboxes the last free one is for small documents of collections that none of the
+    others is busy with: neither a collection nor large documents ever have them all.
+    """
+
+    def __init__(self, resources: Resources, leases: Leases, sandboxes: Sequence[Sandbox]) -> None:
+        self._resources = resources
+        self._leases = leases
+        self._sandboxes = sandboxes
+        self._free = list(sandboxes)
+        self._running: dict[Future[Parsed | None], _Work] = {}
+        self._executor = ThreadPoolExecutor(len(sandboxes), "folio-parser")
+        self._next_look = 0.0
+
+    @property
+    def busy(self) -> int:
+        """How many documents are being parsed."""
+        return len(self._running)
+
+    def start(self) -> None:
+        """Have one process that is ready; raises ParserUnavailable."""
+        if not self._running:
+            self._free[0].start()
+
+    def claim(self, most: int, *, only_new: bool) -> None:
+        """Begin to parse up to `most` documents that are due, as far as parsers are free.
+
+        A second attempt goes alone.
+        """
+        while most > 0 and self._free and not self._is_alone():
+            turn = self._next_turn()
+            if turn is None:
+                return
+            claim = self._leases.take_next(turn, only_new=only_new or self.busy > 0)
+            if claim is None:
+                return
+            sandbox = self._free.pop(0)
+            future = self._executor.submit(parse_claimed, self._resources, sandbox, claim)
+            self._running[future] = _Work(claim, sandbox)
+            most -= 1
+
+    def _is_alone(self) -> bool:
+        return any(work.claim.attempt > 1 for work in self._running.values())
+
+    def _next_turn(self) -> Turn | None:
+        """Return which documents may come next; None when it is too early to look for one."""
+        if len(self._free) > 1 or not self._running:
+            return Turn()
+        if monotonic() < self._next_look:
+            return None
+        self._next_look = monotonic() + _LOOK_SECONDS
+        busy = {work.claim.collection_id for work in self._running.values()}
+        return Turn(frozenset(busy), SMALL_BYTES)
+
+    def take(self, timeout_s: float) -> list[tuple[Claim, Parsed | None]]:
+        """Return what has been parsed, after a wait for the first; None for what has failed.
+
+        Raises NOT_THE_DOCUMENTS_FAULT.
+        """
+        done, _ = wait(self._running, timeout_s, FIRST_COMPLETED)
+        taken = []
+        # In the order in which they were claimed.
+        for future in [each for each in self._running if each in done]:
+            work = self._running.pop(future)
+            self._free.append(work.sandbox)
+            taken.append((work.claim, future.result()))
+        return taken
+
+    def close(self) -> None:
+        """End what is being parsed: its claims are void or given back."""
+        while self._running:
+            for work in self._running.values():
+                work.sandbox.kill()
+            # A thread that was only about to parse starts another process.
+            done, _ = wait(self._running, _KILL_AGAIN_SECONDS)
+            for future in done:
+                del self._running[future]
+        self._executor.shutdown()
+        # One stays ready for the next document; the others start when they are needed again.
+        for sandbox in self._sandboxes[1:]:
+            sandbox.close()

@@ -1,0 +1,293 @@
+"""What one key, or nobody at all, does at its worst: a function an attack, in a process apart.
+
+The numbers are those of the faults that were first seen this way.
+"""
+
+import os
+import random
+import socket
+import string
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from multiprocessing.connection import Connection
+from time import monotonic, sleep
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+
+COLLECTION = "/v1/collections/theirs"
+_AT_ONCE = 16
+_TIMEOUT_S = 30.0
+_MAX_SOCKETS = 400
+_STREAMS = 200
+
+Call: TypeAlias = Callable[[httpx.Client, int], httpx.Response]
+"""Sends the N-th request of an attack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A service, and the key that an attacker has to it."""
+
+    url: str
+    token: str
+    seconds: float
+
+    def open_client(self, *, with_key: bool = True) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.token}"} if with_key else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT_S)
+
+
+Attack: TypeAlias = Callable[[Target], Counter[str]]
+"""Attacks until the seconds are over; returns how often each status, or error, was the answer."""
+
+
+def repeat(target: Target, call: Call, *, with_key: bool = True) -> Counter[str]:
+    """Send one request after another over so many connections at once."""
+    numbers, ends_at = count(), monotonic() + target.seconds
+
+    def run(_: int) -> Counter[str]:
+        seen: Counter[str] = Counter()
+        with target.open_client(with_key=with_key) as http:
+            while monotonic() < ends_at:
+                try:
+                    answer = call(http, next(numbers))
+                except httpx.TransportError as error:
+                    seen[type(error).__name__] += 1
+                    continue
+                seen[str(answer.status_code)] += 1
+                if answer.status_code == 429:
+                    # As often as it is told that it may; a loop would only busy the attacker.
+                    sleep(0.05)
+        return seen
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return sum(pool.map(run, range(_AT_ONCE)), Counter[str]())
+
+
+def _post_text(http: httpx.Client, path: str, body: str) -> httpx.Response:
+    return http.post(path, content=body, headers={"Content-Type": "application/json"})
+
+
+def send_unknown_fields(target: Target) -> Counter[str]:
+    """1: search bodies of .93 MB whose every field is an error."""
+    body = "{" + ",".join(f'"f{n}": 1' for n in range(80_000)) + "}"
+    return repeat(target, lambda http, _: _post_text(http, f"{COLLECTION}/search", body))
+
+
+def send_wrong_numbers(target: Target) -> Counter[str]:
+    """1: preflights of 1 MB with a number in place of each id."""
+    zeros = ",".join(["0"] * 500_000)
+    query = f'{{"query": "tea", "relevant": [{zeros}]}}'
+    body = f'{{"id": "a", "data": "VGVh", "queries": [{query}]}}'
+    return repeat(target, lambda http, _: _post_text(http, f"{COLLECTION}/preflight", body))
+
+
+def invent_methods(target: Target) -> Counter[str]:
+    """2: methods that do not exist, without a key."""
+    return repeat(
+        target, lambda http, number: http.request(f"M{number}", "/healthz"), with_key=False
+    )
+
+
+def _make_words(number: int, size: int) -> str:
+    """Return so many characters of words, each of them new."""
+    randomness, words, left = random.Random(number), [], size
+    while left > 0:
+        word = "".join(randomness.choices(string.ascii_lowercase, k=randomness.randint(4, 9)))
+        words.append(word)
+        left -= len(word) + 1
+    return " ".join(words)[:size]
+
+
+def ask_long_questions(target: Target) -> Counter[str]:
+    """4: questions of 32 KB of distinct words."""
+    return repeat(
+        target,
+        lambda http, number: http.post(
+            f"{COLLECTION}/search",
+            json={"query": _make_words(number, 32_000), "mode": "lexical", "limit": 100},
+        ),
+    )
+
+
+def embed_as_queries(target: Target) -> Counter[str]:
+    """4: embedding calls that claim to be questions."""
+
+    def call(http: httpx.Client, number: int) -> httpx.Response:
+        texts = [_make_words(number * 64 + n, 2000) for n in range(64)]
+        return http.post("/v1/embeddings", json={"input": texts, "task": "retrieval.query"})
+
+    return repeat(target, call)
+
+
+def rerank(target: Target) -> Counter[str]:
+    """4: reranking of a hundred long texts."""
+
+    def call(http: httpx.Client, number: int) -> httpx.Response:
+        texts = [_make_words(number * 100 + n, 1500) for n in range(100)]
+        return http.post("/v1/rerank", json={"query": "tea", "documents": texts})
+
+    return repeat(target, call)
+
+
+def ask_without_spaces(target: Target) -> Counter[str]:
+    """5: questions of 32 KB without a space, each its own, which caches would keep."""
+
+    def call(http: httpx.Client, number: int) -> httpx.Response:
+        text = "".join(chr(0x4E00 + (number * 97 + n * 31) % 20_000) for n in range(10_000))
+        return http.post(f"{COLLECTION}/search", json={"query": text, "mode": "lexical"})
+
+    return repeat(target, call)
+
+
+def _upload(http: httpx.Client, number: int, data: bytes, media_type: str) -> httpx.Response:
+    path = f"{COLLECTION}/documents/bad{number}"
+    answer = http.put(path, content=data, headers={"Content-Type": media_type})
+    # A few wait in the queue at any time: as many as there may be would only fill the disk.
+    sleep(0.2)
+    return answer
+
+
+def unfold_front_matter(target: Target) -> Counter[str]:
+    """6: front matter whose aliases would unfold to 10^9 values."""
+    levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    text = "\n".join(["---", "a0: &a0 [tea]", *levels, "---", "Tea."])
+    return repeat(
+        target, lambda http, number: _upload(http, number, text.encode(), "text/markdown")
+    )
+
+
+def make_slow_file() -> bytes:
+    """Return 581 bytes of reStructuredText that stand for 10^8 words."""
+    levels = [f".. |a{n}| replace:: " + " ".join([f"|a{n - 1}|"] * 10) for n in range(1, 9)]
+    return "\n".join(["Tea\n===\n\n|a8|\n", ".. |a0| replace:: tea", *levels]).encode() + b"\n"
+
+
+def parse_slow_files(target: Target) -> Counter[str]:
+    """7: small files that take all the time that parsing may."""
+    slow = make_slow_file()
+    return repeat(target, lambda http, number: _upload(http, number, slow, "text/x-rst"))
+
+
+def upload_large_texts(target: Target) -> Counter[str]:
+    """7: texts of 8 MB, each its own."""
+
+    def call(http: httpx.Client, number: int) -> httpx.Response:
+        text = f"{number} " + "Steep the tea well, and pour it into a warm cup. " * 160_000
+        return _upload(http, number, text.encode(), "text/plain")
+
+    return repeat(target, call)
+
+
+def upload_articles(target: Target) -> Counter[str]:
+    """7: ordinary articles, as fast as they are taken."""
+    return repeat(
+        target,
+        lambda http, number: http.put(
+            f"{COLLECTION}/documents/a{number}", json={"text": _make_words(number, 4000)}
+        ),
+    )
+
+
+def _connect(target: Target, begun: bytes) -> socket.socket:
+    address = urlsplit(target.url)
+    opened = socket.create_connection((address.hostname, address.port), timeout=_TIMEOUT_S)
+    opened.sendall(begun)
+    return opened
+
+
+def leave_half_open(target: Target, begun: bytes) -> Counter[str]:
+    """8: connections that never say what they want, without a key; a closed one is opened anew."""
+    seen: Counter[str] = Counter()
+    ends_at = monotonic() + target.seconds
+    with ExitStack() as stack:
+        opened: list[socket.socket] = []
+        while monotonic() < ends_at:
+            try:
+                if len(opened) < _MAX_SOCKETS:
+                    opened.append(stack.enter_context(_connect(target, begun)))
+                    seen["opened"] += 1
+                else:
+                    opened = list(_still_open(opened))
+                    sleep(0.05)
+            except OSError as error:
+                seen[type(error).__name__] += 1
+                sleep(0.05)
+    return seen
+
+
+def _still_open(sockets: list[socket.socket]) -> Iterator[socket.socket]:
+    for each in sockets:
+        try:
+            each.setblocking(False)
+            if each.recv(4096, socket.MSG_PEEK) == b"":
+                each.close()
+                continue
+            each.close()
+        except BlockingIOError:
+            yield each
+        except OSError:
+            each.close()
+
+
+def trickle_bodies(target: Target) -> Counter[str]:
+    """13: uploads that send one byte and then wait."""
+    head = (
+        f"PUT {COLLECTION}/documents/slow HTTP/1.1\r\nHost: a\r\n"
+        f"Authorization: Bearer {target.token}\r\nContent-Type: text/plain\r\n"
+        "Content-Length: 60000000\r\n\r\nT"
+    )
+    return leave_half_open(target, head.encode())
+
+
+def follow_events(target: Target) -> Counter[str]:
+    """200 event streams of jobs that take their time."""
+    seen: Counter[str] = Counter()
+    with target.open_client() as http:
+        job = _upload(http, 0, make_slow_file(), "text/x-rst").json()["job_id"]
+        for number in range(1, 20):
+            job = _upload(http, number, make_slow_file(), "text/x-rst").json()["job_id"]
+    head = (
+        f"GET /v1/jobs/{job}/events HTTP/1.1\r\nHost: a\r\n"
+        f"Authorization: Bearer {target.token}\r\n\r\n"
+    )
+    ends_at = monotonic() + target.seconds
+    with ExitStack() as stack:
+        for _ in range(_STREAMS):
+            stack.enter_context(_connect(target, head.encode()))
+            seen["opened"] += 1
+        sleep(max(0.0, ends_at - monotonic()))
+    return seen
+
+
+ATTACKS: dict[str, Attack] = {
+    "1 unknown fields": send_unknown_fields,
+    "1 wrong numbers": send_wrong_numbers,
+    "2 invented methods": invent_methods,
+    "4 long questions": ask_long_questions,
+    "4 embeddings as queries": embed_as_queries,
+    "4 reranking": rerank,
+    "5 questions without spaces": ask_without_spaces,
+    "6 front matter": unfold_front_matter,
+    "7 slow files": parse_slow_files,
+    "7 large texts": upload_large_texts,
+    "7 articles": upload_articles,
+    "8 half-sent headers": partial(leave_half_open, begun=b"GET / HTTP/1.1\r\nHost: a\r\n"),
+    "13 trickled bodies": trickle_bodies,
+    "200 event streams": follow_events,
+}
+
+
+def attack_forked(name: str, target: Target, answers: Connection) -> None:
+    """Run an attack in this process, and send what came of it."""
+    # An attacker's own work is not what is measured; it comes from another machine.
+    os.nice(10)
+    seen: Any = ATTACKS[name](target)
+    answers.send(dict(seen))
