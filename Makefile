@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STEP = @printf '\n== %s\n'
 
-.PHONY: demo serve test check docs durability postgres abuse browser bench constraints clean
+.PHONY: demo serve test check docs durability postgres doors abuse browser bench constraints clean
 
 demo: $(VENV)/installed
 	$(STEP) "Reading the sample knowledge base into $(DATA)"
@@ -60,6 +60,11 @@ postgres: $(VENV)/developed
 		tests/api tests/services tests/runtime tests/admin tests/postgres
 	$(BIN)/python -m tests.postgres.cluster --kills $(KILLED) --outages $(OUTAGES) \
 		--documents $(DOCUMENTS)
+
+# Doors and keys in any order, the long form: whatever is done, each answers for what its key covers.
+STEPS ?= 10000
+doors: $(VENV)/developed
+	FOLIO_TEST_DOOR_STEPS=$(STEPS) $(BIN)/python -m pytest tests/api/test_door_states.py
 
 # What a caller or a file could do to others: forbidden acts of a parser, floods, half-open connections.
 # Then one key does its worst, an attack after another, while another key searches: a table. Minutes

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,41 @@ def test_haystack(folio: Folio, expected: list[tuple[str, float]]) -> None:
     found = FolioRetriever(folio, "help").run(query=QUESTION)["documents"]
     assert [(document.id, document.score) for document in found] == expected
     assert_provenance(found[0].meta, expected[0][0])
+
+
+def test_haystack_pipeline_is_written_down_without_its_key(
+    folio: Folio, expected: list[tuple[str, float]]
+) -> None:
+    pytest.importorskip("haystack", reason="the extra `peers` is missing")
+    from folio_haystack import FolioRetriever
+    from haystack import Pipeline
+    from haystack.utils import Secret
+
+    pipeline = Pipeline()
+    key = Secret.from_token("not-to-be-seen")
+    url = str(folio._http.base_url)
+    with closing(FolioRetriever(url=url, api_key=key, collection="help")) as retriever:
+        pipeline.add_component("folio", retriever)
+        written = pipeline.dumps()
+    assert "not-to-be-seen" not in written
+    again = Pipeline.loads(written)
+    with closing(again.get_component("folio")):
+        found = again.run({"folio": {"query": QUESTION}})["folio"]["documents"]
+    assert [(document.id, document.score) for document in found] == expected
+
+
+def test_filters_of_haystack_are_translated() -> None:
+    pytest.importorskip("haystack", reason="the extra `peers` is missing")
+    from folio_client.haystack import translate_filter
+
+    is_app = {"field": "meta.product", "operator": "==", "value": "app"}
+    translated = {"type": "eq", "key": "product", "value": "app"}
+    assert translate_filter(is_app) == translated
+    assert translate_filter(translated) == translated
+    both = {"operator": "NOT", "conditions": [is_app]}
+    assert translate_filter(both) == {
+        "type": "not",
+        "filter": {"type": "and", "filters": [translated]},
+    }
+    with pytest.raises(ValueError, match="near"):
+        translate_filter({**is_app, "operator": "near"})
