@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import select
-
-from app.db.models import Generation
 from app.domain import Mode
 from app.evaluation.calibration import measure_calibration
 from app.evaluation.golden import GoldenQuery
@@ -49,17 +46,12 @@ def find_labels(
 ) -> list[GoldenQuery]:
     """Return the questions to calibrate with: a golden set that was given, or what feedback says.
 
-    That of the generation itself goes before that of the newest other one. None where there are
-    too few.
+    None where there are too few.
     """
     with resources.database.read() as session:
-        rows = session.execute(
-            select(Generation.id, Generation.calibration).order_by(Generation.id.desc())
-        ).all()
-    stored = {row_id: (kept or {}).get("labels", {}).get(str(ref.id)) for row_id, kept in rows}
-    given = stored.pop(generation.id, None)
-    given = given or next((labels for labels in stored.values() if labels), None)
-    if given:
+        row = generation.find_row(session)
+        stored = ((row and row.calibration) or {}).get("labels", {})
+    if given := stored.get(str(ref.id)):
         return load_golden(given)
     if not resources.settings.query_log_days:
         return []

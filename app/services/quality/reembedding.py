@@ -201,15 +201,24 @@ def count_receipt(
 def set_live(session: Session, generation_id: int, receipts: dict[int, dict[str, Any]]) -> None:
     """Make a generation live with the receipts of its vectors; the former one stays."""
     former = queries.find_live_generation(session)
+    upcoming = session.get_one(Generation, generation_id)
     if former is not None:
+        _pass_on_labels(former, upcoming)
         former.is_live = False
         session.flush()
-    session.get_one(Generation, generation_id).is_live = True
+    upcoming.is_live = True
     session.flush()
     for version_id, receipt in receipts.items():
         session.execute(update(Version).where(Version.id == version_id).values(receipt=receipt))
     # A change number tells the index that there is something to look at.
     queries.log_units(session, [0])
+
+
+def _pass_on_labels(former: Generation, upcoming: Generation) -> None:
+    """Give a generation the questions that scores are corrected by: the former may be removed."""
+    labels = (former.calibration or {}).get("labels")
+    if labels:
+        upcoming.calibration = {**(upcoming.calibration or {}), "labels": labels}
 
 
 def _switch(database: Database, generation_id: int, receipts: dict[int, dict[str, Any]]) -> None:

@@ -1,9 +1,11 @@
 """Questions whose answers are known correct what scores mean."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,12 +23,19 @@ from app.services.quality.calibration import (
     request_calibration,
 )
 from app.services.quality.correction import correct, fit_correction
-from app.services.quality.generations import list_generations
+from app.services.quality.generations import (
+    GateRequest,
+    keep_generations,
+    list_generations,
+    roll_back,
+)
 from app.services.quality.labels import MIN_LABELS
+from app.services.quality.reembedding import reembed
+from app.services.quality.tuning import TuningRequest, request_tuning
 from app.services.search.scoring import NO_CORRECTION, Correction
 from ingest.sandbox import Sandbox
 from tests.conftest import article
-from tests.named import put_documents, search_documents
+from tests.named import put_documents, ref_of, search_documents
 from tests.services.knowledge import open_with, work
 from tests.services.quality.test_calibration import read_examples
 
@@ -131,3 +140,71 @@ def test_few_labels_are_refused(help_centre: tuple[Resources, CollectionRef]) ->
     resources, ref = help_centre
     with pytest.raises(InvalidRequest, match=f"at least {MIN_LABELS}"):
         request_calibration(resources, ref, read_golden()[: MIN_LABELS - 1])
+
+
+def measure(resources: Resources) -> dict[str, Any]:
+    """Do what the background does, and return what it kept of the labels."""
+    calibrate_due(resources, lambda: False)
+    found = get_calibration(resources, ref_of(resources, "help"))
+    assert not found.is_due
+    assert found.measured is not None
+    labels: dict[str, Any] = found.measured["labels"]
+    return labels
+
+
+@pytest.fixture(scope="module")
+def corrected(
+    tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox
+) -> tuple[Path, dict[str, Any]]:
+    """A data folder with labels, which are wrong, and what they gave."""
+    folder = tmp_path_factory.mktemp("corrected") / "kb"
+    with open_with(folder, Settings().model) as resources:
+        uploads = [article(name, text, title="") for name, text in read_examples()]
+        put_documents(resources, "help", uploads)
+        work(resources, sandbox)
+        wrong = [replace(q, relevant={"warranty": 1}) for q in read_golden() if q.relevant]
+        request_calibration(resources, ref_of(resources, "help"), wrong[:MIN_LABELS])
+        return folder, measure(resources)
+
+
+@pytest.fixture
+def copied(corrected: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(corrected[0], tmp_path / "kb"))
+
+
+def test_labels_are_measured_again_for_another_model_and_outlive_the_former(
+    corrected: tuple[Path, dict[str, Any]], copied: Path
+) -> None:
+    before = corrected[1]
+    with open_with(copied, Settings().model, dimensions=128) as resources:
+        reembed(resources)
+        (generation,) = list_generations(resources)
+        assert generation.dimensions == 128
+        # What the former one gave is gone with it.
+        assert get_calibration(resources, ref_of(resources, "help")).measured is None
+        # The model is there from the first search on.
+        first_score(resources)
+        after = measure(resources)
+    assert after["queries"] == before["queries"]
+    assert after["hits"] != before["hits"]
+    assert after["hits"]["shift"] < 0
+
+
+def test_labels_are_measured_again_after_tuning_and_after_going_back(
+    corrected: tuple[Path, dict[str, Any]], copied: Path
+) -> None:
+    before = corrected[1]
+    golden = [query for query in read_golden() if query.relevant]
+    with open_with(copied, Settings().model) as resources:
+        ref = ref_of(resources, "help")
+        gate = GateRequest(ref, golden[:10], force=True)
+        tuned = request_tuning(resources, TuningRequest(ref, golden), gate=gate)
+        keep_generations(resources, lambda: False)
+        assert get_calibration(resources, ref).generation == tuned.id
+        assert get_calibration(resources, ref).measured is None
+        after = measure(resources)
+        assert after["queries"] == before["queries"]
+        assert after["hits"] != before["hits"]
+        (former,) = (one.id for one in list_generations(resources) if not one.is_live)
+        roll_back(resources, former)
+        assert measure(resources) == before
