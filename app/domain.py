@@ -210,6 +210,8 @@ class PassageHit:
     page: int | None
     table_head: str = ""
     """Caption and head of the table that it is amid: text before it, not part of it."""
+    sentence: Span | None = None
+    """The sentence or table row in it that holds most of the question's words, if any does."""
 
 
 @dataclass(frozen=True, slots=True)

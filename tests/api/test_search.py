@@ -73,7 +73,8 @@ def test_answer_has_the_documented_shape_and_nothing_else(collection: Collection
     assert hit["attributes"] == {"product": "grinder", "tags": ["burrs", "dose"], "year": 2025}
     assert 0 <= hit["score"] <= 1
     (passage,) = hit["passages"]
-    assert list(passage) == ["text", "start", "end", "score", "heading", "page", "table_head"]
+    fields = ["text", "start", "end", "score", "heading", "page", "table_head", "sentence"]
+    assert list(passage) == fields
     assert 0 <= passage["score"] <= hit["score"] + 1e-9
     assert passage["page"] is None
 

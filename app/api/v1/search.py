@@ -95,6 +95,13 @@ class FacetValueOut(Answer):
     """How many articles have it."""
 
 
+class SentenceOut(Answer):
+    start: int
+    """Where it begins in the stored text, in code points."""
+    end: int
+    """Where it ends in the stored text, exclusive."""
+
+
 class PassageOut(Answer):
     text: str
     """The passage, exactly as it is stored."""
@@ -110,6 +117,8 @@ class PassageOut(Answer):
     """The page, slide or sheet it is on; null for a format without them."""
     table_head: str
     """Caption and head of the table that the passage is rows of, to read before it; else empty."""
+    sentence: SentenceOut | None
+    """The sentence or row in it that holds most of the question's words; null if none holds any."""
 
 
 class HitOut(Answer):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.domain import Filter, Mode, Passage, PassageHit
+from app.domain import Filter, Mode, Passage, PassageHit, Span
 from app.errors import CorruptData
 from app.index.flat import Ids
 from app.index.matching import TermMatcher
@@ -26,6 +26,7 @@ from app.services.articles.documents import require_intact
 from app.services.search.candidates import Candidate, order, rank_candidates
 from app.services.search.retrievers import Question
 from app.services.search.scoring import score
+from app.services.search.sentences import find_sentence
 from app.services.search.snapshot import Snapshot
 
 _READ_AT_ONCE = 16
@@ -80,6 +81,13 @@ class RankedArticle:
     def table_head(self, passage: Passage) -> str:
         """Return the caption and head of the table that a passage is amid; "" outside of one."""
         return table_head(self._tables, passage.span.start)
+
+    def find_sentence(self, passage: Passage) -> Span | None:
+        """Return the sentence or row of a passage that holds most of the question's words."""
+        language = self.candidate.version.language
+        found = find_sentence(self.quote(passage), self.matcher, language)
+        start = passage.span.start
+        return None if found is None else Span(start + found.start, start + found.end)
 
     def _words_of(self, passage: Passage) -> str:
         """Return what a passage is matched by: rows say little without their head."""
@@ -243,6 +251,7 @@ def quote_passages(article: RankedArticle, count: int) -> tuple[PassageHit, ...]
             passage.heading,
             passage.page,
             article.table_head(passage),
+            article.find_sentence(passage),
         )
         for scored, passage in islice(article.rank_passages(), count)
     )

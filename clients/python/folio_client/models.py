@@ -22,6 +22,13 @@ class Collection(Answer):
     documents: dict[str, int]
 
 
+class Sentence(Answer):
+    """Where a sentence or a table row stands in the stored text of its article."""
+
+    start: int
+    end: int
+
+
 class Passage(Answer):
     """A passage: `start` and `end` are offsets into the stored text of its article."""
 
@@ -33,6 +40,8 @@ class Passage(Answer):
     page: int | None
     table_head: str = ""
     """Caption and head of the table that the text is rows of: to read before it."""
+    sentence: Sentence | None = None
+    """What in it holds most of the question's words, if anything does: to be highlighted."""
 
 
 class Hit(Answer):

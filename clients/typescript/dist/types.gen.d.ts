@@ -1577,6 +1577,23 @@ export type StandingOut = {
     gap: number | null;
 };
 /**
+ * SentenceOut
+ */
+export type SentenceOut = {
+    /**
+     * Start
+     *
+     * Where it begins in the stored text, in code points.
+     */
+    start: number;
+    /**
+     * End
+     *
+     * Where it ends in the stored text, exclusive.
+     */
+    end: number;
+};
+/**
  * SearchOut
  */
 export type SearchOut = {
@@ -1706,6 +1723,10 @@ export type PassageOut = {
      * Caption and head of the table that the passage is rows of, to read before it; else empty.
      */
     table_head: string;
+    /**
+     * The sentence or row in it that holds most of the question's words; null if none holds any.
+     */
+    sentence: SentenceOut | null;
 };
 /**
  * HitOut

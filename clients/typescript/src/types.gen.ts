@@ -1632,6 +1632,24 @@ export type StandingOut = {
 };
 
 /**
+ * SentenceOut
+ */
+export type SentenceOut = {
+    /**
+     * Start
+     *
+     * Where it begins in the stored text, in code points.
+     */
+    start: number;
+    /**
+     * End
+     *
+     * Where it ends in the stored text, exclusive.
+     */
+    end: number;
+};
+
+/**
  * SearchOut
  */
 export type SearchOut = {
@@ -1763,6 +1781,10 @@ export type PassageOut = {
      * Caption and head of the table that the passage is rows of, to read before it; else empty.
      */
     table_head: string;
+    /**
+     * The sentence or row in it that holds most of the question's words; null if none holds any.
+     */
+    sentence: SentenceOut | null;
 };
 
 /**

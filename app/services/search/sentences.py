@@ -1,0 +1,54 @@
+"""The sentence or table row of a passage that says most of a question.
+
+By the question's words: a model would have to read each sentence by itself, which takes longer than
+the search. A heading, and a question that the text answers, count for what follows them.
+"""
+
+import re
+from collections.abc import Iterator, Set
+
+from app.domain import Span
+from app.index.matching import TermMatcher
+from app.index.tables import find_table, find_tables
+
+# A sentence ends at its mark and what closes with it, but for "no. 5"; a line, such as a row or an
+# item, ends too.
+_END = re.compile(r"""(?:[.!?…]+["'”’»)\]*_]*(?=\s+[^\sa-z0-9])|[。！？]+[」』”’）]*|\n)\s*""")
+_ASKED = re.compile(r"""[?？]["'”’»)\]*_]*$""")
+_LABEL = re.compile(r"#{1,6}\s|\*\*[^*\n]+\*\*$")
+
+
+def find_sentence(text: str, matcher: TermMatcher, language: str | None) -> Span | None:
+    """Return where the sentence or row stands in `text` that holds most of the question's words.
+
+    Of equal ones the first; None where none holds any.
+    """
+    best, most = None, 0.0
+    passed_on: Set[int] = frozenset()
+    tables = find_tables(text)
+    for span in split_sentences(text):
+        sentence = text[span.start : span.end]
+        held = matcher.find(sentence, language) | passed_on
+        table = find_table(tables, span.start)
+        if table is not None:
+            if span.start < table.rows:
+                continue
+            held |= matcher.find(f"{table.caption}\n{table.head}", language)
+        elif _LABEL.match(sentence) or _ASKED.search(sentence):
+            passed_on = held
+            continue
+        passed_on = frozenset()
+        share = matcher.share(held)
+        if share > most:
+            best, most = span, share
+    return best
+
+
+def split_sentences(text: str) -> Iterator[Span]:
+    """Yield the sentences, lines and table rows of a text, in order."""
+    start = 0
+    for end in (*(match.end() for match in _END.finditer(text)), len(text)):
+        part = text[start:end]
+        if part.strip():
+            yield Span(start + len(part) - len(part.lstrip()), start + len(part.rstrip()))
+        start = end
