@@ -107,7 +107,7 @@ def build_context(
     best = found.best
     return Context(
         request.query,
-        request.interpreted,
+        found.interpreted,
         small_talk,
         tuple(blocks),
         sum(block.tokens for block in blocks),

@@ -1,6 +1,7 @@
-"""What a turn of a conversation asks for, read from the text alone: no language model is needed.
+"""What a turn of a conversation may ask for, read from the text: no language model is needed.
 
-docs/decisions/0050-a-turn-with-the-one-before.md has what it brings.
+docs/decisions/0050-a-turn-with-the-one-before.md has what it brings; turns.py says whether the
+turn before belongs to it.
 """
 
 import re
@@ -36,6 +37,17 @@ _FILLERS = (
 )
 _TELLING = frozenset(_GREETINGS.split())
 _SMALL_WORDS = _TELLING.union(_FILLERS.split())
+# A short turn with one of these, or that begins as if it went on, means nothing by itself. In a
+# longer one they may stand for something in it: "it leaks when I turn it on".
+_REFERRING = (
+    "it its they them their theirs this that these those he she him his her hers there "
+    "es ihn ihm damit dafür davon dazu daran dabei ça cela celui celle eso esto ello ciò questo "
+    "quello isso isto dat"
+)
+_GOING_ON = "and but or so then und aber oder et mais pero ma mas maar"
+_REFERRING_WORDS, _FIRST_WORDS = frozenset(_REFERRING.split()), frozenset(_GOING_ON.split())
+_MAX_REFERRING_WORDS = 6
+_WORD = re.compile(r"[^\W\d_]+")
 _ABOUT_THE_BOT = re.compile(
     r"(how are you|how is it going|what'?s up|who are you|what are you|are you (a|an) "
     r"(bot|robot|ai|human|real person|chatbot)|what can you do|what is your name|what'?s your name|"
@@ -53,12 +65,12 @@ class Message:
     content: str
 
 
-def interpret(query: str, messages: Sequence[Message]) -> str:
-    """Return what a turn asks for: itself, after the user's turn before it unless it is long."""
+def find_before(query: str, messages: Sequence[Message]) -> str | None:
+    """Return what may be carried over to a turn: the user's turn before it, unless it is long."""
     before = _find_before(query, messages)
     if before is None or len(query) > _MAX_CARRIED:
-        return query
-    return f"{before[-_MAX_CARRIED:]} {query}"
+        return None
+    return before[-_MAX_CARRIED:]
 
 
 def weigh(query: str, interpreted: str) -> str:
@@ -66,12 +78,20 @@ def weigh(query: str, interpreted: str) -> str:
     return query if interpreted == query else f"{interpreted} {query}"
 
 
+def refers(query: str) -> bool:
+    """Return whether a turn says by its words that it goes on with what was said before."""
+    words = [word.casefold() for word in _WORD.findall(query)]
+    if not words or len(words) > _MAX_REFERRING_WORDS:
+        return False
+    return words[0] in _FIRST_WORDS or not _REFERRING_WORDS.isdisjoint(words)
+
+
 def is_small_talk(text: str) -> bool:
     """Return whether a turn only greets, thanks, agrees or asks about the bot."""
     bare = text.strip(" \t\r\n.!?¡¿…,;:'\"")
     if _ABOUT_THE_BOT.fullmatch(bare):
         return True
-    words = [word.casefold() for word in re.findall(r"[^\W\d_]+", text)]
+    words = [word.casefold() for word in _WORD.findall(text)]
     if not words:
         return not any(map(str.isalnum, text))
     if len(words) > _MAX_SMALL_WORDS or not _TELLING.intersection(words):

@@ -16,9 +16,8 @@ from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
 from app.services.access.keys import find_refusal
 from app.services.articles.documents import VersionInfo, describe_version, normalize_id, read_text
-from app.services.search.conversation import weigh
 from app.services.search.passages import quote_passages, rank_articles
-from app.services.search.pipeline import Clock, SearchRequest, ask, check_query
+from app.services.search.pipeline import Clock, SearchRequest, check_query, read_turn
 from app.services.search.retrievers import Question, make_retrievers
 from app.services.search.snapshot import Snapshot, snapshots
 
@@ -144,8 +143,7 @@ def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
     if obstacle.state is not None:
         return _explain(inquiry, obstacle)
     clock = Clock()
-    text = weigh(search.query, search.interpreted)
-    question = ask(generation, text, search.mode, search.dimensions, turn=search.query)
+    interpreted, question = read_turn(resources, generation, search)
     clock.mark("embed")
     explanation: Explanation | None = None
     for attempt in snapshots(resources, generation):
@@ -154,7 +152,9 @@ def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
             obstacle = _find_obstacle(snapshot.session, inquiry)
             ranking = None
             if obstacle.state is None:
-                ranking = _rank(generation, snapshot, question, inquiry, obstacle, clock)
+                ranking = _rank(
+                    generation, snapshot, question, interpreted, inquiry, obstacle, clock
+                )
             explanation = _explain(inquiry, obstacle, ranking)
     # A document that is live has vectors, and so there is an index.
     assert explanation is not None
@@ -253,6 +253,7 @@ def _rank(
     generation: ActiveGeneration,
     snapshot: Snapshot,
     question: Question,
+    interpreted: str,
     inquiry: Inquiry,
     document: _Obstacle,
     clock: Clock,
@@ -281,7 +282,7 @@ def _rank(
     if own is not None:
         (article,) = ranked.read(snapshot, question, [own])
         passages = quote_passages(article, inquiry.passages)
-    reading = _read_query(generation, snapshot, question, search, document.row_id)
+    reading = _read_query(generation, snapshot, question, interpreted, document.row_id)
     clock.mark("passages")
     state, reason = _judge_rank(stages["fused"], search)
     return Ranking(
@@ -338,7 +339,7 @@ def _read_query(
     generation: ActiveGeneration,
     snapshot: Snapshot,
     question: Question,
-    search: SearchRequest,
+    query: str,
     row_id: int,
 ) -> Reading:
     terms: tuple[TermMatch, ...] = ()
@@ -351,10 +352,6 @@ def _read_query(
     if question.vector is None:
         return Reading((), None, None, None, terms)
     engine, checkpoint = generation.engine(), generation.checkpoint()
-    query = search.interpreted
-    if engine.count_tokens(Item(weigh(search.query, query), Task.QUERY)) > engine.max_tokens:
-        # The model read the last turn alone.
-        query = search.query
     starts = np.append(engine.token_starts(query), len(query)).tolist()
     return Reading(
         tokens=tuple(query[first:last] for first, last in pairwise(starts)),

@@ -16,10 +16,11 @@ from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
 from app.services.search.candidates import Candidate
 from app.services.search.collapse import collapse
-from app.services.search.conversation import Message, interpret, weigh
+from app.services.search.conversation import Message, find_before, refers, weigh
 from app.services.search.passages import RankedArticle, rank_articles
 from app.services.search.retrievers import Question
 from app.services.search.snapshot import Snapshot, snapshots
+from app.services.search.turns import COMPARED, belongs
 
 MAX_QUERY_BYTES = 32 * 1024
 MAX_ARTICLES = 1000
@@ -56,17 +57,14 @@ class SearchRequest:
     messages: Sequence[Message] = ()
     """The conversation before the question, oldest first; it may end with the question."""
 
-    @property
-    def interpreted(self) -> str:
-        """What is asked for, with what is carried over from the turns before."""
-        return interpret(self.query, self.messages)
-
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
     """Articles for a question, best first, all of one generation at one commit."""
 
     generation: ActiveGeneration
+    interpreted: str
+    """What was asked for, with what was carried over from earlier turns."""
     articles: Sequence[RankedArticle] = ()
     best: Candidate | None = None
     """Of all candidates, also one below `min_score`."""
@@ -105,14 +103,13 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     """
     check_query(request.query)
     generation = resources.generations.get(request.generation)
-    text = weigh(request.query, request.interpreted)
-    question = ask(generation, text, request.mode, request.dimensions, turn=request.query)
+    interpreted, question = read_turn(resources, generation, request)
     clock.mark("embed")
     min_score = request.min_score
     first = request.offset or 0
     end = first + request.limit
     limit = end + (_MAX_COPIES if request.collapse else 0)
-    found = Retrieval(generation, facets=dict.fromkeys(request.facets, ()))
+    found = Retrieval(generation, interpreted, facets=dict.fromkeys(request.facets, ()))
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:
             ranked = rank_articles(
@@ -133,6 +130,7 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
             calibrated = all(c.id in snapshot.anchors for c in request.collections)
             found = Retrieval(
                 generation,
+                interpreted,
                 articles[first:end],
                 best,
                 calibrated,
@@ -142,6 +140,54 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
             )
     clock.mark("search")
     return found
+
+
+def read_turn(
+    resources: Resources, generation: ActiveGeneration, request: SearchRequest
+) -> tuple[str, Question]:
+    """Return what a turn asks for, with what it carries over from the turn before, as a question.
+
+    A search by words alone needs no model, and carries over what may be. Where both are past the
+    model's window the turn stands by itself. Raises what `ask` raises.
+    """
+    mode, dimensions, turn = request.mode, request.dimensions, request.query
+    before = find_before(turn, request.messages)
+    both = turn if before is None else f"{before} {turn}"
+    if mode is Mode.LEXICAL:
+        return both, ask(generation, weigh(turn, both), mode)
+    if before is None:
+        return turn, ask(generation, turn, mode, dimensions)
+    try:
+        carried = ask(generation, weigh(turn, both), mode, dimensions)
+    except TextTooLong:
+        return turn, ask(generation, turn, mode, dimensions)
+    if refers(turn):
+        return both, carried
+    alone = ask(generation, turn, mode, dimensions)
+    earlier = ask(generation, before, mode, dimensions)
+    if _belong(resources, generation, request, (alone, earlier, carried)):
+        return both, carried
+    return turn, alone
+
+
+def _belong(
+    resources: Resources,
+    generation: ActiveGeneration,
+    request: SearchRequest,
+    questions: tuple[Question, Question, Question],
+) -> bool:
+    """Return whether a turn, the one before and both at once find what says that they belong."""
+    together = True
+    for attempt in snapshots(resources, generation):
+        with attempt as snapshot:
+            found = [
+                rank_articles(
+                    snapshot, one, request.collections, limit=COMPARED, filters=request.filters
+                )
+                for one in questions
+            ]
+            together = belongs(*found)
+    return together
 
 
 def _count_facets(
@@ -172,14 +218,8 @@ def ask(
     query: str,
     mode: Mode,
     dimensions: int | None = None,
-    *,
-    turn: str | None = None,
 ) -> Question:
-    """Return the question as a generation's indexes take it; a lexical one needs no model.
-
-    `turn` is the part of it that was said last: the model reads that alone where all of it is past
-    its window.
-    """
+    """Return the question as a generation's indexes take it; a lexical one needs no model."""
     vector, languages = None, frozenset[str]()
     # What is left out of a hybrid search is not to be near either.
     text = parse_query(query).text if mode is Mode.HYBRID else query
@@ -189,12 +229,7 @@ def ask(
         # What the model cannot read at all is near to whatever else it cannot read.
         is_read = engine.count_unknown(text) < len(engine.token_starts(text))
         if is_read or mode is Mode.DENSE:
-            try:
-                vector = _embed_query(engine, text, dimensions)
-            except TextTooLong:
-                if turn is None or turn == query:
-                    raise
-                vector = _embed_query(engine, turn, dimensions)
+            vector = _embed_query(engine, text, dimensions)
     return Question.of(query, mode, vector, languages)
 
 

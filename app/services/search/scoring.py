@@ -176,8 +176,12 @@ def no_answer(best_evidence: float, scale: Scale) -> float | None:
     """
     if scale.anchors is None:
         return None
-    odds = _weigh(_ANSWERS, best_evidence, scale.nearest, scale)
-    return 1.0 - logistic(scale.anchors.answers.apply(odds))
+    return 1.0 - logistic(scale.anchors.answers.apply(answer_odds(best_evidence, scale)))
+
+
+def answer_odds(best_evidence: float, scale: Scale) -> float:
+    """Return what grows with the probability that anything answers, measured or not."""
+    return _weigh(_ANSWERS, best_evidence, scale.nearest, scale)
 
 
 def _mix(stages: Stages) -> float:

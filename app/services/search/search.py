@@ -75,7 +75,7 @@ def search_documents(
         shown = shown[first : first + request.limit]
     return SearchResult(
         request.query,
-        request.interpreted,
+        found.interpreted,
         request.mode,
         found.calibrated and not rerank,
         tuple(shown),

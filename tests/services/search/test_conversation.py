@@ -1,13 +1,17 @@
 """What a turn asks for, and turns that ask for nothing."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 
+from app.config import Settings
+from app.domain import Mode
 from app.errors import TextTooLong
-from app.services.search.conversation import Message, interpret, is_small_talk, weigh
+from app.runtime.resources import Resources
+from app.services.search.conversation import Message, find_before, is_small_talk, refers, weigh
 from ingest.sandbox import Sandbox
 from tests.conftest import article
 from tests.named import put_documents, search_documents
@@ -37,25 +41,76 @@ def test_questions_are_not_taken_for_small_talk(text: str) -> None:
 
 
 def test_a_first_turn_stands_by_itself() -> None:
-    assert interpret("How long?", ()) == "How long?"
-    assert interpret("How long?", [Message("user", "How long?")]) == "How long?"
+    assert find_before("How long?", ()) is None
+    assert find_before("How long?", [Message("user", "How long?")]) is None
 
 
-def test_a_turn_carries_over_the_question_before_it() -> None:
+def test_a_turn_may_carry_over_the_question_before_it() -> None:
     messages = [
         Message("user", "How do I descale the machine?"),
         Message("assistant", "With a sachet of descaler."),
         Message("user", "Thanks!"),
         Message("user", "How long does that take?"),
     ]
-    interpreted = interpret("How long does that take?", messages)
-    assert interpreted == "How do I descale the machine? How long does that take?"
+    before = find_before("How long does that take?", messages)
+    assert before == "How do I descale the machine?"
+    interpreted = f"{before} How long does that take?"
     assert weigh("How long does that take?", interpreted).count("How long") == 2
+
+
+def test_short_turns_that_refer_go_on_with_what_was_said() -> None:
+    assert all(map(refers, ("What does it cost?", "and the grinder?", "Was kostet es?")))
+    assert not any(
+        map(refers, ("What does the filter cost?", "The machine leaks when I turn it on"))
+    )
 
 
 def test_a_long_turn_stands_by_itself() -> None:
     query = "The machine is cold. " * 30
-    assert interpret(query, [Message("user", "And the grinder?")]) == query
+    assert find_before(query, [Message("user", "And the grinder?")]) is None
+
+
+@pytest.fixture(scope="module")
+def help_centre(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterator[Resources]:
+    with open_with(tmp_path_factory.mktemp("turns"), Settings().model) as resources:
+        uploads = [
+            article(path.stem, path.read_text(encoding="utf-8"), title="")
+            for path in sorted((EXAMPLES / "articles").rglob("*.md"))
+        ]
+        put_documents(resources, "help", uploads)
+        assert work(resources, sandbox) is None
+        yield resources
+
+
+def read_as(resources: Resources, before: str, turn: str, mode: Mode = Mode.HYBRID) -> str:
+    """Return what a turn is taken for after another one."""
+    messages = [Message("user", before), Message("assistant", "Yes."), Message("user", turn)]
+    found = search_documents(resources, "help", turn, messages=messages, mode=mode)
+    assert found.results
+    return found.interpreted
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("turn", ["and how long does that take?", "why?", "how often?"])
+def test_a_follow_up_is_asked_with_the_turn_before(
+    help_centre: Resources, turn: str, mode: Mode
+) -> None:
+    before = "How do I descale the machine?"
+    assert read_as(help_centre, before, turn, mode) == f"{before} {turn}"
+
+
+@pytest.mark.parametrize(
+    ("before", "turn"),
+    [
+        ("How do I descale the machine?", "Is the warranty void when I buy it second-hand?"),
+        ("What is the capital of Mongolia?", "What does the error code E17 mean?"),
+        ("Which collar number for a French press?", "How do I go back to the former firmware?"),
+    ],
+)
+def test_a_change_of_topic_is_asked_by_itself(
+    help_centre: Resources, before: str, turn: str
+) -> None:
+    assert read_as(help_centre, before, turn) == turn
 
 
 def test_model_with_a_short_window_reads_the_last_turn_alone(
@@ -71,6 +126,6 @@ def test_model_with_a_short_window_reads_the_last_turn_alone(
         before = Message("user", "Tell me everything about the kettle in the kitchen of the house")
         found = search_documents(resources, "help", "why tea?", messages=[before])
         assert [hit.document_id for hit in found.results] == ["a"]
-        assert found.interpreted == f"{before.content} why tea?"
+        assert found.interpreted == "why tea?"
         with pytest.raises(TextTooLong):
             search_documents(resources, "help", before.content)
