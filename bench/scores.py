@@ -14,7 +14,7 @@ add examples/articles` made.
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -251,10 +251,9 @@ def load(name: str, kb: Path, model: str, data: Path, cache: Path, most: int) ->
     return [Asked(**one) for one in json.loads(path.read_text())]
 
 
-def _leave_one_out(sets: dict[str, list[Asked]]) -> Iterator[list[str]]:
-    for name, asked in sets.items():
-        others = [some for other, some in sets.items() if _domain(other) != _domain(name)]
-        yield report(name, asked, fit(others, of_hits=False), fit(others, of_hits=True))
+def list_others(sets: Mapping[str, Sequence[Asked]], name: str) -> list[Sequence[Asked]]:
+    """Return the sets of other articles than those of one."""
+    return [some for other, some in sets.items() if _domain(other) != _domain(name)]
 
 
 def _domain(name: str) -> str:
@@ -262,30 +261,40 @@ def _domain(name: str) -> str:
     return name.partition(":")[0].partition("_")[0]
 
 
-def main() -> None:
-    """Ask the sets and print what scores are worth on each."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says which sets are asked."""
     parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
     parser.add_argument("--kb", action="append", required=True, help="NAME[:SUFFIX]=FOLDER[@MODEL]")
     parser.add_argument("--cache", type=Path, required=True, help="folder for what was found")
     parser.add_argument("--queries", type=int, default=300, help="so many of each set at most")
-    parser.add_argument("--fit", action="store_true", help="print weights fitted to all sets")
-    arguments = parser.parse_args()
+
+
+def load_all(arguments: argparse.Namespace) -> dict[str, list[Asked]]:
+    """Return what the questions of each set found, by its name."""
     sets = {}
     for given in arguments.kb:
         name, _, rest = given.partition("=")
         folder, _, model = rest.partition("@")
-        sets[name] = load(
-            name,
-            Path(folder),
-            model or BUNDLED_MODEL,
-            arguments.data,
-            arguments.cache,
-            arguments.queries,
-        )
+        model = model or BUNDLED_MODEL
+        some = arguments.data, arguments.cache, arguments.queries
+        sets[name] = load(name, Path(folder), model, *some)
         print(name, len(sets[name]), file=sys.stderr)
+    return sets
+
+
+def main() -> None:
+    """Ask the sets and print what scores are worth on each."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    add_arguments(parser)
+    parser.add_argument("--fit", action="store_true", help="print weights fitted to all sets")
+    arguments = parser.parse_args()
+    sets = load_all(arguments)
     print(f"each set with weights that were fitted to the others; {describe_machine()}")
-    print_table(HEAD, tuple(tuple(row) for row in _leave_one_out(sets)))
+    rows = []
+    for name, asked in sets.items():
+        others = list_others(sets, name)
+        rows.append(report(name, asked, fit(others, of_hits=False), fit(others, of_hits=True)))
+    print_table(HEAD, rows)
     if arguments.fit:
         every = list(sets.values())
         print("no_answer:", fit(every, of_hits=False).round(3).tolist())
