@@ -44,7 +44,9 @@ class Ingestion:
     database_bytes: int
 
 
-def add_documents(documents: Path, kb: Path, *, model: str | None = None) -> Ingestion:
+def add_documents(
+    documents: Path, kb: Path, *, model: str | None = None, dimensions: int | None = None
+) -> Ingestion:
     """Run `folio add` on a JSONL file in a process of its own; raises SystemExit when it breaks."""
     started = perf_counter()
     process = subprocess.Popen(
@@ -54,6 +56,7 @@ def add_documents(documents: Path, kb: Path, *, model: str | None = None) -> Ing
         env={
             **{name: value for name, value in os.environ.items() if name != "FOLIO_SERVER"},
             **({"FOLIO_MODEL": model} if model else {}),
+            **({"FOLIO_DIMENSIONS": str(dimensions)} if dimensions else {}),
         },
     )
     assert process.stdout is not None
