@@ -11,6 +11,8 @@ from app.services.search.scoring import answer_odds
 
 COMPARED = 10
 """Articles of either turn that are looked at."""
+# With fewer, there is nothing to tell an article from.
+_MIN_ARTICLES = 4
 # Of a small collection fewer are looked at: any two questions have ten of twelve in common.
 _FEW, _FEW_SHARE = range(1, 4), 16
 _ALL, _ALL_SHARE = range(4, COMPARED + 1), 4
@@ -21,6 +23,8 @@ def belongs(turn: RankedArticles, before: RankedArticles, both: RankedArticles) 
     if not turn.candidates or not both.candidates:
         return not turn.candidates
     articles = len(turn.matching)
+    if articles < _MIN_ARTICLES:
+        return True
     if _share_one(turn, before, _clamp(articles // _FEW_SHARE, _FEW)):
         return True
     near = _share_one(turn, before, _clamp(articles // _ALL_SHARE, _ALL))
