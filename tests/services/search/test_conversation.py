@@ -102,7 +102,7 @@ def test_a_follow_up_is_asked_with_the_turn_before(
 @pytest.mark.parametrize(
     ("before", "turn"),
     [
-        ("How do I descale the machine?", "Is the warranty void when I buy it second-hand?"),
+        ("Is there a warranty?", "Is the drip tray dishwasher safe?"),
         ("What is the capital of Mongolia?", "What does the error code E17 mean?"),
         ("Which collar number for a French press?", "How do I go back to the former firmware?"),
     ],
