@@ -141,8 +141,9 @@ def _judge(
     if not found:
         return Outcome(0.0, 0.0, is_answered, is_right=False)
     nearest = max(one.stages.get("passage", 0.0) for one in found)
-    scale = replace(found[0].scale, nearest=nearest, anchors=anchors)
-    first = replace(found[0], scale=scale).behind(found[0].evidence)
+    best = found[0].evidence
+    scale = replace(found[0].scale, nearest=nearest, anchors=anchors, best=best)
+    first = found[0].with_scale(scale)
     nothing = no_answer(first.evidence, scale) or 0.0
     return Outcome(1 - nothing, first.score, is_answered, first.version.external_id in grades)
 
