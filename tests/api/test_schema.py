@@ -76,7 +76,7 @@ parameters = {{ "path.id" = "{model["id"]}" }}
 # not held to every status yet. No request to them gets a 500.
 CONTRACTS = (
     r"^/(v1/(files|vector_stores|dify|openwebui|embeddings|models|rerank)|v2/|api/|embed|rerank|"
-    r"tokenize|info|health$)"
+    r"tokenize|info|health$|$)"
 )
 
 
