@@ -229,7 +229,7 @@ def main() -> None:
                         urls[:count], questions, arguments.seconds, servers, postgres.process.pid
                     )
                 )
-        print(f"{arguments.set}; {describe_machine()}; load {os.getloadavg()[0]:.1f}")
+        print(f"{arguments.set}; {describe_machine()}; load {os.getloadavg()[0]:.1f}", flush=True)
         print_rates(rates)
         stack.enter_context(run_process(context.Process(target=run_worker, args=(settings,))))
         with (folder / "docs.jsonl").open(encoding="utf-8") as file:

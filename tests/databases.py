@@ -1,7 +1,9 @@
 """Which database the tests run on: SQLite, or PostgreSQL where FOLIO_TEST_DATABASE says so."""
 
 import os
+import shutil
 from hashlib import sha256
+from pathlib import Path
 
 import psycopg
 from pydantic import SecretStr
@@ -16,15 +18,29 @@ def on_test_database(settings: Settings) -> Settings:
     """Return settings for the same articles: on PostgreSQL each data folder is a database."""
     if os.environ.get("FOLIO_TEST_DATABASE") != "postgresql" or settings.database_url is not None:
         return settings
-    return settings.model_copy(update={"database_url": SecretStr(_database_of(settings))})
+    return settings.model_copy(update={"database_url": SecretStr(_database_of(settings.data))})
 
 
-def _database_of(settings: Settings) -> str:
+def copy_folder(source: Path, target: Path) -> Path:
+    """Copy a data folder that is closed, and its database on PostgreSQL; returns the copy."""
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    if os.environ.get("FOLIO_TEST_DATABASE") == "postgresql":
+        from tests.postgres.server import shared_postgres
+
+        shared_postgres().create_database(_name_of(target), template=_name_of(source))
+    return target
+
+
+def _name_of(folder: Path) -> str:
+    return f"folio_{sha256(str(folder.absolute()).encode()).hexdigest()[:16]}"
+
+
+def _database_of(folder: Path) -> str:
     # A development dependency, and its server: only where they are asked for.
     from tests.postgres.server import shared_postgres
 
     server = shared_postgres()
-    name = f"folio_{sha256(str(settings.data.absolute()).encode()).hexdigest()[:16]}"
+    name = _name_of(folder)
     try:
         server.connect(name).close()
     except psycopg.OperationalError:

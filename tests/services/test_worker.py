@@ -214,6 +214,8 @@ def test_error_of_the_engine_fails_the_document_and_the_worker_goes_on(
     assert search(resources) == {"a": "Tea.", "z": "Milk."}
 
 
+# The trigger is of SQLite's dialect.
+@pytest.mark.data_folder
 def test_worker_waits_while_the_database_refuses_and_loses_nothing(
     resources: Resources, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -283,6 +283,8 @@ def test_failed_content_is_tried_again_and_can_succeed(
     assert search(resources) == {"a": "Tea."}
 
 
+# The trigger is of SQLite's dialect.
+@pytest.mark.data_folder
 def test_commit_that_fails_halfway_leaves_the_old_version_whole(
     resources: Resources, ingest: Ingest
 ) -> None:

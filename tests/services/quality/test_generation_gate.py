@@ -38,6 +38,7 @@ from ingest.sandbox import Sandbox
 from tests.api.service import poll
 from tests.checkpoints import make_jina_v3, make_plain
 from tests.conftest import article
+from tests.databases import copy_folder
 from tests.named import build_context, delete_document, put_documents, ref_of, search_documents
 from tests.services.knowledge import Watch, open_with, read_live, search, work
 
@@ -276,7 +277,7 @@ def test_kill_at_every_write_of_build_and_flip_leaves_one_consistent_generation(
         work(resources, sandbox)
     killed = 0
     for number in range(1, 100):
-        folder = Path(shutil.copytree(prepared, tmp_path / str(number)))
+        folder = copy_folder(prepared, tmp_path / str(number))
         with (
             open_with(folder, jina_v3) as resources,
             killed_at(resources, monkeypatch, number) as writes,
