@@ -125,7 +125,7 @@ def _bound(drawn: int, matrix: engine.Matrix | None) -> Box:
 def _apply(matrix: engine.Matrix | None, x0: float, y0: float, x1: float, y1: float) -> Box:
     if matrix is None:
         return x0, y0, x1, y1
-    a, b, c, d, e, f = (getattr(matrix, name) for name in "abcdef")
+    a, b, c, d, e, f = matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f
     return a * x0 + c * y0 + e, b * x0 + d * y0 + f, a * x1 + c * y1 + e, b * x1 + d * y1 + f
 
 

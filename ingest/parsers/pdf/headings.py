@@ -103,7 +103,7 @@ def mark_headings(
             if shape_of(block.lines) not in running and _stands_out(block, following, body):
                 candidates.append(block)
     letters: Counter[Style] = Counter()
-    for block in blocks:
+    for block in blocks if candidates else ():
         letters[style_of(block)] += sum(len(line.text) for line in block.lines)
     chosen = [b for b in candidates if letters[style_of(b)] <= _RARE * total or len(blocks) < 8]
     repeated = Counter(b.lines[0].text for b in chosen)
@@ -129,9 +129,10 @@ def _is_short(block: Block) -> bool:
 
 
 def _stands_out(block: Block, following: Block | None, body: Style) -> bool:
+    if block.table or len(block.lines) > _MAX_LINES:
+        return False
     text = " ".join(line.text for line in block.lines)
-    letters = sum(letter.isalpha() for letter in text)
-    if block.table or len(block.lines) > _MAX_LINES or len(text) > _LONGEST or letters < 3:
+    if len(text) > _LONGEST or (letters := sum(map(str.isalpha, text))) < 3:
         return False
     if letters < 0.5 * len(text.replace(" ", "")) or _NO_HEADING.search(text):
         return False

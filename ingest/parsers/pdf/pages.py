@@ -146,11 +146,15 @@ def _drop_doubles(words: list[Word]) -> list[Word]:
     for word in words:
         near = max(0.5, 0.15 * word.size)
         others = places.setdefault(word.text, [])
-        if len(word.text) > 1 and any(
-            abs(word.x0 - other.x0) <= near
-            and abs(word.y - other.y) <= near
-            and word.turn == other.turn
-            for other in others[-_MAX_ALIKE:]
+        if (
+            others
+            and len(word.text) > 1
+            and any(
+                abs(word.x0 - other.x0) <= near
+                and abs(word.y - other.y) <= near
+                and word.turn == other.turn
+                for other in others[-_MAX_ALIKE:]
+            )
         ):
             continue
         others.append(word)

@@ -22,13 +22,17 @@ def read_grid(grid: Grid, words: Sequence[Word], number: int) -> tuple[list[Line
     Without rows where what the rules enclose is not a table: a frame, a chart or a page's layout.
     """
     inside: dict[tuple[int, int], list[Word]] = {}
+    owners: dict[tuple[int, int], list[Word]] = {}
     outside = []
     for word in words:
         middle = (word.x0 + word.x1) / 2
         column = bisect_right(grid.xs, middle) - 1
         row = bisect_right(grid.ys, word.y - 0.3 * word.size) - 1
         if 0 <= column < len(grid.xs) - 1 and 0 <= row < len(grid.ys) - 1:
-            inside.setdefault(_find_owner(grid, row, column), []).append(word)
+            if (cell := owners.get((row, column))) is None:
+                cell = inside.setdefault(_find_owner(grid, row, column), [])
+                owners[row, column] = cell
+            cell.append(word)
         else:
             outside.append(word)
     columns = {column for _, column in inside}

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingest.parsers.pdf import engine
 
@@ -96,8 +96,7 @@ def frame_page(page: Any) -> Frame:
     return Frame(box.left, min(box.bottom, box.top), box.right, max(box.bottom, box.top), rotation)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(NamedTuple):
     """What all characters of a text object have in common."""
 
     size: float
@@ -115,6 +114,7 @@ class PageText:
         self._textpage = textpage
         self._handle = engine.address_of(textpage.raw)
         self._frame = frame
+        self._upright = frame.rotation % 4 == 0
         self._runs: dict[int, _Run] = {}
         self._fonts: dict[int | None, Font] = {}
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
@@ -174,23 +174,19 @@ class PageText:
         ending = last - 1 if text[-1] != "\ufffe" or last - first == 1 else last - 2
         engine.char_origin(handle, first, self._x, self._y)
         engine.char_box(handle, ending, self._box)
-        box, place = self._box, self._frame.place
-        x0, y = place(self._x.value, self._y.value, run.turn)
-        x1 = place(box.right, box.bottom, run.turn)[0]
-        if run.turn or self._frame.rotation:
-            x1 = max(x1, place(box.left, box.top, run.turn)[0])
-        return Word(
-            text,
-            x0,
-            max(x0, x1),
-            y,
-            run.size,
-            run.font,
-            gap,
-            run.turn,
-            run.tag,
-            run.hidden,
-        )
+        x0, x1, y = self._place(run.turn)
+        size, font, turn, tag, hidden = run
+        return Word(text, x0, max(x0, x1), y, size, font, gap, turn, tag, hidden)
+
+    def _place(self, turn: int) -> tuple[float, float, float]:
+        """Return where the word starts and ends, and its baseline, of what was just asked for."""
+        box, frame = self._box, self._frame
+        if not turn and self._upright:
+            # Nearly all words: two calls less for each.
+            return self._x.value - frame.left, box.right - frame.left, frame.top - self._y.value
+        x0, y = frame.place(self._x.value, self._y.value, turn)
+        ends = frame.place(box.right, box.bottom, turn), frame.place(box.left, box.top, turn)
+        return x0, max(x for x, _ in ends), y
 
     def _describe(self, index: int, drawn: int) -> _Run:
         handle, matrix = self._handle, self._matrix
