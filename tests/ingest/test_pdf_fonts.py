@@ -31,6 +31,22 @@ def test_right_to_left_lines_are_read_in_their_order() -> None:
     assert article.text == "\n".join(lines)
 
 
+def test_larger_lines_of_right_to_left_text_are_headings() -> None:
+    title, body = (
+        "מדריך הפעלה",
+        ["פתח את המכסה לאט וחכה עד שהמים ירדו", "סגור את השסתום האדום אחר כך"],
+    )
+    letters = "".join(dict.fromkeys(title + "".join(body)))
+    drawn = [
+        f"/F1 {size} Tf 1 0 0 1 300 {y} Tm {encode_text(line[::-1], letters)} Tj"
+        for line, size, y in ((title, 20, 720), (body[0], 10, 690), (body[1], 10, 678))
+    ]
+    content = f"BT {' '.join(drawn)} ET"
+    article = parse(make_raw_pdf(content, "/F1 5 0 R", *make_unicode_font(letters)))
+    assert [heading.text for heading in article.headings] == [title]
+    assert article.title == title
+
+
 @pytest.mark.parametrize(
     ("font", "words"),
     [
@@ -118,3 +134,11 @@ def test_tagged_headings_are_found_although_they_look_like_the_text() -> None:
     data = make_raw_pdf(content, "/F1 12 0 R", *others, catalog=catalog, page="/StructParents 0")
     found = [(heading.level, heading.text) for heading in parse(data).headings]
     assert found == [(1, "Reset the machine"), (2, "After the reset")]
+
+
+def test_note_that_ends_with_nul_is_read_and_the_file_is_not_refused() -> None:
+    words = "\ufeffCheck the valve\x00".encode("utf-16-be").hex()
+    notes = f"<< /Subtype /Text /Rect [72 600 90 620] /Contents <{words}> >>"
+    content = "BT /F1 12 Tf 72 700 Td (Open the lid) Tj ET"
+    article = parse(make_raw_pdf(content, "/F1 5 0 R", HELVETICA, page=f"/Annots [{notes}]"))
+    assert article.text == "Open the lid\n\n[Note: Check the valve]"

@@ -9,6 +9,7 @@ from typing import Any
 from pypdf import PageObject
 from pypdf.generic import ArrayObject, DictionaryObject
 
+from ingest.parsers.pdf.strings import join_string
 from ingest.parsers.pdf.words import Font, Frame, Word
 
 _HIDDEN = 0b10_0010  # Bits 2 (hidden) and 6 (no view) of PDF 32000-1, table 165.
@@ -45,10 +46,8 @@ def read_annotations(sheet: PageObject, frame: Frame) -> Annotations:
         elif kind == "/Widget":
             if value := _read_value(annotation):
                 found.values.append(_place_value(value, box))
-        elif kind not in _WITHOUT_TEXT:
-            words = " ".join(str(annotation.get("/Contents") or "").split())
-            if words:
-                found.notes.append(f"[Note: {words}]")
+        elif kind not in _WITHOUT_TEXT and (words := join_string(annotation.get("/Contents"))):
+            found.notes.append(f"[Note: {words}]")
     return found
 
 
@@ -78,7 +77,7 @@ def _find_target(annotation: DictionaryObject) -> str:
     action = action.get_object() if action is not None else None
     if not isinstance(action, DictionaryObject) or action.get("/S") != "/URI":
         return ""
-    target = "".join(str(action.get("/URI") or "").split())
+    target = join_string(action.get("/URI")).replace(" ", "")
     known = target.casefold().startswith(_SCHEMES)
     return target if known and len(target) <= _MAX_TARGET else ""
 
@@ -96,7 +95,7 @@ def _read_value(widget: DictionaryObject) -> str:
         return ""
     value = _inherit(widget, "/V")
     values = value if isinstance(value, ArrayObject) else [value]
-    words = " ".join(" ".join(str(v.get_object()) for v in values if v is not None).split())
+    words = join_string(" ".join(str(v.get_object()) for v in values if v is not None))
     return f"[{words}]" if words else ""
 
 

@@ -6,6 +6,7 @@ from pypdf import PdfReader
 
 from app.errors import FolioError
 from ingest.formats import resolve_media_type
+from ingest.parsers.pdf.strings import join_string
 
 _MAX_FILES = 20
 _PDF = "application/pdf"
@@ -25,7 +26,7 @@ def read_attachments(reader: PdfReader) -> Attachments:
     found = Attachments()
     unread = []
     for file in list(reader.attachment_list)[:_MAX_FILES]:
-        name = " ".join((file.alternative_name or file.name or "attachment").split())
+        name = join_string(file.alternative_name or file.name) or "attachment"
         text = _read(name, file.content or b"")
         if text:
             found.names.append(name)

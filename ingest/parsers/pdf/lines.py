@@ -48,13 +48,6 @@ class Line:
         else:
             self.text = " ".join(filter(None, self.cells))
 
-    @classmethod
-    def of_text(cls, text: str, size: float, y: float) -> "Line":
-        """Return a line whose words have no place of their own."""
-        line = cls([], x0=0.0, x1=0.5 * size * len(text), y=y, size=size)
-        line.text = text
-        return line
-
     @property
     def weight(self) -> float:
         """Return which share of the letters is bold."""

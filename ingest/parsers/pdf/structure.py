@@ -13,6 +13,7 @@ from pypdf import PageObject, PdfReader, apply_configuration
 from pypdf.generic import ArrayObject, Destination, DictionaryObject, IndirectObject, StreamObject
 
 from app.errors import UnreadableDocument
+from ingest.parsers.pdf.strings import join_string
 
 # A page of dense text has some hundred kilobytes of operators, a map some megabytes.
 _MAX_STREAM_BYTES = 32 * 2**20
@@ -144,7 +145,7 @@ def walk_outline(reader: PdfReader) -> Iterator[tuple[int, int, str]]:
     """Yield level from 1, page from 0 and words of each entry of the outline."""
     for level, entry in _walk(reader.outline):
         number = reader.get_destination_page_number(entry)
-        words = " ".join(str(entry.title or "").replace("\x00", "").split())
+        words = join_string(entry.title)
         if number is not None and 0 <= number < len(reader.pages) and words:
             yield min(level, 6), number, words
 
@@ -159,5 +160,5 @@ def _walk(outline: Any, level: int = 1) -> Iterator[tuple[int, Destination]]:
 
 def read_title(reader: PdfReader) -> str:
     """Return the title among the metadata; "" for none, or what a program put there."""
-    title = " ".join(str((reader.metadata and reader.metadata.title) or "").split())
+    title = join_string(reader.metadata and reader.metadata.title)
     return "" if _NO_TITLE.search(title) else title

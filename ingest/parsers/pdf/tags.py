@@ -8,6 +8,8 @@ from typing import Any
 
 import pypdfium2.raw as raw
 
+from ingest.parsers.pdf.strings import join_string
+
 _HEADING = re.compile(r"H([1-6]?)$")
 _DEEPEST = 60
 _MAX_ELEMENTS = 20_000
@@ -63,4 +65,4 @@ def _text(function: Callable[..., int], element: Any) -> str:
         size = function(element, buffer, size)
     if size <= 2:
         return ""
-    return " ".join(buffer.raw[: size - 2].decode("utf-16-le", "replace").split())
+    return join_string(buffer.raw[: size - 2].decode("utf-16-le", "replace"))
