@@ -277,15 +277,9 @@ class Doors(RuleBasedStateMachine):
         self.shelves[name].files.pop(document_id, None)
 
     def _visible_files(self, name: str) -> set[str]:
-        """Return the files that a key sees: those it uploaded, until others alone hold them."""
-        held = {file_id: name_ for name_ in NAMES for file_id in self.shelves[name_].files.values()}
-        own = {*self.shelves[name].files.values()}
-        loose = {
-            file_id
-            for file_id, file in self.files.items()
-            if file_id not in held and file.uploader == name
-        }
-        return own | loose
+        """Return the files that a key sees: those of its collection, and those it uploaded."""
+        uploaded = {file_id for file_id, file in self.files.items() if file.uploader == name}
+        return {*self.shelves[name].files.values()} | uploaded
 
     def _wait(self, name: str) -> None:
         path = f"/v1/collections/{name}/documents"

@@ -155,6 +155,7 @@ REFUSED_LATER = {
 BODIES: dict[tuple[str, str], Json] = {
     ("POST", "/v2/rerank"): {"query": "tea", "documents": ["tea"]},
     ("POST", "/v2/embed"): {"texts": ["tea"], "input_type": "search_query"},
+    ("POST", "/"): {"inputs": "tea"},
     ("POST", "/embed"): {"inputs": "tea"},
     ("POST", "/embed_all"): {"inputs": "tea"},
     ("POST", "/rerank"): {"query": "tea", "texts": ["tea"]},
