@@ -29,7 +29,9 @@ def read_examples() -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterator[Resources]:
-    with open_with(tmp_path_factory.mktemp("measured"), Settings().model) as resources:
+    with open_with(
+        tmp_path_factory.mktemp("measured"), Settings().model, passage_tokens=160
+    ) as resources:
         uploads = [article(name, text, title="") for name, text in read_examples()]
         put_documents(resources, "help", uploads)
         work(resources, sandbox)
