@@ -11,6 +11,7 @@ from app.commands import (
     evaluation,
     feedback,
     generations,
+    golden_sets,
     keys,
     mcp,
     preflight,
@@ -62,7 +63,7 @@ app.command("calibrate")(calibration.calibrate)
 app.command("mcp")(mcp.mcp)
 app.command("preflight")(preflight.preflight)
 app.command("reparse")(reparse.reparse)
-app.command("golden")(feedback.golden)
+app.command("golden")(golden_sets.golden)
 app.command("gaps")(feedback.gaps)
 app.command("reembed")(generations.reembed)
 app.command("tune")(generations.tune)

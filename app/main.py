@@ -59,6 +59,7 @@ from app.api.v1 import (
     explain,
     feedback,
     generations,
+    golden_sets,
     jobs,
     keys,
     originals,
@@ -114,6 +115,7 @@ ROUTERS = (
     preflight.router,
     reparses.router,
     feedback.router,
+    golden_sets.router,
 )
 
 

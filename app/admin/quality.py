@@ -1,4 +1,4 @@
-"""Pages of questions and of quality: gaps, golden pairs, evaluations, generations."""
+"""Pages of questions and of quality: gaps and generations."""
 
 from typing import Annotated
 
@@ -6,23 +6,22 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.admin.access import HOME
 from app.admin.pages import PageRoute, redirect, render
-from app.api.access import Admin, Opened, OwnedCollection
+from app.api.access import Admin, Opened, WritableCollection
 from app.services.quality import generations
-from app.services.quality.feedback import find_gaps, learn_golden
+from app.services.quality.feedback import find_gaps
 
 router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/collections/{collection}/questions")
-def show_questions(request: Request, resources: Opened, collection: OwnedCollection) -> Response:
-    """Show the articles that are missing, and the questions whose right article is known."""
+def show_questions(request: Request, resources: Opened, collection: WritableCollection) -> Response:
+    """Show the articles that are missing."""
     return render(
         request,
         "questions.html",
         collection=collection,
         log_days=resources.settings.query_log_days,
         gaps=find_gaps(resources, collection),
-        golden=learn_golden(resources, collection),
     )
 
 

@@ -5,7 +5,17 @@ from typing import Literal
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import FileResponse
 
-from app.admin import access, articles, changes, evaluations, jobs, operations, quality, search
+from app.admin import (
+    access,
+    articles,
+    changes,
+    evaluations,
+    golden,
+    jobs,
+    operations,
+    quality,
+    search,
+)
 from app.admin.pages import FOLDER, HEADERS, make_templates
 from app.admin.sessions import Sessions
 from app.api.access import OpenRoute
@@ -20,6 +30,7 @@ ROUTERS = (
     changes.router,
     jobs.router,
     evaluations.router,
+    golden.router,
     search.router,
     quality.router,
     operations.router,

@@ -34,6 +34,9 @@ def calibrate(
     server: Server = None,
     key: ApiKey = None,
     collection: Collection = "default",
+    golden: Annotated[
+        bool, typer.Option("--golden", help="By the golden set that the collection keeps.")
+    ] = False,
     forget: Annotated[
         bool, typer.Option("--forget", help="Forget the questions that were given before.")
     ] = False,
@@ -45,10 +48,12 @@ def calibrate(
     kept, and used again after `folio reembed` and `folio tune`.
     """
     path = f"{collection_path(collection)}/calibration"
-    asks = golden_set is not None or forget
+    asks = golden_set is not None or golden or forget
     with open_client(data, server, key, "folio calibrate", embeds=asks, works=asks) as client:
         if asks:
-            queries = [] if golden_set is None else _read_queries(golden_set)
+            queries: list[dict[str, Any]] | None = None if golden else []
+            if golden_set is not None:
+                queries = _read_queries(golden_set)
             client.call("POST", path, json={"queries": queries})
             with err.status("asking"):
                 found = _follow(client, path)

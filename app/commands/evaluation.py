@@ -9,6 +9,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from app.commands.client import Client, collection_path
+from app.commands.golden_sets import fetch_queries
 from app.commands.terminal import (
     ApiKey,
     AsJson,
@@ -24,11 +25,18 @@ from app.commands.terminal import (
 )
 from app.commands.upload import Entry, Outcome, upload
 from app.errors import InvalidRequest
+from app.evaluation.golden import GoldenQuery
 
 
 @reports_errors
 def evaluate(
-    golden_set: Annotated[Path, typer.Argument(metavar="SET", help="A JSONL file or BEIR folder.")],
+    golden_set: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[SET]",
+            help="A JSONL file or BEIR folder; without, the golden set of the collection.",
+        ),
+    ] = None,
     data: Data = None,
     server: Server = None,
     key: ApiKey = None,
@@ -49,7 +57,7 @@ def evaluate(
 ) -> None:
     """Ask a golden set: nDCG, recall, MRR, success, with intervals and a paired comparison."""
     # scipy takes a second to import, and most commands do without.
-    from app.evaluation.golden import read_golden, read_labelled
+    from app.evaluation.golden import keep_judged, read_labelled
     from app.evaluation.measures import DEPTH
     from app.evaluation.report import render_report
     from app.evaluation.runner import Configuration, Found, describe
@@ -59,15 +67,20 @@ def evaluate(
         configurations = [Configuration.parse(text) for text in compare or ["hybrid"]]
     except ValueError as error:
         raise InvalidRequest(f"--mode: {error}") from None
-    golden = read_golden(golden_set)
-    unanswered = [query.text for query in read_labelled(golden_set) if not query.relevant]
+    if load and golden_set is None:
+        raise InvalidRequest("--load needs the folder that holds the corpus")
+    labelled = read_labelled(golden_set) if golden_set is not None else ()
     path = f"{collection_path(collection)}/search"
     with (
         open_client(data, server, key, "folio eval", embeds=True, works=load) as client,
         Progress(console=err, disable=as_json) as progress,
     ):
-        if load:
+        if golden_set is None:
+            labelled = _fetch_labelled(client, collection)
+        elif load:
             _load_corpus(client, collection, golden_set)
+        golden = keep_judged(labelled, str(golden_set or f"the golden set of {collection}"))
+        unanswered = [query.text for query in labelled if not query.relevant]
         known = _list_ids(client, collection)
 
         def ask(query: str, configuration: Configuration) -> Found:
@@ -104,6 +117,13 @@ def evaluate(
         print_evaluation(described)
         if report is not None:
             out.print(safe_text(f"report: {report}"))
+
+
+def _fetch_labelled(client: Client, collection: str) -> tuple[GoldenQuery, ...]:
+    return tuple(
+        GoldenQuery(str(number), query["query"], query["relevant"])
+        for number, query in enumerate(fetch_queries(client, collection), start=1)
+    )
 
 
 def print_evaluation(evaluation: dict[str, Any]) -> None:

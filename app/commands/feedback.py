@@ -1,7 +1,5 @@
-"""`folio golden` and `folio gaps`: what the query log and feedback teach."""
+"""`folio gaps`: the articles to write."""
 
-import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,22 +18,6 @@ from app.commands.terminal import (
     reports_errors,
     safe_text,
 )
-
-
-@reports_errors
-def golden(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")],
-    data: Data = None,
-    server: Server = None,
-    key: ApiKey = None,
-    collection: Collection = "default",
-) -> None:
-    """Make a golden set of feedback, for review before `folio eval` asks it."""
-    with open_client(data, server, key, "folio golden") as client:
-        queries = client.call("GET", f"{collection_path(collection)}/golden")["queries"]
-    lines = [json.dumps(query, ensure_ascii=False) + "\n" for query in queries]
-    file.write_text("".join(lines), encoding="utf-8")
-    out.print(safe_text(f"{len(lines)} queries in {file}; read them before you trust them"))
 
 
 @reports_errors

@@ -465,3 +465,24 @@ class Feedback(Table):
     given_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     __table_args__ = (Index("ix_feedback_query_id_key_id", "query_id", "key_id", unique=True),)
+
+
+class GoldenRow(Table):
+    """A question of a collection's golden set."""
+
+    __tablename__ = "golden_queries"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection_id: Mapped[int] = mapped_column(_belongs_to("collections.id"))
+    text: Mapped[str]
+    text_sha256: Mapped[str] = mapped_column(String(64))
+    """Of the text without its case and spaces: a question is in the set once."""
+    relevant: Mapped[dict[str, Any]]
+    """Grades by document id; empty where nothing answers."""
+    changed_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (
+        UniqueConstraint("collection_id", "text_sha256"),
+        # A page that is out of date must not change another question that got a freed number.
+        {"sqlite_autoincrement": True},
+    )

@@ -1,7 +1,7 @@
 """Golden sets: questions, and which documents answer them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,19 @@ def read_golden(path: Path) -> tuple[GoldenQuery, ...]:
 
     Raises UnreadableSet as `read_labelled` does, and where nothing is left.
     """
-    judged = tuple(query for query in read_labelled(path) if query.relevant)
+    return keep_judged(read_labelled(path), str(path))
+
+
+def keep_judged(queries: Iterable[GoldenQuery], name: str) -> tuple[GoldenQuery, ...]:
+    """Return the queries with a relevant document, which a search can be scored by.
+
+    Raises UnreadableSet, which says `name`, where there are none or two of one id.
+    """
+    judged = tuple(query for query in queries if query.relevant)
     if not judged:
-        raise UnreadableSet(f"{path} holds no query with a relevant document")
+        raise UnreadableSet(f"{name} holds no query with a relevant document")
     if len({query.id for query in judged}) < len(judged):
-        raise UnreadableSet(f"{path} holds two queries of one id")
+        raise UnreadableSet(f"{name} holds two queries of one id")
     return judged
 
 
@@ -93,7 +101,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue
             try:
                 content = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UnreadableSet(f"{path}:{number} is not JSON: {error}") from None
             if not isinstance(content, dict):
                 raise UnreadableSet(f"{path}:{number} is not a JSON object")

@@ -34,7 +34,7 @@ def ask(service: Service, text: str) -> str:
 
 
 def learned(service: Service) -> dict[str, dict[str, int]]:
-    answer = service.http.get("/v1/collections/help/golden").json()
+    answer = service.http.get("/v1/collections/help/golden/suggestions").json()
     return {query["query"]: query["relevant"] for query in answer["queries"]}
 
 

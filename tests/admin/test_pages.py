@@ -15,7 +15,10 @@ from tests.admin.browser import Browser, text_of
 from tests.api.service import Service, open_service
 
 ARTICLE = "/admin/collections/own/articles/a"
-ADMIN_ONLY = {"/admin/quality", "/admin/operations", "/admin/collections/own/questions"}
+ADMIN_ONLY = {"/admin/quality", "/admin/operations"}
+WRITERS_ONLY = {
+    f"/admin/collections/own/{path}" for path in ("questions", "golden", "golden.jsonl")
+}
 FORMS: dict[str, dict[str, str]] = {
     "/admin/collections": {"name": "made"},
     "/admin/collections/own/delete": {"confirm": "own"},
@@ -25,7 +28,12 @@ FORMS: dict[str, dict[str, str]] = {
     "/admin/collections/own/erase": {"id": "a"},
     "/admin/collections/own/change": {"id": "a", "title": "Made"},
     "/admin/collections/own/feedback": {"query": "none", "document": "a"},
+    "/admin/collections/own/golden/add": {"query": "tea?", "relevant": "a"},
+    "/admin/collections/own/golden/change": {"id": "1", "query": "tea?", "relevant": "a"},
+    "/admin/collections/own/golden/remove": {"id": "1"},
+    "/admin/collections/own/golden/import": {"lines": '{"query": "tea?", "relevant": ["a"]}'},
     "/admin/collections/own/measure": {},
+    "/admin/collections/own/calibrate": {},
     "/admin/collections/own/retry": {},
     "/admin/jobs/none/cancel": {},
     "/admin/quality/rollback": {"generation": "1"},
@@ -166,11 +174,11 @@ def test_key_sees_on_the_pages_what_it_sees_over_rest(service: Service, browser:
     assert "other" not in text_of(browser.visit("/admin"))
     assert browser.visit(ARTICLE).status_code == 200
     assert "Tea of own" in text_of(browser.visit("/admin/collections/own/search?q=tea"))
-    for path in ("", "/articles/a", "/originals/a", "/search", "/questions", "/uploads"):
+    for path in ("", "/articles/a", "/originals/a", "/search", "/questions", "/uploads", "/golden"):
         answer = browser.visit(f"/admin/collections/other{path}")
         assert answer.status_code == 404, path
         assert "Tea of other" not in answer.text
-    for path in sorted(ADMIN_ONLY):
+    for path in sorted(ADMIN_ONLY | WRITERS_ONLY):
         assert browser.visit(path).status_code == 403, path
     for path, fields in FORMS.items():
         if path != "/admin/sign-out":
@@ -250,7 +258,7 @@ def test_new_key_is_shown_once_and_works(service: Service, browser: Browser) -> 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_is_only_text(service: Service, browser: Browser, hostile: str) -> None:
-    """As title, id, attribute, text and question: no tag, attribute or template of it is left."""
+    """As title, id, attribute, text, question, golden question: no tag of it is left."""
     key = make_key(service, Scope.ADMIN)
     document_id = hostile[:60]
     body = {"title": hostile, "text": f"{hostile} tea.", "attributes": {"note": hostile}}
@@ -263,12 +271,17 @@ def test_hostile_text_is_only_text(service: Service, browser: Browser, hostile: 
     )
     assert put.is_success, put.text
     browser.sign_in(key)
+    added = browser.send(
+        "/admin/collections/own/golden/add", query=f"{hostile} tea?", relevant=document_id
+    )
+    assert "<script>" not in added.text
     search = httpx.URL("/admin/collections/own/search", params={"q": hostile, "why": document_id})
     article = httpx.URL("/admin/collections/own/articles/").copy_with(
         raw_path=b"/admin/collections/own/articles/"
         + httpx.QueryParams({"": document_id}).__str__()[1:].replace("+", "%20").encode()
     )
-    for path in ("/admin/collections/own", str(search), str(article)):
+    golden = "/admin/collections/own/golden"
+    for path in ("/admin/collections/own", golden, str(search), str(article)):
         answer = browser.visit(path)
         assert answer.status_code == 200, path
         assert "54439" not in answer.text

@@ -130,6 +130,63 @@ def test_right_article_is_marked_exported_and_measured(browser: Browser) -> None
     assert "style=" not in shown.text
 
 
+def test_golden_set_is_added_to_changed_and_removed(
+    service: Service, browser: Browser, collection: Collection
+) -> None:
+    home = "/admin/collections/set"
+    service.new_collection("set").add({"id": "a: b", "text": "Tea."}, {"id": "c", "text": "Milk."})
+    browser.visit(f"{home}/golden")
+    added = browser.send(f"{home}/golden/add", query="which tea?", relevant="a: b\n\n gone ")
+    assert "1 added" in text_of(added)
+    assert "not in the collection: 1" in text_of(added)
+    lines = """{"id": 7, "query": "which milk?", "relevant": {"c": 3}, "note": "x"}
+
+{"query": "which moon?", "relevant": []}"""
+    assert "2 added, 0 changed; the set has 3 now" in text_of(
+        browser.send(f"{home}/golden/import", lines=lines)
+    )
+    milk = service.http.get("/v1/collections/set/golden").json()["queries"][1]
+    form = {"id": str(milk["id"]), "query": "what milk?", "relevant": "c\na: b"}
+    assert "Changed." in text_of(browser.send(f"{home}/golden/change", **form))
+    moon = browser.visit(f"{home}/golden?after={milk['id']}").text
+    last = re.search(r'name="id" value="([0-9]+)"', moon)
+    assert last
+    assert "removed" in text_of(browser.send(f"{home}/golden/remove", id=last[1]))
+    exported = browser.visit(f"{home}/golden.jsonl").text.splitlines()
+    assert [json.loads(line) for line in exported] == [
+        {"query": "which tea?", "relevant": {"a: b": 1, "gone": 1}},
+        {"query": "what milk?", "relevant": {"c": 3, "a: b": 1}},
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["no json", "[" * 100_000, '{"query": "tea"}', '{"query": 7, "relevant": []}', '"\\ud800"'],
+)
+def test_line_that_is_no_question_is_named_and_nothing_is_imported(
+    browser: Browser, collection: Collection, line: str
+) -> None:
+    before = browser.visit(f"{HOME}/golden.jsonl").text
+    lines = f'{{"query": "is this imported?", "relevant": []}}\n{line}'
+    answer = browser.send(f"{HOME}/golden/import", lines=lines)
+    assert answer.status_code == 422
+    assert "line 2" in text_of(answer)
+    assert browser.visit(f"{HOME}/golden.jsonl").text == before
+
+
+def test_feedback_of_others_is_suggested_and_added(
+    service: Service, browser: Browser, collection: Collection
+) -> None:
+    asked = service.http.post(f"{collection.path}/search", json={"query": "tea minutes?"}).json()
+    said = {"query_id": asked["query_id"], "document_id": "tea"}
+    assert service.http.post("/v1/feedback", json=said).is_success
+    suggested = text_of(browser.visit(f"{HOME}/golden"))
+    assert "tea minutes?" in suggested.partition("Suggested by feedback")[2]
+    shown = text_of(browser.send(f"{HOME}/golden/add", query="tea minutes?", relevant="tea"))
+    assert "Suggested by feedback" not in shown
+    assert "tea minutes?" in shown
+
+
 def test_question_without_an_answer_is_noted_as_a_gap(browser: Browser) -> None:
     question = "is there a museum of spoons?"
     page = browser.visit(f"{HOME}/search?q={quote(question)}").text
@@ -138,6 +195,9 @@ def test_question_without_an_answer_is_noted_as_a_gap(browser: Browser) -> None:
     noted = browser.send(f"{HOME}/feedback", query=query[1], q=question)
     assert "nothing here answers" in text_of(noted)
     assert question in text_of(browser.visit(f"{HOME}/questions"))
+    assert json.dumps({"query": question, "relevant": {}}) in (
+        browser.visit(f"{HOME}/golden.jsonl").text
+    )
 
 
 def test_article_shows_the_questions_that_found_it(

@@ -52,7 +52,7 @@ def test_golden_set_is_made_of_what_people_said(logged: Collection) -> None:
     assert say(logged, asked[1], document_id="tea") == 201
     assert say(logged, asked[2], helpful=False) == 201
     assert say(logged, asked[3]) == 422
-    queries = logged.http.get(f"{logged.path}/golden").json()["queries"]
+    queries = logged.http.get(f"{logged.path}/golden/suggestions").json()["queries"]
     assert queries == [{"query": "hot tea", "relevant": {"tea": 2}}]
 
 

@@ -115,6 +115,10 @@ NEEDED = {
     ("DELETE", "/v1/keys/{key_id}"): "admin",
     ("POST", "/v1/feedback"): "read",
     ("GET", f"{COLLECTION}/golden"): "write",
+    ("GET", f"{COLLECTION}/golden/suggestions"): "write",
+    ("POST", f"{COLLECTION}/golden"): "write",
+    ("PUT", f"{COLLECTION}/golden/{{query_id}}"): "write",
+    ("DELETE", f"{COLLECTION}/golden/{{query_id}}"): "write",
     ("GET", f"{COLLECTION}/gaps"): "write",
     ("GET", f"{COLLECTION}/questions"): "write",
     ("DELETE", f"{COLLECTION}/queries"): "admin",
@@ -190,6 +194,8 @@ BODIES: dict[tuple[str, str], Json] = {
     ("POST", f"{COLLECTION}/reparses"): {},
     ("POST", "/v1/keys"): {"name": "made"},
     ("POST", "/v1/feedback"): {"query_id": "none", "helpful": True},
+    ("POST", f"{COLLECTION}/golden"): {"queries": [{"query": "tea", "relevant": ["a"]}]},
+    ("PUT", f"{COLLECTION}/golden/{{query_id}}"): {"query": "teas", "relevant": []},
     ("POST", f"{COLLECTION}/calibration"): {"queries": []},
     ("POST", "/v1/evaluations"): {
         "collection": "own",
@@ -251,7 +257,17 @@ class Guarded:
             "evaluation_id": self.make_evaluation(),
             "reparse_id": self.make_reparse(),
             "generation_id": self.make_generation(),
+            "query_id": self.make_golden(),
         }
+
+    def make_golden(self) -> int:
+        """Return the id of the one question of the golden set of `own`."""
+        path = "/v1/collections/own/golden"
+        for query in self.admin.get(path).json()["queries"]:
+            assert self.admin.delete(f"{path}/{query['id']}").is_success
+        body = {"queries": [{"query": "milk", "relevant": ["a"]}]}
+        assert self.admin.post(path, json=body).is_success
+        return int(self.admin.get(path).json()["queries"][0]["id"])
 
     def find_file(self, name: str) -> str:
         """Return the id by which the document of a collection is a file."""
@@ -422,6 +438,7 @@ def test_refused_request_changes_nothing(guarded: Guarded) -> None:
             evaluation_id="x",
             reparse_id="x",
             generation_id=1,
+            query_id=1,
             vector_store_id="own",
             file_id=guarded.find_file("own"),
             batch_id="vsfb_x",
@@ -448,6 +465,7 @@ def test_collection_of_others_is_answered_like_one_that_does_not_exist(guarded: 
                 file_id="x",
                 batch_id="x",
                 reparse_id="x",
+                query_id=1,
             )
             answer = guarded.ask(operation[0], path, key, BODIES.get(operation))
             answers.append((answer.status_code, answer.text.replace(name, "NAME")))

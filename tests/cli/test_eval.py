@@ -58,6 +58,24 @@ def test_eval_loads_the_corpus_of_a_beir_folder(service: Service, files: Path) -
     assert result["missing"] == []
 
 
+def test_golden_set_of_a_collection_is_kept_measured_and_calibrated_with(
+    ask: Callable[..., Ran], collection: Collection, files: Path
+) -> None:
+    collection.add(*({"id": name, "text": text} for name, text in TEXTS.items()))
+    assert "no query with a relevant document" in ask("eval").error
+    added = ask("golden", write_golden(files / "golden.jsonl"), "--add")
+    assert "20 added, 0 changed; the golden set has 20 questions" in added.stdout
+    assert ask("eval", "--mode", "lexical", "--json").json["queries"] == 20
+    kept = files / "kept.jsonl"
+    assert "20 queries" in ask("golden", kept).stdout
+    assert [json.loads(line) for line in kept.read_text().splitlines()] == [
+        {"query": text, "relevant": {name: 1}} for name, text in TEXTS.items()
+    ]
+    assert ask("golden", files / "suggested.jsonl", "--suggested").code == 0
+    assert ask("eval", "--load").code != 0
+    assert ask("calibrate", "--golden").code == 0
+
+
 def test_eval_says_what_is_wrong_with_its_arguments(ask: Callable[..., Ran], files: Path) -> None:
     golden = write_golden(files / "golden.jsonl")
     assert "--mode" in ask("eval", golden, "--mode", "fast").error

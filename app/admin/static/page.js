@@ -1,4 +1,11 @@
 "use strict";
+// A file whose text goes into a field, to be looked at before it is sent.
+for (const input of document.querySelectorAll("input[data-into]")) {
+  input.addEventListener("change", async () => {
+    const file = input.files[0];
+    if (file) document.getElementById(input.dataset.into).value = await file.text();
+  });
+}
 // Uploads by drag and drop: files go in batches, then the events of each job say how far it is.
 (() => {
   const drop = document.getElementById("drop");

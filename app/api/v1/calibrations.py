@@ -10,8 +10,9 @@ from app.api.access import GuardedRoute, Opened, OwnedCollection
 from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
-from app.api.v1.golden_sets import MAX_QUERIES, LabelledQueryIn, read_queries
+from app.api.v1.golden_sets import LabelledQueryIn, read_queries
 from app.services.quality import calibration
+from app.services.quality.golden_sets import MAX_QUERIES, read_golden_set
 
 router = APIRouter(
     prefix="/v1",
@@ -22,8 +23,11 @@ router = APIRouter(
 
 
 class CalibrationIn(Body):
-    queries: list[LabelledQueryIn] = Field(max_length=MAX_QUERIES)
-    """At least 20 with an answer; an empty list forgets those that were given before."""
+    queries: list[LabelledQueryIn] | None = Field(
+        max_length=MAX_QUERIES,
+        description="At least 20 with an answer; null: those of the collection's golden set; an "
+        "empty list forgets those that were given before",
+    )
 
 
 class LabelsOut(Answer):
@@ -79,13 +83,17 @@ def get_calibration(collection: OwnedCollection, resources: Opened) -> Calibrati
 @router.post(
     "/collections/{collection}/calibration",
     status_code=202,
-    responses=problem_responses(404, 413, 415, 422, 503),
+    responses=problem_responses(404, 409, 413, 415, 422, 503),
 )
 def calibrate(
     collection: OwnedCollection, body: CalibrationBody, resources: Opened
 ) -> CalibrationOut:
     """Measure in the background what scores mean, with questions whose answers are known."""
-    golden = read_queries(body.queries)
+    golden = (
+        read_golden_set(resources.database, collection)
+        if body.queries is None
+        else read_queries(body.queries)
+    )
     return _show(calibration.request_calibration(resources, collection, golden))
 
 

@@ -10,11 +10,12 @@ from app.api.access import Admin, GuardedRoute, Opened
 from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
-from app.api.v1.golden_sets import MAX_QUERIES, LabelledQueryIn, read_queries
+from app.api.v1.golden_sets import LabelledQueryIn, read_queries
 from app.domain import Mode, Progress, Scope
 from app.errors import InvalidRequest
 from app.evaluation.runner import Configuration
 from app.services.quality import evaluations
+from app.services.quality.golden_sets import MAX_QUERIES, read_golden_set
 
 router = APIRouter(
     prefix="/v1",
@@ -38,8 +39,13 @@ class ConfigurationIn(Body):
 class EvaluationIn(Body):
     collection: str = Field(examples=["help"])
     """Where to ask."""
-    queries: list[LabelledQueryIn] = Field(min_length=1, max_length=MAX_QUERIES)
-    """The golden set; queries without an answer count only for what scores mean."""
+    queries: list[LabelledQueryIn] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_QUERIES,
+        description="The golden set, null for that of the collection; queries without an answer "
+        "count only for what scores mean",
+    )
     configurations: list[ConfigurationIn] = Field(
         [ConfigurationIn()],
         min_length=1,
@@ -73,22 +79,22 @@ EvaluationBody = Annotated[
 @router.post(
     "/evaluations",
     status_code=202,
-    responses=problem_responses(404, 413, 415, 422),
+    responses=problem_responses(404, 409, 413, 415, 422),
 )
 def start_evaluation(body: EvaluationBody, resources: Opened, caller: Admin) -> EvaluationOut:
     """Ask a golden set in the background."""
-    golden = read_queries(body.queries)
+    collection = caller.collection(body.collection, Scope.ADMIN)
+    golden = (
+        read_golden_set(resources.database, collection)
+        if body.queries is None
+        else read_queries(body.queries)
+    )
     if not any(query.relevant for query in golden):
         raise InvalidRequest("no query has a relevant document", code="no_relevant_document")
     configurations = [
         Configuration(c.mode, c.dimensions, c.generation) for c in body.configurations
     ]
-    started = evaluations.start_evaluation(
-        resources,
-        caller.collection(body.collection, Scope.ADMIN),
-        golden,
-        configurations,
-    )
+    started = evaluations.start_evaluation(resources, collection, golden, configurations)
     return EvaluationOut.model_validate(started)
 
 

@@ -1,4 +1,4 @@
-"""The routes of the query log: feedback, golden sets and gaps made of it, and its erasure."""
+"""The routes of the query log: feedback, gaps found by it, and its erasure."""
 
 from datetime import datetime
 from typing import Annotated
@@ -46,18 +46,6 @@ class FeedbackIn(Body):
 class FeedbackTaken(Answer):
     query_id: str
     """The query that the feedback is about."""
-
-
-class LearnedOut(Answer):
-    query: str
-    """A question that was asked."""
-    relevant: dict[str, int]
-    """Votes by document id."""
-
-
-class GoldenOut(Answer):
-    queries: list[LearnedOut]
-    """The golden set, for review."""
 
 
 class GapOut(Answer):
@@ -123,16 +111,6 @@ def give_feedback(
         document_id=body.document_id,
     )
     return FeedbackTaken(query_id=body.query_id)
-
-
-@router.get(
-    "/collections/{collection}/golden",
-    responses=problem_responses(404),
-)
-def get_golden(collection: WritableCollection, resources: Opened) -> GoldenOut:
-    """Return a golden set made of feedback, for review; values count votes."""
-    learned = feedback.learn_golden(resources, collection)
-    return GoldenOut(queries=[LearnedOut.model_validate(query) for query in learned])
 
 
 @router.get(

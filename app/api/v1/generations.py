@@ -10,9 +10,10 @@ from app.api.access import Admin, GuardedRoute, Opened
 from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
-from app.api.v1.golden_sets import MAX_QUERIES, GoldenQueryIn, read_queries
+from app.api.v1.golden_sets import GoldenQueryIn, read_queries
 from app.domain import GenerationState, Scope
 from app.services.quality import generations, tuning
+from app.services.quality.golden_sets import MAX_QUERIES
 
 router = APIRouter(
     prefix="/v1",

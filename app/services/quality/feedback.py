@@ -35,6 +35,7 @@ SAME_SUBJECT = 0.7
 _FOUND = 10
 _EXAMPLES = 5
 _MAX_GAP_QUERIES = 2000
+_IDS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +175,17 @@ def learn_golden(resources: Resources, ref: CollectionRef) -> list[LearnedQuery]
 
 def _select_existing(session: Session, collection_id: int, ids: set[str]) -> set[str]:
     """Return which of these documents the collection has."""
-    rows = session.scalars(
-        select(Document.external_id).where(Document.collection_id == collection_id)
-    )
-    return ids.intersection(rows) if ids else set()
+    wanted, found = sorted(ids), set[str]()
+    for start in range(0, len(wanted), _IDS_AT_ONCE):
+        found.update(
+            session.scalars(
+                select(Document.external_id).where(
+                    Document.collection_id == collection_id,
+                    Document.external_id.in_(wanted[start : start + _IDS_AT_ONCE]),
+                )
+            )
+        )
+    return found
 
 
 def find_gaps(resources: Resources, ref: CollectionRef, *, below: float = LOW_SCORE) -> list[Gap]:

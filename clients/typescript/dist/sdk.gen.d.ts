@@ -1,5 +1,5 @@
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { CalibrateData, CalibrateErrors, CalibrateResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeDocumentData, ChangeDocumentErrors, ChangeDocumentResponses, CheckArticleData, CheckArticleErrors, CheckArticleResponses, CheckHealthData, CheckHealthResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateCollectionData, CreateCollectionErrors, CreateCollectionResponses, CreateGenerationData, CreateGenerationErrors, CreateGenerationResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, CreateTuningData, CreateTuningErrors, CreateTuningResponses, DeleteCollectionData, DeleteCollectionErrors, DeleteCollectionResponses, DeleteDocumentData, DeleteDocumentErrors, DeleteDocumentResponses, DeleteDocumentsData, DeleteDocumentsErrors, DeleteDocumentsResponses, EraseQueriesData, EraseQueriesErrors, EraseQueriesResponses, ExplainData, ExplainErrors, ExplainResponses, FollowJobData, FollowJobErrors, FollowJobResponse, FollowJobResponses, GetCalibrationData, GetCalibrationErrors, GetCalibrationResponses, GetCollectionData, GetCollectionErrors, GetCollectionResponses, GetContextData, GetContextErrors, GetContextResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetEvaluationData, GetEvaluationErrors, GetEvaluationResponses, GetGapsData, GetGapsErrors, GetGapsResponses, GetGenerationData, GetGenerationErrors, GetGenerationResponses, GetGoldenData, GetGoldenErrors, GetGoldenResponses, GetJobData, GetJobErrors, GetJobResponses, GetOriginalData, GetOriginalErrors, GetOriginalResponses, GetReparseData, GetReparseErrors, GetReparseResponses, GiveFeedbackData, GiveFeedbackErrors, GiveFeedbackResponses, ListCollectionsData, ListCollectionsErrors, ListCollectionsResponses, ListDocumentsData, ListDocumentsErrors, ListDocumentsResponses, ListGenerationsData, ListGenerationsErrors, ListGenerationsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListQuestionsData, ListQuestionsErrors, ListQuestionsResponses, PostDocumentsData, PostDocumentsErrors, PostDocumentsResponses, PutDocumentData, PutDocumentErrors, PutDocumentResponses, RemoveGenerationData, RemoveGenerationErrors, RemoveGenerationResponses, RerankData, RerankErrors, RerankResponses, RetryDocumentsData, RetryDocumentsErrors, RetryDocumentsResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RollBackDocumentData, RollBackDocumentErrors, RollBackDocumentResponses, RollBackGenerationData, RollBackGenerationErrors, RollBackGenerationResponses, SearchData, SearchErrors, SearchResponses, ShowMetricsData, ShowMetricsResponses, StartEvaluationData, StartEvaluationErrors, StartEvaluationResponses, StartReparseData, StartReparseErrors, StartReparseResponses, WelcomeData, WelcomeResponses } from './types.gen.js';
+import type { AddGoldenData, AddGoldenErrors, AddGoldenResponses, CalibrateData, CalibrateErrors, CalibrateResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeDocumentData, ChangeDocumentErrors, ChangeDocumentResponses, ChangeGoldenData, ChangeGoldenErrors, ChangeGoldenResponses, CheckArticleData, CheckArticleErrors, CheckArticleResponses, CheckHealthData, CheckHealthResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateCollectionData, CreateCollectionErrors, CreateCollectionResponses, CreateGenerationData, CreateGenerationErrors, CreateGenerationResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, CreateTuningData, CreateTuningErrors, CreateTuningResponses, DeleteCollectionData, DeleteCollectionErrors, DeleteCollectionResponses, DeleteDocumentData, DeleteDocumentErrors, DeleteDocumentResponses, DeleteDocumentsData, DeleteDocumentsErrors, DeleteDocumentsResponses, EraseQueriesData, EraseQueriesErrors, EraseQueriesResponses, ExplainData, ExplainErrors, ExplainResponses, FollowJobData, FollowJobErrors, FollowJobResponse, FollowJobResponses, GetCalibrationData, GetCalibrationErrors, GetCalibrationResponses, GetCollectionData, GetCollectionErrors, GetCollectionResponses, GetContextData, GetContextErrors, GetContextResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetEvaluationData, GetEvaluationErrors, GetEvaluationResponses, GetGapsData, GetGapsErrors, GetGapsResponses, GetGenerationData, GetGenerationErrors, GetGenerationResponses, GetJobData, GetJobErrors, GetJobResponses, GetOriginalData, GetOriginalErrors, GetOriginalResponses, GetReparseData, GetReparseErrors, GetReparseResponses, GiveFeedbackData, GiveFeedbackErrors, GiveFeedbackResponses, ListCollectionsData, ListCollectionsErrors, ListCollectionsResponses, ListDocumentsData, ListDocumentsErrors, ListDocumentsResponses, ListGenerationsData, ListGenerationsErrors, ListGenerationsResponses, ListGoldenData, ListGoldenErrors, ListGoldenResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListQuestionsData, ListQuestionsErrors, ListQuestionsResponses, PostDocumentsData, PostDocumentsErrors, PostDocumentsResponses, PutDocumentData, PutDocumentErrors, PutDocumentResponses, RemoveGenerationData, RemoveGenerationErrors, RemoveGenerationResponses, RemoveGoldenData, RemoveGoldenErrors, RemoveGoldenResponses, RerankData, RerankErrors, RerankResponses, RetryDocumentsData, RetryDocumentsErrors, RetryDocumentsResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RollBackDocumentData, RollBackDocumentErrors, RollBackDocumentResponses, RollBackGenerationData, RollBackGenerationErrors, RollBackGenerationResponses, SearchData, SearchErrors, SearchResponses, ShowMetricsData, ShowMetricsResponses, StartEvaluationData, StartEvaluationErrors, StartEvaluationResponses, StartReparseData, StartReparseErrors, StartReparseResponses, SuggestGoldenData, SuggestGoldenErrors, SuggestGoldenResponses, WelcomeData, WelcomeResponses } from './types.gen.js';
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
      * You can provide a client instance returned by `createClient()` instead of
@@ -287,12 +287,6 @@ export declare const getReparse: <ThrowOnError extends boolean = false>(options:
  */
 export declare const giveFeedback: <ThrowOnError extends boolean = false>(options: Options<GiveFeedbackData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<GiveFeedbackResponses, GiveFeedbackErrors, ThrowOnError, "fields">;
 /**
- * Get Golden
- *
- * Return a golden set made of feedback, for review; values count votes.
- */
-export declare const getGolden: <ThrowOnError extends boolean = false>(options: Options<GetGoldenData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<GetGoldenResponses, GetGoldenErrors, ThrowOnError, "fields">;
-/**
  * Get Gaps
  *
  * Return the subjects of questions that found nothing good, the most asked first.
@@ -310,3 +304,33 @@ export declare const listQuestions: <ThrowOnError extends boolean = false>(optio
  * Erase the logged questions of a collection with their feedback.
  */
 export declare const eraseQueries: <ThrowOnError extends boolean = false>(options: Options<EraseQueriesData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<EraseQueriesResponses, EraseQueriesErrors, ThrowOnError, "fields">;
+/**
+ * List Golden
+ *
+ * Return the golden set of a collection, a page of it.
+ */
+export declare const listGolden: <ThrowOnError extends boolean = false>(options: Options<ListGoldenData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<ListGoldenResponses, ListGoldenErrors, ThrowOnError, "fields">;
+/**
+ * Add Golden
+ *
+ * Add questions to the golden set, all or none; one that is there gets these documents.
+ */
+export declare const addGolden: <ThrowOnError extends boolean = false>(options: Options<AddGoldenData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<AddGoldenResponses, AddGoldenErrors, ThrowOnError, "fields">;
+/**
+ * Suggest Golden
+ *
+ * Return what feedback says of questions that are not in the golden set; values count votes.
+ */
+export declare const suggestGolden: <ThrowOnError extends boolean = false>(options: Options<SuggestGoldenData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<SuggestGoldenResponses, SuggestGoldenErrors, ThrowOnError, "fields">;
+/**
+ * Remove Golden
+ *
+ * Take a question out of the golden set.
+ */
+export declare const removeGolden: <ThrowOnError extends boolean = false>(options: Options<RemoveGoldenData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<RemoveGoldenResponses, RemoveGoldenErrors, ThrowOnError, "fields">;
+/**
+ * Change Golden
+ *
+ * Give a question of the golden set another text and other documents.
+ */
+export declare const changeGolden: <ThrowOnError extends boolean = false>(options: Options<ChangeGoldenData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<ChangeGoldenResponses, ChangeGoldenErrors, ThrowOnError, "fields">;

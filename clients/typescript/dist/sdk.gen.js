@@ -506,16 +506,6 @@ export const giveFeedback = (options) => (options.client ?? client).post({
     }
 });
 /**
- * Get Golden
- *
- * Return a golden set made of feedback, for review; values count votes.
- */
-export const getGolden = (options) => (options.client ?? client).get({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/collections/{collection}/golden',
-    ...options
-});
-/**
  * Get Gaps
  *
  * Return the subjects of questions that found nothing good, the most asked first.
@@ -544,4 +534,62 @@ export const eraseQueries = (options) => (options.client ?? client).delete({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/collections/{collection}/queries',
     ...options
+});
+/**
+ * List Golden
+ *
+ * Return the golden set of a collection, a page of it.
+ */
+export const listGolden = (options) => (options.client ?? client).get({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/golden',
+    ...options
+});
+/**
+ * Add Golden
+ *
+ * Add questions to the golden set, all or none; one that is there gets these documents.
+ */
+export const addGolden = (options) => (options.client ?? client).post({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/golden',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+/**
+ * Suggest Golden
+ *
+ * Return what feedback says of questions that are not in the golden set; values count votes.
+ */
+export const suggestGolden = (options) => (options.client ?? client).get({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/golden/suggestions',
+    ...options
+});
+/**
+ * Remove Golden
+ *
+ * Take a question out of the golden set.
+ */
+export const removeGolden = (options) => (options.client ?? client).delete({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/golden/{query_id}',
+    ...options
+});
+/**
+ * Change Golden
+ *
+ * Give a question of the golden set another text and other documents.
+ */
+export const changeGolden = (options) => (options.client ?? client).put({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/golden/{query_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { CalibrateData, CalibrateErrors, CalibrateResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeDocumentData, ChangeDocumentErrors, ChangeDocumentResponses, CheckArticleData, CheckArticleErrors, CheckArticleResponses, CheckHealthData, CheckHealthResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateCollectionData, CreateCollectionErrors, CreateCollectionResponses, CreateGenerationData, CreateGenerationErrors, CreateGenerationResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, CreateTuningData, CreateTuningErrors, CreateTuningResponses, DeleteCollectionData, DeleteCollectionErrors, DeleteCollectionResponses, DeleteDocumentData, DeleteDocumentErrors, DeleteDocumentResponses, DeleteDocumentsData, DeleteDocumentsErrors, DeleteDocumentsResponses, EraseQueriesData, EraseQueriesErrors, EraseQueriesResponses, ExplainData, ExplainErrors, ExplainResponses, FollowJobData, FollowJobErrors, FollowJobResponse, FollowJobResponses, GetCalibrationData, GetCalibrationErrors, GetCalibrationResponses, GetCollectionData, GetCollectionErrors, GetCollectionResponses, GetContextData, GetContextErrors, GetContextResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetEvaluationData, GetEvaluationErrors, GetEvaluationResponses, GetGapsData, GetGapsErrors, GetGapsResponses, GetGenerationData, GetGenerationErrors, GetGenerationResponses, GetGoldenData, GetGoldenErrors, GetGoldenResponses, GetJobData, GetJobErrors, GetJobResponses, GetOriginalData, GetOriginalErrors, GetOriginalResponses, GetReparseData, GetReparseErrors, GetReparseResponses, GiveFeedbackData, GiveFeedbackErrors, GiveFeedbackResponses, ListCollectionsData, ListCollectionsErrors, ListCollectionsResponses, ListDocumentsData, ListDocumentsErrors, ListDocumentsResponses, ListGenerationsData, ListGenerationsErrors, ListGenerationsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListQuestionsData, ListQuestionsErrors, ListQuestionsResponses, PostDocumentsData, PostDocumentsErrors, PostDocumentsResponses, PutDocumentData, PutDocumentErrors, PutDocumentResponses, RemoveGenerationData, RemoveGenerationErrors, RemoveGenerationResponses, RerankData, RerankErrors, RerankResponses, RetryDocumentsData, RetryDocumentsErrors, RetryDocumentsResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RollBackDocumentData, RollBackDocumentErrors, RollBackDocumentResponses, RollBackGenerationData, RollBackGenerationErrors, RollBackGenerationResponses, SearchData, SearchErrors, SearchResponses, ShowMetricsData, ShowMetricsResponses, StartEvaluationData, StartEvaluationErrors, StartEvaluationResponses, StartReparseData, StartReparseErrors, StartReparseResponses, WelcomeData, WelcomeResponses } from './types.gen.js';
+import type { AddGoldenData, AddGoldenErrors, AddGoldenResponses, CalibrateData, CalibrateErrors, CalibrateResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeDocumentData, ChangeDocumentErrors, ChangeDocumentResponses, ChangeGoldenData, ChangeGoldenErrors, ChangeGoldenResponses, CheckArticleData, CheckArticleErrors, CheckArticleResponses, CheckHealthData, CheckHealthResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateCollectionData, CreateCollectionErrors, CreateCollectionResponses, CreateGenerationData, CreateGenerationErrors, CreateGenerationResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, CreateTuningData, CreateTuningErrors, CreateTuningResponses, DeleteCollectionData, DeleteCollectionErrors, DeleteCollectionResponses, DeleteDocumentData, DeleteDocumentErrors, DeleteDocumentResponses, DeleteDocumentsData, DeleteDocumentsErrors, DeleteDocumentsResponses, EraseQueriesData, EraseQueriesErrors, EraseQueriesResponses, ExplainData, ExplainErrors, ExplainResponses, FollowJobData, FollowJobErrors, FollowJobResponse, FollowJobResponses, GetCalibrationData, GetCalibrationErrors, GetCalibrationResponses, GetCollectionData, GetCollectionErrors, GetCollectionResponses, GetContextData, GetContextErrors, GetContextResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetEvaluationData, GetEvaluationErrors, GetEvaluationResponses, GetGapsData, GetGapsErrors, GetGapsResponses, GetGenerationData, GetGenerationErrors, GetGenerationResponses, GetJobData, GetJobErrors, GetJobResponses, GetOriginalData, GetOriginalErrors, GetOriginalResponses, GetReparseData, GetReparseErrors, GetReparseResponses, GiveFeedbackData, GiveFeedbackErrors, GiveFeedbackResponses, ListCollectionsData, ListCollectionsErrors, ListCollectionsResponses, ListDocumentsData, ListDocumentsErrors, ListDocumentsResponses, ListGenerationsData, ListGenerationsErrors, ListGenerationsResponses, ListGoldenData, ListGoldenErrors, ListGoldenResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListQuestionsData, ListQuestionsErrors, ListQuestionsResponses, PostDocumentsData, PostDocumentsErrors, PostDocumentsResponses, PutDocumentData, PutDocumentErrors, PutDocumentResponses, RemoveGenerationData, RemoveGenerationErrors, RemoveGenerationResponses, RemoveGoldenData, RemoveGoldenErrors, RemoveGoldenResponses, RerankData, RerankErrors, RerankResponses, RetryDocumentsData, RetryDocumentsErrors, RetryDocumentsResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RollBackDocumentData, RollBackDocumentErrors, RollBackDocumentResponses, RollBackGenerationData, RollBackGenerationErrors, RollBackGenerationResponses, SearchData, SearchErrors, SearchResponses, ShowMetricsData, ShowMetricsResponses, StartEvaluationData, StartEvaluationErrors, StartEvaluationResponses, StartReparseData, StartReparseErrors, StartReparseResponses, SuggestGoldenData, SuggestGoldenErrors, SuggestGoldenResponses, WelcomeData, WelcomeResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -567,17 +567,6 @@ export const giveFeedback = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Get Golden
- *
- * Return a golden set made of feedback, for review; values count votes.
- */
-export const getGolden = <ThrowOnError extends boolean = false>(options: Options<GetGoldenData, ThrowOnError>) => (options.client ?? client).get<GetGoldenResponses, GetGoldenErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/collections/{collection}/golden',
-    ...options
-});
-
-/**
  * Get Gaps
  *
  * Return the subjects of questions that found nothing good, the most asked first.
@@ -608,4 +597,67 @@ export const eraseQueries = <ThrowOnError extends boolean = false>(options: Opti
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/collections/{collection}/queries',
     ...options
+});
+
+/**
+ * List Golden
+ *
+ * Return the golden set of a collection, a page of it.
+ */
+export const listGolden = <ThrowOnError extends boolean = false>(options: Options<ListGoldenData, ThrowOnError>) => (options.client ?? client).get<ListGoldenResponses, ListGoldenErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/golden',
+    ...options
+});
+
+/**
+ * Add Golden
+ *
+ * Add questions to the golden set, all or none; one that is there gets these documents.
+ */
+export const addGolden = <ThrowOnError extends boolean = false>(options: Options<AddGoldenData, ThrowOnError>) => (options.client ?? client).post<AddGoldenResponses, AddGoldenErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/golden',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Suggest Golden
+ *
+ * Return what feedback says of questions that are not in the golden set; values count votes.
+ */
+export const suggestGolden = <ThrowOnError extends boolean = false>(options: Options<SuggestGoldenData, ThrowOnError>) => (options.client ?? client).get<SuggestGoldenResponses, SuggestGoldenErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/golden/suggestions',
+    ...options
+});
+
+/**
+ * Remove Golden
+ *
+ * Take a question out of the golden set.
+ */
+export const removeGolden = <ThrowOnError extends boolean = false>(options: Options<RemoveGoldenData, ThrowOnError>) => (options.client ?? client).delete<RemoveGoldenResponses, RemoveGoldenErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/golden/{query_id}',
+    ...options
+});
+
+/**
+ * Change Golden
+ *
+ * Give a question of the golden set another text and other documents.
+ */
+export const changeGolden = <ThrowOnError extends boolean = false>(options: Options<ChangeGoldenData, ThrowOnError>) => (options.client ?? client).put<ChangeGoldenResponses, ChangeGoldenErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/golden/{query_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });

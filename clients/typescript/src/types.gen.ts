@@ -693,6 +693,40 @@ export type KeyIn = {
 export type Scope = 'read' | 'write' | 'admin';
 
 /**
+ * KeptQueryIn
+ *
+ * A question of a collection's golden set.
+ */
+export type KeptQueryIn = {
+    /**
+     * Query
+     *
+     * A question as people ask it.
+     */
+    query: string;
+    /**
+     * Relevant
+     *
+     * Ids, or grades by id; empty: nothing answers it
+     */
+    relevant: {
+        [key: string]: number;
+    } | Array<string>;
+};
+
+/**
+ * KeptQueriesIn
+ */
+export type KeptQueriesIn = {
+    /**
+     * Queries
+     *
+     * To be added; one that is there gets these documents.
+     */
+    queries: Array<KeptQueryIn>;
+};
+
+/**
  * GenerationIn
  *
  * A model to embed every article with, and what must hold before it answers.
@@ -863,9 +897,9 @@ export type EvaluationIn = {
     /**
      * Queries
      *
-     * The golden set; queries without an answer count only for what scores mean.
+     * The golden set, null for that of the collection; queries without an answer count only for what scores mean
      */
-    queries: Array<LabelledQueryIn>;
+    queries?: Array<LabelledQueryIn> | null;
     /**
      * Configurations
      *
@@ -1099,9 +1133,9 @@ export type CalibrationIn = {
     /**
      * Queries
      *
-     * At least 20 with an answer; an empty list forgets those that were given before.
+     * At least 20 with an answer; null: those of the collection's golden set; an empty list forgets those that were given before
      */
-    queries: Array<LabelledQueryIn>;
+    queries: Array<LabelledQueryIn> | null;
 };
 
 /**
@@ -1584,6 +1618,38 @@ export type Sync = {
      * Articles that could not be read.
      */
     failed: number;
+};
+
+/**
+ * SuggestionsOut
+ */
+export type SuggestionsOut = {
+    /**
+     * Queries
+     *
+     * Questions that are not in the golden set, for review.
+     */
+    queries: Array<LearnedOut>;
+};
+
+/**
+ * LearnedOut
+ */
+export type LearnedOut = {
+    /**
+     * Query
+     *
+     * A question that was asked.
+     */
+    query: string;
+    /**
+     * Relevant
+     *
+     * Votes by document id.
+     */
+    relevant: {
+        [key: string]: number;
+    };
 };
 
 /**
@@ -2558,26 +2624,6 @@ export type LabelsOut = {
 };
 
 /**
- * LearnedOut
- */
-export type LearnedOut = {
-    /**
-     * Query
-     *
-     * A question that was asked.
-     */
-    query: string;
-    /**
-     * Relevant
-     *
-     * Votes by document id.
-     */
-    relevant: {
-        [key: string]: number;
-    };
-};
-
-/**
  * KeysOut
  */
 export type KeysOut = {
@@ -2685,6 +2731,68 @@ export type KeyMade = {
      * The token itself; it is shown this once.
      */
     key: string;
+};
+
+/**
+ * KeptQueryOut
+ */
+export type KeptQueryOut = {
+    /**
+     * Id
+     *
+     * What the routes that change and remove it name it by.
+     */
+    id: number;
+    /**
+     * Query
+     *
+     * A question as people ask it.
+     */
+    query: string;
+    /**
+     * Relevant
+     *
+     * Grades by document id; empty: nothing answers it.
+     */
+    relevant: {
+        [key: string]: number;
+    };
+    /**
+     * Missing
+     *
+     * Those of its documents that no search can find: they are gone, or not read yet.
+     */
+    missing: Array<string>;
+    /**
+     * Changed At
+     *
+     * When it was added or changed last.
+     */
+    changed_at: string;
+};
+
+/**
+ * KeptQueriesOut
+ */
+export type KeptQueriesOut = {
+    /**
+     * Queries
+     *
+     * In the order in which they were added.
+     */
+    queries: Array<KeptQueryOut>;
+    /**
+     * Total
+     *
+     * Questions in the set.
+     */
+    total: number;
+    /**
+     * Following
+     *
+     * What to give as `after` for the next page; null: there is none.
+     */
+    following: number | null;
 };
 
 /**
@@ -2803,18 +2911,6 @@ export type Health = {
      * Always `ok`.
      */
     status?: 'ok';
-};
-
-/**
- * GoldenOut
- */
-export type GoldenOut = {
-    /**
-     * Queries
-     *
-     * The golden set, for review.
-     */
-    queries: Array<LearnedOut>;
 };
 
 /**
@@ -3563,6 +3659,30 @@ export type CalibrationOut = {
      * Whether the background is yet to measure it.
      */
     is_due: boolean;
+};
+
+/**
+ * AddedQueriesOut
+ */
+export type AddedQueriesOut = {
+    /**
+     * Added
+     *
+     * Questions that are new.
+     */
+    added: number;
+    /**
+     * Changed
+     *
+     * Questions that were there with other documents.
+     */
+    changed: number;
+    /**
+     * Total
+     *
+     * Questions that the set has now.
+     */
+    total: number;
 };
 
 export type WelcomeData = {
@@ -5091,6 +5211,10 @@ export type CalibrateErrors = {
      */
     404: Problem;
     /**
+     * Conflict
+     */
+    409: Problem;
+    /**
      * Request Entity Too Large
      */
     413: Problem;
@@ -5139,6 +5263,10 @@ export type StartEvaluationErrors = {
      * Not Found
      */
     404: Problem;
+    /**
+     * Conflict
+     */
+    409: Problem;
     /**
      * Request Entity Too Large
      */
@@ -5694,46 +5822,6 @@ export type GiveFeedbackResponses = {
 
 export type GiveFeedbackResponse = GiveFeedbackResponses[keyof GiveFeedbackResponses];
 
-export type GetGoldenData = {
-    body?: never;
-    path: {
-        /**
-         * Collection
-         *
-         * Name of a collection
-         */
-        collection: string;
-    };
-    query?: never;
-    url: '/v1/collections/{collection}/golden';
-};
-
-export type GetGoldenErrors = {
-    /**
-     * Unauthorized
-     */
-    401: Problem;
-    /**
-     * Forbidden
-     */
-    403: Problem;
-    /**
-     * Not Found
-     */
-    404: Problem;
-};
-
-export type GetGoldenError = GetGoldenErrors[keyof GetGoldenErrors];
-
-export type GetGoldenResponses = {
-    /**
-     * Successful Response
-     */
-    200: GoldenOut;
-};
-
-export type GetGoldenResponse = GetGoldenResponses[keyof GetGoldenResponses];
-
 export type GetGapsData = {
     body?: never;
     path: {
@@ -5885,3 +5973,276 @@ export type EraseQueriesResponses = {
 };
 
 export type EraseQueriesResponse = EraseQueriesResponses[keyof EraseQueriesResponses];
+
+export type ListGoldenData = {
+    body?: never;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: {
+        /**
+         * Limit
+         *
+         * Questions at most
+         */
+        limit?: number;
+        /**
+         * After
+         *
+         * `following` of the page before
+         */
+        after?: number;
+    };
+    url: '/v1/collections/{collection}/golden';
+};
+
+export type ListGoldenErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+};
+
+export type ListGoldenError = ListGoldenErrors[keyof ListGoldenErrors];
+
+export type ListGoldenResponses = {
+    /**
+     * Successful Response
+     */
+    200: KeptQueriesOut;
+};
+
+export type ListGoldenResponse = ListGoldenResponses[keyof ListGoldenResponses];
+
+export type AddGoldenData = {
+    body: KeptQueriesIn;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: never;
+    url: '/v1/collections/{collection}/golden';
+};
+
+export type AddGoldenErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Conflict
+     */
+    409: Problem;
+    /**
+     * Request Entity Too Large
+     */
+    413: Problem;
+    /**
+     * Unsupported Media Type
+     */
+    415: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+    /**
+     * Insufficient Storage
+     */
+    507: Problem;
+};
+
+export type AddGoldenError = AddGoldenErrors[keyof AddGoldenErrors];
+
+export type AddGoldenResponses = {
+    /**
+     * Successful Response
+     */
+    200: AddedQueriesOut;
+};
+
+export type AddGoldenResponse = AddGoldenResponses[keyof AddGoldenResponses];
+
+export type SuggestGoldenData = {
+    body?: never;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: never;
+    url: '/v1/collections/{collection}/golden/suggestions';
+};
+
+export type SuggestGoldenErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+};
+
+export type SuggestGoldenError = SuggestGoldenErrors[keyof SuggestGoldenErrors];
+
+export type SuggestGoldenResponses = {
+    /**
+     * Successful Response
+     */
+    200: SuggestionsOut;
+};
+
+export type SuggestGoldenResponse = SuggestGoldenResponses[keyof SuggestGoldenResponses];
+
+export type RemoveGoldenData = {
+    body?: never;
+    path: {
+        /**
+         * Query Id
+         *
+         * As the list has it
+         */
+        query_id: number;
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: never;
+    url: '/v1/collections/{collection}/golden/{query_id}';
+};
+
+export type RemoveGoldenErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+};
+
+export type RemoveGoldenError = RemoveGoldenErrors[keyof RemoveGoldenErrors];
+
+export type RemoveGoldenResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type RemoveGoldenResponse = RemoveGoldenResponses[keyof RemoveGoldenResponses];
+
+export type ChangeGoldenData = {
+    body: KeptQueryIn;
+    path: {
+        /**
+         * Query Id
+         *
+         * As the list has it
+         */
+        query_id: number;
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: never;
+    url: '/v1/collections/{collection}/golden/{query_id}';
+};
+
+export type ChangeGoldenErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Conflict
+     */
+    409: Problem;
+    /**
+     * Request Entity Too Large
+     */
+    413: Problem;
+    /**
+     * Unsupported Media Type
+     */
+    415: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+    /**
+     * Insufficient Storage
+     */
+    507: Problem;
+};
+
+export type ChangeGoldenError = ChangeGoldenErrors[keyof ChangeGoldenErrors];
+
+export type ChangeGoldenResponses = {
+    /**
+     * Successful Response
+     */
+    200: KeptQueryOut;
+};
+
+export type ChangeGoldenResponse = ChangeGoldenResponses[keyof ChangeGoldenResponses];
