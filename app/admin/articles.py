@@ -11,6 +11,7 @@ from app.admin.access import HOME
 from app.admin.changes import write_lines
 from app.admin.formats import as_segment
 from app.admin.pages import PageRoute, redirect, render
+from app.admin.preflight import make_upload
 from app.api.access import (
     Admin,
     CurrentCaller,
@@ -27,7 +28,6 @@ from app.domain import Scope, Status
 from app.errors import InvalidRequest
 from app.services.access.collections import CollectionRef
 from app.services.articles import collections, documents
-from app.services.articles.documents import Upload
 from app.services.articles.passages import ReadArticle, get_read_article, get_version_text
 from app.services.articles.versions import restore_version
 from app.services.quality.questions import list_questions
@@ -43,14 +43,7 @@ DocumentId = Annotated[str, Form(max_length=256)]
 def list_collections(request: Request, resources: Opened, caller: Reader) -> Response:
     """Show the collections that the key covers."""
     found = collections.list_collections(resources.database, caller.principal)
-    everywhere = caller.principal.collections is None
-    return render(
-        request,
-        "collections.html",
-        collections=found,
-        statuses=list(Status),
-        can_create=everywhere and caller.principal.scope.includes(Scope.ADMIN),
-    )
+    return render(request, "collections.html", collections=found, statuses=list(Status))
 
 
 @router.post("/collections")
@@ -121,7 +114,7 @@ def upload_text(
     text: Annotated[str, Form(min_length=1)],
 ) -> Response:
     """Take an article that was pasted; its title is its id."""
-    upload = Upload(title[:200], text.encode(), "text/markdown", title=title)
+    upload = make_upload(title, text)
     documents.put_documents(resources, collection, [upload])
     path = _path_of(collection, upload.id)
     return redirect(request, path, "Stored. It is searched once it has been read.")

@@ -1,6 +1,7 @@
 """What an admin corrects: an article's title, address and attributes; and the file itself."""
 
 import json
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -20,6 +21,10 @@ from app.services.articles.originals import get_original
 router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
 
 PDF = "application/pdf"
+# Not what str.splitlines takes for one: a value may hold the separators of Unicode.
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_NOT_IN_KEYS = re.compile(r"[:\r\n]")
+_DECODER = json.JSONDecoder()
 # The browser's own viewer, in a frame of our page; a PDF runs nothing of ours.
 _PDF_HEADERS = {
     "Content-Disposition": "inline",
@@ -76,9 +81,13 @@ def show_original(
 
 
 def write_lines(attributes: dict[str, Any]) -> str:
-    """Return attributes one a line, as `key: value`; what is not plain text is JSON."""
+    """Return attributes one a line, as `key: value`; what is not plain text is JSON.
+
+    So is a key that a line would be read with another one for: with a colon, say.
+    """
     return "\n".join(
-        f"{key}: {value if _is_plain(value) else json.dumps(value, ensure_ascii=False)}"
+        f"{key if _is_plain_key(key) else _dump(key)}: "
+        f"{value if _is_plain(value) else _dump(value)}"
         for key, value in attributes.items()
     )
 
@@ -86,15 +95,29 @@ def write_lines(attributes: dict[str, Any]) -> str:
 def _read_lines(text: str) -> dict[str, Any]:
     """Return attributes of lines; raises InvalidRequest for a line without a colon."""
     read: dict[str, Any] = {}
-    for line in filter(str.strip, text.splitlines()):
-        key, colon, value = line.partition(":")
+    for line in filter(str.strip, _LINE_END.split(text)):
+        key, colon, value = _split_line(line.strip())
         if not colon or not key.strip():
             raise InvalidRequest(
                 f"a line of attributes is written `key: value`; this one is not: {line[:60]}",
                 code="invalid_attributes",
             )
-        read[key.strip()] = _read_value(value.strip())
+        read[key] = _read_value(value.strip())
     return read
+
+
+def _split_line(line: str) -> tuple[str, str, str]:
+    """Return key, colon and value; a key in quotation marks is JSON."""
+    if line.startswith('"'):
+        try:
+            key, end = _DECODER.raw_decode(line)
+        except ValueError:
+            pass
+        else:
+            rest = line[end:].lstrip()
+            return key, rest[:1] if rest.startswith(":") else "", rest[1:]
+    key, colon, value = line.partition(":")
+    return key.strip(), colon, value
 
 
 def _read_value(text: str) -> Any:
@@ -106,7 +129,20 @@ def _read_value(text: str) -> Any:
 
 
 def _is_plain(value: object) -> bool:
-    return isinstance(value, str) and value == value.strip() and _read_value(value) == value
+    return (
+        isinstance(value, str)
+        and value == value.strip()
+        and not _LINE_END.search(value)
+        and _read_value(value) == value
+    )
+
+
+def _is_plain_key(key: str) -> bool:
+    return key == key.strip() and not key.startswith('"') and not _NOT_IN_KEYS.search(key)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _check(values: dict[str, Any]) -> DocumentChangesIn:

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr, ValidationErro
 
 from app.admin.access import HOME
 from app.admin.pages import PageRoute, redirect, render
-from app.api.access import CurrentCaller, Opened, OwnedCollection, WritableCollection
-from app.domain import Mode, Scope
+from app.api.access import Opened, OwnedCollection, WritableCollection
+from app.domain import Mode
 from app.errors import InvalidRequest
 from app.evaluation.golden import GoldenQuery, UnreadableSet, parse_relevant
 from app.evaluation.runner import Configuration
@@ -42,7 +42,6 @@ def show_golden(
     request: Request,
     resources: Opened,
     collection: WritableCollection,
-    caller: CurrentCaller,
     after: Annotated[int, Query(ge=0, le=2**53)] = 0,
 ) -> Response:
     """Show the golden set, a page of it, and what feedback suggests for it."""
@@ -56,7 +55,6 @@ def show_golden(
         after=after,
         suggestions=suggestions[:PAGE],
         more_suggestions=max(0, len(suggestions) - PAGE),
-        is_admin=caller.principal.scope.includes(Scope.ADMIN),
     )
 
 

@@ -20,6 +20,7 @@ from app.admin.sessions import COOKIE, LIFETIME_S, Session, Sessions
 from app.api.access import Access, Grant, GuardedRoute, resources_of
 from app.api.bodies import MAX_SMALL_BODY_BYTES, limit_body
 from app.api.problems import unexpected_problem
+from app.domain import Scope
 from app.errors import FolioError, Forbidden, Unauthorized
 from app.services.access.keys import recall_principal
 from app.services.access.principal import EVERYONE
@@ -67,12 +68,20 @@ def render(request: Request, name: str, *, http_status: int = 200, **values: Any
     """Return a page: a template with these values and those that every page has."""
     session = session_of(request)
     templates: Environment = request.app.state.templates
+    grant: Grant | None = getattr(request.state, "grant", None)
+    principal = None if grant is None else grant.principal
     html = templates.get_template(name).render(
         csrf=session.csrf,
         signed_in=session.key_id is not None,
         can_sign_out=bool(session.key_id is not None and request.app.state.requires_keys),
         notice=session.take_notice(),
         path=request.url.path,
+        # What the key may do: a form that would be refused is not shown.
+        may_write=principal is not None and principal.scope.includes(Scope.WRITE),
+        may_own=principal is not None and principal.scope.includes(Scope.ADMIN),
+        may_operate=principal is not None
+        and principal.collections is None
+        and principal.scope.includes(Scope.ADMIN),
         **values,
     )
     return HTMLResponse(html, http_status)

@@ -13,6 +13,7 @@ from app.admin import (
     golden,
     jobs,
     operations,
+    preflight,
     quality,
     search,
 )
@@ -28,6 +29,7 @@ ROUTERS = (
     access.router,
     articles.router,
     changes.router,
+    preflight.router,
     jobs.router,
     evaluations.router,
     golden.router,

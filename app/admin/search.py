@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.admin.access import HOME
 from app.admin.pages import PageRoute, render
-from app.api.access import CurrentCaller, Opened, ReadableCollection
-from app.domain import Mode, Scope
+from app.api.access import Opened, ReadableCollection
+from app.domain import Mode
 from app.runtime.resources import Resources
 from app.services.quality.feedback import record_query
 from app.services.search.context import Context, build_context
@@ -37,7 +37,6 @@ def show_search(
     request: Request,
     resources: Opened,
     collection: ReadableCollection,
-    caller: CurrentCaller,
     q: Annotated[str, Query(max_length=32_768)] = "",
     mode: Mode = Mode.HYBRID,
     max_tokens: Annotated[int, Query(ge=1, le=100_000)] = _TOKENS,
@@ -61,7 +60,6 @@ def show_search(
         why=why,
         found=found,
         query_id=found and record_query(resources, collection, found.hits),
-        is_keeper=caller.principal.scope.includes(Scope.WRITE),
         curl=_as_curl(url, q, mode),
         python=_as_python(url, q, mode),
     )

@@ -1,5 +1,6 @@
 """The pages over HTTP: who sees what, whose forms are taken, and what becomes of hostile text."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ FORMS: dict[str, dict[str, str]] = {
     "/admin/collections": {"name": "made"},
     "/admin/collections/own/delete": {"confirm": "own"},
     "/admin/collections/own/paste": {"title": "Pasted", "text": "Tea."},
+    "/admin/collections/own/preflight": {"title": "Pasted", "text": "Tea."},
     "/admin/collections/own/upload": {},
     "/admin/collections/own/rollback": {"id": "a", "version": "1"},
     "/admin/collections/own/erase": {"id": "a"},
@@ -36,6 +38,7 @@ FORMS: dict[str, dict[str, str]] = {
     "/admin/collections/own/calibrate": {},
     "/admin/collections/own/retry": {},
     "/admin/jobs/none/cancel": {},
+    "/admin/quality/tune": {"collection": "own"},
     "/admin/quality/rollback": {"generation": "1"},
     "/admin/quality/remove": {"generation": "1"},
     "/admin/keys": {"name": "made", "days": "3"},
@@ -44,6 +47,17 @@ FORMS: dict[str, dict[str, str]] = {
 }
 # A reader may say which article is right, but nobody asked this question; and there is no such job.
 UNKNOWN_TO_READERS = {"/admin/collections/own/feedback", "/admin/jobs/none/cancel"}
+OWNERS_FORMS = {
+    "/admin/collections",
+    "/admin/collections/own/delete",
+    "/admin/collections/own/measure",
+    "/admin/collections/own/calibrate",
+    "/admin/quality/tune",
+    "/admin/quality/rollback",
+    "/admin/quality/remove",
+    "/admin/keys",
+    "/admin/keys/revoke",
+}
 HOSTILE = [
     "<script>alert(1)</script>",
     "</script><script>alert(1)</script>",
@@ -187,6 +201,26 @@ def test_key_sees_on_the_pages_what_it_sees_over_rest(service: Service, browser:
     assert browser.visit(ARTICLE).status_code == 200
 
 
+def test_forms_that_a_key_may_not_send_are_not_shown_to_it(
+    service: Service, browser: Browser
+) -> None:
+    pages = [
+        "",
+        *(f"/collections/own{path}" for path in ("", "/articles/a", "/search", "/uploads")),
+    ]
+    allowed = {"read": {"/admin/sign-out"}, "write": {*FORMS} - OWNERS_FORMS}
+    for scope in (Scope.READ, Scope.WRITE):
+        browser.sign_in(make_key(service, scope, "own"))
+        for page in (*pages, *(["/collections/own/golden"] if scope is Scope.WRITE else [])):
+            shown = browser.visit(f"/admin{page}")
+            assert shown.status_code == 200
+            actions = set(re.findall(r'action="([^"]+)"', shown.text))
+            assert actions <= allowed[scope.value] | {"/admin/collections/own/feedback"}, page
+            linked = set(re.findall(r'href="(/admin[^"?#]*)"', shown.text))
+            for path in linked:
+                assert browser.http.get(path).status_code == 200, path
+
+
 def test_questions_of_others_are_for_keys_that_may_write(
     service: Service, browser: Browser
 ) -> None:
@@ -254,6 +288,30 @@ def test_new_key_is_shown_once_and_works(service: Service, browser: Browser) -> 
     headers = {"Authorization": f"Bearer {token}"}
     assert httpx.get(f"{service.url}/v1/collections/own", headers=headers).is_success
     assert token not in browser.visit("/admin/operations").text
+
+
+def test_tuning_asks_for_questions_and_says_how_many(service: Service, browser: Browser) -> None:
+    browser.sign_in(make_key(service, Scope.ADMIN))
+    assert "Tune the model" in text_of(browser.visit("/admin/quality"))
+    empty = browser.send("/admin/quality/tune", collection="other")
+    assert (empty.status_code, "is empty" in text_of(empty)) == (409, True)
+    lines = '{"query": "tea?", "relevant": ["a"]}'
+    assert browser.send("/admin/collections/other/golden/import", lines=lines).status_code == 200
+    few = browser.send("/admin/quality/tune", collection="other")
+    assert (few.status_code, "at least 40" in text_of(few)) == (422, True)
+
+
+def test_pasted_article_is_checked_before_it_is_stored(service: Service, browser: Browser) -> None:
+    browser.sign_in(make_key(service, Scope.WRITE, "own"))
+    form = {"title": "<i>Tea</i> again", "text": "\nTea with milk."}
+    page = browser.send("/admin/collections/own/preflight", **form)
+    assert page.status_code == 200, text_of(page)
+    assert "&lt;i&gt;Tea" in page.text
+    assert "Articles that say nearly the same" in text_of(page)
+    assert "/admin/collections/own/articles/a" in page.text
+    assert "again" not in text_of(browser.visit("/admin/collections/own"))
+    empty = browser.send("/admin/collections/own/preflight", title="Empty", text=" ")
+    assert empty.status_code == 422
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))

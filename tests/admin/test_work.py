@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -89,6 +90,35 @@ def test_form_sent_back_as_it_was_changes_nothing(browser: Browser, collection: 
     assert "Changed." in text_of(browser.send(f"{HOME}/change", **fields, attributes="n: 1"))
     now = collection.get("headed.md")
     assert (now["title"], now["attributes"], now["version"]) == ("Headed", {"n": 1}, 1)
+
+
+def test_attributes_with_odd_names_and_values_stay_as_they_are(
+    browser: Browser, collection: Collection
+) -> None:
+    odd = {
+        "dc:title": "a: b",
+        '"quoted"': '"x"',
+        "lines": "one\ntwo",
+        "separator": "one\u2028two",
+        " spaces ": " x ",
+        "number": "7",
+        "plain": "",
+    }
+    collection.add({"id": "odd", "text": "Tea.", "attributes": odd})
+
+    def fields() -> dict[str, str]:
+        page = browser.visit(f"{HOME}/articles/odd").text
+        former = re.search(r'name="former" value="([^"]*)"', page)
+        assert former
+        # As a browser sends lines.
+        return {"id": "odd", "former": unescape(former[1]).replace("\n", "\r\n")}
+
+    form = fields()
+    same = browser.send(f"{HOME}/change", **form, attributes=form["former"])
+    assert "Nothing was changed" in text_of(same)
+    more = form["former"].replace("a: b", "a: c") + '\r\n"new:one": 1'
+    assert "Changed." in text_of(browser.send(f"{HOME}/change", **form, attributes=more))
+    assert collection.get("odd")["attributes"] == {**odd, "dc:title": "a: c", "new:one": 1}
 
 
 def test_pdf_is_shown_in_a_frame_and_nothing_else_is(
