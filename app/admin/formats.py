@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from math import isinf
 from typing import Any
 from urllib.parse import quote
 
@@ -33,9 +34,17 @@ def as_percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.0f} %"
 
 
+def as_bound(seconds: float) -> str:
+    """Return the upper end of a bucket of times."""
+    if isinf(seconds):
+        return "over 10 s"
+    return f"up to {seconds:g} s" if seconds >= 1 else f"up to {1000 * seconds:g} ms"
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "time": as_time,
     "size": as_size,
     "segment": as_segment,
     "percent": as_percent,
+    "within": as_bound,
 }

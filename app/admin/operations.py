@@ -1,6 +1,7 @@
-"""The page of operations: what waits, what the service runs on, and the keys."""
+"""The page of operations: what the service runs on, its times and memory, and the keys."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
@@ -8,12 +9,15 @@ from fastapi import APIRouter, Form, Request, Response
 from app.admin.access import HOME
 from app.admin.pages import PageRoute, redirect, render
 from app.api.access import Admin, Opened
+from app.api.metrics import Metrics
 from app.domain import Scope
 from app.services.access import keys
 from app.services.articles import collections
 from app.services.operations.doctor import describe_running
 
 router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
+
+_ROUTES = 8
 
 
 @router.get("/operations")
@@ -55,6 +59,7 @@ def revoke_key(
 
 def _show(request: Request, resources: Opened, caller: Admin, *, token: str = "") -> Response:
     found = collections.list_collections(resources.database, caller.principal)
+    metrics: Metrics = request.app.state.metrics
     return render(
         request,
         "operations.html",
@@ -63,4 +68,18 @@ def _show(request: Request, resources: Opened, caller: Admin, *, token: str = ""
         collections=found,
         scopes=list(Scope),
         token=token,
+        times=metrics.list_times(_ROUTES),
+        memory=_read_memory(),
     )
+
+
+def _read_memory() -> tuple[int, int] | None:
+    """Return the bytes that the process holds and the most that it held; None if not on Linux."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    fields = dict(line.split(":", 1) for line in lines if line.startswith(("VmRSS:", "VmHWM:")))
+    if len(fields) < 2:
+        return None
+    return int(fields["VmRSS"].split()[0]) * 1024, int(fields["VmHWM"].split()[0]) * 1024

@@ -1,6 +1,8 @@
 """Prometheus metrics of the service; no label holds anything that a caller wrote."""
 
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from time import perf_counter
 
 from prometheus_client import (
@@ -16,6 +18,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.domain import Status
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTimes:
+    """How long the answers of a route took since the start."""
+
+    route: str
+    count: int
+    mean_ms: float
+    spread: tuple[tuple[float, int], ...]
+    """Answers by the upper end of their time in seconds, the shortest first."""
 
 
 class Metrics:
@@ -42,6 +55,17 @@ class Metrics:
             registry=self._registry,
         )
 
+    def list_times(self, limit: int) -> list[RouteTimes]:
+        """Return the times of the routes that were asked most, the most asked first."""
+        counts: dict[str, dict[str, float]] = defaultdict(dict)
+        for metric in self.request_seconds.collect():
+            for sample in metric.samples:
+                name = f"{sample.labels['method']} {sample.labels['route']}"
+                part = sample.name.rpartition("_")[2]
+                counts[name][sample.labels.get("le", part)] = sample.value
+        times = [_describe_times(name, values) for name, values in counts.items()]
+        return sorted(times, key=lambda one: -one.count)[:limit]
+
     def render(
         self, documents: Mapping[Status, int], engine: CollectorRegistry | None = None
     ) -> tuple[bytes, str]:
@@ -50,6 +74,17 @@ class Metrics:
             self._documents.labels(status.value).set(count)
         model = b"" if engine is None else generate_latest(engine)
         return generate_latest(self._registry) + model, CONTENT_TYPE_LATEST
+
+
+def _describe_times(name: str, values: Mapping[str, float]) -> RouteTimes:
+    """Return the times of a route by its samples: buckets, which are cumulative, count and sum."""
+    ends = sorted((float(end), int(n)) for end, n in values.items() if end[0] in "0123456789+")
+    spread = tuple(
+        (end, n - before)
+        for (end, n), before in zip(ends, (0, *(n for _, n in ends)), strict=False)
+    )
+    count = int(values["count"])
+    return RouteTimes(name, count, 1000 * values["sum"] / max(count, 1), spread)
 
 
 class MetricsMiddleware:

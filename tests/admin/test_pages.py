@@ -290,6 +290,20 @@ def test_new_key_is_shown_once_and_works(service: Service, browser: Browser) -> 
     assert token not in browser.visit("/admin/operations").text
 
 
+def test_times_of_the_process_are_drawn(service: Service, browser: Browser) -> None:
+    browser.sign_in(make_key(service, Scope.ADMIN))
+    for _ in range(3):
+        browser.visit("/admin/operations")
+    page = browser.visit("/admin/operations").text
+    row = page.partition("<code>GET /admin/operations</code>")[2].partition("</tr>")[0]
+    assert row.count("<rect") == row.count("<title>up to") + row.count("<title>over") > 10
+    answered = re.search(r'number">([0-9]+)<', row)
+    assert answered
+    drawn = sum(int(count) for count in re.findall(r": ([0-9]+)</title>", row))
+    assert 3 <= drawn == int(answered[1])
+    assert "style=" not in page
+
+
 def test_tuning_asks_for_questions_and_says_how_many(service: Service, browser: Browser) -> None:
     browser.sign_in(make_key(service, Scope.ADMIN))
     assert "Tune the model" in text_of(browser.visit("/admin/quality"))
