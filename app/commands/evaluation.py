@@ -71,43 +71,41 @@ def evaluate(
         raise InvalidRequest("--load needs the folder that holds the corpus")
     labelled = read_labelled(golden_set) if golden_set is not None else ()
     path = f"{collection_path(collection)}/search"
-    with (
-        open_client(data, server, key, "folio eval", embeds=True, works=load) as client,
-        Progress(console=err, disable=as_json) as progress,
-    ):
+    with open_client(data, server, key, "folio eval", embeds=True, works=load) as client:
         if golden_set is None:
             labelled = _fetch_labelled(client, collection)
-        elif load:
-            _load_corpus(client, collection, golden_set)
         golden = keep_judged(labelled, str(golden_set or f"the golden set of {collection}"))
         unanswered = [query.text for query in labelled if not query.relevant]
-        known = _list_ids(client, collection)
+        if load and golden_set is not None:
+            _load_corpus(client, collection, golden_set)
+        with Progress(console=err, disable=as_json) as progress:
+            known = _list_ids(client, collection)
 
-        def ask(query: str, configuration: Configuration) -> Found:
-            body: dict[str, Any] = {"query": query, "limit": DEPTH, "passages": 0}
-            body["mode"] = configuration.mode.value
-            for name in ("dimensions", "generation"):
-                if (value := getattr(configuration, name)) is not None:
-                    body[name] = value
-            answer = client.call("POST", path, json=body)
-            found = answer["results"]
-            first = found[0]["score"] if found else 0.0
-            ranking = [hit["document_id"] for hit in found]
-            return Found(ranking, first if answer["calibrated"] else None)
+            def ask(query: str, configuration: Configuration) -> Found:
+                body: dict[str, Any] = {"query": query, "limit": DEPTH, "passages": 0}
+                body["mode"] = configuration.mode.value
+                for name in ("dimensions", "generation"):
+                    if (value := getattr(configuration, name)) is not None:
+                        body[name] = value
+                answer = client.call("POST", path, json=body)
+                found = answer["results"]
+                first = found[0]["score"] if found else 0.0
+                ranking = [hit["document_id"] for hit in found]
+                return Found(ranking, first if answer["calibrated"] else None)
 
-        bar = progress.add_task("asking", total=len(golden) + len(unanswered))
-        # Connections, caches and threads of the first search are not part of its time.
-        for configuration in configurations:
-            ask(golden[0].text, configuration)
-        evaluation = run_evaluation(
-            golden,
-            configurations,
-            ask,
-            collection=collection,
-            document_ids=known,
-            unanswered=unanswered,
-            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
-        )
+            bar = progress.add_task("asking", total=len(golden) + len(unanswered))
+            # Connections, caches and threads of the first search are not part of its time.
+            for configuration in configurations:
+                ask(golden[0].text, configuration)
+            evaluation = run_evaluation(
+                golden,
+                configurations,
+                ask,
+                collection=collection,
+                document_ids=known,
+                unanswered=unanswered,
+                on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+            )
     described = describe(evaluation)
     if report is not None:
         report.write_text(render_report(described), encoding="utf-8")
