@@ -573,7 +573,7 @@ def test_form_is_not_read_without_a_key(guarded: Guarded) -> None:
 def test_bad_body_without_a_key_is_unauthorized_and_not_invalid(guarded: Guarded) -> None:
     for operation, body in BODIES.items():
         path = operation[1].format(
-            collection="own", id="a", vector_store_id="own", file_id="x", batch_id="x"
+            collection="own", id="a", query_id="1", vector_store_id="own", file_id="x", batch_id="x"
         )
         answer = guarded.ask(operation[0], path, "garbage", {"unknown": body})
         assert answer.status_code == 401
