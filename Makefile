@@ -64,7 +64,7 @@ postgres: $(VENV)/developed
 # Doors and keys in any order, the long form: whatever is done, each answers for what its key covers.
 STEPS ?= 10000
 doors: $(VENV)/developed
-	FOLIO_TEST_DOOR_STEPS=$(STEPS) $(BIN)/python -m pytest tests/api/test_door_states.py
+	FOLIO_TEST_DOOR_STEPS=$(STEPS) $(BIN)/python -m pytest --timeout 14400 tests/api/test_door_states.py
 
 # What a caller or a file could do to others: forbidden acts of a parser, floods, half-open connections.
 # Then one key does its worst, an attack after another, while another key searches: a table. Minutes
