@@ -23,6 +23,7 @@ _BEFORE_TERMS = """
     DROP TABLE reparses;
     DROP INDEX ix_documents_file_id;
     ALTER TABLE documents DROP COLUMN file_id;
+    DROP TABLE golden_queries;
     DROP TABLE stores;
     DROP TABLE files;
     ALTER TABLE generations DROP COLUMN calibration;
