@@ -150,7 +150,8 @@ def add_golden(
 
 
 @router.put(
-    f"{COLLECTION}/golden/{{query_id:int}}", responses=problem_responses(404, 409, 413, 415, 422, 507)
+    f"{COLLECTION}/golden/{{query_id:int}}",
+    responses=problem_responses(404, 409, 413, 415, 422, 507),
 )
 def change_golden(
     collection: WritableCollection,
