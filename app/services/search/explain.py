@@ -16,11 +16,13 @@ from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
 from app.services.access.keys import find_refusal
 from app.services.articles.documents import VersionInfo, describe_version, normalize_id, read_text
-from app.services.search.passages import quote_passages, rank_articles
-from app.services.search.pipeline import Clock, SearchRequest, check_query, read_turn
+from app.services.search.passages import quote_passages
+from app.services.search.pipeline import Clock, SearchRequest, check_query, rank_by, read_turn
 from app.services.search.retrievers import Question, make_retrievers
 from app.services.search.snapshot import Snapshot, snapshots
+from app.services.search.turns import Turn, interpret_turn
 
+_TIMED = ("embed", "unit", "lexical", "fuse", "passages")
 _STAGES_OF_PASSAGES: Mapping[Mode, tuple[str, ...]] = {
     Mode.DENSE: ("passage",),
     Mode.LEXICAL: (),
@@ -143,7 +145,7 @@ def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
     if obstacle.state is not None:
         return _explain(inquiry, obstacle)
     clock = Clock()
-    interpreted, question = read_turn(resources, generation, search)
+    turn = read_turn(generation, search)
     clock.mark("embed")
     explanation: Explanation | None = None
     for attempt in snapshots(resources, generation):
@@ -152,9 +154,7 @@ def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
             obstacle = _find_obstacle(snapshot.session, inquiry)
             ranking = None
             if obstacle.state is None:
-                ranking = _rank(
-                    generation, snapshot, question, interpreted, inquiry, obstacle, clock
-                )
+                ranking = _rank(generation, snapshot, turn, inquiry, obstacle, clock)
             explanation = _explain(inquiry, obstacle, ranking)
     # A document that is live has vectors, and so there is an index.
     assert explanation is not None
@@ -252,23 +252,18 @@ def _unmet_conditions(
 def _rank(
     generation: ActiveGeneration,
     snapshot: Snapshot,
-    question: Question,
-    interpreted: str,
+    turn: Turn,
     inquiry: Inquiry,
     document: _Obstacle,
     clock: Clock,
 ) -> Ranking:
     """Return what the stages make of a document; raises OutOfDate."""
     search = inquiry.search
+    rank = rank_by(snapshot, search, reads_all=True)
+    asked, ranked = interpret_turn(turn, rank, search.limit)
+    clock.mark("fuse")
+    question = asked.question
     stages = _rank_in_indexes(snapshot, question, inquiry, document, clock)
-    ranked = rank_articles(
-        snapshot,
-        question,
-        [inquiry.collection],
-        limit=search.limit,
-        filters=search.filters,
-        reads_all=True,
-    )
     candidates = ranked.candidates
     for stage in _STAGES_OF_PASSAGES[question.mode]:
         scored = [(c.version.document_id, c.stages.get(stage, 0.0)) for c in candidates]
@@ -276,18 +271,17 @@ def _rank(
         stages[stage] = _stand(scored, document.row_id, search.limit)
     fused = [(c.version.document_id, c.score) for c in candidates]
     stages["fused"] = _stand(fused, document.row_id, search.limit)
-    clock.mark("fuse")
     passages: tuple[PassageHit, ...] = ()
     own = next((c for c in candidates if c.version.document_id == document.row_id), None)
     if own is not None:
         (article,) = ranked.read(snapshot, question, [own])
         passages = quote_passages(article, inquiry.passages)
-    reading = _read_query(generation, snapshot, question, interpreted, document.row_id)
+    reading = _read_query(generation, snapshot, question, asked.text, document.row_id)
     clock.mark("passages")
+    took_ms = {stage: clock.took_ms[stage] for stage in _TIMED if stage in clock.took_ms}
+    took_ms["total"] = clock.total
     state, reason = _judge_rank(stages["fused"], search)
-    return Ranking(
-        state, reason, stages, reading, passages, {**clock.took_ms, "total": clock.total}
-    )
+    return Ranking(state, reason, stages, reading, passages, took_ms)
 
 
 def _rank_in_indexes(

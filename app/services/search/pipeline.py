@@ -17,10 +17,10 @@ from app.services.access.collections import CollectionRef
 from app.services.search.candidates import Candidate
 from app.services.search.collapse import collapse
 from app.services.search.conversation import Message, find_before, refers, weigh
-from app.services.search.passages import RankedArticle, rank_articles
+from app.services.search.passages import RankedArticle, RankedArticles, rank_articles
 from app.services.search.retrievers import Question
 from app.services.search.snapshot import Snapshot, snapshots
-from app.services.search.turns import COMPARED, belongs
+from app.services.search.turns import Doubt, Interpretation, Rank, Turn, interpret_turn
 
 MAX_QUERY_BYTES = 32 * 1024
 MAX_ARTICLES = 1000
@@ -103,25 +103,18 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     """
     check_query(request.query)
     generation = resources.generations.get(request.generation)
-    interpreted, question = read_turn(resources, generation, request)
+    turn = read_turn(generation, request)
     clock.mark("embed")
     min_score = request.min_score
     first = request.offset or 0
     end = first + request.limit
     limit = end + (_MAX_COPIES if request.collapse else 0)
-    found = Retrieval(generation, interpreted, facets=dict.fromkeys(request.facets, ()))
+    found = Retrieval(generation, turn.text, facets=dict.fromkeys(request.facets, ()))
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:
-            ranked = rank_articles(
-                snapshot,
-                question,
-                request.collections,
-                limit=limit,
-                filters=request.filters,
-                is_paged=request.offset is not None,
-            )
+            reading, ranked = interpret_turn(turn, rank_by(snapshot, request), limit)
             kept = [c for c in ranked.candidates if min_score is None or c.score >= min_score]
-            articles = ranked.read(snapshot, question, kept[:limit])
+            articles = ranked.read(snapshot, reading.question, kept[:limit])
             if request.collapse:
                 articles = collapse(articles)
             # What `min_score` and copies leave out is known once nothing more is left to read.
@@ -130,7 +123,7 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
             calibrated = all(c.id in snapshot.anchors for c in request.collections)
             found = Retrieval(
                 generation,
-                interpreted,
+                reading.text,
                 articles[first:end],
                 best,
                 calibrated,
@@ -142,52 +135,28 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     return found
 
 
-def read_turn(
-    resources: Resources, generation: ActiveGeneration, request: SearchRequest
-) -> tuple[str, Question]:
-    """Return what a turn asks for, with what it carries over from the turn before, as a question.
+def read_turn(generation: ActiveGeneration, request: SearchRequest) -> Turn:
+    """Return a turn as questions, with what it may carry over from the turn before.
 
     A search by words alone needs no model, and carries over what may be. Where both are past the
     model's window the turn stands by itself. Raises what `ask` raises.
     """
-    mode, dimensions, turn = request.mode, request.dimensions, request.query
-    before = find_before(turn, request.messages)
-    both = turn if before is None else f"{before} {turn}"
-    if mode is Mode.LEXICAL:
-        return both, ask(generation, weigh(turn, both), mode)
+    mode, dimensions, text = request.mode, request.dimensions, request.query
+    before = find_before(text, request.messages)
     if before is None:
-        return turn, ask(generation, turn, mode, dimensions)
+        return Turn(Interpretation(text, ask(generation, text, mode, dimensions)))
+    both = f"{before} {text}"
+    asked = [weigh(text, both)]
+    if mode is not Mode.LEXICAL and not refers(text):
+        asked += [text, before]
     try:
-        carried = ask(generation, weigh(turn, both), mode, dimensions)
+        carried, *apart = ask_all(generation, asked, mode, dimensions)
     except TextTooLong:
-        return turn, ask(generation, turn, mode, dimensions)
-    if refers(turn):
-        return both, carried
-    alone = ask(generation, turn, mode, dimensions)
-    earlier = ask(generation, before, mode, dimensions)
-    if _belong(resources, generation, request, (alone, earlier, carried)):
-        return both, carried
-    return turn, alone
-
-
-def _belong(
-    resources: Resources,
-    generation: ActiveGeneration,
-    request: SearchRequest,
-    questions: tuple[Question, Question, Question],
-) -> bool:
-    """Return whether a turn, the one before and both at once find what says that they belong."""
-    together = True
-    for attempt in snapshots(resources, generation):
-        with attempt as snapshot:
-            found = [
-                rank_articles(
-                    snapshot, one, request.collections, limit=COMPARED, filters=request.filters
-                )
-                for one in questions
-            ]
-            together = belongs(*found)
-    return together
+        return Turn(Interpretation(text, ask(generation, text, mode, dimensions)))
+    if not apart:
+        return Turn(Interpretation(both, carried))
+    alone, earlier = apart
+    return Turn(Interpretation(text, alone), Doubt(earlier, Interpretation(both, carried)))
 
 
 def _count_facets(
@@ -213,31 +182,63 @@ def check_query(query: str) -> None:
         )
 
 
+def rank_by(snapshot: Snapshot, request: SearchRequest, *, reads_all: bool = False) -> Rank:
+    """Return what ranks articles for a request, whatever its question is."""
+
+    def rank(question: Question, limit: int) -> RankedArticles:
+        return rank_articles(
+            snapshot,
+            question,
+            request.collections,
+            limit=limit,
+            filters=request.filters,
+            reads_all=reads_all,
+            is_paged=request.offset is not None,
+        )
+
+    return rank
+
+
 def ask(
-    generation: ActiveGeneration,
-    query: str,
-    mode: Mode,
-    dimensions: int | None = None,
+    generation: ActiveGeneration, query: str, mode: Mode, dimensions: int | None = None
 ) -> Question:
     """Return the question as a generation's indexes take it; a lexical one needs no model."""
-    vector, languages = None, frozenset[str]()
+    (question,) = ask_all(generation, [query], mode, dimensions)
+    return question
+
+
+def ask_all(
+    generation: ActiveGeneration,
+    texts: Sequence[str],
+    mode: Mode,
+    dimensions: int | None = None,
+) -> list[Question]:
+    """Return questions as `ask` does, all of which the model reads at once."""
     # What is left out of a hybrid search is not to be near either.
-    text = parse_query(query).text if mode is Mode.HYBRID else query
-    if mode is not Mode.LEXICAL and any(map(str.isalnum, text)):
-        engine = generation.engine()
-        languages = engine.languages
-        # What the model cannot read at all is near to whatever else it cannot read.
-        is_read = engine.count_unknown(text) < len(engine.token_starts(text))
-        if is_read or mode is Mode.DENSE:
-            vector = _embed_query(engine, text, dimensions)
-    return Question.of(query, mode, vector, languages)
+    said = [parse_query(text).text if mode is Mode.HYBRID else text for text in texts]
+    if mode is Mode.LEXICAL or not any(map(str.isalnum, "".join(said))):
+        return [Question.of(text, mode, None) for text in texts]
+    engine = generation.engine()
+    read = [text for text in said if _is_read(engine, text, mode)]
+    vectors = dict(zip(read, _embed_queries(engine, read, dimensions), strict=True))
+    return [
+        Question.of(text, mode, vectors.get(words), engine.languages)
+        for text, words in zip(texts, said, strict=True)
+    ]
 
 
-def _embed_query(engine: Engine, query: str, dimensions: int | None) -> Vector:
+def _is_read(engine: Engine, text: str, mode: Mode) -> bool:
+    if not any(map(str.isalnum, text)):
+        return False
+    # What the model cannot read at all is near to whatever else it cannot read.
+    return mode is Mode.DENSE or engine.count_unknown(text) < len(engine.token_starts(text))
+
+
+def _embed_queries(engine: Engine, texts: Sequence[str], dimensions: int | None) -> list[Vector]:
     if dimensions is not None and dimensions > engine.dimensions:
         raise InvalidRequest(
             f"the stored vectors have {engine.dimensions} dimensions; {dimensions} were requested",
             code="unsupported_dimensions",
         )
-    (embedding,) = embed_in_time(engine, [Item(query, Task.QUERY)], dimensions=dimensions)
-    return embedding.vector
+    items = [Item(text, Task.QUERY) for text in texts]
+    return [one.vector for one in embed_in_time(engine, items, dimensions=dimensions)]
