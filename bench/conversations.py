@@ -11,7 +11,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import log2
 from pathlib import Path
 from time import process_time
 
@@ -23,6 +22,8 @@ if not __package__:
 
 from app.config import BUNDLED_MODEL, Settings
 from app.evaluation.calibration import area
+from app.evaluation.golden import GoldenQuery
+from app.evaluation.measures import MAIN_MEASURE, score_rankings
 from app.runtime.resources import Resources, open_resources
 from app.services.quality.calibration import measure_anchors
 from app.services.search.conversation import Message
@@ -50,7 +51,7 @@ class Turn:
 class Measured:
     """What the turns found, asked in one way; one value a turn."""
 
-    ndcg: list[float] = field(default_factory=list)
+    rankings: list[list[str]] = field(default_factory=list)
     answers: list[float] = field(default_factory=list)
     """Of `no_answer`, less it from 1."""
     carried: list[bool] = field(default_factory=list)
@@ -85,7 +86,7 @@ def measure(resources: Resources, turns: Sequence[Turn], anchors: Anchors) -> di
             found = retrieve(resources, request, Clock())
             result.seconds.append(process_time() - started)
             result.carried.append(found.interpreted != turn.text)
-            result.ndcg.append(_ndcg(found, turn.grades))
+            result.rankings.append([one.candidate.version.external_id for one in found.articles])
             result.answers.append(_answers(found, anchors))
     return measured
 
@@ -97,19 +98,10 @@ def _answers(found: Retrieval, anchors: Anchors) -> float:
     return 1.0 - (no_answer(found.best.evidence, scale) or 0.0)
 
 
-def _ndcg(found: Retrieval, grades: Mapping[str, int]) -> float:
-    gains = [grades.get(one.candidate.version.external_id, 0) for one in found.articles]
-    best = _add(sorted(grades.values(), reverse=True)[:_DEPTH])
-    return _add(gains) / best if best else 0.0
-
-
-def _add(gains: Sequence[int]) -> float:
-    return float(sum((2**gain - 1) / log2(place + 2) for place, gain in enumerate(gains)))
-
-
 def _row(way: str, turns: Sequence[Turn], measured: Measured) -> list[str]:
     answered = np.array([bool(turn.grades) for turn in turns])
-    ndcg = np.array(measured.ndcg)[answered]
+    golden = [GoldenQuery("", turn.text, turn.grades) for turn in turns]
+    ndcg = np.array(score_rankings(golden, measured.rankings)[MAIN_MEASURE])[answered]
     under_curve = area(np.array(measured.answers), answered * 1.0)
     return [
         *(way, f"{ndcg.mean():.3f}", f"{ndcg[::2].mean():.3f} / {ndcg[1::2].mean():.3f}"),
