@@ -7,7 +7,7 @@ from threading import Event, Lock
 from app.config import Settings
 from app.db import queue
 from app.db.database import Database
-from app.db.queue import Claim, Turn
+from app.db.queue import Claim, Claimable
 from app.domain import Stage
 from app.runtime.resources import MAX_CUT_OFFS
 
@@ -23,7 +23,7 @@ class Leases:
         self._held: dict[str, Claim] = {}
         self._lock = Lock()
 
-    def take_next(self, turn: Turn, *, only_new: bool) -> Claim | None:
+    def take_next(self, claimable: Claimable, *, only_new: bool) -> Claim | None:
         """Claim the next document that is due and whose turn it is."""
         settings = self._settings
         with self._database.write(alone=False) as session:
@@ -31,7 +31,7 @@ class Leases:
                 session, max_attempts=MAX_CUT_OFFS, pause_seconds=settings.retry_seconds
             )
             claim = queue.claim_next(
-                session, turn, lease_seconds=settings.lease_seconds, only_new=only_new
+                session, claimable, lease_seconds=settings.lease_seconds, only_new=only_new
             )
         if claim is not None:
             with self._lock:

@@ -5,7 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from time import monotonic
 
-from app.db.queue import Claim, Turn
+from app.db.queue import Claim, Claimable
 from app.runtime.resources import Resources
 from ingest.leases import Leases
 from ingest.pipeline import Parsed, parse_claimed
@@ -56,10 +56,10 @@ class ParserPool:
         A second attempt goes alone.
         """
         while most > 0 and self._free and not self._is_alone():
-            turn = self._next_turn()
-            if turn is None:
+            claimable = self._find_claimable()
+            if claimable is None:
                 return
-            claim = self._leases.take_next(turn, only_new=only_new or self.busy > 0)
+            claim = self._leases.take_next(claimable, only_new=only_new or self.busy > 0)
             if claim is None:
                 return
             sandbox = self._free.pop(0)
@@ -70,15 +70,15 @@ class ParserPool:
     def _is_alone(self) -> bool:
         return any(work.claim.attempt > 1 for work in self._running.values())
 
-    def _next_turn(self) -> Turn | None:
+    def _find_claimable(self) -> Claimable | None:
         """Return which documents may come next; None when it is too early to look for one."""
         if len(self._free) > 1 or not self._running:
-            return Turn()
+            return Claimable()
         if monotonic() < self._next_look:
             return None
         self._next_look = monotonic() + _LOOK_SECONDS
         busy = {work.claim.collection_id for work in self._running.values()}
-        return Turn(frozenset(busy), SMALL_BYTES)
+        return Claimable(frozenset(busy), SMALL_BYTES)
 
     def take(self, timeout_s: float) -> list[tuple[Claim, Parsed | None]]:
         """Return what has been parsed, after a wait for the first; None for what has failed.

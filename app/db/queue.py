@@ -45,7 +45,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Claimable:
     """Which documents may be claimed."""
 
     not_of: frozenset[int] = frozenset()
@@ -62,7 +62,7 @@ class Turn:
         return covered & (size.scalar_subquery() <= self.max_bytes)
 
 
-EVERY_TURN = Turn()
+EVERYTHING = Claimable()
 
 
 def count_pending(session: Session) -> int:
@@ -71,7 +71,11 @@ def count_pending(session: Session) -> int:
 
 
 def claim_next(
-    session: Session, turn: Turn = EVERY_TURN, *, lease_seconds: float, only_new: bool = False
+    session: Session,
+    claimable: Claimable = EVERYTHING,
+    *,
+    lease_seconds: float,
+    only_new: bool = False,
 ) -> Claim | None:
     """Take the oldest version that is due, and whose turn it is, into processing.
 
@@ -83,7 +87,7 @@ def claim_next(
     now = utc_now()
     due = (
         select(Version.id, Version.attempts, _COLLECTION_ID.label("collection_id"))
-        .where(_PENDING, Version.status == Status.QUEUED, turn.covers(), _is_due(now))
+        .where(_PENDING, Version.status == Status.QUEUED, claimable.covers(), _is_due(now))
         .order_by(Version.id)
         .limit(1)
         # What another worker is taking is passed over; SQLite, with one writer, leaves this out.

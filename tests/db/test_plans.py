@@ -42,7 +42,7 @@ def test_no_statement_of_the_queue_reads_every_version(tmp_path: Path) -> None:
         queue.requeue_interrupted(session, max_attempts=1, pause_seconds=1)
         queue.requeue_lapsed(session, max_attempts=1, pause_seconds=1)
         queue.claim_next(session, lease_seconds=1)
-        queue.claim_next(session, queue.Turn(frozenset({1}), 1000), lease_seconds=1)
+        queue.claim_next(session, queue.Claimable(frozenset({1}), 1000), lease_seconds=1)
         queue.seconds_until_due(session)
         queue.renew_claims(session, [claim], lease_seconds=1, stage=Stage.EMBED)
         queue.retry_later(session, claim, after_seconds=1)

@@ -1,6 +1,6 @@
 """Statements over collections, documents, versions and jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from unicodedata import normalize
 
 from sqlalchemy import (
@@ -29,7 +29,7 @@ from app.db.models import (
     Version,
 )
 from app.db.queries.filters import as_columns
-from app.db.queries.vectors import remove_units
+from app.db.queries.vectors import MAX_BOUND, remove_units
 from app.domain import (
     LANGUAGE_KEY,
     Attributes,
@@ -236,6 +236,22 @@ def delete_old_versions(session: Session, live: Version, *, keep: int) -> list[s
         delete(Version).where(Version.id.in_(ids)).returning(Version.original_sha256)
     )
     return list(deleted.scalars())
+
+
+def find_existing(
+    session: Session, collection_id: int, external_ids: Set[str], *, is_live: bool = False
+) -> set[str]:
+    """Return which of these documents a collection has; with `is_live` those that searches find."""
+    wanted, found = sorted(external_ids), set[str]()
+    statement = select(Document.external_id).where(Document.collection_id == collection_id)
+    if is_live:
+        statement = statement.join(Version, Version.document_id == Document.id).where(
+            Version.is_live
+        )
+    for first in range(0, len(wanted), MAX_BOUND):
+        some = wanted[first : first + MAX_BOUND]
+        found.update(session.scalars(statement.where(Document.external_id.in_(some))))
+    return found
 
 
 def find_duplicates(session: Session, version_id: int, *, limit: int) -> list[str]:

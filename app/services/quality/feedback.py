@@ -14,8 +14,8 @@ from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
 from app.db.database import Database
-from app.db.models import Collection, Document, Feedback, LoggedQuery, utc_now
-from app.db.queries.documents import find_document
+from app.db.models import Collection, Feedback, LoggedQuery, utc_now
+from app.db.queries.documents import find_document, find_existing
 from app.domain import Item, Task
 from app.errors import FolioError, NotFound, OutOfTime
 from app.runtime.deadline import embed_in_time
@@ -35,7 +35,6 @@ SAME_SUBJECT = 0.7
 _FOUND = 10
 _EXAMPLES = 5
 _MAX_GAP_QUERIES = 2000
-_IDS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,27 +164,12 @@ def learn_golden(resources: Resources, ref: CollectionRef) -> list[LearnedQuery]
                 votes[key][document_id] += 1
             elif helpful is not None and found:
                 votes[key][found[0]] += 1 if helpful else -1
-        there = _select_existing(session, collection_id, set().union(*votes.values()))
+        there = find_existing(session, collection_id, set().union(*votes.values()))
     return [
         LearnedQuery(texts[key], relevant)
         for key, counted in votes.items()
         if (relevant := {name: n for name, n in counted.items() if n > 0 and name in there})
     ]
-
-
-def _select_existing(session: Session, collection_id: int, ids: set[str]) -> set[str]:
-    """Return which of these documents the collection has."""
-    wanted, found = sorted(ids), set[str]()
-    for start in range(0, len(wanted), _IDS_AT_ONCE):
-        found.update(
-            session.scalars(
-                select(Document.external_id).where(
-                    Document.collection_id == collection_id,
-                    Document.external_id.in_(wanted[start : start + _IDS_AT_ONCE]),
-                )
-            )
-        )
-    return found
 
 
 def find_gaps(resources: Resources, ref: CollectionRef, *, below: float = LOW_SCORE) -> list[Gap]:

@@ -9,8 +9,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.db.database import Database
-from app.db.models import Collection, Document, GoldenRow, Version, utc_now
-from app.db.queries.documents import find_document
+from app.db.models import Collection, GoldenRow, utc_now
+from app.db.queries.documents import find_document, find_existing
+from app.db.queries.vectors import MAX_BOUND
 from app.errors import Conflict, InvalidRequest, NotFound
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
@@ -24,8 +25,6 @@ MAX_QUERIES = 10_000
 MAX_RELEVANT = 100
 """Articles that answer one question."""
 MAX_GRADE = 100
-
-_IDS_AT_ONCE = 500
 
 
 class GoldenSetFull(Conflict):
@@ -239,11 +238,11 @@ def _find_by_digest(
     session: Session, ref: CollectionRef, digests: Sequence[str]
 ) -> dict[str, GoldenRow]:
     found: dict[str, GoldenRow] = {}
-    for start in range(0, len(digests), _IDS_AT_ONCE):
+    for start in range(0, len(digests), MAX_BOUND):
         rows = session.scalars(
             select(GoldenRow).where(
                 GoldenRow.collection_id == ref.id,
-                GoldenRow.text_sha256.in_(digests[start : start + _IDS_AT_ONCE]),
+                GoldenRow.text_sha256.in_(digests[start : start + MAX_BOUND]),
             )
         )
         found.update((row.text_sha256, row) for row in rows)
@@ -258,20 +257,8 @@ def _count(session: Session, ref: CollectionRef) -> int:
 def _describe(
     session: Session, ref: CollectionRef, rows: Sequence[GoldenRow]
 ) -> tuple[KeptQuery, ...]:
-    named = sorted({document_id for row in rows for document_id in row.relevant})
-    there: set[str] = set()
-    for start in range(0, len(named), _IDS_AT_ONCE):
-        there.update(
-            session.scalars(
-                select(Document.external_id)
-                .join(Version, Version.document_id == Document.id)
-                .where(
-                    Document.collection_id == ref.id,
-                    Document.external_id.in_(named[start : start + _IDS_AT_ONCE]),
-                    Version.is_live,
-                )
-            )
-        )
+    named = {document_id for row in rows for document_id in row.relevant}
+    there = find_existing(session, ref.id, named, is_live=True)
     return tuple(
         KeptQuery(
             row.id,
