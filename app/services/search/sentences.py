@@ -6,14 +6,15 @@ the search. A heading, and a question that the text answers, count for what foll
 
 import re
 from collections.abc import Iterator, Set
+from itertools import pairwise
 
 from app.domain import Span
 from app.index.matching import TermMatcher
+from app.index.sentences import SENTENCE_END
 from app.index.tables import find_table, find_tables
 
-# A sentence ends at its mark and what closes with it, but for "no. 5"; a line, such as a row or an
-# item, ends too.
-_END = re.compile(r"""(?:[.!?…]+["'”’»)\]*_]*(?=\s+[^\sa-z0-9])|[。！？]+[」』”’）]*|\n)\s*""")
+# After these on the same line a full stop abbreviates: "no. 5".
+_GOES_ON = re.compile(r"[a-z0-9]")
 _ASKED = re.compile(r"""[?？]["'”’»)\]*_]*$""")
 _LABEL = re.compile(r"#{1,6}\s|\*\*[^*\n]+\*\*$")
 
@@ -46,9 +47,12 @@ def find_sentence(text: str, matcher: TermMatcher, language: str | None) -> Span
 
 def split_sentences(text: str) -> Iterator[Span]:
     """Yield the sentences, lines and table rows of a text, in order."""
-    start = 0
-    for end in (*(match.end() for match in _END.finditer(text)), len(text)):
+    ends = [
+        found.end()
+        for found in SENTENCE_END.finditer(text)
+        if "\n" in found[0] or not _GOES_ON.match(text, found.end())
+    ]
+    for start, end in pairwise([0, *ends, len(text)]):
         part = text[start:end]
         if part.strip():
             yield Span(start + len(part) - len(part.lstrip()), start + len(part.rstrip()))
-        start = end
