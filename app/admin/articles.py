@@ -11,7 +11,6 @@ from app.admin.access import HOME
 from app.admin.changes import write_lines
 from app.admin.formats import as_segment
 from app.admin.pages import PageRoute, redirect, render
-from app.admin.preflight import make_upload
 from app.api.access import (
     Admin,
     CurrentCaller,
@@ -103,21 +102,6 @@ def upload_files(resources: Opened, collection: WritableCollection, batch: ManyU
     """Take files that were dropped; the script follows their job."""
     accepted = documents.put_documents(resources, collection, batch.uploads)
     return JSONResponse(UploadOut.model_validate(accepted).model_dump(mode="json"), 202)
-
-
-@router.post("/collections/{collection}/paste")
-def upload_text(
-    request: Request,
-    resources: Opened,
-    collection: WritableCollection,
-    title: Annotated[str, Form(min_length=1, max_length=1024)],
-    text: Annotated[str, Form(min_length=1)],
-) -> Response:
-    """Take an article that was pasted; its title is its id."""
-    upload = make_upload(title, text)
-    documents.put_documents(resources, collection, [upload])
-    path = _path_of(collection, upload.id)
-    return redirect(request, path, "Stored. It is searched once it has been read.")
 
 
 router.add_api_route("/jobs/{job_id}/events", follow_job, methods=["GET"], response_class=Response)

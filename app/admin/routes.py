@@ -13,7 +13,7 @@ from app.admin import (
     golden,
     jobs,
     operations,
-    preflight,
+    pasted,
     quality,
     search,
 )
@@ -29,7 +29,7 @@ ROUTERS = (
     access.router,
     articles.router,
     changes.router,
-    preflight.router,
+    pasted.router,
     jobs.router,
     evaluations.router,
     golden.router,
