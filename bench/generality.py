@@ -73,10 +73,11 @@ def list_variants(models: Sequence[str], random: Path, *, tunes: bool) -> Iterat
     for dimensions in DIMENSIONS:
         yield Variant(f"folio-mini, {dimensions} dimensions", dimensions=dimensions)
     for model in models:
-        yield Variant(f"{Path(model).name}, {_LARGEST} articles", model=model)
+        yield Variant(f"{model}, {_LARGEST} articles", model=model)
     yield Variant("random weights", model=str(random))
     if tunes:
-        yield Variant("folio-mini, tuned", is_tuned=True)
+        # All of the set: of fewer articles too few questions would be left to learn from.
+        yield Variant("folio-mini, tuned", sys.maxsize, is_tuned=True)
 
 
 def randomize(folder: Path) -> Path:
@@ -155,7 +156,7 @@ def run(variant: Variant, labelled: LabelledSet, queries: int, scratch: Path) ->
     if variant.is_tuned:
         # What is learned is not asked.
         answered = take_spread(some.queries[1::2], queries)
-    kb = scratch / variant.name.replace(" ", "-")
+    kb = scratch / variant.name.replace(" ", "-").replace("/", "-")
     source = scratch / "docs.jsonl"
     source.write_text("".join(f"{json.dumps(asdict(one))}\n" for one in some.documents))
     add_documents(source, kb, model=variant.model, dimensions=variant.dimensions)
