@@ -4,7 +4,7 @@ What a word is, and what its spellings have in common: app/index/words.py, foldi
 What was measured, and what lost: docs/decisions/0045-words-by-language.md.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TypeAlias
@@ -12,8 +12,8 @@ from typing import TypeAlias
 from app.index.byte_cache import keep
 from app.index.folding import clean, fold
 from app.index.hashing import hash_term, hash_terms
-from app.index.stemming import LANGUAGES, PLAIN, rules_for, stem
-from app.index.words import find_words, is_unspaced, list_grams, split_word
+from app.index.stemming import LANGUAGES, PLAIN, rules_for, stem, stem_all
+from app.index.words import find_words, is_simple, is_unspaced, list_grams, split_word
 
 ANALYSIS = 3
 """Number of these rules: terms that were stored under another number are made again."""
@@ -32,12 +32,7 @@ def list_terms(text: str, language: str | None = None) -> Iterator[tuple[int, ..
 
 def count_terms(text: str, language: str | None = None) -> Counter[int]:
     """Return how often each term stands in `text`."""
-    rules = rules_for(language)
-    forms: Counter[str] = Counter()
-    for word, count in Counter(find_words(clean(text))).items():
-        for form in forms_of(word, rules):
-            forms[form] += count
-    return Counter(dict(zip(hash_terms(forms), forms.values(), strict=True)))
+    return _hash(_count_forms(text, rules_for(language)))
 
 
 def count_article_terms(title: str, text: str, language: str | None) -> Counter[int]:
@@ -45,12 +40,39 @@ def count_article_terms(title: str, text: str, language: str | None) -> Counter[
 
     One of them says by which rules they were made: see language_term.
     """
-    counts = count_terms(text, language)
-    for term, count in count_terms(title, language).items():
-        counts[term] += TITLE_WEIGHT * count
-    if (rules := rules_for(language)) != PLAIN:
+    rules = rules_for(language)
+    forms = _count_forms(text, rules)
+    for form, count in _count_forms(title, rules).items():
+        forms[form] += TITLE_WEIGHT * count
+    counts = _hash(forms)
+    if rules != PLAIN:
         counts[language_term(rules)] += 1
     return counts
+
+
+def _hash(forms: Mapping[str, int]) -> Counter[int]:
+    return Counter(dict(zip(hash_terms(forms), forms.values(), strict=True)))
+
+
+def _count_forms(text: str, rules: str) -> defaultdict[str, int]:
+    """Return how often what the words of a text are compared by stands in it."""
+    forms: defaultdict[str, int] = defaultdict(int)
+    simple: dict[str, int] = {}
+    for word, count in Counter(find_words(clean(text))).items():
+        if word.isdigit() and word.isascii():
+            forms[word] += count
+        elif is_unspaced(word):
+            for gram in list_grams(word):
+                forms[gram] += count
+        elif is_simple(word):
+            simple[word] = count
+        else:
+            for form in _structured_forms(word, rules):
+                forms[form] += count
+    for word, stems in stem_all(simple, rules):
+        for form in stems:
+            forms[form] += simple[word]
+    return forms
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -67,17 +89,14 @@ def terms_of(word: str, rules: str) -> tuple[int, ...]:
 
 def forms_of(word: str, rules: str) -> tuple[str, ...]:
     """Return what terms_of hashes."""
-    if rules == PLAIN and word.isascii() and word.isalpha() and word.islower():
-        # Sooner made than looked up.
-        return stem(word, rules)
-    return _forms_of(word, rules)
-
-
-@keep(32 << 20)
-def _forms_of(word: str, rules: str) -> tuple[str, ...]:
     if is_unspaced(word):
         # Nothing in these scripts folds.
         return tuple(list_grams(word))
+    return stem(word, rules) if is_simple(word) else _structured_forms(word, rules)
+
+
+@keep(16 << 20)
+def _structured_forms(word: str, rules: str) -> tuple[str, ...]:
     return tuple(
         form
         for part in split_word(word)

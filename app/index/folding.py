@@ -53,7 +53,6 @@ _LETTERS = str.maketrans(
     }
 )
 _SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
-_UMLAUT = regex.compile("[äöüøå]")
 
 
 def clean(text: str) -> str:
@@ -84,16 +83,9 @@ def fold_text(text: str) -> str:
     return fold(clean(text))
 
 
-def spell_out(word: str) -> str:
-    """Return a word with its umlauts written as two letters, as in Mueller; "" if it has none."""
-    lower = word.lower()
-    return lower.translate(_SPELLED_OUT) if _UMLAUT.search(lower) else ""
-
-
-def spell_out_text(text: str) -> str:
-    """Return a clean text, folded, its umlauts written as two letters; "" if it has none."""
-    lower = text.lower()
-    return fold(lower.translate(_SPELLED_OUT)) if _UMLAUT.search(lower) else ""
+def spell_out(text: str) -> str:
+    """Return a clean text in small letters, its umlauts written as two, as in mueller."""
+    return text.lower().translate(_SPELLED_OUT)
 
 
 class _Folded(dict[int, str]):

@@ -5,7 +5,7 @@ from collections.abc import Sequence, Set
 from itertools import chain
 
 from app.index.analysis import terms_of
-from app.index.folding import clean, fold, spell_out_text
+from app.index.folding import clean, fold, spell_out
 from app.index.hashing import hash_term
 from app.index.lookup import SURE, FoundWord
 from app.index.stemming import PLAIN, rules_for
@@ -62,7 +62,7 @@ class TermMatcher:
         cleaned = clean(text)
         folded = fold(cleaned)
         if not cleaned.isascii():
-            folded += spell_out_text(cleaned)
+            folded += fold(spell_out(cleaned))
         # Of bytes many can be deleted at once.
         joined = folded.replace("’", "").encode().translate(None, _SEPARATORS).decode()
         return {number for number, cores in self._cores if all(core in joined for core in cores)}

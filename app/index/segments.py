@@ -34,10 +34,13 @@ class StoredTerms:
 
 def pack_terms(counts: TermCounts) -> StoredTerms:
     """Return the terms of a document for storing, in the order of their hashes."""
+    terms = np.fromiter(counts.keys(), dtype=np.uint64, count=len(counts))
+    times = np.fromiter(counts.values(), dtype=np.int64, count=len(counts))
+    order = np.argsort(terms)
     entries = np.empty(len(counts), dtype=_ENTRY)
-    entries["term"] = np.fromiter(counts.keys(), dtype=np.uint64, count=len(counts))
-    entries["count"] = [min(count, _MAX_COUNT) for count in counts.values()]
-    data = np.sort(entries, order="term").tobytes()
+    entries["term"] = terms[order]
+    entries["count"] = np.minimum(times[order], _MAX_COUNT)
+    data = entries.tobytes()
     return StoredTerms(data, crc32(data))
 
 

@@ -1,10 +1,12 @@
 """What words become: spellings that meet, and parts that can be found."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.index.analysis import TITLE_WEIGHT, count_article_terms, count_terms
+from app.index.analysis import TITLE_WEIGHT, count_article_terms, count_terms, list_terms
 from app.index.bm25 import LexicalIndex
 from app.index.hashing import hash_term, hash_terms
 from app.index.matching import TermMatcher
@@ -125,3 +127,17 @@ def test_terms_are_hashed_alone_as_they_are_together() -> None:
     terms = ["", "tea", "чай", "茶", "😀", "\0", "x" * 5000, *(f"word{n}" for n in range(3000))]
     assert list(hash_terms(terms)) == [hash_term(term) for term in terms]
     assert list(hash_terms(terms[:5])) == [hash_term(term) for term in terms[:5]]
+
+
+def test_characters_past_the_first_plane_change_no_other_words() -> None:
+    """Texts without them are read by another pattern, which must say the same."""
+    text = "naïve C# .NET है.net R&D 1 250 ที่บ้าน 猫が好き צה״ל l’été § 5 @name 😀 ☂ a.b+c"
+    assert count_terms(f"{text} 𐐀") == count_terms(text) + count_terms("𐐀")
+
+
+@pytest.mark.parametrize("language", [None, "de", "tr", "el", "ru", "ar", "hi"])
+def test_words_of_a_text_are_stemmed_as_each_by_itself(language: str | None) -> None:
+    text = "Straßen Größe Irak ışık οδός Ёлка книги الكتاب हिंदी cities Łódź İzmir ـ"
+    together = count_terms(text, language)
+    assert together == sum((count_terms(word, language) for word in text.split()), Counter())
+    assert together == Counter(term for word in list_terms(text, language) for term in word)
