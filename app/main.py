@@ -140,7 +140,7 @@ def create_app(
         stack = ExitStack()
         if works:
             stack.enter_context(run_worker(resources))
-            stack.enter_context(run_background(resources))
+        stack.enter_context(run_background(resources, only_notes=not works))
         try:
             async with door.open():
                 yield

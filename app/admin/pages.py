@@ -24,6 +24,7 @@ from app.domain import Scope
 from app.errors import FolioError, Forbidden, Unauthorized
 from app.services.access.keys import recall_principal
 from app.services.access.principal import EVERYONE
+from app.services.access.uses import note_use
 
 FOLDER = Path(__file__).parent
 _SAFE_METHODS = {"GET", "HEAD"}
@@ -121,6 +122,7 @@ class PageRoute(GuardedRoute):
             principal = (
                 EVERYONE if not session.key_id else recall_principal(database, session.key_id)
             )
+            note_use(resources_of(request), principal)
             return access.grant(database, principal, request.path_params)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

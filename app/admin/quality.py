@@ -10,22 +10,29 @@ from app.api.access import Admin, Opened, WritableCollection
 from app.domain import Scope
 from app.services.articles.collections import list_collections
 from app.services.quality import generations
-from app.services.quality.feedback import find_gaps
+from app.services.quality.gaps import find_gaps
 from app.services.quality.golden_sets import read_golden_set
 from app.services.quality.tuning import TuningRequest, request_tuning
 
 router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
 
+PAGE = 50
+_SECONDS = 0.1
+"""For new questions; the background embeds what is left."""
+
 
 @router.get("/collections/{collection}/questions")
 def show_questions(request: Request, resources: Opened, collection: WritableCollection) -> Response:
     """Show the articles that are missing."""
+    found = find_gaps(resources, collection, seconds=_SECONDS)
     return render(
         request,
         "questions.html",
         collection=collection,
         log_days=resources.settings.query_log_days,
-        gaps=find_gaps(resources, collection),
+        gaps=found.gaps[:PAGE],
+        more_gaps=max(0, len(found.gaps) - PAGE),
+        waiting=found.waiting,
     )
 
 

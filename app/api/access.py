@@ -34,6 +34,7 @@ from app.services.access.collections import (
 )
 from app.services.access.keys import authenticate
 from app.services.access.principal import EVERYONE, Principal
+from app.services.access.uses import note_use
 
 SCOPE_FIELD = "x-folio-scope"
 
@@ -266,6 +267,7 @@ def check_key(request: Request, access: Access) -> Grant:
     token = _token_of(request) if request.app.state.requires_keys else None
     with resources_of(request).database.read() as session:
         principal = EVERYONE if token is None else authenticate(session, token)
+        note_use(resources_of(request), principal)
         return access.grant(session, principal, request.path_params)
 
 

@@ -66,11 +66,14 @@ def list_keys(
     if as_json:
         print_json(keys)
         return
-    table = Table("id", "name", "scope", "collections", "expires", "revoked", box=None)
+    table = Table("id", "name", "scope", "collections", "expires", "last used", "revoked", box=None)
     for row in keys:
         where = "all" if row["collections"] is None else ", ".join(row["collections"])
         expires, revoked = row["expires_at"] or "never", row["revoked_at"] or "no"
-        table.add_row(row["id"], safe_text(row["name"]), row["scope"], where, expires, revoked)
+        used = row["last_used_at"] or "never"
+        table.add_row(
+            row["id"], safe_text(row["name"]), row["scope"], where, expires, used, revoked
+        )
     out.print(table)
 
 

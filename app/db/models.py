@@ -382,6 +382,8 @@ class Key(Table):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    """To the minute; None: not since uses are noted."""
 
 
 class KeyCollection(Table):

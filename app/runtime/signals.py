@@ -1,13 +1,16 @@
 """What the threads of one process tell each other: work that arrived, progress, the last sync."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
-from queue import SimpleQueue
+from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
 from threading import Event
 from time import perf_counter
 
 from app.db.models import LoggedQuery
 from app.runtime.priority import Priority
+from app.runtime.question_vectors import QuestionVectors
+
+_USES_APART = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,34 @@ class TrainingProgress:
         return TrainingStep(done, total, round(seconds * (total - done), 1))
 
 
+class KeyUses:
+    """When keys were used, to the minute; thread-safe."""
+
+    def __init__(self) -> None:
+        self._noted: dict[str, datetime] = {}
+        self._unstored: SimpleQueue[tuple[str, datetime]] = SimpleQueue()
+
+    def __bool__(self) -> bool:
+        return bool(self._noted)
+
+    def note(self, key_id: str, now: datetime) -> None:
+        """Note a use of a key, unless one of the last minute was."""
+        last = self._noted.get(key_id)
+        if last is None or now - last >= _USES_APART:
+            self._noted[key_id] = now
+            self._unstored.put((key_id, now))
+
+    def take(self) -> dict[str, datetime]:
+        """Return the last use of each key since this was asked before."""
+        taken: dict[str, datetime] = {}
+        while True:
+            try:
+                key_id, used_at = self._unstored.get_nowait()
+            except Empty:
+                return taken
+            taken[key_id] = used_at
+
+
 @dataclass(slots=True)
 class Signals:
     """Shared by the threads of one process; nothing of it outlives the process."""
@@ -72,6 +103,10 @@ class Signals:
     """Set when the background thread has work: a generation, an evaluation, an erasure."""
     asked_queries: "SimpleQueue[LoggedQuery]" = field(default_factory=SimpleQueue)
     """What the query log has yet to store: a search does not wait for the writers."""
+    key_uses: KeyUses = field(default_factory=KeyUses)
+    """What the database has yet to be told of keys that were used."""
+    question_vectors: QuestionVectors = field(default_factory=QuestionVectors)
+    """Of logged questions that were grouped."""
     priority: Priority = field(default_factory=Priority)
     """Searches take it, ingestion yields it."""
     training: dict[int, TrainingProgress] = field(default_factory=dict)

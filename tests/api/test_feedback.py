@@ -9,8 +9,12 @@ from sqlalchemy import select, update
 
 from app.config import Settings
 from app.db.models import Feedback, LoggedQuery
+from app.domain import Scope
+from app.services.access.collections import find_collection
+from app.services.access.principal import EVERYONE
 from app.services.quality.feedback import store_queries
-from tests.api.service import Collection, Service, open_service
+from app.services.quality.gaps import find_gaps
+from tests.api.service import Collection, Service, open_service, poll
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +76,22 @@ def test_gaps_group_what_found_nothing_good(logged: Collection) -> None:
     # A score of 0 lies below none; what was called unhelpful stays.
     (left,) = logged.http.get(f"{logged.path}/gaps", params={"below": 0}).json()["gaps"]
     assert (left["count"], left["examples"]) == (1, ["the lazy dog"])
+
+
+def test_page_of_gaps_does_not_wait_for_the_model(
+    logging_service: Service, logged: Collection
+) -> None:
+    for text in ("spoons and forks", "spoons and forks", "who paints the moon"):
+        logged.search(text)
+    resources = logging_service.resources
+    ref = find_collection(resources.database, EVERYONE, logged.name, Scope.ADMIN)
+    at_once = find_gaps(resources, ref, below=1, seconds=0)
+    assert (at_once.gaps, at_once.waiting) == ([], 3)
+    later = poll(
+        lambda: find_gaps(resources, ref, below=1, seconds=0), lambda found: not found.waiting
+    )
+    assert later == find_gaps(resources, ref, below=1)
+    assert sum(gap.count for gap in later.gaps) == 3
 
 
 def test_queries_are_erased_on_demand_and_when_their_time_is_over(

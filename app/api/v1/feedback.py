@@ -12,7 +12,7 @@ from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body, require_fields
 from app.domain import Scope
 from app.services.access.collections import BY_QUERY
-from app.services.quality import feedback, questions
+from app.services.quality import feedback, gaps, questions
 
 router = APIRouter(
     prefix="/v1",
@@ -122,11 +122,11 @@ def get_gaps(
     resources: Opened,
     below: Annotated[
         float, Query(ge=0, le=1, description="A first hit that scores less is no answer")
-    ] = feedback.LOW_SCORE,
+    ] = gaps.LOW_SCORE,
 ) -> GapsOut:
     """Return the subjects of questions that found nothing good, the most asked first."""
-    gaps = feedback.find_gaps(resources, collection, below=below)
-    return GapsOut(gaps=[GapOut.model_validate(gap) for gap in gaps])
+    found = gaps.find_gaps(resources, collection, below=below)
+    return GapsOut(gaps=[GapOut.model_validate(gap) for gap in found.gaps])
 
 
 @router.get(

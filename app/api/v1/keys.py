@@ -56,6 +56,8 @@ class KeyOut(Answer):
     """When it ends by itself; null: never."""
     revoked_at: datetime | None
     """When it was revoked; null unless it was."""
+    last_used_at: datetime | None
+    """When a request came with it last, to the minute; null: not yet."""
 
 
 class KeyMade(KeyOut):

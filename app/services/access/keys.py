@@ -39,6 +39,8 @@ class KeyInfo:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None
+    """To the minute."""
 
 
 def create_key(
@@ -233,4 +235,5 @@ def _describe(session: Session, key: Key) -> KeyInfo:
         key.created_at,
         key.expires_at,
         key.revoked_at,
+        key.last_used_at,
     )

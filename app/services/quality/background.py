@@ -12,10 +12,12 @@ from app.db import queries
 from app.db.models import Generation
 from app.runtime.reanalysis import reanalyse_some
 from app.runtime.resources import Resources
+from app.services.access.uses import store_uses
 from app.services.articles.files import expire_files
 from app.services.quality.calibration import calibrate_due
 from app.services.quality.evaluations import run_next_evaluation
 from app.services.quality.feedback import store_queries
+from app.services.quality.gaps import embed_wanted
 from app.services.quality.generations import keep_generations
 from app.services.quality.reparse import reparse_some
 
@@ -25,16 +27,20 @@ logger = logging.getLogger("folio")
 _FOLLOW_SECONDS = 1.0
 _STOP_SECONDS = 15.0
 _CALIBRATION_SECONDS = 5.0
-# An expired file is hidden at once; its bytes go within this time.
-_EXPIRY_SECONDS = 60.0
+# An expired file is hidden at once; its bytes go within this time. So are uses of keys stored.
+_LOOK_SECONDS = 60.0
 
 
 @contextmanager
-def run_background(resources: Resources) -> Iterator[None]:
-    """Work in a thread while the block runs; what is cut off goes on at the next start."""
+def run_background(resources: Resources, *, only_notes: bool = False) -> Iterator[None]:
+    """Work in a thread while the block runs; what is cut off goes on at the next start.
+
+    With `only_notes` it does what this process's requests ask for, and others do the work.
+    """
     stopping = Event()
+    work = _keep_notes if only_notes else _work
     # A daemon, so that a long forward pass does not hold up the end of the process.
-    thread = Thread(target=_work, args=(resources, stopping), name="folio-background", daemon=True)
+    thread = Thread(target=work, args=(resources, stopping), name="folio-background", daemon=True)
     thread.start()
     try:
         yield
@@ -53,7 +59,8 @@ def _work(resources: Resources, stopping: Event) -> None:
             return
         pause: float | None = _FOLLOW_SECONDS
         try:
-            store_queries(resources)
+            _store_notes(resources)
+            embed_wanted(resources, stopping.is_set)
             files_expire = reads_on = False
             if resources.database.leads():
                 files_expire = _do_due(resources, stopping)
@@ -69,7 +76,7 @@ def _work(resources: Resources, stopping: Event) -> None:
                 or resources.database.is_shared
             )
             if not is_waited_for and not resources.database.owes_erasure:
-                pause = _EXPIRY_SECONDS if files_expire else None
+                pause = _LOOK_SECONDS if files_expire or resources.signals.key_uses else None
             if reads_on:
                 # After a slice, so that a reparse of hours keeps nothing else from its turn.
                 pause = 0.0
@@ -77,6 +84,27 @@ def _work(resources: Resources, stopping: Event) -> None:
         except Exception as error:  # noqa: BLE001
             logger.error("background work waits after %s", type(error).__name__)
         resources.signals.tasks_arrived.wait(timeout=pause)
+
+
+def _keep_notes(resources: Resources, stopping: Event) -> None:
+    """Store what requests noted, and embed what a page waits for, until the end."""
+    pause = _FOLLOW_SECONDS if resources.settings.query_log_days else _LOOK_SECONDS
+    while True:
+        resources.signals.tasks_arrived.clear()
+        ends = stopping.is_set()
+        try:
+            _store_notes(resources)
+            embed_wanted(resources, stopping.is_set)
+        except Exception as error:  # noqa: BLE001
+            logger.error("notes of requests wait after %s", type(error).__name__)
+        if ends:
+            return
+        resources.signals.tasks_arrived.wait(timeout=pause)
+
+
+def _store_notes(resources: Resources) -> None:
+    store_queries(resources)
+    store_uses(resources)
 
 
 def _do_due(resources: Resources, stopping: Event) -> bool:
@@ -97,7 +125,7 @@ def _do_due(resources: Resources, stopping: Event) -> bool:
 def _finish(resources: Resources) -> None:
     """Do what the next start could not: a command that only adds articles ends with this."""
     try:
-        store_queries(resources)
+        _store_notes(resources)
         ends = perf_counter() + _CALIBRATION_SECONDS
         if resources.database.leads():
             calibrate_due(resources, lambda: perf_counter() > ends)

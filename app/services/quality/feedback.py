@@ -1,40 +1,26 @@
-"""The query log, feedback on answers, and what both teach: golden sets and missing articles."""
+"""The query log, feedback on answers, and the golden set that both suggest."""
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from queue import Empty
 from typing import Any
 
-import numpy as np
 from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
 from app.db.database import Database
 from app.db.models import Collection, Feedback, LoggedQuery, utc_now
 from app.db.queries.documents import find_document, find_existing
-from app.domain import Item, Task
-from app.errors import FolioError, NotFound, OutOfTime
-from app.runtime.deadline import embed_in_time
+from app.errors import NotFound
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from app.services.search.search import SearchResult
 
-LOW_SCORE = 0.1
-"""A first hit below it is no answer, unless somebody found it helpful.
-
-Of questions whose article was taken out of covidqa_papers, scifact_beir and aws_docs_small it finds
-63%, 77% and 7%, of those that are answered it lists 30%, 46% and 0% (0.2: 89%, 97%, 43% and 66%,
-77%, 19%). What was taken out of aws_docs_small has siblings there that say nearly the same.
-"""
-SAME_SUBJECT = 0.7
-"""Inner product of two questions from which they ask for one article."""
 _FOUND = 10
-_EXAMPLES = 5
-_MAX_GAP_QUERIES = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +29,6 @@ class LearnedQuery:
 
     query: str
     relevant: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Questions about one subject that found nothing good."""
-
-    count: int
-    examples: tuple[str, ...]
-    nearest: tuple[str, ...]
-    """Documents that came first for them, the most frequent first."""
 
 
 def record_query(resources: Resources, ref: CollectionRef, result: SearchResult) -> str | None:
@@ -170,73 +146,6 @@ def learn_golden(resources: Resources, ref: CollectionRef) -> list[LearnedQuery]
         for key, counted in votes.items()
         if (relevant := {name: n for name, n in counted.items() if n > 0 and name in there})
     ]
-
-
-def find_gaps(resources: Resources, ref: CollectionRef, *, below: float = LOW_SCORE) -> list[Gap]:
-    """Group the questions that found nothing good, the most asked subject first.
-
-    Nothing good: no hit, a first hit that scores less than `below` and that nobody called helpful,
-    or an answer that was called unhelpful by more people than helpful.
-    """
-    bad: list[tuple[str, list[str]]] = []
-    with _logged(resources, ref) as (session, collection_id):
-        opinions: Counter[str] = Counter()
-        for query_id, helpful in session.execute(
-            select(Feedback.query_id, Feedback.helpful)
-            .join(LoggedQuery, LoggedQuery.id == Feedback.query_id)
-            .where(LoggedQuery.collection_id == collection_id, Feedback.helpful.is_not(None))
-        ):
-            opinions[query_id] += 1 if helpful else -1
-        for row in session.scalars(
-            select(LoggedQuery)
-            .where(LoggedQuery.collection_id == collection_id)
-            .order_by(LoggedQuery.asked_at.desc())
-        ):
-            opinion = opinions[row.id]
-            unanswered = row.score is None or row.score < below
-            if opinion < 0 or (opinion == 0 and unanswered):
-                bad.append((row.text, row.found))
-    return _group(resources, bad[:_MAX_GAP_QUERIES])
-
-
-def _group(resources: Resources, bad: Sequence[tuple[str, list[str]]]) -> list[Gap]:
-    """Group by meaning: each question joins the first group whose first question is near enough."""
-    vectors = _embed(resources, [text for text, _ in bad])
-    groups: list[list[int]] = []
-    for i, vector in enumerate(vectors):
-        for group in groups:
-            if float(vector @ vectors[group[0]]) >= SAME_SUBJECT:
-                group.append(i)
-                break
-        else:
-            groups.append([i])
-    gaps = []
-    for group in sorted(groups, key=len, reverse=True):
-        texts = dict.fromkeys(bad[i][0] for i in group)
-        nearest = Counter(bad[i][1][0] for i in group if bad[i][1])
-        gaps.append(
-            Gap(
-                len(group),
-                tuple(texts)[:_EXAMPLES],
-                tuple(document_id for document_id, _ in nearest.most_common(_EXAMPLES)),
-            )
-        )
-    return gaps
-
-
-def _embed(resources: Resources, texts: Sequence[str]) -> list[Any]:
-    vectors = []
-    engine = resources.generations.live().engine() if texts else None
-    for text in texts:
-        assert engine is not None
-        try:
-            vectors.append(embed_in_time(engine, [Item(text, Task.QUERY)])[0].vector)
-        except OutOfTime:
-            raise
-        except FolioError:
-            # Longer than the model reads: a group of its own.
-            vectors.append(np.zeros(engine.dimensions, dtype=np.float32))
-    return vectors
 
 
 @contextmanager

@@ -2594,6 +2594,12 @@ export type KeyOut = {
      * When it was revoked; null unless it was.
      */
     revoked_at: string | null;
+    /**
+     * Last Used At
+     *
+     * When a request came with it last, to the minute; null: not yet.
+     */
+    last_used_at: string | null;
 };
 /**
  * KeyMade
@@ -2639,6 +2645,12 @@ export type KeyMade = {
      * When it was revoked; null unless it was.
      */
     revoked_at: string | null;
+    /**
+     * Last Used At
+     *
+     * When a request came with it last, to the minute; null: not yet.
+     */
+    last_used_at: string | null;
     /**
      * Key
      *

@@ -2679,6 +2679,12 @@ export type KeyOut = {
      * When it was revoked; null unless it was.
      */
     revoked_at: string | null;
+    /**
+     * Last Used At
+     *
+     * When a request came with it last, to the minute; null: not yet.
+     */
+    last_used_at: string | null;
 };
 
 /**
@@ -2725,6 +2731,12 @@ export type KeyMade = {
      * When it was revoked; null unless it was.
      */
     revoked_at: string | null;
+    /**
+     * Last Used At
+     *
+     * When a request came with it last, to the minute; null: not yet.
+     */
+    last_used_at: string | null;
     /**
      * Key
      *
