@@ -23,8 +23,9 @@ demo: $(VENV)/installed
 serve: $(VENV)/installed
 	@$(BIN)/folio serve --data $(DATA) --no-auth
 
+# Two files of tests at a time: many wait for processes, and together they take half an hour in turn.
 test: $(VENV)/developed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/developed
 	$(BIN)/ruff format --check .

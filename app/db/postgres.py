@@ -88,6 +88,7 @@ class PostgresDatabase:
         self._readers = self._engine.execution_options(**reads)
         self._leading = Lock()
         self._leader: Connection | None = None
+        self._is_closed = False
         self.owes_erasure = False
         """Whether a reader kept what was deleted from being cleared away."""
 
@@ -100,6 +101,8 @@ class PostgresDatabase:
     @contextmanager
     def write(self, *, alone: bool = True) -> Iterator[Session]:
         """A write transaction; `alone`, it waits until no other such writer is at work."""
+        if self._is_closed:
+            raise StorageFailed("the database is closed; nothing was stored")
         with (
             _typed_errors(),
             Session(self._engine, expire_on_commit=False) as session,
@@ -143,7 +146,8 @@ class PostgresDatabase:
             complete_schema(connection)
 
     def close(self) -> None:
-        """Give the connections back, and with them the leader's lock."""
+        """Give the connections back, and with them the leader's lock; later writes are refused."""
+        self._is_closed = True
         with self._leading:
             self._resign()
         self._engine.dispose()

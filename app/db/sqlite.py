@@ -58,6 +58,7 @@ class SqliteDatabase:
         self._readers = _make_engine(str(path), begin="BEGIN")
         self._writer = _make_engine(str(path), begin="BEGIN IMMEDIATE")
         self._writing = Lock()
+        self._is_closed = False
         self.owes_erasure = False
         """Whether the log still holds what was deleted."""
 
@@ -77,6 +78,9 @@ class SqliteDatabase:
         Raises StorageFull, StorageFailed or CorruptData; nothing of the transaction is kept then.
         """
         with self._writing:
+            if self._is_closed:
+                # Another process may own the folder by now.
+                raise StorageFailed(f"{self.path.parent} is closed; nothing was stored")
             with (
                 _typed_errors(self.path),
                 Session(self._writer, expire_on_commit=False) as session,
@@ -115,8 +119,10 @@ class SqliteDatabase:
             upgrade(self._writer)
 
     def close(self) -> None:
-        """Empty the log and let go of the file."""
+        """Empty the log and let go of the file; a thread that writes afterwards is refused."""
         self.erase_deleted()
+        with self._writing:
+            self._is_closed = True
         self._readers.dispose()
         self._writer.dispose()
 

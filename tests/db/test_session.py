@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from app.db.database import Database
 from app.db.models import Collection
 from app.db.sqlite import open_database
-from app.errors import DataFolderHeld, StorageFull
+from app.errors import DataFolderHeld, StorageFailed, StorageFull
 
 
 def count_collections(database: Database) -> int:
@@ -46,6 +46,15 @@ def test_folder_of_a_killed_process_can_be_opened(tmp_path: Path) -> None:
         assert count_collections(database) == 0
         owner = json.loads((tmp_path / "folio.lock").read_text(encoding="utf-8"))
         assert owner["command"] == "next"
+
+
+def test_thread_that_outlives_its_folder_cannot_write_to_it(tmp_path: Path) -> None:
+    with open_database(tmp_path, holder="test") as former:
+        pass
+    with open_database(tmp_path, holder="next") as database:
+        with pytest.raises(StorageFailed, match="closed"), former.write() as session:
+            session.add(Collection(name="late"))
+        assert count_collections(database) == 0
 
 
 def test_every_connection_has_the_pragmas(tmp_path: Path) -> None:

@@ -158,6 +158,8 @@ def test_one_process_leads_and_another_one_when_it_has_gone(settings: Settings) 
             assert not other.leads()
             first.close()
             assert other.leads()
+            with pytest.raises(StorageFailed, match="closed"), former.write():
+                pass
 
 
 def test_a_leader_whose_connection_is_lost_leads_no_more(
