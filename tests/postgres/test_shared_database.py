@@ -15,7 +15,7 @@ from app.db import queries, queue
 from app.db.models import Change, Version
 from app.db.postgres import PostgresDatabase, open_postgres
 from app.domain import Status
-from app.errors import DatabaseUnavailable, InvalidRequest
+from app.errors import DatabaseUnavailable, InvalidRequest, StorageFailed
 from app.runtime.resources import Resources, open_resources
 from tests.api.service import Collection, Service
 from tests.conftest import Ingest, article
@@ -169,7 +169,7 @@ def test_a_leader_whose_connection_is_lost_leads_no_more(
         assert former.leads()
         with postgres.connect() as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
                 " WHERE datname = %s AND pid IN (SELECT pid FROM pg_locks"
                 " WHERE locktype = 'advisory')",
                 (url_of(settings).partition("?")[0].rpartition("/")[2],),
