@@ -5,7 +5,7 @@ What was measured, and what lost: docs/decisions/0045-words-by-language.md.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -27,7 +27,9 @@ TermCounts: TypeAlias = Mapping[int, int]
 def list_terms(text: str, language: str | None = None) -> Iterator[tuple[int, ...]]:
     """Yield the terms of each word of `text`, in its order."""
     rules = rules_for(language)
-    yield from (terms_of(word, rules) for word in find_words(clean(text)))
+    words = find_words(clean(text))
+    forms = {word: tuple(made) for word, made in list_forms(set(words), rules)}
+    yield from (tuple(map(hash_term, forms[word])) for word in words)
 
 
 def count_terms(text: str, language: str | None = None) -> Counter[int]:
@@ -57,22 +59,30 @@ def _hash(forms: Mapping[str, int]) -> Counter[int]:
 def _count_forms(text: str, rules: str) -> defaultdict[str, int]:
     """Return how often what the words of a text are compared by stands in it."""
     forms: defaultdict[str, int] = defaultdict(int)
-    simple: dict[str, int] = {}
-    for word, count in Counter(find_words(clean(text))).items():
-        if word.isdigit() and word.isascii():
-            forms[word] += count
-        elif is_unspaced(word):
-            for gram in list_grams(word):
-                forms[gram] += count
-        elif is_simple(word):
-            simple[word] = count
-        else:
-            for form in _structured_forms(word, rules):
-                forms[form] += count
-    for word, stems in stem_all(simple, rules):
-        for form in stems:
-            forms[form] += simple[word]
+    counts = Counter(find_words(clean(text)))
+    for word, made in list_forms(counts, rules):
+        for form in made:
+            forms[form] += counts[word]
     return forms
+
+
+def list_forms(words: Iterable[str], rules: str) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield each word of a clean text, in any order, and what it is compared by.
+
+    Those without an inner structure are stemmed all at once.
+    """
+    simple: list[str] = []
+    for word in words:
+        if word.isdigit() and word.isascii():
+            yield word, (word,)
+        elif is_unspaced(word):
+            # Nothing in these scripts folds.
+            yield word, tuple(list_grams(word))
+        elif is_simple(word):
+            simple.append(word)
+        else:
+            yield word, _structured_forms(word, rules)
+    yield from stem_all(simple, rules)
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -80,19 +90,6 @@ def language_term(rules: str) -> int:
     """Return the term of every article that was analysed by the rules of this language."""
     # No word of a text has a space in it.
     return hash_term(f"language {rules}")
-
-
-def terms_of(word: str, rules: str) -> tuple[int, ...]:
-    """Return the terms of a word of a clean text, by the rules of a language."""
-    return tuple(map(hash_term, forms_of(word, rules)))
-
-
-def forms_of(word: str, rules: str) -> tuple[str, ...]:
-    """Return what terms_of hashes."""
-    if is_unspaced(word):
-        # Nothing in these scripts folds.
-        return tuple(list_grams(word))
-    return stem(word, rules) if is_simple(word) else _structured_forms(word, rules)
 
 
 @keep(16 << 20)

@@ -4,9 +4,8 @@ import re
 from collections.abc import Sequence, Set
 from itertools import chain
 
-from app.index.analysis import terms_of
+from app.index.analysis import list_forms
 from app.index.folding import clean, fold, spell_out
-from app.index.hashing import hash_term
 from app.index.lookup import SURE, FoundWord
 from app.index.stemming import PLAIN, rules_for
 from app.index.words import find_words
@@ -29,26 +28,26 @@ class TermMatcher:
             for spelling in word.spellings
             if spelling.weight >= SURE
         ]
-        self._spellings = [(number, frozenset(map(hash_term, terms))) for number, terms in sure]
+        self._spellings = [(number, frozenset(terms)) for number, terms in sure]
         self._wanted = frozenset(chain.from_iterable(terms for _, terms in self._spellings))
         # What each spelling has in it wherever it stands.
-        self._cores = [(number, tuple(map(_core, terms))) for number, terms in sure]
+        self._cores = list({(number, tuple(map(_core, terms))) for number, terms in sure})
         self._all = frozenset(number for number, _ in sure)
-        # What of the question each word of a text holds, by the rules that it is stemmed by: the
-        # same few words make up most of every text.
-        self._held_by: dict[str, dict[str, Set[int]]] = {}
+        # By the rules that they are stemmed by, the words of texts that were looked at, and what of
+        # the question those hold that hold any: the same few words make up most of every text.
+        self._seen: dict[str, tuple[set[str], dict[str, Set[str]]]] = {}
 
     def find(self, text: str, language: str | None = None) -> Set[int]:
         """Return the words that stand in a text of an article in `language`."""
         rules = rules_for(language)
-        held_by = self._held_by.setdefault(rules, {})
-        held: set[int] = set()
-        for word in find_words(clean(text)):
-            terms = held_by.get(word)
-            if terms is None:
-                terms = held_by[word] = self._wanted.intersection(terms_of(word, rules))
-            held |= terms
-        return {number for number, terms in self._spellings if terms <= held}
+        seen, holding = self._seen.setdefault(rules, (set(), {}))
+        words = set(find_words(clean(text)))
+        for word, forms in list_forms(words - seen, rules):
+            if held := self._wanted.intersection(forms):
+                holding[word] = held
+        seen |= words
+        held_here = set(chain.from_iterable(map(holding.__getitem__, holding.keys() & words)))
+        return {number for number, terms in self._spellings if terms <= held_here}
 
     def find_at_most(self, text: str, language: str | None = None) -> Set[int]:
         """Return a superset of what `find` returns, in a small part of its time.
