@@ -401,7 +401,7 @@ def shelf(service: Service) -> Collection:
             {"kettle", "bare"},
         ),
     ],
-    ids=str,
+    ids=lambda some: str(sorted(some) if isinstance(some, set) else some),
 )
 def test_filter_keeps_exactly_the_documents_that_meet_it(
     shelf: Collection, filters: Json, expected: set[str]
