@@ -17,6 +17,8 @@ _LARGER, _LARGER_OF_OTHER = 1.12, 1.06
 _APART = 1.3
 _RARE = 0.25
 _MOST = 0.6
+_MIN_LISTED = 3
+_CAPITALS = 0.6
 _NUMBER = re.compile(
     r"^(?:(?:chapter|part|section|appendix|article)\s+)?(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+(?=\D)",
     re.I,
@@ -24,7 +26,8 @@ _NUMBER = re.compile(
 _LETTERED = re.compile(r"^(?:[A-Z](?:\.\d{1,2}){0,3}|[IVX]{1,5})\.?\s+(?=[A-Z])")
 _NO_HEADING_END = re.compile(r"[.,;]$|[-–]$")
 _NO_HEADING = re.compile(
-    r"www\.|@|^(?:figure|fig\.|table|tab\.|source|note|listing|algorithm|chart \d|exhibit \d)\b",
+    r"www\.|@|://|(?:\.\s?){4}|\w\.(?:com|org|net|edu|gov)\b"
+    r"|^(?:figure|fig\.|table|tab\.|source|note|listing|algorithm|chart \d|exhibit \d)\b",
     re.I,
 )
 _UNFINISHED = re.compile(r"\b(?:the|a|an|of|and|or|to|in|for|by|is|are|with|from)$", re.I)
@@ -102,6 +105,7 @@ def mark_headings(
             following = page[number + 1] if number + 1 < len(page) else None
             if shape_of(block.lines) not in running and _stands_out(block, following, body):
                 candidates.append(block)
+    candidates = _drop_lists(pages, candidates)
     letters: Counter[Style] = Counter()
     for block in blocks if candidates else ():
         letters[style_of(block)] += sum(len(line.text) for line in block.lines)
@@ -109,6 +113,31 @@ def mark_headings(
     repeated = Counter(b.lines[0].text for b in chosen)
     chosen = [b for b in chosen if repeated[b.lines[0].text] <= 3]
     _set_levels(chosen)
+
+
+def _drop_lists(pages: Sequence[Sequence[Block]], candidates: list[Block]) -> list[Block]:
+    """Return the candidates without runs of one style that have no text between them.
+
+    A heading has something under it: these are the points of a cover or a list. The last of them
+    stays where the text under it is nearer than the line above.
+    """
+    known = set(map(id, candidates))
+    listed: set[int] = set()
+    for page in pages:
+        run: list[Block] = []
+        for block in page:
+            style = style_of(block) if id(block) in known else None
+            if run and style != style_of(run[0]):
+                if len(run) >= _MIN_LISTED:
+                    listed.update(map(id, run[:-1] if block.gap < run[-1].gap else run))
+                run = []
+            if style is not None:
+                run.append(block)
+        if len(run) >= _MIN_LISTED:
+            listed.update(map(id, run))
+    # A title page may have nothing but such lines, and the first of them is the title.
+    first = next((id(block) for page in pages for block in page), 0)
+    return [block for block in candidates if id(block) not in listed or id(block) == first]
 
 
 def _mark_tagged(pages: Sequence[Sequence[Block]], levels: Sequence[dict[int, int]]) -> bool:
@@ -136,7 +165,7 @@ def _stands_out(block: Block, following: Block | None, body: Style) -> bool:
         return False
     if letters < 0.5 * len(text.replace(" ", "")) or _NO_HEADING.search(text):
         return False
-    if _NO_HEADING_END.search(text) or text[0].islower() or text[0] in "•●▪◦○■–-*·":
+    if _NO_HEADING_END.search(text) or text[0].islower() or text[0] in "•●▪◦○■–—─-*·":
         return False
     if following is not None and not following.table and following.lines[0].text[:1].islower():
         return False
@@ -148,12 +177,24 @@ def _stands_out(block: Block, following: Block | None, body: Style) -> bool:
     larger = style.half_points >= (_LARGER_OF_OTHER if other else _LARGER) * body.half_points
     heavier = style.bold and not body.bold and style.half_points >= 0.95 * body.half_points
     if not (larger or heavier):
-        capitals = text.isupper() and letters >= 5 and style.half_points >= body.half_points - 1
         same_size = style.half_points >= body.half_points - 1
+        capitals = text.isupper() and letters >= 5 and same_size
+        if _is_italic_head(block, following, text) and same_size:
+            return True
         return numbered and (capitals or (other and same_size and block.gap >= _APART))
     if following is None:
         return larger
     return larger or not text.endswith(":")
+
+
+def _is_italic_head(block: Block, following: Block | None, text: str) -> bool:
+    """Say whether a block is a line of capitalized words in italics, close over plain text."""
+    if following is None or following.table or following.lines[0].italic:
+        return False
+    words = [word for word in text.split() if len(word) >= 4]
+    capitals = sum(word[0].isupper() for word in words)
+    apart = block.gap >= _APART and following.gap < block.gap
+    return block.lines[0].italic and apart and capitals >= _CAPITALS * max(1, len(words))
 
 
 def _set_levels(blocks: Sequence[Block]) -> None:

@@ -62,6 +62,11 @@ class Line:
         """Say whether nearly all letters are bold."""
         return self.weight >= _BOLD_SHARE
 
+    @property
+    def italic(self) -> bool:
+        """Say whether all words are in italics."""
+        return bool(self.words) and all(word.font.italic for word in self.words)
+
 
 def _find_main(words: Sequence[Word]) -> Word:
     """Return the word whose size and baseline are the line's."""

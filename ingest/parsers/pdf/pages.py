@@ -32,6 +32,7 @@ NO_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd\ufff
 _FULL_PAGE = 1500
 # A word is drawn twice at once, or in a second pass over the page.
 _MAX_ALIKE = 50
+_MIN_BULLETS = 3
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 
@@ -131,7 +132,22 @@ def _choose_words(words: list[Word], size: tuple[float, float], read: Page) -> l
         if text.strip():
             chosen.append(word)
     read.right_to_left = rtl > 0.3 * max(1, read.letters)
+    if read.lost >= _MIN_BULLETS:
+        _mend_bullets(chosen)
     return _drop_doubles(chosen)
+
+
+def _mend_bullets(words: list[Word]) -> None:
+    """Write as bullets the signs without a known meaning that stand alone before several lines."""
+    found = []
+    for before, word, after in zip([None, *words], words, words[1:], strict=False):
+        if word.text == "\ufffd" and abs(word.y - after.y) <= 0.2 * after.size:
+            begins = before is None or abs(word.y - before.y) > 0.5 * word.size
+            if after.gap and begins and after.x0 > word.x1:
+                found.append(word)
+    if len(found) >= _MIN_BULLETS:
+        for word in found:
+            word.text = "•"
 
 
 def _is_outside(word: Word, size: tuple[float, float]) -> bool:

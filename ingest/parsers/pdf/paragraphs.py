@@ -18,6 +18,8 @@ _SHORT = 0.75
 _HEAVIER = 0.7
 _JOINED_LETTERS = 35
 _UNSPACED = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
+# An entry of a table of contents: dots, and the number of its page.
+_ENTRY = re.compile(r"(?:\.\s?){4,}\s*(?:\d+|[ivxlc]+)$")
 _OPEN_END = re.compile(r"[:;：；]['\"”’)\]]*$")
 
 
@@ -64,7 +66,7 @@ def _breaks(above: Line, line: Line, leading: float, left: float, right: float) 
         return True
     ended = ends_sentence(above.text) or bool(_OPEN_END.search(above.text))
     short = above.x1 < right - 0.15 * (right - left)
-    if _BULLET.match(line.text):
+    if _BULLET.match(line.text) or _is_italic_head(above, line):
         return True
     # A dash or a number at a line's start may be in the middle of a sentence.
     if _WEAK_ITEM.match(line.text) and (ended or short or _WEAK_ITEM.match(above.text)):
@@ -73,6 +75,12 @@ def _breaks(above: Line, line: Line, leading: float, left: float, right: float) 
         return True
     # The first line of a paragraph is indented.
     return ended and 0.8 * size <= line.x0 - above.x0 <= 4 * size and above.x0 < left + size
+
+
+def _is_italic_head(above: Line, line: Line) -> bool:
+    """Say whether a short line all in italics stands over text that is not."""
+    short = above.x1 - above.x0 < _SHORT * (line.x1 - line.x0)
+    return short and above.text[:1].isupper() and above.italic and not line.italic
 
 
 def is_item(block: Block) -> bool:
@@ -102,6 +110,8 @@ def write_paragraph(lines: Sequence[Line], hyphens: Hyphens) -> str:
 def _is_full(line: Line, following: Line, right: float) -> bool:
     """Say whether the next line's first word had no room at the end of the line."""
     if _UNSPACED.match(line.text[-1:]) or _UNSPACED.match(following.text):
+        return False
+    if _ENTRY.search(line.text):
         return False
     word = following.text.partition(" ")[0]
     width = (following.x1 - following.x0) * len(word) / max(1, len(following.text))

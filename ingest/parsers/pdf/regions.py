@@ -4,6 +4,7 @@ Rows that share a gap form a band. Where the parts beside the gap are running te
 columns, read one after the other; otherwise its rows stay together, as those of a table.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -20,6 +21,7 @@ _PROSE_LETTERS = 14
 _PROSE_FILL = 0.6
 _PROSE_LETTERS_UNCASED, _PROSE_FILL_UNCASED = 10, 0.8
 _DEEPEST = 6
+_APART_LINES, _APART_WIDTH, _APART_SHARED, _SAME_BASELINE = 12, 0.7, 0.5, 0.08
 
 
 @dataclass(slots=True)
@@ -120,7 +122,33 @@ def _split_columns(rows: Sequence[Row], gaps: Sequence[Gap]) -> list[list[Line]]
 def _are_columns(columns: Sequence[Sequence[Line]]) -> bool:
     """Say whether all the long ones of some columns are running text."""
     long = [column for column in columns if len(find_rows(column)) >= _PROSE_LINES]
+    if len(long) == len(columns) == 2 and _are_apart(*long):
+        return True
     return len(long) >= 2 and all(_is_prose(column) for column in long)
+
+
+def _are_apart(left: Sequence[Line], right: Sequence[Line]) -> bool:
+    """Say whether two wide columns of many lines of words seldom share a baseline.
+
+    Rows of a table do, whatever its cells hold; lists and forms side by side do not.
+    """
+    sides = [find_rows(left), find_rows(right)]
+    if min(map(len, sides)) < _APART_LINES:
+        return False
+    widths = [
+        max(line.x1 for line in side) - min(line.x0 for line in side) for side in (left, right)
+    ]
+    letters = min(median(sum(len(line.text) for line in row) for row in side) for side in sides)
+    if min(widths) < _APART_WIDTH * max(widths) or letters < _PROSE_LETTERS:
+        return False
+    places = [row[0].y for row in sides[1]]
+    near = sum(_has_near(places, row[0].y, _SAME_BASELINE * row[0].size) for row in sides[0])
+    return near < _APART_SHARED * len(sides[0])
+
+
+def _has_near(places: Sequence[float], y: float, reach: float) -> bool:
+    at = bisect_left(places, y - reach)
+    return at < len(places) and places[at] <= y + reach
 
 
 def _is_prose(column: Sequence[Line]) -> bool:

@@ -13,11 +13,12 @@ _TOKEN = re.compile(r"[^\s\ufffe]+\ufffe?")
 _BOLD_NAME = re.compile(
     r"bold|black|heavy|demi|\b(?:cm|sf|ec|tc|lm)bx|-bd\b|medi(?:ital|obli)?$", re.IGNORECASE
 )
-# What PDFium writes for a hyphen that it takes for the end of a line.
-_HYPHEN = re.compile("\x02")
+_ITALIC_NAME = re.compile(r"italic|oblique", re.IGNORECASE)
+# What PDFium writes for a hyphen that it takes for the end of a line, and for what no map knows.
+_HYPHEN = re.compile("[\x02\ufffe]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BOLD_WEIGHT = 600
-_FIXED_PITCH, _SERIF_FORCE_BOLD = 1, 1 << 18
+_FIXED_PITCH, _ITALIC, _SERIF_FORCE_BOLD = 1, 1 << 6, 1 << 18
 # Text that is turned by less than this stands in its line all the same.
 _LEVEL_DEGREES = 8.0
 SKEWED = 4  # Divisible by 4: no turn.
@@ -30,6 +31,7 @@ class Font:
     name: str = ""
     bold: bool = False
     fixed: bool = False
+    italic: bool = False
 
 
 @dataclass(slots=True)
@@ -135,7 +137,9 @@ class PageText:
     def _mark_hyphen(self, found: re.Match[str]) -> str:
         """Return the mark of a hyphen at a line's end; other codes are of fonts without a map."""
         is_hyphen = engine.is_hyphen(self._handle, found.start()) == 1
-        return "\ufffe" if is_hyphen else found[0]
+        if is_hyphen:
+            return "\ufffe"
+        return "\ufffd" if found[0] == "\ufffe" else found[0]
 
     def words(self) -> Iterator[Word]:
         """Yield the words in the order in which the page draws them."""
@@ -223,4 +227,5 @@ def _describe_font(font: int | None) -> Font:
         or engine.font_weight(font) >= _BOLD_WEIGHT
         or bool(flags & _SERIF_FORCE_BOLD)
     )
-    return Font(name, bold, bool(flags & _FIXED_PITCH))
+    italic = bool(_ITALIC_NAME.search(name)) or bool(flags & _ITALIC)
+    return Font(name, bold, bool(flags & _FIXED_PITCH), italic)

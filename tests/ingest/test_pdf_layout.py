@@ -1,0 +1,122 @@
+"""PDFs whose layout says what a line is: covers, contents pages, forms side by side, bullets."""
+
+from reportlab.pdfgen.canvas import Canvas
+
+from app.domain import Article
+from ingest.parsers import parse_document
+from tests.ingest.pdf_files import draw_pdf, encode_text, make_raw_pdf, make_unicode_font, write
+
+TEXT = (
+    "Open the lid slowly and wait until the water has gone down, then",
+    "close the red valve and turn the wand to the left side of the tank.",
+)
+
+
+def parse(data: bytes) -> Article:
+    return parse_document("application/pdf", data)
+
+
+def find_headings(article: Article) -> list[str]:
+    return [heading.text for heading in article.headings]
+
+
+def write_text(canvas: Canvas, y: float) -> None:
+    for row, line in enumerate(TEXT * 3):
+        write(canvas, 72, y - 12 * row, line)
+
+
+def test_points_of_a_cover_are_not_headings_and_the_title_is() -> None:
+    def draw(canvas: Canvas) -> None:
+        write(canvas, 72, 760, "Milk machines", 30, "Helvetica-Bold")
+        for row, point in enumerate(("Brew coffee faster", "Clean the wand", "Save energy")):
+            write(canvas, 72, 690 - 40 * row, point, 16, "Helvetica-Bold")
+        write_text(canvas, 480)
+
+    assert find_headings(parse(draw_pdf(draw))) == ["Milk machines"]
+
+
+def test_last_of_three_lines_is_a_heading_where_text_follows_it_closely() -> None:
+    def draw(canvas: Canvas) -> None:
+        for row, line in enumerate(("Town of Trent", "Council of works", "Members present")):
+            write(canvas, 72, 760 - 40 * row, line, 14, "Helvetica-Bold")
+        write_text(canvas, 660)
+
+    article = parse(draw_pdf(draw))
+    assert find_headings(article) == ["Town of Trent", "Members present"]
+    assert article.title == "Town of Trent"
+
+
+def test_line_with_an_address_of_the_web_is_not_a_heading() -> None:
+    def draw(canvas: Canvas) -> None:
+        write(canvas, 72, 760, "Cleaning", 16, "Helvetica-Bold")
+        write_text(canvas, 735)
+        write(canvas, 72, 600, "For more information: example.com/help", 16, "Helvetica-Bold")
+
+    assert find_headings(parse(draw_pdf(draw))) == ["Cleaning"]
+
+
+def test_capitalized_line_in_italics_over_its_text_is_a_heading() -> None:
+    def draw(canvas: Canvas) -> None:
+        write_text(canvas, 760)
+        for y, head in ((670, "Elastic Stop Nut"), (560, "when it leaks")):
+            write(canvas, 72, y, head, 10, "Helvetica-Oblique")
+            write_text(canvas, y - 12)
+
+    article = parse(draw_pdf(draw))
+    assert find_headings(article) == ["Elastic Stop Nut"]
+    assert "\n\nElastic Stop Nut\n\nOpen the lid" in article.text
+
+
+def test_each_entry_of_a_contents_page_is_a_line_of_its_own() -> None:
+    entries = [f"{name} {'. ' * 30}{page}" for name, page in (("Notices", "vii"), ("Setup", "12"))]
+
+    def draw(canvas: Canvas) -> None:
+        for row, entry in enumerate(entries):
+            write(canvas, 72, 760 - 12 * row, entry)
+
+    assert parse(draw_pdf(draw)).text == "\n".join(entries)
+
+
+def test_forms_side_by_side_are_read_one_after_the_other() -> None:
+    def draw(canvas: Canvas) -> None:
+        for row in range(16):
+            write(canvas, 50, 760 - 14 * row, f"[ ] Choice of the first question, number {row}", 8)
+            write(canvas, 320, 767 - 14 * row, f"[ ] Answer to the second one, number {row}", 8)
+
+    text = parse(draw_pdf(draw)).text
+    assert "|" not in text
+    assert text.rindex("Choice of the first") < text.index("Answer to the second")
+
+
+def test_columns_of_a_table_that_share_their_lines_stay_rows() -> None:
+    def draw(canvas: Canvas) -> None:
+        for row in range(16):
+            write(canvas, 50, 760 - 14 * row, f"Part of the red machine, number {row}", 8)
+            write(canvas, 320, 760 - 14 * row, f"Replaced by the new part, number {row}", 8)
+
+    rows = parse(draw_pdf(draw)).text.split("\n")
+    assert "| Part of the red machine, number 9 | Replaced by the new part, number 9 |" in rows
+
+
+def test_sign_without_a_meaning_before_several_lines_is_a_bullet_and_is_counted() -> None:
+    lines = ["Open the valve", "Wait a watch", "Raise the lead"]
+    letters = "\ue123" + "".join(dict.fromkeys("".join(lines)))
+    drawn = "".join(
+        f"1 0 0 1 72 {700 - 14 * row} Tm {encode_text(letters[0] + ' ', letters)} Tj "
+        f"1 0 0 1 90 {700 - 14 * row} Tm {encode_text(line, letters)} Tj "
+        for row, line in enumerate(lines)
+    )
+    article = parse(
+        make_raw_pdf(f"BT /F1 12 Tf {drawn} ET", "/F1 5 0 R", *make_unicode_font(letters))
+    )
+    assert article.text == "\n".join(f"• {line}" for line in lines)
+    assert "3 characters have no known meaning in their font" in article.warnings
+
+
+def test_letter_that_its_font_maps_to_nothing_is_counted_and_not_written_as_a_hyphen() -> None:
+    letters = "\0eclintdusr bok"
+    words = "dis\0culties in one book"
+    drawn = f"BT /F1 12 Tf 72 700 Td {encode_text(words, letters)} Tj ET"
+    article = parse(make_raw_pdf(drawn, "/F1 5 0 R", *make_unicode_font(letters)))
+    assert article.text == "dis\ufffdculties in one book"
+    assert "1 characters have no known meaning in their font" in article.warnings
