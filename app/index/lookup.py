@@ -1,6 +1,6 @@
 """Where the words of a query stand in a collection, however they are spelled there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,10 +9,10 @@ import numpy.typing as npt
 from app.index.analysis import TermCounts
 from app.index.folding import fold
 from app.index.hashing import Hashes, hash_term, hash_terms
-from app.index.query import QueryWord, Spelling, WordQuery
-from app.index.segments import Counts, Ids, Rows, Segment
+from app.index.query import QueryWord, Spelling, WordQuery, spell_words
+from app.index.segments import Counts, Rows, Segment
 from app.index.spelling import MIN_LETTERS, list_neighbours
-from app.index.stemming import PLAIN, stem, stem_folded
+from app.index.stemming import PLAIN, distinct_rules, stem, stem_folded
 
 Scores = npt.NDArray[np.float32]
 
@@ -54,9 +54,14 @@ class Postings:
 
     def __init__(self, segments: Sequence[Segment], terms: Hashes) -> None:
         self.segments = segments
-        self._bounds = [segment.find(terms) for segment in segments]
-        counts = sum((ends - starts for starts, ends in self._bounds), np.zeros(len(terms), int))
-        self.counts: Ids = np.asarray(counts, dtype=np.int64)
+        bounds = [segment.find(terms) for segment in segments]
+        counts = sum((ends - starts for starts, ends in bounds), np.zeros(len(terms), np.int64))
+        self.found: list[int] = np.flatnonzero(counts).tolist()
+        """The places of the terms that some document holds."""
+        self._bounds = [
+            {place: slice(int(starts[place]), int(ends[place])) for place in self.found}
+            for starts, ends in bounds
+        ]
 
     def of(self, number: int, places: Sequence[int]) -> tuple[Rows, Counts]:
         """Return the rows of a segment that hold all these terms, and how often each does."""
@@ -70,8 +75,7 @@ class Postings:
         return rows, counts
 
     def _of_term(self, number: int, place: int) -> tuple[Rows, Counts]:
-        segment, (starts, ends) = self.segments[number], self._bounds[number]
-        some = slice(int(starts[place]), int(ends[place]))
+        segment, some = self.segments[number], self._bounds[number][place]
         return segment.rows[some], segment.counts[some]
 
 
@@ -116,7 +120,7 @@ class WordRows:
     def add_to(self, scores: Scores, held: Scores, norms: Scores, weight: float) -> None:
         """Add what the word is worth to the rows that hold it, each by its best spelling."""
         parts = [
-            (share, rows, share * weight * (tf / (tf + norms[rows]) + DELTA) / (1 + DELTA))
+            (share, rows, (tf / (tf + norms[rows]) + DELTA) * (share * weight / (1 + DELTA)))
             for share, rows, tf in self.classes
         ]
         if len(parts) == 1:
@@ -145,13 +149,13 @@ class _Lookup:
     frequency: int = 0
 
     def take(
-        self, postings: Postings, place: dict[str, int], spellings: Sequence[Spelling]
+        self, postings: Postings, place: Mapping[str, int], spellings: Sequence[Spelling]
     ) -> None:
         """Add the rows of those of these spellings that the collection holds."""
         by_weight: dict[float, list[list[int]]] = {}
         for spelling in spellings:
-            places = [place[term] for term in spelling.terms]
-            if all(map(postings.counts.__getitem__, places)):
+            places = [place[term] for term in spelling.terms if term in place]
+            if len(places) == len(spelling.terms):
                 self.spellings += (spelling,)
                 by_weight.setdefault(spelling.weight, []).append(places)
         for weight in sorted(by_weight, reverse=True):
@@ -169,7 +173,7 @@ def find_words(
     Of more than MAX_WORDS the rarest are taken. With `corrects` a rare word is also looked for as
     what it may have been meant to be.
     """
-    spelled = [word.spell(rules) for word in query.words]
+    spelled = spell_words(query.words, rules)
     alive = [(segment.alive, bool(segment.alive.all())) for segment in segments]
     found = [_Lookup(word, (), [WordRows(*some) for some in alive]) for word in query.words]
     _look_up(segments, found, spelled)
@@ -187,8 +191,8 @@ def _look_up(
     segments: Sequence[Segment], found: Sequence[_Lookup], spelled: Sequence[Sequence[Spelling]]
 ) -> None:
     terms = list(dict.fromkeys(term for some in spelled for one in some for term in one.terms))
-    place = {term: i for i, term in enumerate(terms)}
     postings = Postings(segments, np.fromiter(hash_terms(terms), np.uint64, len(terms)))
+    place = {terms[i]: i for i in postings.found}
     for one, some in zip(found, spelled, strict=True):
         one.take(postings, place, some)
 
@@ -198,6 +202,7 @@ def _guess(segments: Sequence[Segment], found: _Lookup, rules: Sequence[str]) ->
     typed = fold(found.word.part.text)
     weight = _BESIDE_EXACT if found.frequency else _SLIP
     known = {spelling.terms for spelling in found.spellings}
+    rules = distinct_rules(typed, rules)
     forms = dict.fromkeys(form for rule in rules for form in stem(typed, rule))
     guesses: set[tuple[str, ...]] = {
         (near,) for form in forms for near in _near(segments, typed, form)
@@ -219,7 +224,7 @@ def _near(segments: Sequence[Segment], typed: str, form: str) -> Iterator[str]:
     neighbours = list_neighbours(form) if len(typed) >= MIN_LETTERS - 1 else None
     if neighbours is None:
         return
-    for number in np.flatnonzero(Postings(segments, neighbours.hashes).counts).tolist():
+    for number in Postings(segments, neighbours.hashes).found:
         near = neighbours.spell(number)
         # What the slip was made in has to be long enough, and a stem is shorter than its word.
         if near != form and len(typed) + len(near) - len(form) >= MIN_LETTERS:

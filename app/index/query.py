@@ -6,18 +6,17 @@ unless they are written as names (US, IT, WHO, vitamin A) or nothing else is ask
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
 import regex
 
 from app.index.analysis import fold_term
-from app.index.byte_cache import keep
 from app.index.folding import clean, fold
 from app.index.hashing import hash_term
-from app.index.stemming import PLAIN, distinct_rules, stem
+from app.index.stemming import PLAIN, stem, stem_readable
 from app.index.variants import vary
 from app.index.words import (
     QUESTION_WORDS,
@@ -59,10 +58,6 @@ class QueryWord:
     def name(self) -> str:
         """What it is called in explanations: folded, but for a name that its capitals make."""
         return fold(self.part.text) if self.part.is_stemmed else fold_term(self.part.text)
-
-    def spell(self, rules: Sequence[str]) -> tuple[Spelling, ...]:
-        """Return how articles that were analysed by `rules` may write it, the surest first."""
-        return _spell(self.part, self.joined, tuple(rules))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +112,14 @@ def _telling_words(text: str) -> Iterator[QueryWord]:
     ]
     if not parts:
         parts = [(i, part) for i, word in enumerate(found) for part in split_word(word)]
-    joined = {
-        place: tuple(words)
-        for place, words in _joined_neighbours(found).items()
-        if len(split_word(found[place])) == 1
-    }
+    joined = _joined_neighbours(found)
     keys = [_key(part) for _, part in parts]
     repeats = Counter(keys)
     # Of parts that are one the first stands.
     firsts = dict(zip(reversed(keys), reversed(parts), strict=True))
     for key, count in repeats.items():
         place, part = firsts[key]
-        yield QueryWord(part, count, joined.get(place, ()))
+        yield QueryWord(part, count, tuple(joined.get(place, ())))
 
 
 def _key(part: Part) -> tuple[str, bool]:
@@ -145,52 +136,65 @@ def _telling_parts(word: str, *, is_first: bool, shouted: bool) -> Iterator[Part
 
 
 def _joined_neighbours(found: Sequence[str]) -> dict[int, list[str]]:
-    """Return what words make with the next one, by the place of either."""
+    """Return what words make with the next one, by the place of either that has no parts."""
     joined: dict[int, list[str]] = {}
     for i, (one, other) in enumerate(pairwise(found)):
         # `a part` is not `apart`, but `log in` is `login`.
         if one.isalpha() and other.isalpha() and fold(one) not in QUESTION_WORDS:
             for place in (i, i + 1):
-                joined.setdefault(place, []).append(one + other)
+                if len(split_word(found[place])) == 1:
+                    joined.setdefault(place, []).append(one + other)
     return joined
 
 
-def _spell(part: Part, joined: tuple[str, ...], rules: tuple[str, ...]) -> tuple[Spelling, ...]:
-    if part.is_stemmed:
-        exact = dict.fromkeys(form for word in (part.text, *joined) for form in _stems(word, rules))
-        varied = _vary(part.text, rules)
+def spell_words(words: Sequence[QueryWord], rules: Sequence[str]) -> list[tuple[Spelling, ...]]:
+    """Return how articles that were analysed by `rules` may write words, the surest first."""
+    varied = [vary(word.part.text) if word.part.is_stemmed else () for word in words]
+    texts = [
+        text
+        for word, others in zip(words, varied, strict=True)
+        if word.part.is_stemmed
+        for text in (word.part.text, *word.joined, *others)
+    ]
+    stems = _stem_by_rules(texts, rules)
+    return [_spell(word, others, stems) for word, others in zip(words, varied, strict=True)]
+
+
+def _stem_by_rules(texts: Iterable[str], rules: Sequence[str]) -> dict[str, dict[str, None]]:
+    """Return the stems of each text by each of some rules."""
+    stems: dict[str, dict[str, None]] = {text: {} for text in texts}
+    for rule in rules:
+        for text, forms in stem_readable(stems, rule):
+            stems[text].update(dict.fromkeys(forms))
+    return stems
+
+
+def _spell(
+    word: QueryWord, varied: Sequence[str], stems: Mapping[str, Mapping[str, None]]
+) -> tuple[Spelling, ...]:
+    text = word.part.text
+    if not word.part.is_stemmed:
+        exact = {fold_term(text): None}
+        others = [fold(text[:-1])] if is_plural_of_capitals(text) else []
     else:
-        exact = {fold_term(part.text): None}
-        varied = [fold(part.text[:-1])] if is_plural_of_capitals(part.text) else []
+        exact = {form: None for some in (text, *word.joined) for form in stems[some]}
+        # Its plural in capitals, AMIs, or other forms.
+        others = [form for some in varied for form in stems[some]]
+        if text.isascii() and len(text) <= _MAX_CAPITALS:
+            others = [stem(text, PLAIN)[0] + "s"]
+    others = [form for form in dict.fromkeys(others) if form not in exact]
     return (
         *[Spelling((form,)) for form in exact],
-        *[Spelling((form,), _VARIANT_WEIGHT) for form in varied if form not in exact],
+        *[Spelling((form,), _VARIANT_WEIGHT) for form in others],
     )
-
-
-def _vary(word: str, rules: tuple[str, ...]) -> Sequence[str]:
-    """Return the terms that also stand for a word: its plural in capitals, AMIs, or other forms."""
-    if word.isascii():
-        return [stem(word, PLAIN)[0] + "s"] if len(word) <= _MAX_CAPITALS else []
-    return list(dict.fromkeys(form for other in vary(word) for form in _stems(other, rules)))
-
-
-def _stems(word: str, rules: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the stems of a word by each of some rules."""
-    # By one rule they are sooner made than looked up.
-    return stem(word, rules[0]) if len(rules) == 1 else _stems_by_rules(word, rules)
-
-
-@keep(8 << 20)
-def _stems_by_rules(word: str, rules: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(form for rule in distinct_rules(word, rules) for form in stem(word, rule))
 
 
 def count_query_terms(query: str) -> Counter[int]:
     """Return the terms of a query's telling words, as articles in no sure language hold them."""
     counts: Counter[int] = Counter()
-    for word in parse_query(query).words:
-        for spelling in _spell(word.part, (), (PLAIN,)):
+    words = [replace(word, joined=()) for word in parse_query(query).words]
+    for word, spellings in zip(words, spell_words(words, (PLAIN,)), strict=True):
+        for spelling in spellings:
             if spelling.weight == 1.0:
                 counts[hash_term(spelling.terms[0])] += word.repeats
     return counts

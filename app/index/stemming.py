@@ -82,15 +82,28 @@ def stem(word: str, language: str) -> tuple[str, ...]:
 
 def stem_all(words: Iterable[str], language: str) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield each of many words with what `stem` returns for it, in a small part of its time."""
-    plain: list[str] = []
-    groups: dict[str, list[str]] = {}
+    of_script, others = _part_by_script(words, language)
+    yield from _stem_many(of_script, language)
+    yield from _stem_many(others, PLAIN)
+
+
+def stem_readable(words: Iterable[str], language: str) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield those words that the rules of a language are for, PLAIN ones for all, as `stem_all`."""
+    yield from _stem_many(_part_by_script(words, language)[0], language)
+
+
+def _part_by_script(words: Iterable[str], language: str) -> tuple[list[str], list[str]]:
+    if language == PLAIN:
+        return list(words), []
+    parts: tuple[list[str], list[str]] = ([], [])
     for word in words:
-        if word.isascii():
-            plain.append(word)
-        else:
-            groups.setdefault(language if _reads(language, word) else PLAIN, []).append(word)
-    of_plain = language if language in _LATIN_LANGUAGES else PLAIN
-    for rule, some in ((of_plain, plain), *groups.items()):
+        parts[not _reads(language, word)].append(word)
+    return parts
+
+
+def _stem_many(words: Sequence[str], rule: str) -> Iterator[tuple[str, Iterable[str]]]:
+    # Words of ASCII letters have one spelling.
+    for some in ([w for w in words if w.isascii()], [w for w in words if not w.isascii()]):
         if some:
             yield from zip(some, _stem_lines("\n".join(some), rule), strict=True)
 
@@ -122,9 +135,9 @@ def _stem_folded(words: list[str], rule: str) -> Iterable[str]:
     return fold("\n".join(_stemmer(_ALGORITHMS[rule][0]).stemWords(words))).split("\n")
 
 
-def distinct_rules(word: str, rules: Sequence[str]) -> tuple[str, ...]:
+def distinct_rules(word: str, rules: Iterable[str]) -> list[str]:
     """Return those of some rules that can differ in what they make of words of this script."""
-    return tuple(dict.fromkeys(rule if _reads(rule, word) else PLAIN for rule in rules))
+    return [rule for rule in rules if rule == PLAIN or _reads(rule, word)]
 
 
 def stem_folded(words: Sequence[str], language: str) -> list[str]:
@@ -137,12 +150,12 @@ def stem_folded(words: Sequence[str], language: str) -> list[str]:
 def _reads(language: str, word: str) -> bool:
     if word.isascii():
         return language in _LATIN_LANGUAGES
-    return language != PLAIN and _letters_of(language).search(word) is not None
+    return language != PLAIN and not _letters_of(_ALGORITHMS[language][1]).isdisjoint(word)
 
 
 @cache
-def _letters_of(language: str) -> regex.Pattern[str]:
-    return regex.compile(f"[{_ALGORITHMS[language][1]}]")
+def _letters_of(script: str) -> frozenset[str]:
+    return frozenset(regex.findall(f"[{script}]", "".join(map(chr, range(0x20000)))))
 
 
 def _lower(word: str, language: str) -> str:

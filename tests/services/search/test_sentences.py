@@ -6,7 +6,7 @@ import pytest
 
 from app.index.lookup import FoundWord
 from app.index.matching import TermMatcher
-from app.index.query import parse_query
+from app.index.query import parse_query, spell_words
 from app.index.stemming import PLAIN
 from app.services.search.sentences import find_sentence, split_sentences
 
@@ -23,7 +23,10 @@ Monthly fees of all plans
 def find(question: str, text: str) -> str | None:
     """Return the sentence that is found, every word of the question counting the same."""
     words = parse_query(question).words
-    found = [FoundWord(word.name, 1.0, word.spell([PLAIN])) for word in words]
+    found = [
+        FoundWord(word.name, 1.0, spellings)
+        for word, spellings in zip(words, spell_words(words, [PLAIN]), strict=True)
+    ]
     span = find_sentence(text, TermMatcher(found), None)
     return None if span is None else text[span.start : span.end]
 
