@@ -38,6 +38,7 @@ MAX_RATIO = 5.0
 MAX_HEALTH_MS = 250.0
 MAX_GROWTH_MB = 50.0
 _ARTICLES = 150
+_READY_SECONDS = 180.0
 _SETTLE_SECONDS = 30.0
 _START_SECONDS = 10.0
 _COLUMNS = (
@@ -132,7 +133,7 @@ def _add_articles(url: str, collection: str, token: str) -> None:
     with httpx.Client(base_url=url, headers=headers, timeout=60.0) as http:
         job = http.post(f"{collection}/documents", json={"documents": documents})
         path = f"/v1/jobs/{job.raise_for_status().json()['job_id']}"
-        deadline = monotonic() + _SETTLE_SECONDS
+        deadline = monotonic() + _READY_SECONDS
         while http.get(path).raise_for_status().json()["counts"]["ready"] < _ARTICLES:
             assert monotonic() < deadline, "the articles are not ready"
             sleep(0.5)

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
+from multiprocessing import Process
 from multiprocessing.connection import Connection
 from time import monotonic, sleep
 from typing import Any, TypeAlias
@@ -50,25 +51,31 @@ Attack: TypeAlias = Callable[[Target], Counter[str]]
 
 def repeat(target: Target, call: Call, *, with_key: bool = True) -> Counter[str]:
     """Send one request after another over so many connections at once."""
-    numbers, ends_at = count(), monotonic() + target.seconds
+    numbers = count()
 
-    def run(_: int) -> Counter[str]:
+    def run(http: httpx.Client, ends_at: float) -> Counter[str]:
         seen: Counter[str] = Counter()
-        with target.open_client(with_key=with_key) as http:
-            while monotonic() < ends_at:
-                try:
-                    answer = call(http, next(numbers))
-                except httpx.TransportError as error:
-                    seen[type(error).__name__] += 1
-                    continue
-                seen[str(answer.status_code)] += 1
-                if answer.status_code == 429:
-                    # As often as it is told that it may; a loop would only busy the attacker.
-                    sleep(0.05)
+        while monotonic() < ends_at:
+            try:
+                answer = call(http, next(numbers))
+            except httpx.TransportError as error:
+                seen[type(error).__name__] += 1
+                continue
+            seen[str(answer.status_code)] += 1
+            if answer.status_code == 429:
+                # As often as it is told that it may; a loop would only busy the attacker.
+                sleep(0.05)
         return seen
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return sum(pool.map(run, range(_AT_ONCE)), Counter[str]())
+    with (
+        target.open_client(with_key=with_key) as http,
+        ThreadPoolExecutor(_AT_ONCE) as pool,
+    ):
+        ends_at = monotonic() + target.seconds
+        return sum(
+            (each.result() for each in [pool.submit(run, http, ends_at) for _ in range(_AT_ONCE)]),
+            Counter[str](),
+        )
 
 
 def _post_text(http: httpx.Client, path: str, body: str) -> httpx.Response:
@@ -267,7 +274,24 @@ def follow_events(target: Target) -> Counter[str]:
     return seen
 
 
+def compute_elsewhere(target: Target) -> Counter[str]:
+    """No attack: two busy processes, which tell the service's fault from a busy machine."""
+    ends_at = monotonic() + target.seconds
+    processes = [Process(target=_compute, args=(ends_at,)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return Counter(computed=len(processes))
+
+
+def _compute(ends_at: float) -> None:
+    while monotonic() < ends_at:
+        sum(range(1000))
+
+
 ATTACKS: dict[str, Attack] = {
+    "0 busy processes": compute_elsewhere,
     "1 unknown fields": send_unknown_fields,
     "1 wrong numbers": send_wrong_numbers,
     "2 invented methods": invent_methods,
@@ -288,6 +312,8 @@ ATTACKS: dict[str, Attack] = {
 def attack_forked(name: str, target: Target, answers: Connection) -> None:
     """Run an attack in this process, and send what came of it."""
     # An attacker's own work is not what is measured; it comes from another machine.
-    os.nice(10)
-    seen: Any = ATTACKS[name](target)
+    attack = ATTACKS[name]
+    if attack is not compute_elsewhere:
+        os.nice(10)
+    seen: Any = attack(target)
     answers.send(dict(seen))

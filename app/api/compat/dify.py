@@ -6,7 +6,13 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from app.api.access import Opened, Reader
-from app.api.bodies import MAX_SMALL_BODY_BYTES, BodyReader, limit_body, parse_json
+from app.api.bodies import (
+    MAX_SMALL_BODY_BYTES,
+    MAX_SMALL_PARTS,
+    BodyReader,
+    limit_body,
+    parse_json,
+)
 from app.api.compat.errors import (
     ContractBody,
     ContractRoute,
@@ -144,7 +150,7 @@ async def read_body(request: Request) -> RetrievalIn:
     body = await limit_body(request, MAX_SMALL_BODY_BYTES).body()
     if not body:
         raise InvalidRequest("send JSON with knowledge_id, query and retrieval_setting")
-    return await parse_json(RetrievalIn, body)
+    return await parse_json(RetrievalIn, body, max_parts=MAX_SMALL_PARTS)
 
 
 RetrievalBody = BodyReader(read_body, {"application/json": RetrievalIn})

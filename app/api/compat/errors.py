@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from starlette.exceptions import HTTPException
 
 from app.api.access import GuardedRoute
+from app.api.bodies import LimitedModel
 from app.api.problems import log_unexpected
 from app.api.v1.fields import Answer
 from app.errors import FolioError, MissingKey, QueueFull
@@ -52,7 +53,7 @@ class OpenAIError(Answer):
     """What went wrong."""
 
 
-class ContractBody(BaseModel):
+class ContractBody(LimitedModel):
     """A request body; clients send fields of many vendors, so unknown ones are passed over.
 
     Null stands for the default of a field, as clients send it for what they do not set.

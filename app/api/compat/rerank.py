@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.api.access import GuardedRoute, Opened, Reader
-from app.api.bodies import json_body
+from app.api.bodies import LimitedModel, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, QueryText
 from app.services.search.pipeline import check_query
@@ -28,7 +28,7 @@ class RerankText(BaseModel):
     """What to rank."""
 
 
-class RerankIn(BaseModel):
+class RerankIn(LimitedModel):
     """Fields that are not known are ignored, and so is `model`: there is one."""
 
     model_config = ConfigDict(strict=True, use_attribute_docstrings=True)

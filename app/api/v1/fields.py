@@ -15,6 +15,7 @@ from pydantic import (
     StrictStr,
 )
 
+from app.api.bodies import LimitedModel
 from app.domain import (
     MAX_ATTRIBUTES,
     MAX_KEY_LENGTH,
@@ -66,7 +67,7 @@ def _check_attributes(value: object) -> object:
     """Raise ValueError, in one sentence, for what an attribute cannot be."""
     if isinstance(value, dict):
         for key, given in value.items():
-            parts = given if isinstance(given, list) and given else [given]
+            parts = given[: MAX_VALUES + 1] if isinstance(given, list) and given else [given]
             if not all(isinstance(part, str | bool | int | float) for part in parts):
                 raise ValueError(
                     f"the attribute {key!r} is a string, a number, true or false, or a list of "
@@ -136,7 +137,7 @@ def require_fields(kind: str, **types: str) -> dict[str, Any]:
     return {"not": {"not": {kind: alternatives}}}
 
 
-class Body(BaseModel):
+class Body(LimitedModel):
     """A request body."""
 
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
