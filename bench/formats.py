@@ -161,7 +161,7 @@ def measure_office(folder: Path, pandoc: str | None, sandbox: Sandbox) -> Rows:
 
     Without pandoc only whether they are read.
     """
-    if pandoc is None:
+    if not pandoc:
         for suffix in _OFFICE:
             texts = [_read(path, sandbox) for path in sorted(folder.rglob(f"*.{suffix}"))]
             codes = Counter(text[1:] for text in texts if text.startswith("!"))
@@ -289,7 +289,9 @@ def main() -> None:
     """Measure what the folder holds and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--pandoc", default=shutil.which("pandoc"), help="pandoc 3.8 or newer")
+    parser.add_argument(
+        "--pandoc", default=shutil.which("pandoc"), help="pandoc 3.8 or newer; '' without"
+    )
     arguments = parser.parse_args()
     rows = list(measure(arguments.folder, arguments.pandoc))
     print(describe_machine())
