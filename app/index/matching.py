@@ -31,7 +31,7 @@ class TermMatcher:
         self._spellings = [(number, frozenset(terms)) for number, terms in sure]
         self._wanted = frozenset(chain.from_iterable(terms for _, terms in self._spellings))
         # What each spelling has in it wherever it stands.
-        self._cores = list({(number, tuple(map(_core, terms))) for number, terms in sure})
+        self._cores = list({(number, *_cores(terms)) for number, terms in sure})
         self._all = frozenset(number for number, _ in sure)
         # By the rules that they are stemmed by, the words of texts that were looked at, and what of
         # the question those hold that hold any: the same few words make up most of every text.
@@ -64,11 +64,20 @@ class TermMatcher:
             folded += fold(spell_out(cleaned))
         # Of bytes many can be deleted at once.
         joined = folded.replace("’", "").encode().translate(None, _SEPARATORS).decode()
-        return {number for number, cores in self._cores if all(core in joined for core in cores)}
+        return {
+            number
+            for number, first, others in self._cores
+            if first in joined and all(core in joined for core in others)
+        }
 
     def share(self, words: Set[int]) -> float:
         """Return the share of the question's weight that words of it have: 0 to 1."""
         return sum([self._shares[number] for number in words])
+
+
+def _cores(terms: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    first, *others = map(_core, terms)
+    return first, tuple(others)
 
 
 def _core(term: str) -> str:
