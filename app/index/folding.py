@@ -47,6 +47,8 @@ _LETTERS = str.maketrans(
         "ؤ": "و",
         "ئ": "ي",
         "ک": "ك",
+        # Chillus of Malayalam, which older texts write as a consonant, a virama and a joiner.
+        **{chr(0x0D7A + n): f"{letter}\u0d4d" for n, letter in enumerate("ണനരലളക")},
         # Hebrew writes a mark of its own where others write an apostrophe.
         "׳": "'",
         "״": '"',

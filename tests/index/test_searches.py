@@ -77,6 +77,7 @@ ONE_CHARACTER = [
     ("か", ["これはかです。", "これはきです。"]),
 ]
 FOLDED = [
+    ("ഭാഷയില്\u200d", ["മലയാളം ഭാഷയിൽ എഴുതുക", "മലയാളം വായിക്കുക"]),
     ("Lodz", ["Biuro w mieście Łódź jest otwarte.", "Biuro w Warszawie jest otwarte."]),
     ("Soren", ["Søren leads support.", "Anders leads support."]),
     ("Tromso", ["The office in Tromsø is small.", "The office in Oslo is small."]),
