@@ -23,11 +23,10 @@ from app.db.models import LoggedQuery
 from app.domain import Mode
 from app.evaluation.golden import read_golden
 from app.main import create_app
-from app.runtime.reanalysis import reanalyse_some
-from app.runtime.resources import Resources, open_resources
+from app.runtime.resources import Resources
 from app.services.articles.collections import create_collection
 from app.services.quality.golden_sets import add_golden
-from bench.collection import collection_of
+from bench.collection import collection_of, open_analysed
 from bench.report import describe_machine, print_table
 from bench.search_latency import COLLECTION, DIMENSIONS, store_articles
 from bench.span_vectors import StandInEngine
@@ -125,14 +124,10 @@ def main() -> None:
     folder = arguments.data / arguments.set
     is_made = (arguments.kb / "folio.db").exists()
     settings = Settings(data=arguments.kb, model=BUNDLED_MODEL, dimensions=None, query_log_days=1)
-    with open_resources(settings, load=lambda *_: StandInEngine(DIMENSIONS)) as resources:
+    with open_analysed(settings, load=lambda *_: StandInEngine(DIMENSIONS)) as resources:
         if not is_made:
             create_collection(resources.database, COLLECTION)
         store_articles(resources, folder / "docs.jsonl", arguments.limit)
-        # A folder that an earlier version made: without the words of the present rules its
-        # articles would not be found.
-        while reanalyse_some(resources.database):
-            pass
         log_questions(resources)
         add_golden(resources.database, collection_of(resources), read_golden(folder))
         indexes = resources.generations.live().catch_up()

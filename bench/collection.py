@@ -1,14 +1,30 @@
 """The one collection of a benchmark's data folder, and requests to it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from app.config import Settings
 from app.domain import Scope
-from app.runtime.resources import Resources
+from app.runtime.reanalysis import reanalyse_some
+from app.runtime.resources import Resources, open_resources
 from app.services.access.collections import CollectionRef, find_collection
 from app.services.access.principal import EVERYONE
 from app.services.search.pipeline import SearchRequest
 
 COLLECTION = "default"
+
+
+@contextmanager
+def open_analysed(settings: Settings, **options: Any) -> Iterator[Resources]:
+    """Open a folder as open_resources does, and analyse its words by the present rules.
+
+    In a folder of an earlier version they would be found in part; a server does it as it runs.
+    """
+    with open_resources(settings, **options) as resources:
+        while reanalyse_some(resources.database):
+            pass
+        yield resources
 
 
 def collection_of(resources: Resources) -> CollectionRef:

@@ -39,10 +39,10 @@ from app.domain import Item, Matrix, Mode, Task
 from app.embedding.engine import Engine
 from app.index.analysis import list_terms
 from app.index.query import count_query_terms
-from app.runtime.resources import Resources, open_resources
+from app.runtime.resources import Resources
 from app.services.search.context import build_context
 from app.services.search.search import search_documents
-from bench.collection import request_of
+from bench.collection import open_analysed, request_of
 from bench.ingest import check_folder
 from bench.peers import cut_windows, standardize
 from bench.report import describe_machine, print_table
@@ -234,7 +234,7 @@ def main() -> None:
     check_folder(arguments.kb)
     folder = arguments.data / arguments.set
     labelled = read_set(folder)
-    with open_resources(Settings(data=arguments.kb), holder="bench") as resources:
+    with open_analysed(Settings(data=arguments.kb), holder="bench") as resources:
         engine = resources.generations.live().engine()
         print(f"{arguments.set}: {len(labelled.queries):,} queries; {describe_machine()}")
         if arguments.calls is not None:

@@ -24,12 +24,12 @@ from app.config import BUNDLED_MODEL, Settings
 from app.evaluation.calibration import area
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.measures import MAIN_MEASURE, score_rankings
-from app.runtime.resources import Resources, open_resources
+from app.runtime.resources import Resources
 from app.services.quality.calibration import measure_anchors
 from app.services.search.conversation import Message
 from app.services.search.pipeline import Clock, Retrieval, retrieve
 from app.services.search.scoring import Anchors, no_answer
-from bench.collection import collection_of, request_of
+from bench.collection import collection_of, open_analysed, request_of
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import read_set
@@ -122,7 +122,7 @@ def main() -> None:
     check_folder(arguments.kb)
     turns = read_turns(arguments.data / arguments.set)
     settings = Settings(data=arguments.kb, model=arguments.model)
-    with open_resources(settings, holder="bench") as resources:
+    with open_analysed(settings, holder="bench") as resources:
         generation = resources.generations.live()
         anchors = measure_anchors(resources, generation, collection_of(resources))
         if anchors is None:

@@ -27,14 +27,14 @@ from app.config import BUNDLED_MODEL, Settings
 from app.embedding.loading import BUNDLED_FOLDER
 from app.evaluation.calibration import area, calibration_error
 from app.evaluation.golden import GoldenQuery
-from app.runtime.resources import Resources, open_resources
+from app.runtime.resources import Resources
 from app.services.quality.calibration import measure_anchors
 from app.services.quality.generations import GateRequest, keep_generations
 from app.services.quality.tuning import TuningRequest, request_tuning
 from app.services.search.candidates import Candidate
 from app.services.search.pipeline import Clock, retrieve
 from app.services.search.scoring import Anchors, no_answer
-from bench.collection import collection_of, request_of
+from bench.collection import collection_of, open_analysed, request_of
 from bench.ingest import add_documents
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, Query, read_set, take_spread
@@ -161,7 +161,7 @@ def run(variant: Variant, labelled: LabelledSet, queries: int, scratch: Path) ->
     source.write_text("".join(f"{json.dumps(asdict(one))}\n" for one in some.documents))
     add_documents(source, kb, model=variant.model, dimensions=variant.dimensions)
     settings = Settings(data=kb, model=variant.model, dimensions=variant.dimensions)
-    with open_resources(settings, holder="bench") as resources:
+    with open_analysed(settings, holder="bench") as resources:
         if variant.is_tuned:
             _tune(resources, some)
         asked = replace(some, queries=answered)

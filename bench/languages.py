@@ -25,9 +25,9 @@ if not __package__:
 
 from app.config import BUNDLED_MODEL, Settings
 from app.domain import Mode
-from app.runtime.resources import Resources, open_resources
+from app.runtime.resources import Resources
 from app.services.search.search import search_documents
-from bench.collection import request_of
+from bench.collection import open_analysed, request_of
 from bench.ingest import add_documents
 from bench.peers import BEST_CHUNK, run_chunks
 from bench.report import describe_machine, print_table
@@ -85,7 +85,7 @@ def _rank_all(
 ) -> Iterator[tuple[str, Rankings]]:
     if not (settings.data / "folio.db").exists():
         add_documents(folder / "docs.jsonl", settings.data, model=settings.model)
-    with open_resources(settings, holder="bench") as resources:
+    with open_analysed(settings, holder="bench") as resources:
         for mode in (Mode.LEXICAL, Mode.DENSE, Mode.HYBRID):
             yield f"Folio, {mode}", rank_by_folio(resources, labelled.queries, mode)
     if chunks:

@@ -24,11 +24,11 @@ if not __package__:
 
 from app.config import Settings
 from app.evaluation.golden import GoldenQuery
-from app.runtime.resources import Resources, open_resources
+from app.runtime.resources import Resources
 from app.services.articles.documents import Upload, put_documents
 from app.services.quality.preflight import preflight
 from app.services.search.search import search_documents
-from bench.collection import collection_of, request_of
+from bench.collection import collection_of, open_analysed, request_of
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, read_set
@@ -124,7 +124,7 @@ def main() -> None:
     labelled = read_set(arguments.data / arguments.set)
     with TemporaryDirectory(prefix="folio-preflight-") as scratch:
         kb = Path(shutil.copytree(arguments.kb, Path(scratch) / "kb"))
-        with open_resources(Settings(data=kb), holder="bench") as resources:
+        with open_analysed(Settings(data=kb), holder="bench") as resources:
             outcome = measure(resources, labelled, arguments.articles)
     print(f"{arguments.set}: {len(labelled.documents):,} documents; {describe_machine()}")
     print_table(

@@ -26,11 +26,11 @@ from app.config import Settings
 from app.domain import Embedding, Hit, Item, Task
 from app.embedding.engine import Engine
 from app.embedding.loading import load_engine
-from app.runtime.resources import Resources, open_resources
+from app.runtime.resources import Resources
 from app.services.search.rerank import MAX_CANDIDATES, score_hits
 from app.services.search.scoring import log_odds
 from app.services.search.search import search_documents
-from bench.collection import request_of
+from bench.collection import open_analysed, request_of
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.retrieval import bootstrap
@@ -108,7 +108,7 @@ def _read_again(
 ) -> Iterator[tuple[Array, float]]:
     """Yield, by query, (log odds, reranker's score, grade) of articles, and its milliseconds."""
     check_folder(kb)
-    with open_resources(
+    with open_analysed(
         Settings(data=kb), load=lambda *_: RememberingEngine(load_engine(*_))
     ) as resources:
         generation = resources.generations.live()

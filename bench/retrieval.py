@@ -35,13 +35,13 @@ from app.db import queries
 from app.db.models import UnitRow
 from app.domain import Mode, Status, Vector
 from app.embedding.loading import open_checkpoint
-from app.runtime.resources import Resources, open_resources
+from app.runtime.resources import Resources
 from app.services.articles.collections import get_collection
 from app.services.search import scoring
 from app.services.search.pipeline import ask
 from app.services.search.rerank import INTERACTION_WEIGHT
 from app.services.search.search import search_documents
-from bench.collection import collection_of, request_of
+from bench.collection import collection_of, open_analysed, request_of
 from bench.compute import count_flops
 from bench.ingest import add_documents
 from bench.peers import (
@@ -315,7 +315,7 @@ def _open_set(documents: Path, count: int, kb: Path) -> Iterator[Resources]:
     settings = Settings(data=kb)
     if not _holds(settings, count):
         add_documents(documents, kb)
-    with open_resources(settings, holder="bench") as resources:
+    with open_analysed(settings, holder="bench") as resources:
         counts = get_collection(resources.database, collection_of(resources)).documents
         if sum(counts.values()) != count or counts[Status.READY] != count:
             raise SystemExit(f"{kb} holds {dict(counts)}; the set has {count} documents")
@@ -326,7 +326,7 @@ def _open_set(documents: Path, count: int, kb: Path) -> Iterator[Resources]:
 def _holds(settings: Settings, count: int) -> bool:
     if not (settings.data / "folio.db").exists():
         return False
-    with open_resources(settings, holder="bench") as resources:
+    with open_analysed(settings, holder="bench") as resources:
         return (
             get_collection(resources.database, collection_of(resources)).documents[Status.READY]
             == count

@@ -29,14 +29,14 @@ if not __package__:
 from app.config import BUNDLED_MODEL, Settings
 from app.domain import Mode
 from app.evaluation.calibration import area, calibration_error, measure_calibration
-from app.runtime.resources import Resources, open_resources
+from app.runtime.resources import Resources
 from app.services.quality.calibration import measure_anchors
 from app.services.search.candidates import Candidate
 from app.services.search.passages import rank_articles
 from app.services.search.pipeline import ask
 from app.services.search.scoring import Anchors, Scale
 from app.services.search.snapshot import snapshots
-from bench.collection import collection_of
+from bench.collection import collection_of, open_analysed
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, Query, read_queries, read_questions, read_set, take_spread
@@ -244,7 +244,7 @@ def load(name: str, kb: Path, model: str, data: Path, cache: Path, most: int) ->
         check_folder(kb)
         labelled, others = read_labelled(data, name.partition(":")[0])
         some = replace(labelled, queries=take_spread(labelled.queries, most))
-        with open_resources(Settings(data=kb, model=model), holder="bench") as resources:
+        with open_analysed(Settings(data=kb, model=model), holder="bench") as resources:
             asked = ask_all(some, others, resources)
         cache.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps([asdict(one) for one in asked]))

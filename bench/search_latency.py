@@ -34,11 +34,11 @@ from app.domain import Article, Condition, Mode, Status
 from app.index.analysis import count_article_terms
 from app.index.segments import pack_terms
 from app.main import favour_requests
-from app.runtime.resources import Resources, open_resources
+from app.runtime.resources import Resources
 from app.services.articles.collections import create_collection, get_collection
 from app.services.articles.documents import Upload, put_documents
 from app.services.search.search import search_documents
-from bench.collection import collection_of, request_of
+from bench.collection import collection_of, open_analysed, request_of
 from bench.ingest import fresh_folder
 from bench.report import describe_machine, print_table
 from bench.sets import read_queries
@@ -164,7 +164,7 @@ def main() -> None:
         is_made = (kb / "folio.db").exists()
         settings = Settings(data=kb, model=BUNDLED_MODEL, dimensions=None)
         resources = stack.enter_context(
-            open_resources(settings, load=lambda *_: StandInEngine(DIMENSIONS))
+            open_analysed(settings, load=lambda *_: StandInEngine(DIMENSIONS))
         )
         if not is_made:
             create_collection(resources.database, COLLECTION)

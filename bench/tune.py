@@ -23,7 +23,6 @@ if not __package__:
 from app.config import Settings
 from app.domain import GenerationState
 from app.evaluation.golden import GoldenQuery
-from app.runtime.resources import open_resources
 from app.services.quality.generations import (
     GateRequest,
     GenerationInfo,
@@ -32,7 +31,7 @@ from app.services.quality.generations import (
     list_generations,
 )
 from app.services.quality.tuning import TuningRequest, request_tuning
-from bench.collection import collection_of
+from bench.collection import collection_of, open_analysed
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import read_set
@@ -48,7 +47,7 @@ def tune_half(folder: Path, kb: Path, *, learned: int) -> GenerationInfo:
     ]
     with TemporaryDirectory(prefix="folio-tune-") as scratch:
         data = Path(shutil.copytree(kb, Path(scratch) / "kb"))
-        with open_resources(Settings(data=data), holder="bench") as resources:
+        with open_analysed(Settings(data=data), holder="bench") as resources:
             before = {info.id: info.fingerprint for info in list_generations(resources)}
             asked = request_tuning(
                 resources,
