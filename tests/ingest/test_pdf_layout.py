@@ -120,3 +120,13 @@ def test_letter_that_its_font_maps_to_nothing_is_counted_and_not_written_as_a_hy
     article = parse(make_raw_pdf(drawn, "/F1 5 0 R", *make_unicode_font(letters)))
     assert article.text == "dis\ufffdculties in one book"
     assert "1 characters have no known meaning in their font" in article.warnings
+
+
+def test_title_whose_two_lines_fill_its_width_is_one_heading() -> None:
+    def draw(canvas: Canvas) -> None:
+        write(canvas, 72, 760, "Row and column access", 33, "Helvetica-Bold")
+        write(canvas, 72, 722, "Support in machines for tea", 30, "Helvetica-Bold")
+        write_text(canvas, 640)
+
+    article = parse(draw_pdf(draw))
+    assert find_headings(article) == ["Row and column access Support in machines for tea"]

@@ -14,6 +14,7 @@ _WEAK_ITEM = re.compile(r"^(?:[·–—*-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,4})[.)
 _FARTHER = 1.25
 _LEADING_OF_HEADINGS = 1.35
 _LARGER = 1.06
+_TITLE_SIZE, _FITTED = 18.0, 1.12
 _SHORT = 0.75
 _HEAVIER = 0.7
 _JOINED_LETTERS = 35
@@ -62,7 +63,8 @@ def _breaks(above: Line, line: Line, leading: float, left: float, right: float) 
     nearest = _LEADING_OF_HEADINGS * size if size >= 0.95 * leading else 0.0
     if step <= 0 or step > max(_FARTHER * leading, nearest) or step > 3 * size:
         return True
-    if size > _LARGER * min(above.size, line.size) or abs(above.weight - line.weight) > _HEAVIER:
+    larger = size > _LARGER * min(above.size, line.size) and not _is_title(above, line, step)
+    if larger or abs(above.weight - line.weight) > _HEAVIER:
         return True
     ended = ends_sentence(above.text) or bool(_OPEN_END.search(above.text))
     short = above.x1 < right - 0.15 * (right - left)
@@ -75,6 +77,13 @@ def _breaks(above: Line, line: Line, leading: float, left: float, right: float) 
         return True
     # The first line of a paragraph is indented.
     return ended and 0.8 * size <= line.x0 - above.x0 <= 4 * size and above.x0 < left + size
+
+
+def _is_title(above: Line, line: Line, step: float) -> bool:
+    """Say whether two large lines, close together in one face, are a title fitted to its width."""
+    small, large = sorted((above.size, line.size))
+    near = small >= _TITLE_SIZE and large <= _FITTED * small and step <= 1.3 * large
+    return near and above.bold and line.bold and above.words[0].font == line.words[0].font
 
 
 def _is_italic_head(above: Line, line: Line) -> bool:
