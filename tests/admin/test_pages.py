@@ -3,17 +3,19 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
+from markupsafe import escape
 
 from app.admin.pages import HEADERS
 from app.config import Settings
 from app.domain import Scope
 from app.services.access.keys import create_key, revoke_key
 from tests.admin.browser import Browser, text_of
-from tests.api.service import Service, open_service
+from tests.api.service import Service, open_service, poll
 
 ARTICLE = "/admin/collections/own/articles/a"
 ADMIN_ONLY = {"/admin/quality", "/admin/operations"}
@@ -329,7 +331,7 @@ def test_pasted_article_is_checked_before_it_is_stored(service: Service, browser
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_is_only_text(service: Service, browser: Browser, hostile: str) -> None:
-    """As title, id, attribute, text, question, golden question: no tag of it is left."""
+    """As title, id, attribute, text, question, golden question, name: no tag of it is left."""
     key = make_key(service, Scope.ADMIN)
     document_id = hostile[:60]
     body = {"title": hostile, "text": f"{hostile} tea.", "attributes": {"note": hostile}}
@@ -346,18 +348,38 @@ def test_hostile_text_is_only_text(service: Service, browser: Browser, hostile: 
         "/admin/collections/own/golden/add", query=f"{hostile} tea?", relevant=document_id
     )
     assert "<script>" not in added.text
+    named = browser.send("/admin/collections", name=hostile[:64], description=hostile)
+    # The one that is only long is a name.
+    assert named.status_code == (200 if hostile.isalpha() else 422)
+    described = browser.send("/admin/collections", name="described", description=hostile)
+    assert described.status_code == 200
+    file = {"files": (f"{hostile[:200]}.pdf", b"%PDF-1.7 and no more")}
+    dropped = browser.http.post(
+        "/admin/collections/own/upload", files=file, headers={"X-CSRF-Token": browser.csrf}
+    )
+    assert dropped.status_code in {202, 422}
+    uploads = "/admin/collections/own/uploads"
+    if dropped.status_code == 202:
+        file_id = str(dropped.json()["documents"][0]["id"])
+        poll(lambda: browser.visit(uploads).text, lambda page: escape(file_id) in page)
     search = httpx.URL("/admin/collections/own/search", params={"q": hostile, "why": document_id})
     article = httpx.URL("/admin/collections/own/articles/").copy_with(
         raw_path=b"/admin/collections/own/articles/"
         + httpx.QueryParams({"": document_id}).__str__()[1:].replace("+", "%20").encode()
     )
     golden = "/admin/collections/own/golden"
-    for path in ("/admin/collections/own", golden, str(search), str(article)):
-        answer = browser.visit(path)
-        assert answer.status_code == 200, path
+    visited = ["/admin", "/admin/collections/own", golden, uploads, str(search), str(article)]
+    for answer in (named, described, dropped, *map(browser.visit, visited)):
+        path = answer.url.path
+        if answer is dropped:
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            continue
+        assert answer.status_code == (named.status_code if answer is named else 200), path
         assert "54439" not in answer.text
         for tag in ("<script>", "<svg", "<img", "<iframe", "<base", "<style", "<math", "<b>bold"):
             assert tag not in answer.text, (path, tag)
         assert answer.text.count("<script") == 1
         assert "<form action=//" not in answer.text
         assert 'onmouseover="' not in answer.text
+    for name in ("described", hostile[:64]):
+        browser.send(f"/admin/collections/{quote(name, safe='')}/delete", confirm=name)
