@@ -13,10 +13,10 @@ from app.api.access import Opened, ReadableCollection
 from app.domain import Mode
 from app.runtime.resources import Resources
 from app.services.quality.feedback import record_query
-from app.services.search.context import Context, build_context
+from app.services.search.context import Context, search_with_context
 from app.services.search.explain import Explanation, Inquiry, explain_document
 from app.services.search.pipeline import SearchRequest
-from app.services.search.search import SearchResult, search_documents
+from app.services.search.search import SearchResult
 
 router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
 
@@ -69,11 +69,8 @@ def _ask(resources: Resources, request: SearchRequest, max_tokens: int, why: str
     explanation = None
     if why:
         explanation = explain_document(resources, Inquiry(request, why))
-    return Found(
-        search_documents(resources, request, passages=2),
-        build_context(resources, request, max_tokens=max_tokens),
-        explanation,
-    )
+    hits, context = search_with_context(resources, request, passages=2, max_tokens=max_tokens)
+    return Found(hits, context, explanation)
 
 
 def _as_curl(url: str, question: str, mode: Mode) -> str:

@@ -11,9 +11,9 @@ from app.index.analysis import TermCounts, count_terms
 from app.runtime.resources import Resources
 from app.services.search.conversation import is_small_talk
 from app.services.search.passages import RankedArticle
-from app.services.search.pipeline import Clock, SearchRequest, retrieve
+from app.services.search.pipeline import Clock, Retrieval, SearchRequest, retrieve
 from app.services.search.scoring import log_odds, no_answer
-from app.services.search.search import Timing
+from app.services.search.search import SearchResult, Timing, describe_hits, search_documents
 from app.services.search.token_counters import find_counter
 
 MAX_CONTEXT_TOKENS = 1_000_000
@@ -89,8 +89,42 @@ def build_context(
     `retrieve` and `find_counter` raise.
     """
     clock = Clock()
-    asked = replace(request, mode=Mode.HYBRID, limit=_ARTICLES)
+    found = retrieve(resources, _search_for_context(request), clock)
+    return _fill(resources, request, found, clock, max_tokens, tokenizer)
+
+
+def search_with_context(
+    resources: Resources, request: SearchRequest, *, passages: int, max_tokens: int
+) -> tuple[SearchResult, Context]:
+    """Return what search_documents and build_context return, of one ranking where it is the same.
+
+    Raises what `retrieve` raises.
+    """
+    clock = Clock()
+    asked = _search_for_context(request)
+    if asked != request:
+        return (
+            search_documents(resources, request, passages=passages),
+            build_context(resources, request, max_tokens=max_tokens),
+        )
     found = retrieve(resources, asked, clock)
+    result = describe_hits(request, found, clock, passages=passages)
+    return result, _fill(resources, request, found, clock, max_tokens, None)
+
+
+def _search_for_context(request: SearchRequest) -> SearchRequest:
+    return replace(request, mode=Mode.HYBRID, limit=_ARTICLES)
+
+
+def _fill(
+    resources: Resources,
+    request: SearchRequest,
+    found: Retrieval,
+    clock: Clock,
+    max_tokens: int,
+    tokenizer: str | None,
+) -> Context:
+    """Return the context that articles make which were found."""
     count_tokens = (
         (lambda text: len(found.generation.engine().token_starts(text)))
         if tokenizer is None

@@ -7,7 +7,7 @@ from app.db.queries import ValueCount
 from app.domain import Hit, Mode
 from app.runtime.resources import Resources
 from app.services.search.passages import RankedArticle, quote_passages
-from app.services.search.pipeline import Clock, SearchRequest, retrieve
+from app.services.search.pipeline import Clock, Retrieval, SearchRequest, retrieve
 from app.services.search.rerank import MAX_CANDIDATES, rerank_hits
 
 
@@ -62,22 +62,45 @@ def search_documents(
         paged = None if request.offset is None else 0
         asked = replace(request, offset=paged, limit=read, min_score=None)
     found = retrieve(resources, asked, clock)
-    quoted = max(passages, 1) if rerank else passages
-    hits = [_as_hit(article, quoted) for article in found.articles]
-    if rerank:
-        hits = rerank_hits(resources, found.generation, request.query, hits)
-        if not passages:
-            hits = [replace(hit, passages=()) for hit in hits]
-        clock.mark("rerank")
+    if not rerank:
+        return describe_hits(request, found, clock, passages=passages)
+    hits = rerank_hits(
+        resources,
+        found.generation,
+        request.query,
+        [_as_hit(article, max(passages, 1)) for article in found.articles],
+    )
+    if not passages:
+        hits = [replace(hit, passages=()) for hit in hits]
+    clock.mark("rerank")
     min_score = request.min_score
     shown = [hit for hit in hits if min_score is None or hit.score >= min_score]
-    if rerank:
-        shown = shown[first : first + request.limit]
+    return _answer(request, found, shown[first : first + request.limit], clock, reranked=True)
+
+
+def describe_hits(
+    request: SearchRequest, found: Retrieval, clock: Clock, *, passages: int
+) -> SearchResult:
+    """Return articles that were found as hits, each with its `passages` best passages."""
+    hits = [_as_hit(article, passages) for article in found.articles]
+    min_score = request.min_score
+    shown = [hit for hit in hits if min_score is None or hit.score >= min_score]
+    return _answer(request, found, shown, clock)
+
+
+def _answer(
+    request: SearchRequest,
+    found: Retrieval,
+    shown: Sequence[Hit],
+    clock: Clock,
+    *,
+    reranked: bool = False,
+) -> SearchResult:
     return SearchResult(
         request.query,
         found.interpreted,
         request.mode,
-        found.calibrated and not rerank,
+        found.calibrated and not reranked,
         tuple(shown),
         found.generation.id if found.has_index else None,
         Timing.of(clock),
