@@ -1,5 +1,6 @@
 """A retriever for LangChain: each document is a passage of an article, with its provenance."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,8 @@ from folio_client.provenance import describe, join_passages
 class FolioRetriever(BaseRetriever):
     """Asks Folio for the articles that answer a question.
 
-    `client` answers `invoke`; `async_client`, where it is given, `ainvoke`.
+    `client` answers `invoke`; `async_client`, where it is given, `ainvoke`. `k`, `passages` and
+    `filters` hold for every question, and for one where they are given to `invoke`.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -31,25 +33,42 @@ class FolioRetriever(BaseRetriever):
     filters: Mapping[str, Any] | None = None
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,
+        k: int | None = None,
+        passages: int | None = None,
+        filters: Mapping[str, Any] | None = None,
     ) -> list[Document]:
-        found = self.client.search(
-            self.collection, query, limit=self.k, passages=self.passages, filters=self.filters
-        )
+        options = self._options(k, passages, filters)
+        found = self.client.search(self.collection, query, **options)
         return [_as_document(hit) for hit in found.results]
 
     async def _aget_relevant_documents(
-        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,
+        k: int | None = None,
+        passages: int | None = None,
+        filters: Mapping[str, Any] | None = None,
     ) -> list[Document]:
+        options = self._options(k, passages, filters)
         if self.async_client is None:
-            found_beside: list[Document] = await super()._aget_relevant_documents(
-                query, run_manager=run_manager
-            )
-            return found_beside
-        found = await self.async_client.search(
-            self.collection, query, limit=self.k, passages=self.passages, filters=self.filters
-        )
+            found = await asyncio.to_thread(self.client.search, self.collection, query, **options)
+        else:
+            found = await self.async_client.search(self.collection, query, **options)
         return [_as_document(hit) for hit in found.results]
+
+    def _options(
+        self, k: int | None, passages: int | None, filters: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        return {
+            "limit": self.k if k is None else k,
+            "passages": self.passages if passages is None else passages,
+            "filters": self.filters if filters is None else filters,
+        }
 
 
 def _as_document(hit: Any) -> Document:
