@@ -14,6 +14,11 @@ from langchain_tests.integration_tests import RetrieversIntegrationTests
 from tests.clients.conftest import SAMPLE
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @pytest.mark.anyio
 class TestFolioRetriever(RetrieversIntegrationTests):
     client: Folio
@@ -21,10 +26,6 @@ class TestFolioRetriever(RetrieversIntegrationTests):
     @pytest.fixture(autouse=True)
     def _client(self, sample: Folio) -> None:
         self.client = sample
-
-    @pytest.fixture(scope="class")
-    def anyio_backend(self) -> str:
-        return "asyncio"
 
     @property
     def retriever_constructor(self) -> type[BaseRetriever]:
