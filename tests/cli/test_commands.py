@@ -297,7 +297,7 @@ def test_keys_are_listed_without_secrets_and_revoked(admin: Ask) -> None:
     made = admin("keys", "create", "--name", "[bold]chatbot[/bold]", "--json").json
     listed = admin("keys", "list")
     assert re.search(
-        rf"{made['id']} +\[bold\]chatbot\[/bold\] +read +all +never +no", listed.stdout
+        rf"{made['id']} +\[bold\]chatbot\[/bold\] +read +all +never +never +no", listed.stdout
     )
     assert made["key"].split("_", 2)[2] not in listed.stdout
     assert admin("keys", "revoke", made["id"]).stdout == f"revoked {made['id']}\n"
