@@ -1,5 +1,6 @@
 """What several processes rely on: claims, the log of changes, the leader's lock, the schema."""
 
+import gc
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from app.config import Settings
 from app.db import queries, queue
 from app.db.models import Change, Version
 from app.db.postgres import PostgresDatabase, open_postgres
+from app.db.queries.streams import stream
 from app.domain import Status
 from app.errors import DatabaseUnavailable, InvalidRequest, StorageFailed
 from app.runtime.resources import Resources, open_resources
@@ -176,6 +178,24 @@ def test_a_leader_whose_connection_is_lost_leads_no_more(
             )
         assert other.leads()
         assert not former.leads()
+
+
+def test_a_connection_that_is_lost_amid_rows_leaves_no_cursor_open(
+    settings: Settings, postgres: PostgresServer
+) -> None:
+    def read_on() -> None:
+        with open_postgres(url_of(settings)) as opened, opened.read() as session:
+            rows = stream(session, select(func.generate_series(1, 100_000)), 10)
+            assert next(rows)[0] == 1
+            backend = session.connection().exec_driver_sql("SELECT pg_backend_pid()").scalar()
+            with postgres.connect() as connection:
+                connection.execute("SELECT pg_terminate_backend(%s, 10000)", (backend,))
+            list(rows)
+
+    with pytest.raises(DatabaseUnavailable):
+        read_on()
+    # What was left open would be warned of now, and a warning is an error here.
+    gc.collect()
 
 
 def test_a_deletion_is_complete_when_no_reader_can_see_it(

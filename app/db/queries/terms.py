@@ -16,7 +16,10 @@ from app.db.models import (
     TermsRow,
     Version,
 )
+from app.db.queries.streams import stream
 from app.db.queries.vectors import MAX_BOUND
+
+_AT_ONCE = 2000
 
 
 def store_terms(
@@ -73,11 +76,10 @@ def live_terms(
         .join(Version, Version.document_id == Document.id)
         .join(TermsRow, TermsRow.version_id == Version.id)
         .where(Version.is_live, TermsRow.analysis == analysis)
-        .execution_options(yield_per=2000)
     )
     if document_ids is None:
-        yield from (TermsOfDocument(*row) for row in session.execute(statement))
+        yield from (TermsOfDocument(*row) for row in stream(session, statement, _AT_ONCE))
         return
     for first in range(0, len(document_ids), MAX_BOUND):
         some = statement.where(Document.id.in_(document_ids[first : first + MAX_BOUND]))
-        yield from (TermsOfDocument(*row) for row in session.execute(some))
+        yield from (TermsOfDocument(*row) for row in stream(session, some, _AT_ONCE))

@@ -15,6 +15,7 @@ from app.db.models import (
     UnitRow,
     Version,
 )
+from app.db.queries.streams import stream
 from app.domain import (
     Passage,
     Span,
@@ -22,6 +23,7 @@ from app.domain import (
 
 # SQLite allows 32,766 bound values in one statement.
 MAX_BOUND = 30_000
+_AT_ONCE = 2000
 
 
 def find_live_generation(session: Session) -> Generation | None:
@@ -70,14 +72,13 @@ def live_units(
         .join(Version, Version.id == UnitRow.version_id)
         .join(Document, Document.id == Version.document_id)
         .where(UnitRow.generation_id == generation_id, Version.is_live)
-        .execution_options(yield_per=2000)
     )
     if unit_ids is None:
-        yield from (StoredUnit(*row) for row in session.execute(statement))
+        yield from (StoredUnit(*row) for row in stream(session, statement, _AT_ONCE))
         return
     for first in range(0, len(unit_ids), MAX_BOUND):
         some = statement.where(UnitRow.id.in_(unit_ids[first : first + MAX_BOUND]))
-        yield from (StoredUnit(*row) for row in session.execute(some))
+        yield from (StoredUnit(*row) for row in stream(session, some, _AT_ONCE))
 
 
 # Made once, as those of a search are: see found.py.

@@ -19,6 +19,7 @@ from app.config import Settings
 from app.db import queries
 from app.db.database import Database
 from app.db.models import Collection, Key, TermsRow, UnitRow, Version
+from app.db.queries.streams import stream
 from app.domain import LANGUAGE_KEY, Status
 from app.embedding.loading import BUNDLED_MULTILINGUAL, BUNDLED_NAME
 from app.errors import DataFolderHeld, FolioError, ModelUnavailable, ParserUnavailable
@@ -232,23 +233,25 @@ def _describe_documents(counts: dict[Status, int], more: str) -> Iterator[Findin
 def _examine_checksums(database: Database) -> Iterator[Finding]:
     broken = 0
     with database.read() as session:
-        for blob, checksum, passages, passages_checksum in session.execute(
+        for blob, checksum, passages, passages_checksum in stream(
+            session,
             select(
                 UnitRow.vector,
                 UnitRow.vector_crc32,
                 UnitRow.passage_vectors,
                 UnitRow.passage_vectors_crc32,
-            ).execution_options(yield_per=1000)
+            ),
+            1000,
         ):
             broken += (crc32(blob), crc32(passages)) != (checksum, passages_checksum)
-        for text, text_checksum in session.execute(
-            select(Version.text, Version.text_crc32)
-            .where(Version.text.is_not(None))
-            .execution_options(yield_per=100)
+        for text, text_checksum in stream(
+            session,
+            select(Version.text, Version.text_crc32).where(Version.text.is_not(None)),
+            100,
         ):
             broken += crc32((text or "").encode()) != text_checksum
-        for terms, terms_checksum in session.execute(
-            select(TermsRow.data, TermsRow.data_crc32).execution_options(yield_per=1000)
+        for terms, terms_checksum in stream(
+            session, select(TermsRow.data, TermsRow.data_crc32), 1000
         ):
             broken += crc32(terms) != terms_checksum
     if broken:

@@ -1,6 +1,7 @@
 """Logged questions asked again of two generations: without judgements, but as people ask."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from sqlalchemy import select
 
 from app.db.models import Collection, LoggedQuery
+from app.db.queries.streams import stream
 from app.domain import Mode
 from app.errors import FolioError
 from app.runtime.resources import Resources
@@ -81,19 +83,21 @@ def _read_log(resources: Resources) -> list[SearchRequest]:
     store_queries(resources)
     distinct: dict[tuple[int, str], SearchRequest] = {}
     with resources.database.read() as session:
-        rows = session.execute(
+        rows = stream(
+            session,
             select(Collection.id, LoggedQuery.text, LoggedQuery.mode)
             .join(Collection, Collection.id == LoggedQuery.collection_id)
             .where(LoggedQuery.mode != Mode.LEXICAL)
-            .order_by(LoggedQuery.asked_at.desc())
-            .execution_options(yield_per=1000)
+            .order_by(LoggedQuery.asked_at.desc()),
+            1000,
         )
-        for collection_id, text, mode in rows:
-            collection = recall_collection(session, collection_id)
-            request = SearchRequest(text, [collection], Mode(mode), limit=_DEPTH)
-            distinct.setdefault((collection_id, same_text(text)), request)
-            if len(distinct) == MAX_REPLAYED:
-                break
+        with closing(rows):
+            for collection_id, text, mode in rows:
+                collection = recall_collection(session, collection_id)
+                request = SearchRequest(text, [collection], Mode(mode), limit=_DEPTH)
+                distinct.setdefault((collection_id, same_text(text)), request)
+                if len(distinct) == MAX_REPLAYED:
+                    break
     return list(distinct.values())
 
 
