@@ -103,6 +103,12 @@ def click(driver: Any, xpath: str) -> None:
     driver.find_element(By.XPATH, xpath).click()
 
 
+def drop(driver: Any, files: list[list[str]]) -> None:
+    """Drop files, by name and text, on the page that a click before may still be leading to."""
+    wait_for(driver, "#drop", "files")
+    driver.execute_script(DROP, files)
+
+
 def fill(driver: Any, **values: str) -> None:
     from selenium.webdriver.common.by import By
 
@@ -129,11 +135,11 @@ def test_admin_goes_from_nothing_to_a_found_article_and_back(
     wait_for(chromium, "h1", "help")
 
     files = [["milk.md", "# Milk\n\nSteam the milk."], ["broken.pdf", "%PDF-1.7 and no more"]]
-    chromium.execute_script(DROP, files)
+    drop(chromium, files)
     wait_for(chromium, "#upload-state", "2 files: 1 ready, 1 failed, 0 to go")
     assert "broken.pdf" in wait_for(chromium, "#upload-files", "(unreadable_pdf)")
 
-    chromium.execute_script(DROP, [["milk.md", "# Milk\n\nSteam the milk twice."]])
+    drop(chromium, [["milk.md", "# Milk\n\nSteam the milk twice."]])
     wait_for(chromium, "#upload-state", "3 files: 2 ready")
     chromium.get(f"{service.url}/admin/collections/help/search")
     fill(chromium, q="steam the milk", why="milk.md")
@@ -195,7 +201,7 @@ def test_dropped_folder_of_many_files_arrives_whole(service: Service, chromium: 
     fill(chromium, name="many")
     click(chromium, "//button[.='Create']")
     count = int(os.environ.get("DROPPED", "60"))
-    chromium.execute_script(DROP, [[f"{n}.txt", f"Tea number {n}."] for n in range(count)])
+    drop(chromium, [[f"{n}.txt", f"Tea number {n}."] for n in range(count)])
     wait_for(chromium, "#upload-state", f"{count} files: {count} ready, 0 failed, 0 to go")
     assert console_errors(chromium) == []
 
