@@ -26,12 +26,11 @@ if not __package__:
 from app.config import BUNDLED_MODEL, Settings
 from app.domain import Compound, Condition, Filter, Mode
 from app.main import favour_requests
-from app.runtime.reanalysis import reanalyse_some
-from app.runtime.resources import Resources, open_resources
+from app.runtime.resources import Resources
 from app.services.articles.listing import sort_documents
 from app.services.operations.move import move_to
 from app.services.search.search import search_documents
-from bench.collection import collection_of, request_of
+from bench.collection import collection_of, open_analysed, request_of
 from bench.report import describe_machine, print_table
 from bench.search_latency import DIMENSIONS, SHARE_KEY
 from bench.sets import read_queries
@@ -114,10 +113,7 @@ def main() -> None:
             opened["PostgreSQL"] = settings.model_copy(update={"database_url": SecretStr(url)})
         print(f"{arguments.set}; {describe_machine()}", flush=True)
         for name, some in opened.items():
-            with open_resources(some, load=lambda *_: StandInEngine(DIMENSIONS)) as resources:
-                while reanalyse_some(resources.database):
-                    # A folder that an earlier version made.
-                    pass
+            with open_analysed(some, load=lambda *_: StandInEngine(DIMENSIONS)) as resources:
                 indexes = resources.generations.live().catch_up()
                 assert indexes is not None
                 print(f"\n{name}, {len(indexes.terms):,} articles", flush=True)

@@ -29,7 +29,8 @@ from app.db.models import (
     Version,
 )
 from app.db.queries.filters import as_columns
-from app.db.queries.vectors import MAX_BOUND, remove_units
+from app.db.queries.streams import MAX_BOUND
+from app.db.queries.vectors import remove_units
 from app.domain import (
     LANGUAGE_KEY,
     Attributes,

@@ -16,10 +16,7 @@ from app.db.models import (
     TermsRow,
     Version,
 )
-from app.db.queries.streams import stream
-from app.db.queries.vectors import MAX_BOUND
-
-_AT_ONCE = 2000
+from app.db.queries.streams import stream_some
 
 
 def store_terms(
@@ -77,9 +74,5 @@ def live_terms(
         .join(TermsRow, TermsRow.version_id == Version.id)
         .where(Version.is_live, TermsRow.analysis == analysis)
     )
-    if document_ids is None:
-        yield from (TermsOfDocument(*row) for row in stream(session, statement, _AT_ONCE))
-        return
-    for first in range(0, len(document_ids), MAX_BOUND):
-        some = statement.where(Document.id.in_(document_ids[first : first + MAX_BOUND]))
-        yield from (TermsOfDocument(*row) for row in stream(session, some, _AT_ONCE))
+    for row in stream_some(session, statement, Document.id, document_ids):
+        yield TermsOfDocument(*row)

@@ -15,15 +15,11 @@ from app.db.models import (
     UnitRow,
     Version,
 )
-from app.db.queries.streams import stream
+from app.db.queries.streams import stream_some
 from app.domain import (
     Passage,
     Span,
 )
-
-# SQLite allows 32,766 bound values in one statement.
-MAX_BOUND = 30_000
-_AT_ONCE = 2000
 
 
 def find_live_generation(session: Session) -> Generation | None:
@@ -73,12 +69,8 @@ def live_units(
         .join(Document, Document.id == Version.document_id)
         .where(UnitRow.generation_id == generation_id, Version.is_live)
     )
-    if unit_ids is None:
-        yield from (StoredUnit(*row) for row in stream(session, statement, _AT_ONCE))
-        return
-    for first in range(0, len(unit_ids), MAX_BOUND):
-        some = statement.where(UnitRow.id.in_(unit_ids[first : first + MAX_BOUND]))
-        yield from (StoredUnit(*row) for row in stream(session, some, _AT_ONCE))
+    for row in stream_some(session, statement, UnitRow.id, unit_ids):
+        yield StoredUnit(*row)
 
 
 # Made once, as those of a search are: see found.py.

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.db.database import Database
 from app.db.models import Collection, GoldenRow, utc_now
 from app.db.queries.documents import find_document, find_existing
-from app.db.queries.vectors import MAX_BOUND
+from app.db.queries.streams import MAX_BOUND
 from app.errors import Conflict, InvalidRequest, NotFound
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources

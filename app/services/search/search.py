@@ -82,10 +82,9 @@ def describe_hits(
     request: SearchRequest, found: Retrieval, clock: Clock, *, passages: int
 ) -> SearchResult:
     """Return articles that were found as hits, each with its `passages` best passages."""
-    hits = [_as_hit(article, passages) for article in found.articles]
-    min_score = request.min_score
-    shown = [hit for hit in hits if min_score is None or hit.score >= min_score]
-    return _answer(request, found, shown, clock)
+    return _answer(
+        request, found, [_as_hit(article, passages) for article in found.articles], clock
+    )
 
 
 def _answer(
