@@ -28,12 +28,20 @@ def narrow_sandbox() -> Iterator[Sandbox]:
 def find_children() -> set[int]:
     """Return the ids of the parsing processes that this process started."""
     found = set()
-    for path in Path("/proc/self/task").glob("*/children"):
-        for pid in path.read_text().split():
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    for task in Path("/proc/self/task").iterdir():
+        for pid in read_of_the_living(task / "children").split():
+            command = read_of_the_living(Path("/proc", pid.decode(), "cmdline")).split(b"\0")
             if b"ingest.sandbox" in command:
                 found.add(int(pid))
     return found
+
+
+def read_of_the_living(path: Path) -> bytes:
+    """Return what a file under /proc holds, or nothing where its thread or process has ended."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def start_child(sandbox: Sandbox) -> int:
