@@ -28,6 +28,7 @@ from app.errors import InvalidRequest
 from app.services.access.collections import CollectionRef
 from app.services.articles import collections, documents
 from app.services.articles.passages import ReadArticle, get_read_article, get_version_text
+from app.services.articles.statistics import list_statistics
 from app.services.articles.versions import restore_version
 from app.services.quality.questions import list_questions
 
@@ -41,8 +42,13 @@ DocumentId = Annotated[str, Form(max_length=256)]
 @router.get("")
 def list_collections(request: Request, resources: Opened, caller: Reader) -> Response:
     """Show the collections that the key covers."""
-    found = collections.list_collections(resources.database, caller.principal)
-    return render(request, "collections.html", collections=found, statuses=list(Status))
+    return render(
+        request,
+        "collections.html",
+        collections=collections.list_collections(resources.database, caller.principal),
+        statistics=list_statistics(resources.database, caller.principal),
+        statuses=list(Status),
+    )
 
 
 @router.post("/collections")
@@ -56,6 +62,18 @@ def create_collection(
     """Make a collection."""
     made = collections.create_collection(resources.database, name, description)
     return redirect(request, f"{HOME}/collections/{made.name}", f"{made.name} was made.")
+
+
+@router.post("/collections/{collection}/describe")
+def describe_collection(
+    request: Request,
+    resources: Opened,
+    collection: OwnedCollection,
+    description: Annotated[str, Form(max_length=4096)] = "",
+) -> Response:
+    """Change what is said of a collection."""
+    collections.describe_collection(resources.database, collection, description)
+    return redirect(request, f"{HOME}/collections/{collection.name}", "Changed.")
 
 
 @router.post("/collections/{collection}/delete")

@@ -24,6 +24,11 @@ def as_size(count: int) -> str:
     return f"{size:.1f} {_UNITS[-1]}"
 
 
+def as_count(count: int) -> str:
+    """Return a number with its thousands apart."""
+    return f"{count:,}"
+
+
 def as_segment(value: str) -> str:
     """Return a name as a part of a path: a collection, or an id with its slashes."""
     return quote(value, safe="/")
@@ -44,6 +49,7 @@ def as_bound(seconds: float) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "time": as_time,
     "size": as_size,
+    "count": as_count,
     "segment": as_segment,
     "percent": as_percent,
     "within": as_bound,

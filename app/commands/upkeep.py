@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from app.commands.client import collection_path
 from app.commands.terminal import (
     ApiKey,
     AsJson,
@@ -97,10 +98,20 @@ def _leave(ended: SystemExit) -> None:
 
 @reports_errors
 def status(
-    data: Data = None, server: Server = None, key: ApiKey = None, as_json: AsJson = False
+    collection: Annotated[
+        str | None, typer.Argument(help="Its sizes, languages and failures instead.")
+    ] = None,
+    data: Data = None,
+    server: Server = None,
+    key: ApiKey = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show the collections and how many articles stand where."""
+    """Show the collections and how many articles stand where, or what one of them comes to."""
     with open_client(data, server, key, "folio status") as client:
+        if collection is not None:
+            sums = client.call("GET", f"{collection_path(collection)}/statistics")
+            print_json(sums) if as_json else _print_statistics(sums)
+            return
         collections = client.call("GET", "/v1/collections")["collections"]
     if as_json:
         print_json(collections)
@@ -109,10 +120,20 @@ def status(
         out.print("no collections yet; `folio add PATH` makes one")
         return
     table = Table("collection", *Status, "description", box=None)
-    for collection in collections:
-        counts = [str(collection["documents"][name]) for name in Status]
-        table.add_row(collection["name"], *counts, safe_text(collection["description"]))
+    for one in collections:
+        counts = [str(one["documents"][name]) for name in Status]
+        table.add_row(one["name"], *counts, safe_text(one["description"]))
     out.print(table)
+
+
+def _print_statistics(sums: dict[str, Any]) -> None:
+    languages = ", ".join(
+        f"{one['language'] or 'unsure'} {one['documents']:,}" for one in sums["languages"]
+    )
+    out.print(f"uploads: {sums['bytes']:,} bytes, the last one {sums['last_upload_at'] or 'never'}")
+    out.print(f"texts: {sums['tokens']:,} tokens; languages: {languages or 'none'}")
+    for one in sums["failures"]:
+        out.print(safe_text(f"{one['documents']:,} failed: {one['message']} ({one['code']})"))
 
 
 def _read_folder_settings(data: Path | None) -> Settings:

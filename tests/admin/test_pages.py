@@ -25,6 +25,7 @@ WRITERS_ONLY = {
 FORMS: dict[str, dict[str, str]] = {
     "/admin/collections": {"name": "made"},
     "/admin/collections/own/delete": {"confirm": "own"},
+    "/admin/collections/own/describe": {"description": "made"},
     "/admin/collections/own/paste": {"title": "Pasted", "text": "Tea."},
     "/admin/collections/own/preflight": {"title": "Pasted", "text": "Tea."},
     "/admin/collections/own/upload": {},
@@ -52,6 +53,7 @@ UNKNOWN_TO_READERS = {"/admin/collections/own/feedback", "/admin/jobs/none/cance
 OWNERS_FORMS = {
     "/admin/collections",
     "/admin/collections/own/delete",
+    "/admin/collections/own/describe",
     "/admin/collections/own/measure",
     "/admin/collections/own/calibrate",
     "/admin/quality/tune",

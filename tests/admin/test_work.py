@@ -247,3 +247,28 @@ def test_article_shows_the_questions_that_found_it(
     assert "helpful to 1, the right article to 1" in text_of(page)
     missing = service.http.get(f"{collection.path}/questions", params={"document_id": "none"})
     assert missing.status_code == 404
+
+
+def test_collections_page_shows_what_each_comes_to_and_why_some_failed(
+    browser: Browser, service: Service
+) -> None:
+    collection = service.new_collection("sums")
+    collection.add({"id": "a", "text": "The tea is poured over the leaves and left for a while."})
+    collection.finish(collection.put_file("bad.pdf", b"%PDF-1.7 bad", "application/pdf"))
+    sums = service.http.get(f"{collection.path}/statistics").json()
+    row = browser.visit("/admin").text.partition("/admin/collections/sums")[2].partition("</tr>")[0]
+    assert f"{sums['bytes']} bytes" in row
+    assert f'<td class="number">{sums["tokens"]}</td>' in row
+    assert 'href="/admin/collections/sums?status=failed"' in row
+    assert "<code>unreadable_pdf</code>" in row
+    assert "bad.pdf" in text_of(browser.visit("/admin/collections/sums?status=failed"))
+
+
+def test_description_is_edited_on_the_page(browser: Browser, service: Service) -> None:
+    service.new_collection("told")
+    path = "/admin/collections/told"
+    for said in ("For <b>customers</b>", ""):
+        answer = browser.send(f"{path}/describe", description=said)
+        assert "Changed." in text_of(answer)
+        assert service.http.get("/v1/collections/told").json()["description"] == said
+    assert browser.send(f"{path}/describe", description="x" * 4097).status_code == 422

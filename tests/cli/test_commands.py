@@ -236,6 +236,13 @@ def test_status_counts_the_articles_of_each_collection(ask: Ask, articles: Colle
     assert row == [articles.name, "0", "0", "2", "1"]
     (listed,) = (entry for entry in status("--json").json if entry["name"] == articles.name)
     assert listed["documents"] == {"queued": 0, "processing": 0, "ready": 2, "failed": 1}
+    sums = status(articles.name, "--json").json
+    said = status(articles.name).stdout
+    assert f"uploads: {sums['bytes']} bytes, the last one {sums['last_upload_at']}" in said
+    assert f"texts: {sums['tokens']} tokens" in said
+    assert "1 failed: " in said
+    assert "(nul_character)" in said
+    assert status("none").error == "there is no collection none"
 
 
 @pytest.mark.parametrize("command", [["search", "tea"], ["show", "a"], ["list"], ["remove", "a"]])

@@ -33,6 +33,16 @@ def folio(service: Service) -> Iterator[Folio]:
         yield client
 
 
+def test_collection_is_described_anew_and_measured(folio: Folio) -> None:
+    changed = folio.change_collection("help", description="For everyone")
+    assert changed.description == "For everyone"
+    sums = folio.get_statistics("help")
+    assert (sums.name, sum(one.documents for one in sums.languages)) == ("help", 3)
+    assert sums.bytes >= sums.tokens > 0
+    assert sums.last_upload_at is not None
+    assert sums.failures == []
+
+
 def test_article_goes_in_is_found_and_goes_out(folio: Folio) -> None:
     upload = folio.put_document("help", "a/b c", text="Cocoa.", attributes={"hot": True}, wait_s=30)
     assert upload.documents[0].status == "ready"

@@ -1,4 +1,4 @@
-"""Collections: make, show, list, erase."""
+"""Collections: make, show, list, describe, measure, erase."""
 
 from datetime import datetime
 from typing import Annotated
@@ -15,7 +15,7 @@ from app.api.v1.fields import (
     Body,
 )
 from app.domain import Status
-from app.services.articles import collections
+from app.services.articles import collections, statistics
 from app.services.articles.collections import NAME_PATTERN
 
 router = APIRouter(
@@ -30,6 +30,11 @@ class CollectionIn(Body):
     name: str = Field(pattern=NAME_PATTERN, examples=["help"])
     """Letters, digits, `.`, `_` and `-`; it stands in paths."""
     description: str = Field("", max_length=4096, examples=["Help articles for customers"])
+    """For people; search does not use it."""
+
+
+class CollectionChangesIn(Body):
+    description: str = Field(max_length=4096, examples=["Help articles for customers"])
     """For people; search does not use it."""
 
 
@@ -49,6 +54,38 @@ class CollectionsOut(Answer):
     """Those that the key covers, by name."""
 
 
+class LanguageCountOut(Answer):
+    language: str | None
+    """ISO 639-1 code, as it was detected; null where that was unsure."""
+    documents: int
+    """How many articles are in it."""
+
+
+class FailureCountOut(Answer):
+    code: str
+    """Why: one of the error codes."""
+    documents: int
+    """How many documents failed with it."""
+    message: str
+    """What one of them was told."""
+
+
+class StatisticsOut(Answer):
+    name: str
+    """Of the collection."""
+    bytes: int
+    """Of the uploads that its articles were read from, as they came; former versions and what
+    failed do not count."""
+    tokens: int
+    """Of the texts of its articles, as the model counts them."""
+    languages: list[LanguageCountOut]
+    """How many articles are in which language, the most frequent first."""
+    last_upload_at: datetime | None
+    """When documents were uploaded, or tried again, last; null: never."""
+    failures: list[FailureCountOut]
+    """What the latest uploads of documents failed with, the most frequent first."""
+
+
 class CollectionDeleted(Answer):
     name: str
     """The collection that was erased."""
@@ -57,6 +94,7 @@ class CollectionDeleted(Answer):
 
 
 CollectionBody = Annotated[CollectionIn, Depends(json_body(CollectionIn))]
+ChangesBody = Annotated[CollectionChangesIn, Depends(json_body(CollectionChangesIn))]
 
 
 @router.post(
@@ -84,6 +122,30 @@ def list_collections(resources: Opened, caller: Reader) -> CollectionsOut:
 def get_collection(collection: ReadableCollection, resources: Opened) -> CollectionOut:
     """Show a collection and how many of its documents stand at each status."""
     return CollectionOut.model_validate(collections.get_collection(resources.database, collection))
+
+
+@router.patch(
+    COLLECTION,
+    responses=problem_responses(404, 413, 415, 422),
+)
+def change_collection(
+    collection: OwnedCollection, body: ChangesBody, resources: Opened
+) -> CollectionOut:
+    """Change the description of a collection."""
+    changed = collections.describe_collection(resources.database, collection, body.description)
+    return CollectionOut.model_validate(changed)
+
+
+@router.get(
+    f"{COLLECTION}/statistics",
+    responses=problem_responses(404),
+)
+def get_statistics(collection: ReadableCollection, resources: Opened) -> StatisticsOut:
+    """Show what the articles of a collection come to: bytes, tokens, languages; what failed, why.
+
+    All its receipts are read for it: about 5 ms for a thousand articles.
+    """
+    return StatisticsOut.model_validate(statistics.get_statistics(resources.database, collection))
 
 
 @router.delete(

@@ -39,6 +39,13 @@ from app.db.queries.facets import ValueCount, count_values
 from app.db.queries.filters import filter_documents, filter_live_documents
 from app.db.queries.found import FoundVersion, StoredText, find_live, find_texts
 from app.db.queries.sorting import SORT_FIELDS, sort_documents
+from app.db.queries.statistics import (
+    FailureSums,
+    LanguageSums,
+    find_last_upload,
+    sum_failures,
+    sum_receipts,
+)
 from app.db.queries.terms import (
     TermsOfDocument,
     live_terms,
@@ -63,7 +70,9 @@ __all__ = [
     "SORT_FIELDS",
     "SUPERSEDED",
     "Changes",
+    "FailureSums",
     "FoundVersion",
+    "LanguageSums",
     "LogPosition",
     "StoredText",
     "StoredUnit",
@@ -83,6 +92,7 @@ __all__ = [
     "find_duplicates",
     "find_existing",
     "find_job",
+    "find_last_upload",
     "find_latest_version",
     "find_live",
     "find_live_generation",
@@ -112,6 +122,8 @@ __all__ = [
     "sort_documents",
     "store_original",
     "store_terms",
+    "sum_failures",
+    "sum_receipts",
     "trim_changes",
     "versions_without_terms",
 ]

@@ -38,7 +38,7 @@ from app.domain import (
 )
 
 # In the very words of the partial index, as SQLite compares them.
-_UNREADY = text("versions.status IN ('queued', 'processing', 'failed')")
+UNREADY = text("versions.status IN ('queued', 'processing', 'failed')")
 
 
 SUPERSEDED, DELETED = "superseded", "deleted"
@@ -156,7 +156,7 @@ def count_by_status(session: Session, collection_id: int | None = None) -> dict[
         documents = documents.where(Document.collection_id == collection_id)
         is_latest = is_latest.where(Document.collection_id == collection_id)
     unready = (
-        select(Version.status, func.count()).where(_UNREADY, is_latest).group_by(Version.status)
+        select(Version.status, func.count()).where(UNREADY, is_latest).group_by(Version.status)
     )
     counts = dict.fromkeys(Status, 0)
     counts.update({Status(status): count for status, count in session.execute(unready)})

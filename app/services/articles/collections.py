@@ -68,6 +68,15 @@ def get_collection(database: Database, ref: CollectionRef) -> CollectionInfo:
         return _describe(session, require_row(session, ref))
 
 
+def describe_collection(database: Database, ref: CollectionRef, description: str) -> CollectionInfo:
+    """Change what is said of a collection; raises NotFound when it was erased meanwhile."""
+    with database.write() as session:
+        collection = require_row(session, ref)
+        collection.description = description
+        session.flush()
+        return _describe(session, collection)
+
+
 def delete_collection(
     resources: Resources,
     ref: CollectionRef,

@@ -11,6 +11,7 @@ from folio_client.models import (
     Job,
     Passage,
     SearchResult,
+    Statistics,
     Upload,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "Job",
     "Passage",
     "SearchResult",
+    "Statistics",
     "Upload",
 ]

@@ -19,6 +19,7 @@ from folio_client.models import (
     ErasedByFilter,
     Job,
     SearchResult,
+    Statistics,
     Upload,
 )
 
@@ -89,6 +90,14 @@ def create_collection(name: str, description: str) -> Call[Collection]:
 
 def list_collections() -> Call[Collections]:
     return Call("GET", "/v1/collections", Collections)
+
+
+def change_collection(name: str, description: str) -> Call[Collection]:
+    return Call("PATCH", _collection(name), Collection, json={"description": description})
+
+
+def get_statistics(name: str) -> Call[Statistics]:
+    return Call("GET", f"{_collection(name)}/statistics", Statistics)
 
 
 def search(collection: str, query: str, options: Mapping[str, Any]) -> Call[SearchResult]:

@@ -20,6 +20,7 @@ from folio_client.models import (
     ErasedByFilter,
     Job,
     SearchResult,
+    Statistics,
     Upload,
 )
 
@@ -80,6 +81,14 @@ class Folio:
     def list_collections(self) -> list[Collection]:
         """Return the collections that the key covers."""
         return self._run(calls.list_collections()).collections
+
+    def change_collection(self, name: str, *, description: str) -> Collection:
+        """Change the description of a collection."""
+        return self._run(calls.change_collection(name, description))
+
+    def get_statistics(self, collection: str) -> Statistics:
+        """Return what the articles of a collection come to, and what failed."""
+        return self._run(calls.get_statistics(collection))
 
     def search(
         self,
@@ -263,6 +272,14 @@ class AsyncFolio:
     async def list_collections(self) -> list[Collection]:
         """Return the collections that the key covers."""
         return (await self._run(calls.list_collections())).collections
+
+    async def change_collection(self, name: str, *, description: str) -> Collection:
+        """Change the description of a collection."""
+        return await self._run(calls.change_collection(name, description))
+
+    async def get_statistics(self, collection: str) -> Statistics:
+        """Return what the articles of a collection come to, and what failed."""
+        return await self._run(calls.get_statistics(collection))
 
     async def search(
         self,

@@ -22,6 +22,32 @@ class Collection(Answer):
     documents: dict[str, int]
 
 
+class LanguageCount(Answer):
+    """How many articles are in a language; None where it was not told for sure."""
+
+    language: str | None
+    documents: int
+
+
+class FailureCount(Answer):
+    """How many documents failed with a code, and what one of them was told."""
+
+    code: str
+    documents: int
+    message: str
+
+
+class Statistics(Answer):
+    """What the articles of a collection come to; `bytes` are those of their uploads."""
+
+    name: str
+    bytes: int
+    tokens: int
+    languages: list[LanguageCount]
+    last_upload_at: datetime | None
+    failures: list[FailureCount]
+
+
 class Sentence(Answer):
     """Where a sentence or a table row stands in the stored text of its article."""
 

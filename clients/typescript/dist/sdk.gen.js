@@ -69,6 +69,32 @@ export const getCollection = (options) => (options.client ?? client).get({
     ...options
 });
 /**
+ * Change Collection
+ *
+ * Change the description of a collection.
+ */
+export const changeCollection = (options) => (options.client ?? client).patch({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+/**
+ * Get Statistics
+ *
+ * Show what the articles of a collection come to: bytes, tokens, languages; what failed, why.
+ *
+ * All its receipts are read for it: about 5 ms for a thousand articles.
+ */
+export const getStatistics = (options) => (options.client ?? client).get({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/statistics',
+    ...options
+});
+/**
  * List Documents
  *
  * List documents in the order of their ids, or in another one.

@@ -1088,6 +1088,17 @@ export type CollectionIn = {
     description?: string;
 };
 /**
+ * CollectionChangesIn
+ */
+export type CollectionChangesIn = {
+    /**
+     * Description
+     *
+     * For people; search does not use it.
+     */
+    description: string;
+};
+/**
  * CalibrationIn
  */
 export type CalibrationIn = {
@@ -1594,6 +1605,88 @@ export type LearnedOut = {
     relevant: {
         [key: string]: number;
     };
+};
+/**
+ * StatisticsOut
+ */
+export type StatisticsOut = {
+    /**
+     * Name
+     *
+     * Of the collection.
+     */
+    name: string;
+    /**
+     * Bytes
+     *
+     * Of the uploads that its articles were read from, as they came; former versions and what
+     * failed do not count.
+     */
+    bytes: number;
+    /**
+     * Tokens
+     *
+     * Of the texts of its articles, as the model counts them.
+     */
+    tokens: number;
+    /**
+     * Languages
+     *
+     * How many articles are in which language, the most frequent first.
+     */
+    languages: Array<LanguageCountOut>;
+    /**
+     * Last Upload At
+     *
+     * When documents were uploaded, or tried again, last; null: never.
+     */
+    last_upload_at: string | null;
+    /**
+     * Failures
+     *
+     * What the latest uploads of documents failed with, the most frequent first.
+     */
+    failures: Array<FailureCountOut>;
+};
+/**
+ * FailureCountOut
+ */
+export type FailureCountOut = {
+    /**
+     * Code
+     *
+     * Why: one of the error codes.
+     */
+    code: string;
+    /**
+     * Documents
+     *
+     * How many documents failed with it.
+     */
+    documents: number;
+    /**
+     * Message
+     *
+     * What one of them was told.
+     */
+    message: string;
+};
+/**
+ * LanguageCountOut
+ */
+export type LanguageCountOut = {
+    /**
+     * Language
+     *
+     * ISO 639-1 code, as it was detected; null where that was unsure.
+     */
+    language: string | null;
+    /**
+     * Documents
+     *
+     * How many articles are in it.
+     */
+    documents: number;
 };
 /**
  * State
@@ -3791,6 +3884,88 @@ export type GetCollectionResponses = {
     200: CollectionOut;
 };
 export type GetCollectionResponse = GetCollectionResponses[keyof GetCollectionResponses];
+export type ChangeCollectionData = {
+    body: CollectionChangesIn;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: never;
+    url: '/v1/collections/{collection}';
+};
+export type ChangeCollectionErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Request Entity Too Large
+     */
+    413: Problem;
+    /**
+     * Unsupported Media Type
+     */
+    415: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+};
+export type ChangeCollectionError = ChangeCollectionErrors[keyof ChangeCollectionErrors];
+export type ChangeCollectionResponses = {
+    /**
+     * Successful Response
+     */
+    200: CollectionOut;
+};
+export type ChangeCollectionResponse = ChangeCollectionResponses[keyof ChangeCollectionResponses];
+export type GetStatisticsData = {
+    body?: never;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: never;
+    url: '/v1/collections/{collection}/statistics';
+};
+export type GetStatisticsErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+};
+export type GetStatisticsError = GetStatisticsErrors[keyof GetStatisticsErrors];
+export type GetStatisticsResponses = {
+    /**
+     * Successful Response
+     */
+    200: StatisticsOut;
+};
+export type GetStatisticsResponse = GetStatisticsResponses[keyof GetStatisticsResponses];
 export type ListDocumentsData = {
     body?: never;
     path: {

@@ -1,0 +1,77 @@
+"""What the articles of a collection come to, and why some of them failed."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy.orm import Session
+
+from app.db.models import Document, Job, Version
+from app.db.queries.documents import UNREADY
+from app.domain import Status
+
+
+class LanguageSums(NamedTuple):
+    """The live documents of one language, and the sums of their receipts."""
+
+    language: str | None
+    documents: int
+    bytes: int
+    tokens: int
+
+
+class FailureSums(NamedTuple):
+    """The documents whose latest upload failed with one code, and what one of them was told."""
+
+    code: str
+    documents: int
+    message: str
+
+
+# Once through the receipts: they lie behind the texts, and reaching them is what takes the time.
+_SUM_RECEIPTS = (
+    select(
+        Version.receipt["language"].as_string().label("language"),
+        func.count(),
+        func.coalesce(func.sum(Version.receipt["bytes"].as_integer()), 0),
+        func.coalesce(func.sum(Version.receipt["tokens_counted"].as_integer()), 0),
+    )
+    .join(Document, Document.id == Version.document_id)
+    .where(Document.collection_id == bindparam("collection_id"), Version.is_live)
+    # By its name: PostgreSQL takes the key, sent twice, for two expressions.
+    .group_by("language")
+)
+_SUM_FAILURES = (
+    select(Version.error_code, func.count(), func.min(Version.error_message))
+    .join(
+        Document,
+        and_(Document.id == Version.document_id, Document.latest_number == Version.number),
+    )
+    .where(
+        UNREADY,
+        Version.status == Status.FAILED,
+        Document.collection_id == bindparam("collection_id"),
+    )
+    .group_by(Version.error_code)
+)
+
+
+def sum_receipts(session: Session, collection_id: int) -> list[LanguageSums]:
+    """Return the sums of a collection's live documents by detected language, most first."""
+    rows = session.execute(_SUM_RECEIPTS, {"collection_id": collection_id})
+    sums = [LanguageSums(row[0], *map(int, row[1:])) for row in rows]
+    return sorted(sums, key=lambda one: (-one.documents, one.language or ""))
+
+
+def sum_failures(session: Session, collection_id: int) -> list[FailureSums]:
+    """Return how many documents failed with each code, most first."""
+    rows = session.execute(_SUM_FAILURES, {"collection_id": collection_id})
+    sums = [FailureSums(code or "", count, message or "") for code, count, message in rows]
+    return sorted(sums, key=lambda one: (-one.documents, one.code))
+
+
+def find_last_upload(session: Session, collection_id: int) -> datetime | None:
+    """Return when the newest job of a collection was made."""
+    return session.scalar(
+        select(func.max(Job.created_at)).where(Job.collection_id == collection_id)
+    )
