@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Folder of the database and its lock; one process owns it."""
     database_url: SecretStr | None = None
     """`postgresql+psycopg://user@host/name`: a database to share, used in place of `data`."""
+    max_database_connections: int = Field(default=56, ge=8)
+    """Connections that this process opens to it; by default as many as it has threads."""
     model: str = BUNDLED_MODEL
     """`bundled` (`folio-mini`, English), `multilingual-e5-small` (100 languages, comes with Folio
     too), a local folder, or a Hugging Face id (which needs `model_revision`)."""
@@ -88,6 +90,22 @@ class Settings(BaseSettings):
     """File with a secret that signs backups; a restore takes only what it signed then."""
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024)
     """Largest request body: an upload or a JSON batch."""
+    max_golden_body_bytes: int = Field(default=16 * 2**20, ge=1024)
+    """Largest body that holds a golden set."""
+    max_small_body_bytes: int = Field(default=2**20, ge=1024)
+    """Largest body that holds neither an article nor a golden set."""
+    max_body_parts: int = Field(default=200_000, ge=100)
+    """Names of fields, lists and objects in a JSON body: each costs 300 bytes and a microsecond."""
+    max_small_body_parts: int = Field(default=20_000, ge=100)
+    """The same for bodies that hold neither an article nor a golden set."""
+    max_body_values: int = Field(default=1_000_000, ge=100)
+    """Values in the lists and objects of a JSON body, numbers for the most part."""
+    max_files_per_upload: int = Field(default=1000, ge=1)
+    """Files of a multipart form, and articles in an archive."""
+    max_query_bytes: int = Field(default=32 * 2**10, ge=64)
+    """Longest question."""
+    max_rerank_tokens: int = Field(default=32_768, ge=1)
+    """Tokens of the texts that one request has reranked."""
     mcp_hosts: str = ""
     """Host names by which `/mcp` may be reached beside this machine's own; `*`: by any."""
     cors_origins: str = ""
@@ -113,14 +131,26 @@ class Settings(BaseSettings):
     """Processor time that each MiB of a document adds, up to `parse_seconds` in all."""
     parse_memory_bytes: int = Field(default=2 * 2**30, ge=256 * 2**20)
     """Address space of the parsing process."""
+    parse_answer_bytes: int = Field(default=256 * 2**20, ge=2**20)
+    """What it may give for one document, as JSON."""
+    parse_small_bytes: int = Field(default=2**20, ge=0)
+    """The largest document that the last free parser takes."""
     max_connections: int = Field(default=1024, ge=8)
     """Connections at a time; more are answered with 503."""
+    head_seconds: float = Field(default=15.0, gt=0)
+    """Time for the head of a request; the connection is closed then."""
+    body_pause_seconds: float = Field(default=30.0, gt=0)
+    """Time between two bytes of a body; the connection is closed then."""
     max_requests_per_key: int = Field(default=8, ge=1)
     """Requests of one key that are answered at a time; others of it wait their turn."""
     max_waiting_per_key: int = Field(default=256, ge=0)
     """Requests of one key that may wait; more are refused with 429."""
     max_model_calls_per_key: int = Field(default=2, ge=1)
     """Calls of one key that embed, rerank or preflight at a time, beside its other requests."""
+    max_model_calls: int = Field(default=16, ge=1)
+    """The same of all keys together: each keeps a thread of the forty that answer requests."""
+    max_strangers: int = Field(default=4, ge=1)
+    """Requests without a valid key that are answered at a time, of all callers together."""
     max_streams_per_key: int = Field(default=256, ge=1)
     """Event streams of one key that are open at a time; more are refused with 429."""
     max_requests_per_minute: int | None = Field(default=None, ge=1)
@@ -133,12 +163,19 @@ class Settings(BaseSettings):
     """Whether `/metrics` asks for a key."""
     docs_need_key: bool = False
     """Whether `/openapi.json`, `/docs` and `/redoc` ask for a key."""
+    session_hours: float = Field(default=12.0, gt=0)
+    """How long a browser stays signed in to the pages."""
     max_queue: int = Field(default=10_000, ge=1)
     """Documents that may wait; while there are as many, uploads are refused with 429."""
     lease_seconds: float = Field(default=60.0, gt=0)
     """How long a claim on a queued document holds without a sign of life."""
     retry_seconds: float = Field(default=5.0, ge=0)
     """Wait before the second attempt at a document; before the third it is four times that."""
+    max_attempts: int = Field(default=3, ge=1)
+    """Attempts at a document that meets unexpected errors."""
+    max_cut_offs: int = Field(default=6, ge=1)
+    """Attempts at a document that the end of the process cut off, after which it fails: more than
+    the others, as whoever kills a server again and again means no document."""
     keep_versions: int = Field(default=10, ge=1)
     """Versions of a document that are kept, the live one included; older ones are erased."""
     query_log_days: int = Field(default=0, ge=0, le=3650)

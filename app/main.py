@@ -42,7 +42,7 @@ from app.api.compat import (
     vector_stores,
 )
 from app.api.compat.unknown import UnknownPaths
-from app.api.connections import DeadlineProtocol, reserve_descriptors
+from app.api.connections import make_protocol, reserve_descriptors
 from app.api.fairness import Fairness
 from app.api.framing import Framing
 from app.api.keyed_paths import KeyedPaths
@@ -184,7 +184,7 @@ def create_app(
         )
     for router in routers:
         app.include_router(router)
-    add_pages(app)
+    add_pages(app, resources.settings)
     app.router.routes.extend(routes(door))
     add_problem_handlers(app, routers, unrouted.answer)
     require_declared_access(app.routes)
@@ -252,7 +252,7 @@ def serve(
                 port=port,
                 access_log=False,
                 server_header=False,
-                http=DeadlineProtocol,
+                http=make_protocol(settings),
                 limit_concurrency=settings.max_connections,
                 timeout_graceful_shutdown=_STOP_SECONDS,
             )

@@ -130,7 +130,7 @@ def main() -> None:
             create_collection(resources.database, COLLECTION)
         store_articles(resources, folder / "docs.jsonl", arguments.limit)
         log_questions(resources)
-        add_golden(resources.database, collection_of(resources), read_golden(folder))
+        add_golden(resources, collection_of(resources), read_golden(folder))
         indexes = resources.generations.live().catch_up()
         assert indexes is not None
         print(f"{arguments.set}: {len(indexes.terms):,} articles; {describe_machine()}")

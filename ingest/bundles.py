@@ -17,7 +17,6 @@ from ingest.formats import INVALID_LINE, JSON_LINES, UNKNOWN, ZIP, resolve_media
 from ingest.names import is_left_out, read_names
 from ingest.package import open_package, read_member
 
-MAX_MEMBERS = 1000
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _JSON = "application/json"
 # What every id is: no control characters, and no halves of a character.
@@ -34,7 +33,7 @@ class Member:
 
 
 def expand_bundle(
-    bundle_id: str, media_type: str, data: bytes, *, max_bytes: int
+    bundle_id: str, media_type: str, data: bytes, *, max_bytes: int, max_members: int
 ) -> list[Member] | None:
     """Return the articles in a bundle; None when the file is one article itself.
 
@@ -44,7 +43,7 @@ def expand_bundle(
     """
     kind = media_type.partition(";")[0]
     if kind == ZIP:
-        members = list(_expand_archive(bundle_id, data, max_bytes))
+        members = list(_expand_archive(bundle_id, data, max_bytes, max_members))
     elif kind == JSON_LINES:
         members = list(_expand_lines(bundle_id, data))
     elif kind == _JSON and data.lstrip()[:1] == b"[":
@@ -56,25 +55,27 @@ def expand_bundle(
         return None
     if not members:
         raise UnreadableDocument(f"{bundle_id} holds no article", code="empty_document")
-    if len(members) > MAX_MEMBERS:
+    if len(members) > max_members:
         raise UnreadableDocument(
-            f"it holds {len(members)} articles; an upload may have {MAX_MEMBERS}",
+            f"it holds {len(members)} articles; an upload may have {max_members}",
             code="archive_too_large",
         )
     return members
 
 
-def list_left_out(media_type: str, data: bytes) -> list[str]:
+def list_left_out(media_type: str, data: bytes, *, max_members: int) -> list[str]:
     """Return the names of an archive's files that no author wrote: `Thumbs.db`, `~$a.docx`."""
     if media_type.partition(";")[0] != ZIP:
         return []
-    infos = open_package(data, max_members=4 * MAX_MEMBERS).infolist()
+    infos = open_package(data, max_members=4 * max_members).infolist()
     named = zip(infos, read_names(infos), strict=True)
     return [name for info, name in named if is_left_out(name) and not info.is_dir()]
 
 
-def _expand_archive(archive_id: str, data: bytes, max_bytes: int) -> Iterator[Member]:
-    package = open_package(data, max_members=4 * MAX_MEMBERS, max_bytes=max_bytes)
+def _expand_archive(
+    archive_id: str, data: bytes, max_bytes: int, max_members: int
+) -> Iterator[Member]:
+    package = open_package(data, max_members=4 * max_members, max_bytes=max_bytes)
     infos = package.infolist()
     for info, name in zip(infos, read_names(infos), strict=True):
         if info.is_dir() or is_left_out(name):
@@ -86,7 +87,9 @@ def _expand_archive(archive_id: str, data: bytes, max_bytes: int) -> Iterator[Me
             raise UnreadableDocument(
                 "an archive inside an archive is not opened", code="nested_archive"
             )
-        nested = expand_bundle(member_id, media_type, content, max_bytes=max_bytes)
+        nested = expand_bundle(
+            member_id, media_type, content, max_bytes=max_bytes, max_members=max_members
+        )
         yield from [Member(member_id, content, media_type)] if nested is None else nested
 
 

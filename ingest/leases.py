@@ -9,7 +9,6 @@ from app.db import queue
 from app.db.database import Database
 from app.db.queue import Claim, Claimable
 from app.domain import Stage
-from app.runtime.resources import MAX_CUT_OFFS
 
 logger = logging.getLogger("folio")
 
@@ -28,7 +27,7 @@ class Leases:
         settings = self._settings
         with self._database.write(alone=False) as session:
             queue.requeue_lapsed(
-                session, max_attempts=MAX_CUT_OFFS, pause_seconds=settings.retry_seconds
+                session, max_attempts=settings.max_cut_offs, pause_seconds=settings.retry_seconds
             )
             claim = queue.claim_next(
                 session, claimable, lease_seconds=settings.lease_seconds, only_new=only_new

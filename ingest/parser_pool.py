@@ -11,8 +11,6 @@ from ingest.leases import Leases
 from ingest.pipeline import Parsed, parse_claimed
 from ingest.sandbox import Sandbox
 
-SMALL_BYTES = 2**20
-"""The last free parser takes no larger document: parsing that may take a minute."""
 # Looking for a document that may have the last parser can mean to read the whole queue.
 _LOOK_SECONDS = 0.25
 _KILL_AGAIN_SECONDS = 0.1
@@ -78,7 +76,8 @@ class ParserPool:
             return None
         self._next_look = monotonic() + _LOOK_SECONDS
         busy = {work.claim.collection_id for work in self._running.values()}
-        return Claimable(frozenset(busy), SMALL_BYTES)
+        # Parsing a large one may take a minute.
+        return Claimable(frozenset(busy), self._resources.settings.parse_small_bytes)
 
     def take(self, timeout_s: float) -> list[tuple[Claim, Parsed | None]]:
         """Return what has been parsed, after a wait for the first; None for what has failed.

@@ -35,8 +35,6 @@ logger = logging.getLogger("folio")
 
 T = TypeVar("T")
 
-MAX_ATTEMPTS = 3
-
 NOT_THE_DOCUMENTS_FAULT = (ModelUnavailable, ParserUnavailable, StorageFull, StorageFailed)
 """After one of these the document waits, and the attempt does not count."""
 
@@ -207,7 +205,7 @@ def attempt(resources: Resources, claim: Claim, stage: Stage, step: Callable[[],
     """Return what a step gives; None when it failed, and the document with it.
 
     What a document can do about fails it at once. An unexpected error is tried again after a pause,
-    MAX_ATTEMPTS times in all. Lets requests pass first. Raises NOT_THE_DOCUMENTS_FAULT.
+    `max_attempts` times in all. Lets requests pass first. Raises NOT_THE_DOCUMENTS_FAULT.
     """
     resources.signals.priority.yield_to_requests()
     try:
@@ -221,7 +219,7 @@ def attempt(resources: Resources, claim: Claim, stage: Stage, step: Callable[[],
     except Exception as error:  # noqa: BLE001
         where = "".join(traceback.format_tb(error.__traceback__))
         logger.error("version %d: %s at\n%s", claim.version_id, type(error).__name__, where)
-        if claim.attempt < MAX_ATTEMPTS:
+        if claim.attempt < resources.settings.max_attempts:
             pause = resources.settings.retry_seconds * _BACK_OFF ** (claim.attempt - 1)
             with resources.database.write(alone=False) as session:
                 queue.retry_later(session, claim, after_seconds=pause)

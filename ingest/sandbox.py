@@ -23,7 +23,7 @@ from app.errors import FolioError, ParserUnavailable, UnreadableDocument
 from ingest.confinement import Confinement
 
 _DOCUMENTS_PER_CHILD = 200
-_MAX_ANSWER_BYTES = 256 * 2**20
+_MAX_GREETING_BYTES = 2**16
 _START_SECONDS = 60.0
 
 
@@ -40,6 +40,7 @@ class Sandbox:
         self._small_seconds = settings.parse_small_seconds
         self._seconds_per_mib = settings.parse_seconds_per_mib
         self._memory_bytes = settings.parse_memory_bytes
+        self._answer_bytes = settings.parse_answer_bytes
         self._uses_landlock = uses_landlock
         self._child: tuple[subprocess.Popen[bytes], Connection] | None = None
         self._parsed = 0
@@ -95,7 +96,7 @@ class Sandbox:
         try:
             pipe.send_bytes(f"{process_seconds} {media_type}".encode())
             pipe.send_bytes(data)
-            answer: dict[str, Any] = json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES))
+            answer: dict[str, Any] = json.loads(pipe.recv_bytes(self._answer_bytes))
         except (EOFError, OSError) as error:
             if self._is_killed:
                 raise ParserUnavailable("the parsing process was stopped") from error
@@ -128,7 +129,7 @@ class Sandbox:
                 )
         return UnreadableDocument(
             f"the parser broke off: the document needs more than "
-            f"{self._memory_bytes >> 20} MiB, gives more than {_MAX_ANSWER_BYTES >> 20} MiB, "
+            f"{self._memory_bytes >> 20} MiB, gives more than {self._answer_bytes >> 20} MiB, "
             "or crashes it",
             code="parser_crashed",
         )
@@ -172,7 +173,7 @@ class Sandbox:
         alarm = Timer(_START_SECONDS, process.kill)
         alarm.start()
         try:
-            said = json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES))
+            said = json.loads(pipe.recv_bytes(_MAX_GREETING_BYTES))
         except (EOFError, OSError):
             said = {"problem": f"it ended with {process.wait()}"}
         finally:

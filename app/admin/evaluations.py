@@ -36,7 +36,7 @@ def mark(
     principal = caller.principal
     is_keeper = principal.scope.includes(Scope.WRITE)
     if is_keeper:
-        mark_answer(resources.database, collection, q, document or None)
+        mark_answer(resources, collection, q, document or None)
     # Without the log there is no question to say something of; a reader can only speak there.
     if query or not is_keeper:
         # It was asked a moment ago, and may still wait to be stored.

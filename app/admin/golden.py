@@ -68,7 +68,7 @@ def add_question(
 ) -> Response:
     """Add a question with the ids of its articles; none: nothing answers it."""
     given = GoldenQuery("", query.strip(), dict.fromkeys(_read_ids(relevant), 1))
-    added = golden_sets.add_golden(resources.database, collection, [given])
+    added = golden_sets.add_golden(resources, collection, [given])
     return redirect(request, _path_of(collection), _describe(added))
 
 
@@ -84,9 +84,7 @@ def change_question(
     """Change a question or its articles; those that stay keep their grades."""
     former = golden_sets.get_golden(resources.database, collection, id).relevant
     grades = {one: former.get(one, 1) for one in _read_ids(relevant)}
-    golden_sets.change_golden(
-        resources.database, collection, id, GoldenQuery("", query.strip(), grades)
-    )
+    golden_sets.change_golden(resources, collection, id, GoldenQuery("", query.strip(), grades))
     return redirect(request, f"{_path_of(collection)}?after={id - 1}", "Changed.")
 
 
@@ -110,7 +108,7 @@ def import_questions(
     queries = [*_read_lines(lines)]
     if not queries:
         raise UnreadableSet("there is no question in it")
-    added = golden_sets.add_golden(resources.database, collection, queries)
+    added = golden_sets.add_golden(resources, collection, queries)
     return redirect(request, _path_of(collection), _describe(added))
 
 

@@ -16,9 +16,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse
 
 from app.admin.formats import FILTERS
-from app.admin.sessions import COOKIE, LIFETIME_S, Session, Sessions
+from app.admin.sessions import COOKIE, Session, Sessions
 from app.api.access import Access, Grant, GuardedRoute, resources_of
-from app.api.bodies import MAX_SMALL_BODY_BYTES, limit_body
+from app.api.bodies import limit_body
 from app.api.problems import unexpected_problem
 from app.domain import Scope
 from app.errors import FolioError, Forbidden, Unauthorized
@@ -138,7 +138,9 @@ async def serve_page(
     request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]
 ) -> Response:
     """Answer with a session, its cookie and the headers of every page; errors are pages too."""
-    request = limit_body(request, MAX_SMALL_BODY_BYTES) if _is_form(request) else request
+    settings = resources_of(request).settings
+    if _is_form(request):
+        request = limit_body(request, settings.max_small_body_bytes)
     sessions: Sessions = request.app.state.sessions
     former = sessions.find(request.cookies.get(COOKIE, ""))
     opened = None if request.app.state.requires_keys else ""
@@ -166,7 +168,7 @@ def set_cookie(request: Request, response: Response, session: Session) -> None:
     response.set_cookie(
         COOKIE,
         session.id,
-        max_age=int(LIFETIME_S),
+        max_age=int(resources_of(request).settings.session_hours * 3600),
         path="/admin",
         secure=request.url.scheme == "https",
         httponly=True,

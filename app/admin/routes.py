@@ -20,6 +20,7 @@ from app.admin import (
 from app.admin.pages import FOLDER, HEADERS, make_templates
 from app.admin.sessions import Sessions
 from app.api.access import OpenRoute
+from app.config import Settings
 
 static = APIRouter(prefix="/admin/static", route_class=OpenRoute, include_in_schema=False)
 
@@ -46,9 +47,9 @@ def get_file(name: Literal["style.css", "page.js", "icon.svg"]) -> Response:
     return FileResponse(FOLDER / "static" / name, headers=headers)
 
 
-def add_pages(app: FastAPI) -> None:
+def add_pages(app: FastAPI, settings: Settings) -> None:
     """Serve the pages under /admin."""
-    app.state.sessions = Sessions()
+    app.state.sessions = Sessions(lifetime_s=3600 * settings.session_hours)
     app.state.templates = make_templates()
     for router in ROUTERS:
         app.include_router(router)

@@ -7,7 +7,6 @@ from threading import Lock
 from time import monotonic
 
 COOKIE = "folio_session"
-LIFETIME_S = 12 * 3600.0
 INVITATION_S = 600.0
 MAX_SESSIONS = 10_000
 """More push out the oldest, so that visitors who never sign in cannot fill the memory."""
@@ -37,14 +36,15 @@ class Session:
 class Sessions:
     """Sessions by the value of their cookie; thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lifetime_s: float) -> None:
+        self._lifetime_s = lifetime_s
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._invitations: dict[str, float] = {}
         self._lock = Lock()
 
     def start(self, key_id: str | None) -> Session:
         """Return a new session, for whoever holds a key, or for a visitor (None)."""
-        session = Session(key_id, monotonic() + LIFETIME_S)
+        session = Session(key_id, monotonic() + self._lifetime_s)
         with self._lock:
             self._sessions[session.id] = session
             if len(self._sessions) > MAX_SESSIONS:

@@ -4,34 +4,27 @@ Not FastAPI's own reading: Python's json lets lone surrogates pass and fails on 
 long numbers with errors of its own, while pydantic's parser has one answer for all of them.
 """
 
-import re
 from asyncio import sleep
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from time import thread_time
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema
-from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
 from app.api.access import resources_of
+from app.api.json_signs import count_outside_texts, count_signs
+from app.config import Settings
 from app.errors import TooLarge, UnsupportedMediaType
 
-MAX_SMALL_BODY_BYTES = 1 << 20
-"""For every body that holds neither an article nor a golden set."""
 MAX_ERRORS = 20
 """Places that an answer to a wrong body names."""
-MAX_SMALL_PARTS = 20_000
-"""Lists, objects and names of fields in such a body; each costs 300 bytes and a microsecond."""
-MAX_PARTS = 200_000
-"""The same for the others."""
-MAX_VALUES = 1_000_000
-"""Values in the lists and objects of a body, numbers for the most part."""
-MAX_GOLDEN_BODY_BYTES = 16 << 20
 
 T = TypeVar("T")
 # Of more errors than these not even the first are put into words, which lets nothing else run.
@@ -39,9 +32,14 @@ _MAX_COUNTED_ERRORS = 1000
 # A body that is wrong is answered after so many times the time that it took: validation lets no
 # other thread run, and a caller has few requests at a time.
 _PAUSES = 40
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# Validation lets nothing else run, and several threads at it would come in turn before all others.
+_LARGE_BYTES = 1 << 16
+_ROOM_FOR_LARGE = CapacityLimiter(1)
 
 BodyModel = TypeVar("BodyModel", bound=BaseModel)
+# Places and reasons. Not an exception: one that is kept holds the frame that keeps it, and with it
+# the body until the next collection of all objects.
+_Wrong: TypeAlias = list[dict[str, Any]]
 
 
 # FastAPI keeps dependencies by their hash: each is one of its own.
@@ -57,6 +55,39 @@ class BodyReader(Generic[T]):
 
     async def __call__(self, request: Request) -> T:
         return await self.read(request)
+
+
+class BodySize(Enum):
+    """How much a route takes, by what its bodies hold."""
+
+    SMALL = "neither an article nor a golden set"
+    GOLDEN = "a golden set"
+    UPLOAD = "articles, or texts of a client that sends as much"
+
+    def limits(self, settings: Settings) -> "BodyLimits":
+        """Return what the settings allow."""
+        if self is BodySize.SMALL:
+            max_bytes, max_parts = settings.max_small_body_bytes, settings.max_small_body_parts
+        elif self is BodySize.GOLDEN:
+            max_bytes, max_parts = settings.max_golden_body_bytes, settings.max_body_parts
+        else:
+            max_bytes, max_parts = settings.max_body_bytes, settings.max_body_parts
+        return BodyLimits(max_bytes, max_parts, settings.max_body_values)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """How large a body may be, and of how much JSON may consist."""
+
+    max_bytes: int
+    max_parts: int
+    """Lists, objects and names of fields."""
+    max_values: int
+
+
+def limits_of(request: Request, size: BodySize) -> BodyLimits:
+    """Return what the settings of this server allow."""
+    return size.limits(resources_of(request).settings)
 
 
 def limit_body(request: Request, max_bytes: int) -> Request:
@@ -81,18 +112,15 @@ def limit_body(request: Request, max_bytes: int) -> Request:
     return Request(request.scope, receive)
 
 
-def json_body(
-    model: type[BodyModel], *, max_bytes: int | None = MAX_SMALL_BODY_BYTES
-) -> BodyReader[BodyModel]:
-    """Return a dependency that reads JSON into `model`; None allows as much as an upload has."""
-    max_parts = MAX_SMALL_PARTS if max_bytes == MAX_SMALL_BODY_BYTES else MAX_PARTS
+def json_body(model: type[BodyModel], *, size: BodySize = BodySize.SMALL) -> BodyReader[BodyModel]:
+    """Return a dependency that reads JSON into `model`."""
 
     async def read(request: Request) -> BodyModel:
         if not is_json(request):
             raise UnsupportedMediaType("send JSON, with Content-Type: application/json")
-        limit = resources_of(request).settings.max_body_bytes if max_bytes is None else max_bytes
-        body = await limit_body(request, limit).body()
-        return await parse_json(model, body, max_parts=max_parts)
+        limits = limits_of(request, size)
+        body = await limit_body(request, limits.max_bytes).body()
+        return await parse_json(model, body, limits)
 
     return BodyReader(read, {"application/json": model})
 
@@ -123,59 +151,51 @@ class LimitedModel(BaseModel):
         return cast(CoreSchema, _fail_fast(handler(source)))
 
 
-async def parse_json(
-    model: type[BodyModel], body: bytes, *, max_parts: int = MAX_PARTS
-) -> BodyModel:
+async def parse_json(model: type[BodyModel], body: bytes, limits: BodyLimits) -> BodyModel:
     """Return the model; raises RequestValidationError, which says where and why it cannot be.
 
     It names the first MAX_ERRORS places. Nothing of it is done on the event loop.
     """
-    parsed, took_s = await run_in_threadpool(_validate, model, body, max_parts)
-    if isinstance(parsed, RequestValidationError):
+    room = _ROOM_FOR_LARGE if len(body) > _LARGE_BYTES else None
+    parsed, took_s = await to_thread.run_sync(_validate, model, body, limits, limiter=room)
+    if isinstance(parsed, list):
         await sleep(_PAUSES * took_s)
-        raise parsed
+        raise RequestValidationError(parsed)
     return parsed
 
 
 def _validate(
-    model: type[BodyModel], body: bytes, max_parts: int
-) -> tuple[BodyModel | RequestValidationError, float]:
+    model: type[BodyModel], body: bytes, limits: BodyLimits
+) -> tuple[BodyModel | _Wrong, float]:
     """Return the model, or why it cannot be, and the seconds that this took."""
     started = thread_time()
-    try:
-        parsed: BodyModel | RequestValidationError = _parse(model, body, max_parts)
-    except RequestValidationError as error:
-        parsed = error
+    parsed = _parse(model, body, limits)
     return parsed, thread_time() - started
 
 
-def _parse(model: type[BodyModel], body: bytes, max_parts: int) -> BodyModel:
-    _check_size(body, max_parts)
+def _parse(model: type[BodyModel], body: bytes, limits: BodyLimits) -> BodyModel | _Wrong:
+    if not _fits(body, limits):
+        return _wrong_body(
+            f"Body has more than {limits.max_parts} names and lists, or {limits.max_values} values"
+        )
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         if error.error_count() > _MAX_COUNTED_ERRORS:
-            raise _wrong_body(f"Body is wrong in {error.error_count()} places") from None
+            return _wrong_body(f"Body is wrong in {error.error_count()} places")
         # Inputs quote the request.
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestValidationError(
-            [{**part, "loc": ("body", *part["loc"])} for part in found[:MAX_ERRORS]]
-        ) from None
+        return [{**part, "loc": ("body", *part["loc"])} for part in found[:MAX_ERRORS]]
 
 
-def _check_size(body: bytes, max_parts: int) -> None:
-    """Raise RequestValidationError for JSON of more parts or values than a body may have."""
-    if _fits(body, max_parts):
-        return
-    # What looks like parts may be text.
-    if not _fits(_STRING.sub(b"", body), max_parts):
-        raise _wrong_body(f"Body has more than {max_parts} names and lists, or {MAX_VALUES} values")
+def _fits(body: bytes, limits: BodyLimits) -> bool:
+    """Return whether JSON has no more parts and values than a body may have."""
+    # What looks like parts may be text, which takes longer to tell.
+    return any(
+        count(body, b"[{:") <= limits.max_parts and count(body, b",") <= limits.max_values
+        for count in (count_signs, count_outside_texts)
+    )
 
 
-def _fits(body: bytes, max_parts: int) -> bool:
-    parts = body.count(b"[") + body.count(b"{") + body.count(b":")
-    return parts <= max_parts and body.count(b",") <= MAX_VALUES
-
-
-def _wrong_body(message: str) -> RequestValidationError:
-    return RequestValidationError([{"type": "value_error", "loc": ("body",), "msg": message}])
+def _wrong_body(message: str) -> _Wrong:
+    return [{"type": "value_error", "loc": ("body",), "msg": message}]

@@ -6,10 +6,8 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEAD_S = 15.0
-"""Seconds for the head of a request, from its first byte or from the connection on."""
-BODY_PAUSE_S = 30.0
-"""Seconds without a byte of a body that is not there yet."""
+from app.config import Settings
+
 _DESCRIPTORS = 8192
 
 
@@ -20,8 +18,10 @@ class DeadlineProtocol(H11Protocol):
     otherwise hold their descriptors for good.
     """
 
-    head_s = HEAD_S
-    body_pause_s = BODY_PAUSE_S
+    head_s: float
+    """Seconds for the head of a request, from its first byte or from the connection on."""
+    body_pause_s: float
+    """Seconds without a byte of a body that is not there yet."""
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -60,6 +60,16 @@ class DeadlineProtocol(H11Protocol):
     def _close(self) -> None:
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def make_protocol(settings: Settings) -> type[DeadlineProtocol]:
+    """Return the protocol with the deadlines of the settings: uvicorn makes its instances."""
+
+    class Protocol(DeadlineProtocol):
+        head_s = settings.head_seconds
+        body_pause_s = settings.body_pause_seconds
+
+    return Protocol
 
 
 def reserve_descriptors() -> None:

@@ -19,10 +19,6 @@ from app.errors import FolioError, OutOfTime, QueueFull
 from app.runtime.deadline import limit_time
 
 RETRY_AFTER_S = 1
-MAX_STRANGERS = 4
-"""Requests without a valid key that are answered at a time; most are only refused."""
-MAX_MODEL_CALLS = 16
-"""Model calls of all keys together: each keeps a thread of the forty that answer requests."""
 # They answer while everything else is busy.
 _NEVER_WAIT = ("/healthz", "/health", "/readyz", "/metrics", "/admin/static/")
 
@@ -76,9 +72,10 @@ class Fairness:
     refuse: Refuse
     _queues: dict[tuple[str | None, Kind], _Queue] = field(default_factory=dict)
     _allowances: dict[str | None, _Allowance] = field(default_factory=dict)
-    _model_calls: asyncio.Semaphore = field(
-        default_factory=lambda: asyncio.Semaphore(MAX_MODEL_CALLS)
-    )
+    _model_calls: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._model_calls = asyncio.Semaphore(self.settings.max_model_calls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith(_NEVER_WAIT):
@@ -173,7 +170,7 @@ class Fairness:
             Kind.MODEL: settings.max_model_calls_per_key,
         }[kind]
         if caller is None:
-            at_once = min(at_once, MAX_STRANGERS)
+            at_once = min(at_once, settings.max_strangers)
         return at_once, settings.max_waiting_per_key
 
     async def _answer(self, error: FolioError, scope: Scope, receive: Receive, send: Send) -> None:

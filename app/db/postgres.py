@@ -50,8 +50,6 @@ _CONNECT: dict[str, Any] = {
     "application_name": "folio",
 }
 _POOL_SIZE = 8
-# As many as requests that run at a time, and the threads of the background.
-_POOL_OVERFLOW = 48
 _POOL_SECONDS = 10.0
 
 _ERASE_SECONDS = 2.0
@@ -82,8 +80,8 @@ class PostgresDatabase:
 
     is_shared = True
 
-    def __init__(self, url: str) -> None:
-        self._engine = _make_engine(url)
+    def __init__(self, url: str, *, max_connections: int) -> None:
+        self._engine = _make_engine(url, max_connections)
         reads = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._readers = self._engine.execution_options(**reads)
         self._leading = Lock()
@@ -184,12 +182,12 @@ class PostgresDatabase:
 
 
 @contextmanager
-def open_postgres(url: str) -> Iterator[PostgresDatabase]:
+def open_postgres(url: str, *, max_connections: int = 56) -> Iterator[PostgresDatabase]:
     """Connect to a database, migrate it and let go of it at the end.
 
     Raises DatabaseUnavailable, or InvalidRequest for an address or a server that will not do.
     """
-    database = PostgresDatabase(url)
+    database = PostgresDatabase(url, max_connections=max_connections)
     try:
         database.migrate()
         yield database
@@ -197,7 +195,7 @@ def open_postgres(url: str) -> Iterator[PostgresDatabase]:
         database.close()
 
 
-def _make_engine(url: str) -> Engine:
+def _make_engine(url: str, max_connections: int) -> Engine:
     try:
         parsed = make_url(url).set(drivername="postgresql+psycopg")
     except ArgumentError:
@@ -212,7 +210,7 @@ def _make_engine(url: str) -> Engine:
             # An error message must not quote a document.
             hide_parameters=True,
             pool_size=_POOL_SIZE,
-            max_overflow=_POOL_OVERFLOW,
+            max_overflow=max_connections - _POOL_SIZE,
             pool_timeout=_POOL_SECONDS,
             # After a restart of PostgreSQL a request gets a new connection, not an error.
             pool_pre_ping=True,

@@ -22,10 +22,6 @@ from app.runtime.signals import Signals
 if TYPE_CHECKING:
     from app.embedding.cross_encoder import CrossEncoder
 
-MAX_CUT_OFFS = 6
-"""How often the end of a process may cut off the work on a document. More than attempts that fail:
-who kills a server again and again means no document, and must not make one fail by chance."""
-
 _ANALYSED_AT_ONCE = 200
 
 
@@ -76,7 +72,9 @@ def _open_database(settings: Settings, holder: str) -> AbstractContextManager[Da
     # SQLAlchemy's dialect, and psycopg with it, only where it is used.
     from app.db.postgres import open_postgres
 
-    return open_postgres(settings.database_url.get_secret_value())
+    return open_postgres(
+        settings.database_url.get_secret_value(), max_connections=settings.max_database_connections
+    )
 
 
 def recover(database: Database, settings: Settings) -> None:
@@ -88,7 +86,7 @@ def recover(database: Database, settings: Settings) -> None:
         return
     with database.write() as session:
         queue.requeue_interrupted(
-            session, max_attempts=MAX_CUT_OFFS, pause_seconds=settings.retry_seconds
+            session, max_attempts=settings.max_cut_offs, pause_seconds=settings.retry_seconds
         )
         # Nobody follows the log yet: indexes are read whole.
         queries.trim_changes(session)

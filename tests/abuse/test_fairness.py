@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from app.api import health
 from app.api.callers import Callers
 from app.api.compat.unknown import UnknownPaths
-from app.api.fairness import MAX_STRANGERS, Fairness
+from app.api.fairness import Fairness
 from app.api.metrics import Metrics
 from app.api.problems import add_problem_handlers
 from app.config import Settings
@@ -122,14 +122,14 @@ def test_caller_with_all_its_turns_taken_holds_up_no_other(tmp_path: Path) -> No
 
 def test_strangers_with_made_up_keys_are_one_caller(tmp_path: Path) -> None:
     with (
-        open_door(tmp_path, max_waiting_per_key=0) as door,
-        ThreadPoolExecutor(MAX_STRANGERS) as pool,
+        open_door(tmp_path, max_waiting_per_key=0, max_strangers=3) as door,
+        ThreadPoolExecutor(3) as pool,
     ):
         own = door.make_key()
         made_up = [{"Authorization": f"Bearer folio_{n}_{'x' * 40}"} for n in range(20)]
-        running = [pool.submit(door.get, "/slow", each) for each in made_up[:MAX_STRANGERS]]
-        door.wait_for(MAX_STRANGERS)
-        refused = [door.get("/quick", each) for each in (*made_up[MAX_STRANGERS:], {})]
+        running = [pool.submit(door.get, "/slow", each) for each in made_up[:3]]
+        door.wait_for(3)
+        refused = [door.get("/quick", each) for each in (*made_up[3:], {})]
         assert {(each.status_code, each.json()["code"]) for each in refused} == {
             (429, "too_many_requests")
         }

@@ -1,18 +1,26 @@
 """What one caller can cost the others by requests alone: each has a bound."""
 
+import asyncio
+import gc
 import socket
 from collections.abc import Iterator
-from json import dumps
+from contextlib import suppress
+from json import dumps, loads
 from pathlib import Path
+from sys import getrefcount
 from threading import Thread
 from time import process_time
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from fastapi.exceptions import RequestValidationError
 
-from app.api.bodies import MAX_ERRORS
+from app.api.bodies import MAX_ERRORS, BodyLimits, parse_json
 from app.api.connections import DeadlineProtocol
+from app.api.json_signs import count_outside_texts
+from app.api.v1.search import SearchIn
 from app.config import Settings
 from tests.api.service import Service, open_service
 
@@ -69,6 +77,46 @@ def test_text_that_looks_like_many_parts_is_none(service: Service) -> None:
     service.http.post("/v1/collections", json={"name": "texts"})
     body = dumps({"query": r'[tea]: "{1, 2}" \ ' * 30_000})
     assert _post(service, "texts/search", body).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        dumps({"a": '[{:,"[', "b": ["\\", '\\"', 1, {"c:": "é,"}]}),
+        '{"' + "x" * 300_000 + '": "[,", "b": [1, 2]}',
+        "[[], [], {}]",
+    ],
+    ids=["escapes", "a text over several slices", "no texts"],
+)
+def test_parts_are_counted_outside_of_texts(text: str) -> None:
+    signs = dumps(_without_texts(loads(text)), separators=(",", ":")).replace('""', "")
+    for sign in "[{:,":
+        assert count_outside_texts(text.encode(), sign.encode()) == signs.count(sign)
+
+
+def _without_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        # Two names without letters would be one.
+        return {str(n): _without_texts(part) for n, part in enumerate(value.values())}
+    return [_without_texts(part) for part in value] if isinstance(value, list) else 0
+
+
+async def _refuse(body: bytes) -> None:
+    with suppress(RequestValidationError):
+        await parse_json(SearchIn, body, BodyLimits(10**6, 2000, 2000))
+
+
+@pytest.mark.parametrize("body", [b'{"query": 1}', b"{", b"[" * 3000], ids=["type", "end", "parts"])
+def test_wrong_body_is_let_go_with_its_answer(body: bytes) -> None:
+    held = bytes(bytearray(body))
+    before = getrefcount(held)
+    gc.disable()
+    try:
+        asyncio.run(_refuse(held))
+        # A cycle would keep it until the next collection of all objects.
+        assert getrefcount(held) == before
+    finally:
+        gc.enable()
 
 
 def test_metrics_have_no_label_that_a_caller_wrote(service: Service) -> None:

@@ -221,7 +221,7 @@ def test_archive_becomes_a_document_a_member() -> None:
             "c.jsonl": '{"id": "c1", "text": "x"}',
         }
     )
-    members = expand_bundle("z.zip", ZIP, archive, max_bytes=2**20)
+    members = expand_bundle("z.zip", ZIP, archive, max_bytes=2**20, max_members=1000)
     assert members == [
         Member("z.zip/a/tea.md", b"# Tea", "text/markdown"),
         Member("z.zip/b.png", b"\x89PNG\r\n\x1a\n", UNKNOWN),
@@ -237,7 +237,7 @@ def test_member_of_an_unread_format_fails_by_its_code() -> None:
 
 def test_line_that_holds_no_article_fails_alone_by_its_number() -> None:
     lines = b'{"id": "a", "text": "x"}\n{"text": "y"}\n{\n{"id": "a"}\n{"id": "\\u0000"}'
-    members = expand_bundle("a.jsonl", JSON_LINES, lines, max_bytes=9)
+    members = expand_bundle("a.jsonl", JSON_LINES, lines, max_bytes=9, max_members=1000)
     assert members is not None
     assert [(member.id, member.media_type) for member in members] == [
         ("a", "application/json"),

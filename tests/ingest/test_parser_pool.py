@@ -15,7 +15,6 @@ from app.domain import Article, Status
 from app.runtime.resources import Resources
 from app.services.articles.collections import create_collection
 from app.services.articles.documents import Upload
-from ingest.parser_pool import SMALL_BYTES
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.abuse.attacks import make_slow_file
@@ -109,7 +108,7 @@ def test_collection_of_hard_documents_leaves_a_parser_to_others(pool: Pool) -> N
 def test_large_documents_leave_a_parser_to_small_ones(pool: Pool) -> None:
     create_collection(pool.resources.database, "third")
     for number, collection in enumerate(("help", "other", "third")):
-        text = f"hard{number}" + " tea" * (SMALL_BYTES // 4)
+        text = f"hard{number}" + " tea" * (pool.resources.settings.parse_small_bytes // 4)
         put_documents(pool.resources, collection, [article("large", text)])
     with ThreadPoolExecutor(1) as thread:
         running = thread.submit(pool.run)

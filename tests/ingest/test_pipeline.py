@@ -19,7 +19,7 @@ from app.db import queue
 from app.db.models import Attribute, Change, Original, PassageRow, Table, UnitRow, Version
 from app.domain import Article, Item, Status, Task
 from app.embedding.engine import Engine
-from app.runtime.resources import MAX_CUT_OFFS, Resources, open_resources
+from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.articles.documents import DocumentInfo, Upload
 from ingest.pipeline import Prepared, embed_documents
@@ -272,7 +272,9 @@ def test_old_version_answers_until_the_new_one_is_live(
     assert (document.version, document.status, document.live_version) == (2, Status.PROCESSING, 1)
     assert found_texts(resources) == [document.text] == ["Old tea."]
     with resources.database.write() as session:
-        queue.requeue_interrupted(session, max_attempts=MAX_CUT_OFFS, pause_seconds=0)
+        queue.requeue_interrupted(
+            session, max_attempts=resources.settings.max_cut_offs, pause_seconds=0
+        )
     drain_queue(resources, sandbox, Event())
     document = get(resources)
     assert (document.version, document.status, document.live_version) == (2, Status.READY, 2)
@@ -545,7 +547,7 @@ def test_document_that_ends_the_process_again_and_again_fails(
         put_documents(resources, "help", [article("a", "Old tea.")])
         drain_queue(resources, sandbox, Event())
         put_documents(resources, "help", [article("a", "New tea.")])
-    for _ in range(MAX_CUT_OFFS):
+    for _ in range(resources.settings.max_cut_offs):
         with open_resources(settings) as resources:
             assert get(resources).status is Status.QUEUED
             claim(resources)

@@ -19,10 +19,9 @@ from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
 from app.embedding.loading import load_engine
 from app.errors import InvalidRequest, NotFound, QueueFull
-from app.runtime.resources import MAX_CUT_OFFS, Resources, open_resources
+from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from ingest.pipeline import (
-    MAX_ATTEMPTS,
     commit_document,
     cut_parsed,
     embed_documents,
@@ -97,7 +96,7 @@ def test_document_that_kills_every_process_fails_and_lets_the_others_pass(
     with open_resources(settings) as resources:
         create_collection(resources.database, "help")
         put_documents(resources, "help", [article("a", "A deadly tea.")])
-    for _ in range(MAX_CUT_OFFS):
+    for _ in range(resources.settings.max_cut_offs):
         run_killed_worker(settings)
     with open_resources(settings) as resources:
         assert status(resources, "a") == (Status.FAILED, "too_many_attempts")
@@ -234,7 +233,7 @@ def test_worker_waits_while_the_database_refuses_and_loses_nothing(
     assert "ingestion waits" in caplog.text
     assert status(resources, "a") == status(resources, "b") == (Status.QUEUED, None)
     # The three attempts were the document's, the refusal to note its failure was not.
-    assert count_attempts(resources)[0] == MAX_ATTEMPTS - 1
+    assert count_attempts(resources)[0] == resources.settings.max_attempts - 1
     with resources.database.write() as session:
         session.execute(text("DROP TRIGGER refuse"))
     assert work(resources, sandbox) is None
@@ -246,7 +245,7 @@ def test_worker_waits_while_the_database_refuses_and_loses_nothing(
 
 def claim(resources: Resources, *, lease_seconds: float = 60.0) -> queue.Claim:
     with resources.database.write() as session:
-        queue.requeue_lapsed(session, max_attempts=MAX_CUT_OFFS, pause_seconds=0)
+        queue.requeue_lapsed(session, max_attempts=resources.settings.max_cut_offs, pause_seconds=0)
         claimed = queue.claim_next(session, lease_seconds=lease_seconds)
         assert claimed is not None
         return claimed
@@ -302,7 +301,7 @@ def test_lease_that_is_renewed_does_not_lapse(resources: Resources) -> None:
     held = claim(resources, lease_seconds=-1)
     with resources.database.write() as session:
         queue.renew_claims(session, [held], lease_seconds=60)
-        queue.requeue_lapsed(session, max_attempts=MAX_CUT_OFFS, pause_seconds=0)
+        queue.requeue_lapsed(session, max_attempts=resources.settings.max_cut_offs, pause_seconds=0)
         assert queue.find_claimed(session, held) is not None
 
 
@@ -316,7 +315,7 @@ def test_unexpected_error_is_tried_again_after_a_pause_that_grows(
     with open_with(tmp_path, jina_v3, retry_seconds=50) as resources:
         put_documents(resources, "help", [article("a", "Tea.")])
         pauses = []
-        for _ in range(MAX_ATTEMPTS):
+        for _ in range(resources.settings.max_attempts):
             pause = work(resources, sandbox)
             pauses.append(pause and round(pause, -1))
             with resources.database.write() as session:
@@ -325,7 +324,7 @@ def test_unexpected_error_is_tried_again_after_a_pause_that_grows(
         document = get_document(resources, "help", "a")
         assert document.error is not None
         assert (document.error.code, document.error.stage) == ("internal_error", Stage.EMBED)
-        assert count_attempts(resources) == [MAX_ATTEMPTS]
+        assert count_attempts(resources) == [resources.settings.max_attempts]
 
 
 def test_forward_passes_are_shared_by_documents(

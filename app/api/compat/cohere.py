@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from app.api.access import Opened, Reader
-from app.api.bodies import json_body
+from app.api.bodies import BodySize, json_body
 from app.api.compat.embeddings import encode_vector
 from app.api.compat.errors import (
     ContractBody,
@@ -120,12 +120,12 @@ class EmbedV2Out(Answer):
     responses=error_responses(CohereError, 400, 401, 403, 413, 415, 503),
 )
 def rerank(
-    body: Annotated[RerankV2In, Depends(json_body(RerankV2In, max_bytes=None))],
+    body: Annotated[RerankV2In, Depends(json_body(RerankV2In, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
 ) -> RerankV2Out:
     """Rank given texts for a question."""
-    check_query(body.query)
+    check_query(resources.settings, body.query)
     ranked = rerank_texts(resources, body.query, body.documents)
     return RerankV2Out(
         id=str(uuid4()),
@@ -143,7 +143,7 @@ def rerank(
     responses=error_responses(CohereError, 400, 401, 403, 404, 413, 415, 429, 503),
 )
 def embed(
-    body: Annotated[EmbedV2In, Depends(json_body(EmbedV2In, max_bytes=None))],
+    body: Annotated[EmbedV2In, Depends(json_body(EmbedV2In, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
 ) -> EmbedV2Out:

@@ -6,13 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from app.api.access import Opened, Reader
-from app.api.bodies import (
-    MAX_SMALL_BODY_BYTES,
-    MAX_SMALL_PARTS,
-    BodyReader,
-    limit_body,
-    parse_json,
-)
+from app.api.bodies import BodyReader, BodySize, limit_body, limits_of, parse_json
 from app.api.compat.errors import (
     ContractBody,
     ContractRoute,
@@ -147,10 +141,11 @@ class RecordsOut(Answer):
 
 async def read_body(request: Request) -> RetrievalIn:
     """Return the body, whatever type it declares: Dify registers with none and without a body."""
-    body = await limit_body(request, MAX_SMALL_BODY_BYTES).body()
+    limits = limits_of(request, BodySize.SMALL)
+    body = await limit_body(request, limits.max_bytes).body()
     if not body:
         raise InvalidRequest("send JSON with knowledge_id, query and retrieval_setting")
-    return await parse_json(RetrievalIn, body, max_parts=MAX_SMALL_PARTS)
+    return await parse_json(RetrievalIn, body, limits)
 
 
 RetrievalBody = BodyReader(read_body, {"application/json": RetrievalIn})

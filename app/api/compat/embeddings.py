@@ -11,7 +11,7 @@ from pydantic import AliasChoices, Field, StrictBool, StrictInt, field_validator
 from starlette.concurrency import run_in_threadpool
 
 from app.api.access import Opened, Reader
-from app.api.bodies import json_body
+from app.api.bodies import BodySize, json_body
 from app.api.compat.errors import ContractBody, OpenAIRoute, openai_responses
 from app.api.v1.fields import Answer
 from app.domain import Task, Vector
@@ -217,7 +217,7 @@ class ModelsOut(Answer):
     response_model_exclude_none=True,
 )
 async def create_embeddings(
-    body: Annotated[EmbeddingsIn, Depends(json_body(EmbeddingsIn, max_bytes=None))],
+    body: Annotated[EmbeddingsIn, Depends(json_body(EmbeddingsIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
     request: Request,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from app.api.access import Opened, Reader
-from app.api.bodies import json_body
+from app.api.bodies import BodySize, json_body
 from app.api.compat.errors import (
     ContractBody,
     ContractRoute,
@@ -110,7 +110,7 @@ ERRORS = error_responses(OllamaError, 400, 401, 403, 404, 413, 415, 429, 503)
 
 @router.post("/embed", operation_id="ollama_embed", responses=ERRORS)
 def embed(
-    body: Annotated[OllamaEmbedIn, Depends(json_body(OllamaEmbedIn, max_bytes=None))],
+    body: Annotated[OllamaEmbedIn, Depends(json_body(OllamaEmbedIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
 ) -> OllamaEmbedOut:
@@ -137,7 +137,7 @@ def embed(
     responses=ERRORS,
 )
 def embed_prompt(
-    body: Annotated[OllamaPromptIn, Depends(json_body(OllamaPromptIn, max_bytes=None))],
+    body: Annotated[OllamaPromptIn, Depends(json_body(OllamaPromptIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
 ) -> OllamaPromptOut:
@@ -175,7 +175,7 @@ def list_running(resources: Opened, caller: Reader) -> OllamaModels:
 
 @router.post("/show", operation_id="ollama_show_model", responses=ERRORS)
 def show_model(
-    body: Annotated[OllamaShowIn, Depends(json_body(OllamaShowIn, max_bytes=None))],
+    body: Annotated[OllamaShowIn, Depends(json_body(OllamaShowIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
 ) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from app.api.access import Opened, ReadableCollection, Writer, resources_of
-from app.api.bodies import BodyReader, json_body, limit_body
+from app.api.bodies import BodyReader, BodySize, json_body, limit_body
 from app.api.compat.errors import (
     ContractBody,
     ContractRoute,
@@ -134,7 +134,7 @@ def process(
 )
 def web_search(
     collection: ReadableCollection,
-    body: Annotated[WebSearchIn, Depends(json_body(WebSearchIn, max_bytes=None))],
+    body: Annotated[WebSearchIn, Depends(json_body(WebSearchIn, size=BodySize.UPLOAD))],
     resources: Opened,
     request: Request,
 ) -> list[WebResultOut]:
@@ -158,7 +158,7 @@ def web_search(
 )
 def retrieve(
     collection: ReadableCollection,
-    body: Annotated[RetrieveIn, Depends(json_body(RetrieveIn, max_bytes=None))],
+    body: Annotated[RetrieveIn, Depends(json_body(RetrieveIn, size=BodySize.UPLOAD))],
     resources: Opened,
 ) -> RetrievedOut:
     """Give what answers a question, within a budget of tokens, as a tool for a model."""

@@ -102,7 +102,7 @@ def rerank(
     body: Annotated[RerankIn, Depends(json_body(RerankIn))], resources: Opened, _: Reader
 ) -> RerankOut:
     """Rank given texts for a question, in the shape of Jina's and Cohere's interfaces."""
-    check_query(body.query)
+    check_query(resources.settings, body.query)
     reranked = rerank_texts(resources, body.query, body.texts)
     return RerankOut(
         id=str(uuid4()),

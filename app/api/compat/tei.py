@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from app.api.access import Opened, OpenRoute, Reader
-from app.api.bodies import json_body
+from app.api.bodies import BodySize, json_body
 from app.api.compat.errors import (
     ContractBody,
     ContractRoute,
@@ -144,7 +144,7 @@ ERRORS = error_responses(TeiError, 401, 403, 413, 415, 422, 429, 503)
 @router.post("/", operation_id="tei_embed_root", responses=ERRORS)
 @router.post("/embed", operation_id="tei_embed", responses=ERRORS)
 def embed(
-    body: Annotated[EmbedIn, Depends(json_body(EmbedIn, max_bytes=None))],
+    body: Annotated[EmbedIn, Depends(json_body(EmbedIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
 ) -> list[list[float]]:
@@ -161,7 +161,7 @@ def embed(
 
 @router.post("/embed_all", operation_id="tei_embed_all", responses=ERRORS)
 def embed_all(
-    body: Annotated[EmbedAllIn, Depends(json_body(EmbedAllIn, max_bytes=None))],
+    body: Annotated[EmbedAllIn, Depends(json_body(EmbedAllIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
 ) -> list[list[list[float]]]:
@@ -177,12 +177,12 @@ def embed_all(
     response_model_exclude_none=True,
 )
 def rerank(
-    body: Annotated[RankIn, Depends(json_body(RankIn, max_bytes=None))],
+    body: Annotated[RankIn, Depends(json_body(RankIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
 ) -> list[RankOut]:
     """Rank given texts for a question, best first."""
-    check_query(body.query)
+    check_query(resources.settings, body.query)
     ranked = rerank_texts(resources, body.query, body.texts)
     return [
         RankOut(
@@ -196,7 +196,7 @@ def rerank(
 
 @router.post("/tokenize", operation_id="tei_tokenize", responses=ERRORS)
 def split_tokens(
-    body: Annotated[TokenizeIn, Depends(json_body(TokenizeIn, max_bytes=None))],
+    body: Annotated[TokenizeIn, Depends(json_body(TokenizeIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
 ) -> list[list[TokenOut]]:

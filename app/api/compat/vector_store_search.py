@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import AfterValidator, Field
 
 from app.api.access import Opened, ReadableStore
-from app.api.bodies import json_body
+from app.api.bodies import BodySize, json_body
 from app.api.compat.errors import ContractBody, OpenAIRoute, openai_responses
 from app.api.compat.vector_store_answers import flatten
 from app.api.compat.vector_store_schemas import TextOut
@@ -84,7 +84,7 @@ class StoreHitsOut(Answer):
 )
 def search_vector_store(
     store: ReadableStore,
-    body: Annotated[StoreSearchIn, Depends(json_body(StoreSearchIn, max_bytes=None))],
+    body: Annotated[StoreSearchIn, Depends(json_body(StoreSearchIn, size=BodySize.UPLOAD))],
     resources: Opened,
 ) -> StoreHitsOut:
     """Rank the files of a vector store for one question or several, each with its passages."""

@@ -13,7 +13,7 @@ from app.api.access import (
     Reader,
     WritableStore,
 )
-from app.api.bodies import json_body
+from app.api.bodies import BodySize, json_body
 from app.api.compat.errors import OpenAIRoute, openai_responses
 from app.api.compat.vector_store_answers import (
     STATES,
@@ -58,7 +58,7 @@ POLL_MS = "200"
     responses=openai_responses(400, 401, 403, 404, 413, 415, 429),
 )
 def create_vector_store(
-    body: Annotated[StoreIn, Depends(json_body(StoreIn, max_bytes=None))],
+    body: Annotated[StoreIn, Depends(json_body(StoreIn, size=BodySize.UPLOAD))],
     resources: Opened,
     caller: Admin,
     response: Response,
@@ -113,7 +113,7 @@ def get_vector_store(store: ReadableStore, resources: Opened, response: Response
 )
 def update_vector_store(
     store: OwnedStore,
-    body: Annotated[StoreChangeIn, Depends(json_body(StoreChangeIn, max_bytes=None))],
+    body: Annotated[StoreChangeIn, Depends(json_body(StoreChangeIn, size=BodySize.UPLOAD))],
     resources: Opened,
 ) -> StoreOut:
     """Change the name, the metadata or the expiry of a vector store."""
@@ -145,7 +145,7 @@ def delete_vector_store(store: OwnedStore, resources: Opened) -> Deleted:
 )
 def create_vector_store_file(
     store: WritableStore,
-    body: Annotated[AttachmentIn, Depends(json_body(AttachmentIn, max_bytes=None))],
+    body: Annotated[AttachmentIn, Depends(json_body(AttachmentIn, size=BodySize.UPLOAD))],
     resources: Opened,
     caller: CurrentCaller,
     response: Response,
@@ -197,7 +197,9 @@ def get_vector_store_file(
 def update_vector_store_file(
     store: WritableStore,
     file_id: FileId,
-    body: Annotated[AttributesChangeIn, Depends(json_body(AttributesChangeIn, max_bytes=None))],
+    body: Annotated[
+        AttributesChangeIn, Depends(json_body(AttributesChangeIn, size=BodySize.UPLOAD))
+    ],
     resources: Opened,
 ) -> StoreFileOut:
     """Replace the attributes of a file of a vector store."""
@@ -237,7 +239,7 @@ def get_vector_store_file_content(
 )
 def create_vector_store_file_batch(
     store: WritableStore,
-    body: Annotated[BatchIn, Depends(json_body(BatchIn, max_bytes=None))],
+    body: Annotated[BatchIn, Depends(json_body(BatchIn, size=BodySize.UPLOAD))],
     resources: Opened,
     caller: CurrentCaller,
     response: Response,

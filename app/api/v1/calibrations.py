@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from app.api.access import GuardedRoute, Opened, OwnedCollection
-from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body
+from app.api.bodies import BodySize, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
 from app.api.v1.golden_sets import LabelledQueryIn, read_queries
@@ -69,9 +69,7 @@ class CalibrationOut(Answer):
     """Whether the background is yet to measure it."""
 
 
-CalibrationBody = Annotated[
-    CalibrationIn, Depends(json_body(CalibrationIn, max_bytes=MAX_GOLDEN_BODY_BYTES))
-]
+CalibrationBody = Annotated[CalibrationIn, Depends(json_body(CalibrationIn, size=BodySize.GOLDEN))]
 
 
 @router.get("/collections/{collection}/calibration", responses=problem_responses(404))

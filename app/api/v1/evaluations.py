@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from app.api.access import Admin, GuardedRoute, Opened
-from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body
+from app.api.bodies import BodySize, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
 from app.api.v1.golden_sets import LabelledQueryIn, read_queries
@@ -71,9 +71,7 @@ class EvaluationOut(Answer):
     """When it ended."""
 
 
-EvaluationBody = Annotated[
-    EvaluationIn, Depends(json_body(EvaluationIn, max_bytes=MAX_GOLDEN_BODY_BYTES))
-]
+EvaluationBody = Annotated[EvaluationIn, Depends(json_body(EvaluationIn, size=BodySize.GOLDEN))]
 
 
 @router.post(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from app.api.access import Admin, GuardedRoute, Opened
-from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body
+from app.api.bodies import BodySize, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
 from app.api.v1.golden_sets import GoldenQueryIn, read_queries
@@ -111,12 +111,10 @@ class GenerationRemoved(Answer):
 GenerationId = Annotated[int, Path(ge=1, le=2**53, description="As the list names it")]
 
 
-GenerationBody = Annotated[
-    GenerationIn, Depends(json_body(GenerationIn, max_bytes=MAX_GOLDEN_BODY_BYTES))
-]
+GenerationBody = Annotated[GenerationIn, Depends(json_body(GenerationIn, size=BodySize.GOLDEN))]
 
 
-TuningBody = Annotated[TuningIn, Depends(json_body(TuningIn, max_bytes=MAX_GOLDEN_BODY_BYTES))]
+TuningBody = Annotated[TuningIn, Depends(json_body(TuningIn, size=BodySize.GOLDEN))]
 
 
 @router.post(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
 from app.api.access import GuardedRoute, Opened, WritableCollection
-from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body
+from app.api.bodies import BodySize, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import COLLECTION, Answer, Body
 from app.errors import InvalidRequest
@@ -102,9 +102,7 @@ class SuggestionsOut(Answer):
     """Questions that are not in the golden set, for review."""
 
 
-KeptQueriesBody = Annotated[
-    KeptQueriesIn, Depends(json_body(KeptQueriesIn, max_bytes=MAX_GOLDEN_BODY_BYTES))
-]
+KeptQueriesBody = Annotated[KeptQueriesIn, Depends(json_body(KeptQueriesIn, size=BodySize.GOLDEN))]
 QueryId = Annotated[int, Path(ge=1, le=2**53, description="As the list has it")]
 
 
@@ -144,7 +142,7 @@ def add_golden(
 ) -> AddedQueriesOut:
     """Add questions to the golden set, all or none; one that is there gets these documents."""
     added = golden_sets.add_golden(
-        resources.database, collection, [_read_query(query) for query in body.queries]
+        resources, collection, [_read_query(query) for query in body.queries]
     )
     return AddedQueriesOut.model_validate(added)
 
@@ -160,7 +158,7 @@ def change_golden(
     resources: Opened,
 ) -> KeptQueryOut:
     """Give a question of the golden set another text and other documents."""
-    changed = golden_sets.change_golden(resources.database, collection, query_id, _read_query(body))
+    changed = golden_sets.change_golden(resources, collection, query_id, _read_query(body))
     return KeptQueryOut.model_validate(changed)
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from app.api.access import GuardedRoute, Opened, WritableCollection
-from app.api.bodies import json_body
+from app.api.bodies import BodySize, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, AttributesIn, Body, Title, Url
 from app.api.v1.golden_sets import GoldenQueryIn, read_queries
@@ -113,7 +113,7 @@ class PreflightOut(Answer):
 )
 def check_article(
     collection: WritableCollection,
-    body: Annotated[PreflightIn, Depends(json_body(PreflightIn, max_bytes=None))],
+    body: Annotated[PreflightIn, Depends(json_body(PreflightIn, size=BodySize.UPLOAD))],
     resources: Opened,
 ) -> PreflightOut:
     """Say what an article would do to the answers, without uploading it."""

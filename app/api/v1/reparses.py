@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from app.api.access import GuardedRoute, Opened, OwnedCollection
-from app.api.bodies import MAX_GOLDEN_BODY_BYTES, json_body
+from app.api.bodies import BodySize, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body
 from app.api.v1.golden_sets import GoldenQueryIn, read_queries
@@ -123,7 +123,7 @@ class ReparseOut(Answer):
     """When it ended."""
 
 
-ReparseBody = Annotated[ReparseIn, Depends(json_body(ReparseIn, max_bytes=MAX_GOLDEN_BODY_BYTES))]
+ReparseBody = Annotated[ReparseIn, Depends(json_body(ReparseIn, size=BodySize.GOLDEN))]
 
 
 @router.post(

@@ -10,15 +10,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from app.api.access import resources_of
-from app.api.bodies import BodyReader, is_json, limit_body, parse_json
+from app.api.bodies import BodyReader, BodySize, is_json, limit_body, limits_of, parse_json
 from app.api.v1.document_schemas import DocumentIn, DocumentsIn
+from app.config import Settings
 from app.db.database import Database
 from app.errors import InvalidRequest, UnsupportedMediaType
 from app.services.articles.documents import AcceptedUploads, Upload, refresh_upload
 from ingest.bundles import Member, expand_bundle, list_left_out
 from ingest.formats import BUNDLE_TYPES, MEDIA_TYPES, resolve_media_type
 
-MAX_FILES = 1000
 MAX_WAIT_S = 30.0
 _FIRST_PAUSE_S = 0.02
 _MAX_PAUSE_S = 1.0
@@ -31,7 +31,8 @@ async def _read_one(request: Request) -> Upload:
     document_id = request.path_params["id"]
     if is_json(request):
         body = await _limited(request).body()
-        return _as_upload(document_id, await parse_json(DocumentIn, body))
+        document = await parse_json(DocumentIn, body, limits_of(request, BodySize.UPLOAD))
+        return _as_upload(document_id, document)
     body = await _limited(request).body()
     content_type = request.headers.get("content-type", "")
     upload = await run_in_threadpool(_read_file, document_id, document_id, content_type, body)
@@ -53,11 +54,14 @@ class UploadBatch:
 async def _read_many(request: Request) -> UploadBatch:
     """Return the articles of a POST: a JSON batch, or the files of a multipart form."""
     if is_json(request):
-        batch = await parse_json(DocumentsIn, await _limited(request).body())
+        body = await _limited(request).body()
+        batch = await parse_json(DocumentsIn, body, limits_of(request, BodySize.UPLOAD))
         return UploadBatch([_as_upload(document.id, document) for document in batch.documents])
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UnsupportedMediaType("send application/json or multipart/form-data")
-    async with _limited(request).form(max_files=MAX_FILES, max_fields=MAX_FILES) as form:
+    settings = resources_of(request).settings
+    most = settings.max_files_per_upload
+    async with _limited(request).form(max_files=most, max_fields=most) as form:
         files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
         ids = [str(value) for name, value in form.multi_items() if name == "id"]
         unknown = {
@@ -78,8 +82,7 @@ async def _read_many(request: Request) -> UploadBatch:
             )
             for document_id, name, file in zip(ids or names, names, files, strict=True)
         ]
-    max_bytes = resources_of(request).settings.max_body_bytes
-    return await run_in_threadpool(_expand, uploads, max_bytes)
+    return await run_in_threadpool(_expand, uploads, settings)
 
 
 # One type for all formats: clients are generated for it, and the format is told by the content,
@@ -158,17 +161,25 @@ def _read_file(document_id: str, filename: str, content_type: str, data: bytes) 
     return Upload(document_id, data, media_type, filename=filename)
 
 
-def _expand(uploads: Sequence[Upload], max_bytes: int) -> UploadBatch:
-    """Return the documents that files are or hold; an archive unpacks to at most `max_bytes`."""
+def _expand(uploads: Sequence[Upload], settings: Settings) -> UploadBatch:
+    """Return the documents that files are or hold; an archive unpacks to no more than a body."""
     expanded: list[Upload] = []
     left_out: list[str] = []
     for upload in uploads:
-        members = expand_bundle(upload.id, upload.media_type, upload.data, max_bytes=max_bytes)
+        members = expand_bundle(
+            upload.id,
+            upload.media_type,
+            upload.data,
+            max_bytes=settings.max_body_bytes,
+            max_members=settings.max_files_per_upload,
+        )
         if members is None:
             expanded.append(upload)
         else:
             expanded += [_as_member_upload(upload.id, member) for member in members]
-            names = list_left_out(upload.media_type, upload.data)
+            names = list_left_out(
+                upload.media_type, upload.data, max_members=settings.max_files_per_upload
+            )
             left_out += [f"{upload.id}/{name}" for name in names]
     return UploadBatch(expanded, left_out)
 

@@ -8,6 +8,7 @@ from hashlib import sha256
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from app.config import Settings
 from app.db.database import Database
 from app.db.models import Collection, GoldenRow, utc_now
 from app.db.queries.documents import find_document, find_existing
@@ -99,7 +100,7 @@ def read_golden_set(database: Database, ref: CollectionRef) -> list[GoldenQuery]
 
 
 def add_golden(
-    database: Database, ref: CollectionRef, queries: Sequence[GoldenQuery], *, merge: bool = False
+    resources: Resources, ref: CollectionRef, queries: Sequence[GoldenQuery], *, merge: bool = False
 ) -> AddedQueries:
     """Add questions, all of them or none; one that is there gets the documents that are given.
 
@@ -108,8 +109,10 @@ def add_golden(
     Spellings that differ in case and spaces are one question, the last of which counts.
     Raises NotFound, InvalidRequest, TooLarge, GoldenSetFull.
     """
-    given = {_digest(query.text): (query.text, _check(query)) for query in queries}
-    with database.write() as session:
+    given = {
+        _digest(query.text): (query.text, _check(resources.settings, query)) for query in queries
+    }
+    with resources.database.write() as session:
         _lock(session, ref)
         kept = _find_by_digest(session, ref, list(given))
         added = [
@@ -135,21 +138,21 @@ def add_golden(
 
 
 def mark_answer(
-    database: Database, ref: CollectionRef, query: str, document_id: str | None
+    resources: Resources, ref: CollectionRef, query: str, document_id: str | None
 ) -> AddedQueries:
     """Note in the golden set that a document answers a question as well, or that nothing does.
 
     Raises NotFound unless the document is there, and what `add_golden` raises.
     """
     if document_id is None:
-        return add_golden(database, ref, [GoldenQuery("", query, {})])
-    with database.read() as session:
+        return add_golden(resources, ref, [GoldenQuery("", query, {})])
+    with resources.database.read() as session:
         require_row(session, ref)
         if find_document(session, ref.id, document_id) is None:
             raise NotFound(
                 f"there is no document of that id in {ref.name}", code="document_not_found"
             )
-    return add_golden(database, ref, [GoldenQuery("", query, {document_id: 1})], merge=True)
+    return add_golden(resources, ref, [GoldenQuery("", query, {document_id: 1})], merge=True)
 
 
 def get_golden(database: Database, ref: CollectionRef, query_id: int) -> KeptQuery:
@@ -159,14 +162,14 @@ def get_golden(database: Database, ref: CollectionRef, query_id: int) -> KeptQue
 
 
 def change_golden(
-    database: Database, ref: CollectionRef, query_id: int, query: GoldenQuery
+    resources: Resources, ref: CollectionRef, query_id: int, query: GoldenQuery
 ) -> KeptQuery:
     """Give a question of the golden set another text and other documents.
 
     Raises NotFound, InvalidRequest, TooLarge, and GoldenQueryExists where that text is there.
     """
-    relevant, digest = _check(query), _digest(query.text)
-    with database.write() as session:
+    relevant, digest = _check(resources.settings, query), _digest(query.text)
+    with resources.database.write() as session:
         _lock(session, ref)
         row = _require(session, ref, query_id)
         same = _find_by_digest(session, ref, [digest]).get(digest)
@@ -199,9 +202,9 @@ def _digest(text: str) -> str:
     return sha256(same_text(text).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _check(query: GoldenQuery) -> dict[str, int]:
+def _check(settings: Settings, query: GoldenQuery) -> dict[str, int]:
     """Return the grades by normalized id; raises InvalidRequest and TooLarge."""
-    check_query(query.text)
+    check_query(settings, query.text)
     if "\x00" in query.text:
         raise InvalidRequest("a question holds no NUL character", code="nul_character")
     if len(query.relevant) > MAX_RELEVANT:

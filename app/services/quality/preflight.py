@@ -87,7 +87,7 @@ def preflight(
     """
     generation = resources.generations.live()
     for query in golden:
-        check_query(query.text)
+        check_query(resources.settings, query.text)
     upload = replace(upload, id=normalize_id(upload.id))
     prepared = prepare_upload(generation, sandbox, upload, resources.settings)
     terms = count_prepared_terms(prepared)

@@ -75,7 +75,7 @@ def start_reparse(
 ) -> ReparseInfo:
     """Have the background thread read a collection anew; raises Conflict while one does."""
     for query in golden:
-        check_query(query.text)
+        check_query(resources.settings, query.text)
     with resources.database.write() as session:
         collection = require_row(session, ref)
         if session.scalar(_waiting().where(ReparseRow.collection_id == collection.id)):

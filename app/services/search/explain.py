@@ -138,7 +138,7 @@ def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
     Raises what `retrieve` raises, and NotFound for a key that does not exist.
     """
     search = inquiry.search
-    check_query(search.query)
+    check_query(resources.settings, search.query)
     generation = resources.generations.get(search.generation)
     with resources.database.read() as session:
         obstacle = _find_obstacle(session, inquiry)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from app.config import Settings
 from app.db import queries
 from app.domain import Filter, Item, Mode, Task, Vector
 from app.embedding.engine import Engine
@@ -22,7 +23,6 @@ from app.services.search.retrievers import Question
 from app.services.search.snapshot import Snapshot, snapshots
 from app.services.search.turns import Doubt, Interpretation, Rank, Turn, interpret_turn
 
-MAX_QUERY_BYTES = 32 * 1024
 MAX_ARTICLES = 1000
 """How far down the list of its articles a question can be paged."""
 MAX_FACET_VALUES = 100
@@ -97,11 +97,11 @@ class Clock:
 def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retrieval:
     """Return the `request.limit` best articles from `request.offset` on, read.
 
-    Marks `embed` and `search`. Raises TooLarge for a query over 32 KB, TextTooLong for one past the
+    Marks `embed` and `search`. Raises TooLarge for too long a query, TextTooLong for one past the
     model's window, InvalidRequest for dimensions that the model's vectors cannot be cut to, and
     NotFound for a generation that does not exist.
     """
-    check_query(request.query)
+    check_query(resources.settings, request.query)
     generation = resources.generations.get(request.generation)
     turn = read_turn(generation, request)
     clock.mark("embed")
@@ -171,13 +171,14 @@ def _count_facets(
     }
 
 
-def check_query(query: str) -> None:
+def check_query(settings: Settings, query: str) -> None:
     """Raise InvalidRequest or TooLarge for what is not a question."""
     if not query.strip():
         raise InvalidRequest("the query is empty", code="empty_query")
-    if len(query.encode()) > MAX_QUERY_BYTES:
+    size, most = len(query.encode()), settings.max_query_bytes
+    if size > most:
         raise TooLarge(
-            f"the query has {len(query.encode())} bytes; at most {MAX_QUERY_BYTES} are allowed",
+            f"the query has {size} bytes; at most {most} are allowed",
             code="query_too_large",
         )
 

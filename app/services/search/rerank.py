@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.config import Settings
 from app.domain import Hit, Item, Matrix, PassageHit, Span, Task
 from app.embedding.engine import Engine
 from app.errors import TooLarge
@@ -30,8 +31,6 @@ RERANK_TOKENS = 4096
 """Tokens of passages that are read again for one search."""
 MAX_CANDIDATES = 15
 """Articles that are read again; more of them cost time and changed nothing that was measured."""
-MAX_REQUEST_TOKENS = 32_768
-"""Tokens of all documents of one rerank request."""
 
 # How far a passage's score, compared with that of the others, moves the log odds. The first is
 # fitted by bench/rerank.py; the second is a guess: no cross-encoder was there to measure.
@@ -59,13 +58,13 @@ class Reranked:
 def rerank_texts(resources: Resources, query: str, texts: Sequence[str]) -> Reranked:
     """Rank texts for a question; long ones are read in several windows, to their ends.
 
-    Raises TooLarge for more than MAX_REQUEST_TOKENS tokens, and TextTooLong for a query that the
+    Raises TooLarge for more tokens than the settings allow, and TextTooLong for a query that the
     model cannot read at once.
     """
     cross_encoder = resources.load_cross_encoder()
     if cross_encoder is not None:
         tokens = sum(cross_encoder.count_tokens(query, text) for text in texts)
-        _check_tokens(tokens)
+        _check_tokens(resources.settings, tokens)
         logits = list(_score_all(cross_encoder, query, texts))
         return _rank(cross_encoder.name, [logistic(logit) for logit in logits], tokens)
     # The name in the answer must be that of the model that read.
@@ -73,7 +72,7 @@ def rerank_texts(resources: Resources, query: str, texts: Sequence[str]) -> Rera
     engine = generation.engine()
     windows = [list(_cut(engine, text)) for text in texts]
     tokens = sum(engine.count_tokens(item) for items in windows for item in items)
-    _check_tokens(tokens)
+    _check_tokens(resources.settings, tokens)
     # From -1…1, in the same order.
     scores = [(1 + score) / 2 for score in interact(engine, query, windows)]
     return _rank(generation.checkpoint().name, scores, tokens)
@@ -117,10 +116,11 @@ def _score_all(cross_encoder: "CrossEncoder", query: str, texts: Sequence[str]) 
         yield from cross_encoder.score(query, texts[first : first + MAX_CANDIDATES], seconds=inf)
 
 
-def _check_tokens(tokens: int) -> None:
-    if tokens > MAX_REQUEST_TOKENS:
+def _check_tokens(settings: Settings, tokens: int) -> None:
+    most = settings.max_rerank_tokens
+    if tokens > most:
         raise TooLarge(
-            f"the documents have {tokens} tokens; at most {MAX_REQUEST_TOKENS} are reranked",
+            f"the documents have {tokens} tokens; at most {most} are reranked",
             code="too_many_tokens",
         )
 
