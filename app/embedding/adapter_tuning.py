@@ -20,8 +20,9 @@ import torch.nn.functional as F  # noqa: N812  the name that the field uses
 from safetensors.torch import save
 from transformers import AutoTokenizer
 
-from app.domain import Item, Matrix, Task
+from app.domain import Item, Task
 from app.embedding.checkpoint import Checkpoint
+from app.embedding.lessons import Lesson, Pool
 from app.embedding.tokenization import TokenReader
 from app.embedding.torch.engine import adapter_weights, load_model
 from app.errors import TrainingStopped
@@ -49,43 +50,6 @@ class RankingWeights:
     unit: float
     passage: float
     lexical: float
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """The documents that questions are taught to tell apart, with their stored vectors.
-
-    Rows of `units` and `passages` (rows, dimensions) come in the order of the documents;
-    `unit_counts` and `passage_counts` say how many belong to each, at least 1.
-    """
-
-    units: Matrix
-    unit_counts: npt.NDArray[np.int64]
-    passages: npt.NDArray[np.float16]
-    passage_counts: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.unit_counts)
-
-    @classmethod
-    def empty(cls) -> "Pool":
-        none = np.empty(0, dtype=np.int64)
-        return cls(np.empty((0, 0), np.float32), none, np.empty((0, 0), np.float16), none)
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """A question with documents of the pool: right ones, hard negatives, and what is neither.
-
-    `lexical` is what each document of the pool scores by words: shape (len(pool),). `ignored` may
-    answer as well, and is not a negative.
-    """
-
-    text: str
-    right: tuple[int, ...]
-    negatives: tuple[int, ...]
-    ignored: frozenset[int]
-    lexical: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -328,10 +328,22 @@ def count_job_documents(session: Session, job_ids: Sequence[str]) -> dict[str, d
     return counts
 
 
-def list_job_versions(session: Session, job_id: str) -> Sequence[tuple[str, str, Version]]:
-    """Return (external id, change, version) of each item of a job, in the order of the upload."""
-    rows = session.execute(
-        select(Document.external_id, JobItem.change, Version)
+def count_job_tokens(session: Session, job_id: str) -> int:
+    """Return how many tokens the model has read for a job."""
+    tokens = session.scalar(
+        select(func.sum(Version.receipt["tokens_processed"].as_integer()))
+        .join(JobItem, JobItem.version_id == Version.id)
+        .where(JobItem.job_id == job_id, JobItem.change == "content")
+    )
+    return int(tokens or 0)
+
+
+def list_job_versions(
+    session: Session, job_id: str, *, status: Status | None = None
+) -> Sequence[tuple[str, Version]]:
+    """Return (external id, version) of the items of a job, in the order of the upload."""
+    statement = (
+        select(Document.external_id, Version)
         .select_from(JobItem)
         .join(Version, Version.id == JobItem.version_id)
         .join(Document, Document.id == Version.document_id)
@@ -339,4 +351,6 @@ def list_job_versions(session: Session, job_id: str) -> Sequence[tuple[str, str,
         .where(JobItem.job_id == job_id)
         .order_by(JobItem.ordinal)
     )
-    return [(external_id, change, version) for external_id, change, version in rows]
+    if status is not None:
+        statement = statement.where(Version.status == status)
+    return [(external_id, version) for external_id, version in session.execute(statement)]

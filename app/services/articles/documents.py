@@ -367,30 +367,23 @@ def get_job(database: Database, ref: CollectionRef, job_id: str) -> JobInfo:
         if job is None or job.collection_id != ref.id:
             raise NotFound("there is no such job", code="job_not_found")
         counts = queries.count_job_documents(session, [job_id])[job_id]
-        errors = []
-        tokens = 0
-        for external_id, change, version in queries.list_job_versions(session, job_id):
-            if change == "content":
-                tokens += (version.receipt or {}).get("tokens_processed", 0)
-            if version.status == Status.FAILED and version.error_code != queries.SUPERSEDED:
-                errors.append(
-                    JobFailure(
-                        external_id,
-                        version.error_code or "",
-                        version.error_message or "",
-                        version.stage,
-                    )
-                )
-        return JobInfo(job.id, ref.name, counts, tuple(errors), tokens)
+        errors = tuple(
+            JobFailure(
+                external_id, version.error_code or "", version.error_message or "", version.stage
+            )
+            for external_id, version in queries.list_job_versions(
+                session, job_id, status=Status.FAILED
+            )
+            if version.error_code != queries.SUPERSEDED
+        )
+        tokens = queries.count_job_tokens(session, job_id)
+        return JobInfo(job.id, ref.name, counts, errors, tokens)
 
 
 def refresh_upload(database: Database, upload: AcceptedUploads) -> AcceptedUploads:
     """Return an upload with its documents as they stand now; erased ones are left out."""
     with database.read() as session:
-        now = {
-            external_id: version
-            for external_id, _, version in queries.list_job_versions(session, upload.job_id)
-        }
+        now = dict(queries.list_job_versions(session, upload.job_id))
         documents = tuple(
             replace(document, status=Status(version.status), error=_error_of(version))
             for document in upload.documents

@@ -35,7 +35,7 @@ def get_batch(resources: Resources, ref: CollectionRef, job_id: str) -> BatchInf
         if job is None or job.collection_id != ref.id:
             raise _missing_batch()
         counts, cancelled = dict.fromkeys(Status, 0), 0
-        for _, _, version in queries.list_job_versions(session, job_id):
+        for _, version in queries.list_job_versions(session, job_id):
             counts[Status(version.status)] += 1
             cancelled += version.error_code == CANCELLED
         return BatchInfo(job_id, ref.name, job.created_at, counts, cancelled)

@@ -27,7 +27,8 @@ from app.services.access.collections import CollectionRef, recall_collection, re
 from app.services.quality.background_questions import QUESTIONS
 from app.services.quality.labels import MIN_LABELS, dump_labels, find_labels, measure_labels
 from app.services.search.passages import rank_articles
-from app.services.search.pipeline import ask
+from app.services.search.pipeline import ask_all
+from app.services.search.retrievers import Question
 from app.services.search.scoring import ANCHORS, Anchors
 from app.services.search.snapshot import Snapshot, snapshots
 
@@ -174,9 +175,8 @@ def measure_anchors(
     resources: Resources, generation: ActiveGeneration, ref: CollectionRef
 ) -> Anchors | None:
     """Return what a collection gives to questions; None where the model tells nothing apart."""
-    null = [_measure(resources, generation, ref, text) for text in QUESTIONS]
-    own_questions = _read_own_questions(resources, generation, ref)
-    own = [_measure(resources, generation, ref, text) for text in own_questions]
+    null = _measure(resources, generation, ref, QUESTIONS)
+    own = _measure(resources, generation, ref, _read_own_questions(resources, generation, ref))
     if len(own) < _MIN_OWN_QUESTIONS:
         return None
     anchors = Anchors(
@@ -193,9 +193,15 @@ def measure_anchors(
 
 
 def _measure(
-    resources: Resources, generation: ActiveGeneration, ref: CollectionRef, text: str
+    resources: Resources, generation: ActiveGeneration, ref: CollectionRef, texts: Sequence[str]
+) -> list[_Measured]:
+    questions = ask_all(generation, texts, Mode.HYBRID)
+    return [_find_first(resources, generation, ref, question) for question in questions]
+
+
+def _find_first(
+    resources: Resources, generation: ActiveGeneration, ref: CollectionRef, question: Question
 ) -> _Measured:
-    question = ask(generation, text, Mode.HYBRID)
     measured = _Measured(0.0, 0.0)
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:

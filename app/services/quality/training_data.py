@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.domain import Mode
-from app.embedding.adapter_tuning import Lesson, Pool
+from app.embedding.lessons import Lesson, Pool
 from app.errors import CorruptData
 from app.evaluation.golden import GoldenQuery
 from app.index.query import WordQuery, parse_query
