@@ -59,7 +59,10 @@ def run_folio(data: Path, model: str, queries: Sequence[str]) -> Outcome:
     """Add a set to a fresh folder by `folio add`, then ask a server over it."""
     with TemporaryDirectory(prefix="folio-bench-") as kb, _model(model):
         ingestion = add_documents(data / "docs.jsonl", Path(kb))
-        with run_server(Path(kb)) as url, httpx.Client(base_url=url, timeout=60.0) as client:
+        with (
+            run_server(Path(kb)) as server,
+            httpx.Client(base_url=server.url, timeout=60.0) as client,
+        ):
             _ask(client, queries[0])
             answers = [_ask(client, query) for query in queries]
     return Outcome(

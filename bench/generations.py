@@ -124,8 +124,8 @@ def main() -> None:
     labelled = read_set(arguments.data / arguments.set)
     with TemporaryDirectory(prefix="folio-generations-") as scratch:
         kb = Path(shutil.copytree(arguments.kb, Path(scratch) / "kb"))
-        with run_server(kb) as url:
-            rows = measure(url, labelled)
+        with run_server(kb) as server:
+            rows = measure(server.url, labelled)
     print(f"{arguments.set}: {len(labelled.documents):,} documents; {describe_machine()}")
     print_table(
         ("beside", "s", "searches", "failed", "p50 / p95 / p99, ms", "p99 ratio", "ended"), rows

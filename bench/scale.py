@@ -41,7 +41,7 @@ from app.db.models import Document, UnitRow, Version
 from app.embedding.loading import open_checkpoint
 from app.runtime.resources import open_resources
 from bench.compute import count_flops
-from bench.report import describe_machine, print_table
+from bench.report import describe_machine, print_table, processor_seconds
 from bench.sets import read_queries
 
 _SEED = 0
@@ -158,10 +158,8 @@ class Server:
         self._process.wait(60)
 
     def processor_seconds(self) -> float:
-        """Return what the process and its ended children have used; fields 14 to 17 of proc(5)."""
-        stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8")
-        ticks = stat.rpartition(")")[2].split()[11:15]
-        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+        """Return what the process and its ended children have used."""
+        return processor_seconds(self._process.pid)
 
     def memory_bytes(self, name: str) -> int:
         """Return what Linux says of the process: VmRSS now, VmHWM at most."""

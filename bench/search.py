@@ -26,7 +26,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).parents[1])
 
 from bench.ingest import check_folder
-from bench.report import describe_machine, print_table
+from bench.report import describe_machine, print_table, processor_seconds
 from bench.sets import read_queries
 
 _ROUNDS = 3
@@ -48,9 +48,20 @@ class Answer:
     wall: float
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a server answers, and its process where it is one of this machine."""
+
+    url: str
+    pid: int | None = None
+
+    def processor_seconds(self) -> float:
+        return processor_seconds(self.pid) if self.pid is not None else float("nan")
+
+
 @contextmanager
-def run_server(kb: Path) -> Iterator[str]:
-    """Serve a data folder on a free loopback port while the block runs; yields the URL."""
+def run_server(kb: Path) -> Iterator[Server]:
+    """Serve a data folder on a free loopback port while the block runs."""
     check_folder(kb)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -65,7 +76,7 @@ def run_server(kb: Path) -> Iterator[str]:
             if not _wait_until_ready(url, process):
                 log.seek(0)
                 raise SystemExit(f"the server is not ready:\n{log.read().decode()}")
-            yield url
+            yield Server(url, process.pid)
         finally:
             _stop(process)
 
@@ -108,7 +119,7 @@ def ask_all(client: httpx.Client, queries: Sequence[str], clients: int) -> list[
         return list(pool.map(lambda query: ask(client, query), queries))
 
 
-def _as_row(clients: int, answers: Sequence[Answer], seconds: float) -> list[str]:
+def _as_row(clients: int, answers: Sequence[Answer], seconds: float, processor: float) -> list[str]:
     stages = [
         [answer.embed for answer in answers],
         [answer.search for answer in answers],
@@ -116,22 +127,27 @@ def _as_row(clients: int, answers: Sequence[Answer], seconds: float) -> list[str
         [answer.wall for answer in answers],
     ]
     cells = ["{:.1f} / {:.1f}".format(*np.percentile(stage, (50, 95))) for stage in stages]
-    return [f"{clients}", f"{len(answers)}", *cells, f"{len(answers) / seconds:.1f}"]
+    cost = 1000 * processor / len(answers)
+    rate = len(answers) / seconds
+    return [f"{clients}", f"{len(answers)}", *cells, f"{cost:.1f}", f"{rate:.1f}"]
 
 
-def measure(url: str, queries: Sequence[str]) -> None:
+def measure(server: Server, queries: Sequence[str]) -> None:
     """Ask every query about three times with each number of clients and print the percentiles."""
     asked = list(islice(cycle(queries), min(_ROUNDS * len(queries), _MAX_REQUESTS)))
     rows = []
-    with httpx.Client(base_url=url, timeout=60.0) as client:
+    with httpx.Client(base_url=server.url, timeout=60.0) as client:
         for clients in _CLIENTS:
             ask_all(client, asked[:_WARM_UP_REQUESTS], clients)
-            started = perf_counter()
+            started, used = perf_counter(), server.processor_seconds()
             answers = ask_all(client, asked, clients)
-            rows.append(_as_row(clients, answers, perf_counter() - started))
+            used = server.processor_seconds() - used
+            rows.append(_as_row(clients, answers, perf_counter() - started, used))
     stages = ("embed", "search", "total", "at the client")
     columns = [f"{stage}, ms (p50 / p95)" for stage in stages]
-    print_table(("clients", "answers", *columns, "answers/s"), rows)
+    print_table(
+        ("clients", "answers", *columns, "processor of the server, ms an answer", "answers/s"), rows
+    )
 
 
 def main() -> None:
@@ -146,10 +162,10 @@ def main() -> None:
     queries = [query.text for query in read_queries(arguments.data / arguments.set)]
     print(f"{arguments.set}: {len(queries):,} queries; {describe_machine()}")
     if arguments.server is not None:
-        measure(arguments.server, queries)
+        measure(Server(arguments.server), queries)
         return
-    with run_server(arguments.kb) as url:
-        measure(url, queries)
+    with run_server(arguments.kb) as server:
+        measure(server, queries)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from app.embedding.loading import load_engine
 from app.runtime.generations import EngineLoader, Generations
 from app.runtime.reanalysis import reanalyse_some
 from app.runtime.signals import Signals
+from app.runtime.threads import use_one_blas_thread
 
 if TYPE_CHECKING:
     from app.embedding.cross_encoder import CrossEncoder
@@ -54,6 +55,7 @@ def open_resources(
     Raises DataFolderHeld. A model that cannot be found, or that did not make the stored vectors, is
     no obstacle here: what is stored stays readable. `load` stands in for `load_engine`.
     """
+    use_one_blas_thread()
     with ExitStack() as stack:
         database = stack.enter_context(_open_database(settings, holder))
         recover(database, settings)
