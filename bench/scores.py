@@ -32,8 +32,8 @@ from app.evaluation.calibration import area, calibration_error, measure_calibrat
 from app.runtime.resources import Resources
 from app.services.quality.calibration import measure_anchors
 from app.services.search.candidates import Candidate
-from app.services.search.passages import rank_articles
 from app.services.search.pipeline import ask
+from app.services.search.ranking import rank_articles
 from app.services.search.scoring import Anchors, Scale
 from app.services.search.snapshot import snapshots
 from bench.collection import collection_of, open_analysed

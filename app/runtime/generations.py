@@ -120,7 +120,7 @@ class ActiveGeneration:
                 row = self.find_row(session)
                 if row is None:
                     return None
-                indexes, damaged = self.follower.follow(session, row)
+                indexes, _, damaged = self.follower.follow(session, row)
             if not damaged:
                 return indexes
             quarantine_damaged(self._database, damaged)

@@ -18,6 +18,7 @@ from app.index.bm25 import LexicalIndex
 from app.index.flat import FlatIndex, UnitVectors
 from app.index.samples import PassageSamples
 from app.index.segments import TermDocument, pack_terms
+from app.runtime.lookups import Lookups
 
 logger = logging.getLogger("folio")
 
@@ -34,6 +35,7 @@ class Indexes:
     vector_set: int
     """The generation that the units belong to; a tuned one shares those of another."""
     samples: PassageSamples = field(default_factory=PassageSamples)
+    lookups: Lookups = field(default_factory=Lookups)
 
 
 class IndexFollower:
@@ -45,24 +47,29 @@ class IndexFollower:
         self._position = LogPosition()
         self._following = Lock()
 
-    def follow(self, session: Session, generation: Generation) -> tuple[Indexes, dict[int, str]]:
+    def follow(
+        self, session: Session, generation: Generation
+    ) -> tuple[Indexes, LogPosition, dict[int, str]]:
         """Return the indexes, which are no older than the session's transaction.
 
-        The second value names the versions that fail a checksum, with what is damaged; they are
-        not in the indexes and have to be quarantined.
+        The second value is how much of the log the transaction sees. The third names the versions
+        that fail a checksum, with what is damaged; they are not in the indexes and have to be
+        quarantined.
         """
         damaged: dict[int, str] = {}
         with self._following:
             indexes = self._indexes
             if indexes is None or indexes.generation_id != generation.id:
-                return self._read(session, generation, damaged), damaged
+                indexes = self._read(session, generation, damaged)
+                return indexes, self._position, damaged
             changes = queries.read_changes(session, self._position)
             if changes is None:
-                return self._read(session, generation, damaged), damaged
+                indexes = self._read(session, generation, damaged)
+                return indexes, self._position, damaged
             if changes.unit_ids or changes.document_ids:
                 self._apply(session, indexes, generation, changes, damaged)
             self._position = changes.position
-        return indexes, damaged
+        return indexes, changes.position, damaged
 
     def forget(self) -> None:
         """Release the memory of the indexes until they are asked for again."""

@@ -46,6 +46,35 @@ def test_url_and_attributes_change_at_once(collection: Collection) -> None:
     assert [(hit["url"], hit["attributes"]["new"]) for hit in hits] == [(document["url"], True)]
 
 
+@pytest.mark.parametrize(
+    ("changed", "filters"),
+    [
+        ({"attributes": {"year": 2025}}, {"type": "eq", "key": "year", "value": 2025}),
+        ({"url": "https://example.com/new"}, {"type": "ends_with", "key": "$url", "value": "new"}),
+        ({"attributes": {"new": 1}}, {"type": "eq", "key": "new", "value": 1}),
+    ],
+)
+def test_filter_and_facet_that_were_asked_before_a_change_see_it(
+    collection: Collection, changed: Json, filters: Json
+) -> None:
+    collection.add(ARTICLE, {"id": "b", "text": "Tea.", "attributes": {"year": 2023}})
+    facets = ["year", "$media_type"]
+    # A condition on true is not one on 1, which it equals as a value of Python.
+    for asked in (filters, {"type": "eq", "key": "new", "value": True}):
+        before = collection.search("tea", filters=asked, facets=facets)
+        assert (before["results"], before["facets"]) == ([], {"year": [], "$media_type": []})
+    change(collection, "a/b", **changed)
+    after = collection.search("tea", filters=filters, facets=facets)
+    assert [hit["document_id"] for hit in after["results"]] == ["a/b"]
+    year = changed.get("attributes", {}).get("year", 2024)
+    assert after["facets"] == {
+        "year": [{"value": year, "count": 1}],
+        "$media_type": [{"value": "text/markdown", "count": 1}],
+    }
+    collection.http.delete(collection.document_path("a/b")).raise_for_status()
+    assert collection.search("tea", filters=filters, facets=facets)["total"] == 0
+
+
 def test_new_title_makes_a_version_that_searches_find(collection: Collection) -> None:
     collection.add(ARTICLE)
     changed = change(collection, "a/b", title="Samovar")

@@ -49,6 +49,48 @@ def test_pages_are_parts_of_one_list(teas: Collection, mode: str) -> None:
     assert paged == ids(whole)
 
 
+@pytest.mark.parametrize("limit", [1, 10, 100])
+@pytest.mark.parametrize("mode", MODES)
+def test_first_page_is_what_a_search_without_pages_shows(
+    teas: Collection, mode: str, limit: int
+) -> None:
+    alone, page = (
+        teas.search("number 7 hot tea with milk", mode=mode, limit=limit, **paged)
+        for paged in ({}, {"offset": 0})
+    )
+    assert ids(page) == ids(alone)
+    # Without their scores, which change when the collection has been measured.
+    quoted = [
+        [[passage["text"] for passage in hit["passages"]] for hit in answer["results"]]
+        for answer in (alone, page)
+    ]
+    assert quoted[0] == quoted[1]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_page_past_the_articles_that_were_looked_at_quotes_and_is_no_surer(
+    teas: Collection, mode: str
+) -> None:
+    whole = teas.search("hot tea with milk", mode=mode, offset=0, limit=130)["results"]
+    last = teas.search("hot tea with milk", mode=mode, offset=100, limit=30)["results"]
+    assert [hit["document_id"] for hit in last] == [hit["document_id"] for hit in whole[100:]]
+    assert all(len(hit["passages"]) == 1 for hit in last)
+    assert max(hit["score"] for hit in whole[100:]) <= whole[99]["score"]
+
+
+def test_pages_of_reranked_articles_are_parts_of_one_list(teas: Collection) -> None:
+    asked = {"rerank": True, "passages": 0}
+    whole = teas.search("hot tea with milk", offset=0, limit=40, **asked)
+    assert len(set(ids(whole))) == 40
+    paged = [
+        teas.search("hot tea with milk", offset=offset, limit=10, **asked)
+        for offset in range(0, 40, 10)
+    ]
+    assert [one for page in paged for one in ids(page)] == ids(whole)
+    scores = [hit["score"] for hit in whole["results"]]
+    assert scores == sorted(scores, reverse=True)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_filter_is_counted_in_total(teas: Collection, mode: str) -> None:
     filters = {"type": "eq", "key": "product", "value": "p1"}

@@ -36,9 +36,15 @@ from app.db.queries.documents import (
     replace_attributes,
     store_original,
 )
-from app.db.queries.facets import ValueCount, count_values
+from app.db.queries.facets import (
+    ValueColumn,
+    ValueCount,
+    count_listed,
+    count_values,
+    list_values,
+)
 from app.db.queries.filters import filter_documents, filter_live_documents
-from app.db.queries.found import FoundVersion, StoredText, find_live, find_texts
+from app.db.queries.found import FoundVersion, StoredText, find_live, find_texts, find_unknown
 from app.db.queries.sorting import SORT_FIELDS, sort_documents
 from app.db.queries.statistics import (
     FailureSums,
@@ -78,11 +84,13 @@ __all__ = [
     "StoredText",
     "StoredUnit",
     "TermsOfDocument",
+    "ValueColumn",
     "ValueCount",
     "count_by_status",
     "count_bytes",
     "count_job_documents",
     "count_job_tokens",
+    "count_listed",
     "count_values",
     "delete_old_versions",
     "delete_unused_files",
@@ -101,12 +109,14 @@ __all__ = [
     "find_live_version",
     "find_live_versions",
     "find_texts",
+    "find_unknown",
     "list_collections",
     "list_documents",
     "list_job_versions",
     "list_passage_vectors",
     "list_passages",
     "list_units",
+    "list_values",
     "list_vectors",
     "list_versions",
     "list_versions_of",

@@ -65,6 +65,11 @@ def log_words(session: Session, document_id: int) -> None:
     session.execute(insert(Change), [{"unit_id": 0, "document_id": document_id}])
 
 
+def log_attributes(session: Session) -> None:
+    """Log that what filters look up of a document changed: nothing for the indexes."""
+    session.execute(insert(Change), [{"unit_id": 0, "document_id": 0}])
+
+
 def log_position(session: Session) -> LogPosition:
     """Return the position of who has read all that this transaction sees."""
     if _is_shared(session):
@@ -114,8 +119,8 @@ def _rows_from(session: Session, horizon: int) -> Sequence[Any]:
 
 def _collect(rows: Sequence[tuple[int, int]], position: LogPosition) -> Changes:
     return Changes(
-        list({unit_id for unit_id, _ in rows}),
-        list({document_id for _, document_id in rows}),
+        list({unit_id for unit_id, _ in rows if unit_id}),
+        list({document_id for _, document_id in rows if document_id}),
         position,
     )
 

@@ -28,6 +28,7 @@ from app.db.models import (
     UnitRow,
     Version,
 )
+from app.db.queries.changes import log_attributes
 from app.db.queries.filters import as_columns
 from app.db.queries.streams import MAX_BOUND
 from app.db.queries.vectors import remove_units
@@ -295,6 +296,7 @@ def replace_attributes(session: Session, document_id: int, attributes: Attribute
     ]
     if rows:
         session.execute(insert(Attribute), rows)
+    log_attributes(session)
 
 
 def looked_up(version: Version) -> Attributes:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.db.models import Collection, Document, Version
@@ -61,6 +61,19 @@ def find_live(session: Session, document_ids: Sequence[int]) -> dict[int, FoundV
     """Return the live versions of these documents, by document id."""
     rows = session.execute(_FIND_LIVE, {"document_ids": document_ids})
     return {row[0]: FoundVersion._make(row) for row in rows}
+
+
+_FIND_UNKNOWN = select(Version.document_id).where(
+    Version.document_id.in_(bindparam("document_ids", expanding=True)),
+    Version.is_live,
+    2 * func.coalesce(Version.receipt["tokens_unknown"].as_integer(), 0)
+    > func.coalesce(Version.receipt["tokens_counted"].as_integer(), 0),
+)
+
+
+def find_unknown(session: Session, document_ids: Sequence[int]) -> Sequence[int]:
+    """Return those of some documents of which the model knows less than half."""
+    return session.scalars(_FIND_UNKNOWN, {"document_ids": document_ids}).all()
 
 
 class StoredText(NamedTuple):

@@ -26,8 +26,8 @@ from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, recall_collection, require_row
 from app.services.quality.background_questions import QUESTIONS
 from app.services.quality.labels import MIN_LABELS, dump_labels, find_labels, measure_labels
-from app.services.search.passages import rank_articles
 from app.services.search.pipeline import ask_all
+from app.services.search.ranking import rank_articles
 from app.services.search.retrievers import Question
 from app.services.search.scoring import ANCHORS, Anchors
 from app.services.search.snapshot import Snapshot, snapshots

@@ -14,8 +14,8 @@ from app.services.quality.correction import correct, fit_correction
 from app.services.quality.evaluations import dump_golden, load_golden
 from app.services.quality.feedback import learn_golden
 from app.services.search.candidates import Candidate
-from app.services.search.passages import rank_articles
 from app.services.search.pipeline import ask
+from app.services.search.ranking import rank_articles
 from app.services.search.scoring import Anchors, Correction, log_odds, no_answer
 from app.services.search.snapshot import snapshots
 

@@ -17,7 +17,7 @@ from app.runtime.generations import ActiveGeneration
 from app.runtime.index_follower import read_indexes
 from app.services.access.collections import CollectionRef
 from app.services.articles.documents import Upload
-from app.services.search.passages import rank_articles
+from app.services.search.ranking import rank_articles
 from app.services.search.retrievers import Question
 from app.services.search.scoring import load_anchors
 from app.services.search.snapshot import Snapshot
@@ -130,7 +130,12 @@ def rank_probes(
     live = queries.find_live_generation(session)
     if live is None:
         return [[] for _ in probes]
-    snapshot = Snapshot(session, read_indexes(session, live, {}), load_anchors(live.calibration))
+    snapshot = Snapshot(
+        session,
+        read_indexes(session, live, {}),
+        queries.log_position(session),
+        load_anchors(live.calibration),
+    )
     rankings = []
     for probe in probes:
         ranked = rank_articles(snapshot, probe.question, [collection], limit=_RANKED)

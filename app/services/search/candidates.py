@@ -1,6 +1,6 @@
 """From a question to ranked candidates: what each stage finds, and one score of all of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -8,22 +8,18 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.domain import Filter, Mode, Vector
 from app.index.flat import Ids
-from app.runtime.index_follower import Indexes
 from app.services.access.collections import CollectionRef
 from app.services.search.phrases import restrict
 from app.services.search.retrievers import (
     CANDIDATES,
-    MAX_PAGED,
     SCORE_DIGITS,
+    Proposals,
     Question,
-    find_matching,
     make_retrievers,
-    propose,
 )
 from app.services.search.scales import measure_scale, scale_by_language
 from app.services.search.scoring import Scale, Stages, evidence, score
@@ -45,7 +41,7 @@ class PassageScores:
         return dict(zip(places, self.scores.tolist(), strict=True))
 
 
-_NO_PASSAGES = PassageScores(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
+NO_PASSAGES = PassageScores(np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class Candidate(NamedTuple):
@@ -63,11 +59,13 @@ class Candidate(NamedTuple):
     """Whether its passage vectors fail their checksum; it ranks without them."""
     coverage: float
     """The share of the query's term weight that it holds anywhere; 0 where words do not count."""
+    most: float = 1.0
+    """What its score is at most: that of those before it, which were looked at more closely."""
 
     @property
     def score(self) -> float:
         """The probability that it answers, which grows with the evidence; most are never asked."""
-        return score(self.stages, self.mode, self.scale)
+        return min(score(self.stages, self.mode, self.scale), self.most)
 
     def with_scale(self, scale: Scale) -> "Candidate":
         """Return it with what its score means said anew; its evidence is the same."""
@@ -80,11 +78,12 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The documents that were proposed, best first, and all that could be."""
+    """The documents that were proposed, best first, and what more could be."""
 
     ranked: Sequence[Candidate]
-    matching: Ids
-    """Ids of the documents that the filters allow and a stage can find, in no order."""
+    proposals: Proposals
+    scale: Scale
+    """Of the question, for articles in no sure language."""
 
 
 def rank_candidates(
@@ -94,71 +93,92 @@ def rank_candidates(
     *,
     limit: int,
     filters: Filter | None = None,
-    is_paged: bool = False,
 ) -> Candidates:
-    """Return at least `limit` candidates, best first, if as many are allowed and found.
+    """Return the candidates that are among the first of a stage, best first.
 
-    With `is_paged` the order does not depend on `limit`. Those of a hybrid search have the greatest
-    score that they can have once they are read. Raises OutOfDate when a document changed since the
-    indexes looked.
+    They are at least `limit`, if as many are allowed and found. Those of a hybrid search have the
+    greatest score that they can have once they are read. Raises OutOfDate when a document changed
+    since the indexes looked.
     """
-    session, indexes = snapshot.session, snapshot.indexes
-    depth = max(limit, MAX_PAGED) if is_paged else max(limit, CANDIDATES)
-    retrievers = make_retrievers(indexes, question)
-    found: dict[int, dict[str, float]] = {}
-    matching = [np.empty(0, np.int64)]
-    for collection in collections:
-        allowed = None
-        if filters is not None:
-            allowed = queries.filter_documents(session, collection.id, filters)
-        allowed = restrict(session, indexes.terms, question.words, collection.id, allowed)
-        found |= propose(retrievers, collection.id, depth, allowed)
-        matching.append(find_matching(retrievers, collection.id, allowed))
-    versions = queries.find_live(session, list(found))
-    if len(versions) < len(found):
-        raise OutOfDate
-    unit_ids = {unit_id for retriever in retrievers for unit_id in retriever.unit_ids}
-    passages = _score_passages(session, indexes, question, versions, unit_ids)
+    proposals = _make_proposals(snapshot, question, collections, filters)
+    found = proposals.find(max(limit, CANDIDATES))
+    versions = find_versions(snapshot, list(found))
+    passages = score_passages(snapshot, question, versions, proposals.unit_ids(versions))
     unknown = {i for i, version in versions.items() if not version.is_known}
     for document_id in unknown:
         # Its vectors are near to those of all that the model cannot read.
         found[document_id].pop("unit", None)
         passages.forget(document_id)
-    ids = [collection.id for collection in collections]
     scale = measure_scale(
         snapshot,
-        ids,
+        [collection.id for collection in collections],
         question.vector,
-        coverage=max((one.max_coverage(i) for one in retrievers for i in ids), default=0.0),
+        coverage=proposals.max_coverage(),
         nearest=max(passages.best.values(), default=0.0),
     )
-    covered = {i: share for retriever in retrievers for i, share in retriever.coverage.items()}
+    covered = proposals.coverage()
     scales = _scale_candidates(scale, question, covered, versions)
     candidates = []
     for document_id, version in versions.items():
-        stages, scale = found[document_id], scales[version.language]
-        if document_id in unknown and not stages:
+        if document_id in unknown and not found[document_id]:
             continue
-        # Without its passages a document ranks as if its unit were its best one.
-        best = passages.best.get(document_id, stages.get("unit"))
-        coverage = covered.get(document_id, 0.0)
-        if best is not None:
-            stages["passage"] = best
-        if question.mode is Mode.HYBRID:
-            stages["match"] = scale.match(best or 0.0, coverage)
+        scaled, coverage = scales[version.language], covered.get(document_id, 0.0)
+        best = passages.best.get(document_id)
+        stages = complete(found[document_id], question.mode, scaled, best, coverage)
         candidates.append(
             Candidate(
                 version,
                 question.mode,
                 stages,
-                scale,
-                evidence(stages, question.mode, scale),
-                passages.of.get(document_id, _NO_PASSAGES),
+                scaled,
+                evidence(stages, question.mode, scaled),
+                passages.of.get(document_id, NO_PASSAGES),
                 document_id in passages.damaged,
                 coverage,
             )
         )
-    return Candidates(sorted(candidates, key=order), np.concatenate(matching))
+    return Candidates(sorted(candidates, key=order), proposals, scale)
+
+
+def _make_proposals(
+    snapshot: Snapshot,
+    question: Question,
+    collections: Sequence[CollectionRef],
+    filters: Filter | None,
+) -> Proposals:
+    session, terms = snapshot.session, snapshot.indexes.terms
+    allowed: dict[int, Ids | None] = {}
+    for collection in collections:
+        kept = None
+        if filters is not None:
+            kept = snapshot.filter_documents(collection.id, filters)
+        allowed[collection.id] = restrict(session, terms, question.words, collection.id, kept)
+    return Proposals(make_retrievers(snapshot.indexes, question), allowed)
+
+
+def find_versions(
+    snapshot: Snapshot, document_ids: Sequence[int]
+) -> dict[int, queries.FoundVersion]:
+    """Return the live versions of documents; raises OutOfDate where one has none any more."""
+    versions = queries.find_live(snapshot.session, document_ids)
+    if len(versions) < len(document_ids):
+        raise OutOfDate
+    return versions
+
+
+def complete(
+    stages: dict[str, float], mode: Mode, scale: Scale, best: float | None, coverage: float
+) -> dict[str, float]:
+    """Add to what the indexes say of a document what its best passage, if any, makes of it.
+
+    Without its passages a document ranks as if its unit were its best one.
+    """
+    best = stages.get("unit") if best is None else best
+    if best is not None:
+        stages["passage"] = best
+    if mode is Mode.HYBRID:
+        stages["match"] = scale.match(best or 0.0, coverage)
+    return stages
 
 
 def _scale_candidates(
@@ -180,7 +200,7 @@ def order(candidate: Candidate) -> tuple[float, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Passages:
+class Passages:
     """The passages of the documents that are proposed, by document id."""
 
     of: dict[int, PassageScores]
@@ -195,16 +215,16 @@ class _Passages:
         self.best.pop(document_id, None)
 
 
-def _score_passages(
-    session: Session,
-    indexes: Indexes,
+def score_passages(
+    snapshot: Snapshot,
     question: Question,
-    versions: dict[int, queries.FoundVersion],
-    unit_ids: set[int],
-) -> _Passages:
+    versions: Mapping[int, queries.FoundVersion],
+    unit_ids: Set[int],
+) -> Passages:
     """Score all passages of these documents; raises OutOfDate unless all `unit_ids` are there."""
+    session, indexes = snapshot.session, snapshot.indexes
     if question.vector is None:
-        return _Passages({}, {}, set())
+        return Passages({}, {}, set())
     of_version = {version.version_id: version.document_id for version in versions.values()}
     rows = queries.list_units(session, list(of_version), indexes.vector_set)
     if not unit_ids <= {row[0] for row in rows}:
@@ -213,7 +233,7 @@ def _score_passages(
     # A document's rows come one after another, in the order of its text.
     kept = [row for row in rows if row[2] and of_version[row[1]] not in damaged]
     if not kept:
-        return _Passages({}, {}, damaged)
+        return Passages({}, {}, damaged)
     # All at once: a product for each of a few hundred small matrices costs more than the numbers.
     stored = np.frombuffer(b"".join(row[2] for row in kept), dtype="<f2")
     scores = _compare(stored.reshape(-1, indexes.vectors.dimensions), question.vector)
@@ -226,7 +246,7 @@ def _score_passages(
     starts = (ends - counts)[firsts]
     parts = [slice(a, b) for a, b in pairwise([*starts.tolist(), len(scores)])]
     ids = document_ids[firsts].tolist()
-    return _Passages(
+    return Passages(
         {
             document_id: PassageScores(scores[part], rows_of[part], ordinals[part])
             for document_id, part in zip(ids, parts, strict=True)

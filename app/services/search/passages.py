@@ -5,8 +5,8 @@ and ranked by how much of the question stands in one passage that is near in mea
 docs/decisions/0027-candidates-are-read.md has what it brings.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import islice
 from math import sqrt
@@ -15,21 +15,17 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.domain import Filter, Mode, Passage, PassageHit, Span
+from app.domain import Mode, Passage, PassageHit, Span
 from app.errors import CorruptData
-from app.index.flat import Ids
 from app.index.matching import TermMatcher
 from app.index.tables import Table, find_tables, table_head
 from app.runtime.deadline import check_time
-from app.services.access.collections import CollectionRef
 from app.services.articles.documents import require_intact
-from app.services.search.candidates import Candidate, order, rank_candidates
+from app.services.search.candidates import Candidate
 from app.services.search.retrievers import Question
 from app.services.search.scoring import score
 from app.services.search.sentences import find_sentence
 from app.services.search.snapshot import Snapshot
-
-_READ_AT_ONCE = 16
 
 
 class ScoredPassage(NamedTuple):
@@ -161,84 +157,6 @@ class RankedArticle:
         return self._shares[i]
 
 
-@dataclass(frozen=True, slots=True)
-class RankedArticles:
-    """All candidates of a search, best first, and those of them that were read.
-
-    Past the limit of the search, those that were not read follow the others.
-    """
-
-    candidates: Sequence[Candidate]
-    matching: Ids
-    """Ids of all documents that could be candidates."""
-    _articles: Mapping[int, RankedArticle]
-
-    def read(
-        self, snapshot: Snapshot, question: Question, candidates: Sequence[Candidate]
-    ) -> list[RankedArticle]:
-        """Return these of the candidates as articles, in their order.
-
-        Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
-        """
-        unread = [c for c in candidates if c.version.document_id not in self._articles]
-        read = _read_articles(snapshot, question, unread) if unread else []
-        articles = {**self._articles, **{a.candidate.version.document_id: a for a in read}}
-        return [articles[candidate.version.document_id] for candidate in candidates]
-
-
-def rank_articles(
-    snapshot: Snapshot,
-    question: Question,
-    collections: Sequence[CollectionRef],
-    *,
-    limit: int,
-    filters: Filter | None = None,
-    reads_all: bool = False,
-    is_paged: bool = False,
-) -> RankedArticles:
-    """Rank as rank_candidates does, those of a hybrid search by what they say.
-
-    The first `limit` are those of reading every candidate, which is done only if `reads_all`.
-    Raises OutOfDate as rank_candidates does, and CorruptData as RankedArticles.read does.
-    """
-    found = rank_candidates(
-        snapshot, question, collections, limit=limit, filters=filters, is_paged=is_paged
-    )
-    ranked = found.ranked
-    if question.mode is not Mode.HYBRID:
-        return RankedArticles(ranked, found.matching, {})
-    needed = len(ranked) if reads_all else limit
-    read: list[RankedArticle] = []
-    for first in range(0, len(ranked), _READ_AT_ONCE):
-        # Best first, by the most that they can be: the rest cannot come before `needed` others.
-        if first >= needed and order(ranked[first]) > order(read[needed - 1].candidate):
-            break
-        some = ranked[first : first + _READ_AT_ONCE]
-        for article in _read_articles(snapshot, question, some):
-            stages = {**article.candidate.stages, "match": article.match()}
-            article.candidate = article.candidate.with_stages(stages)
-            read.append(article)
-        read.sort(key=lambda one: order(one.candidate))
-    candidates = [*(article.candidate for article in read), *ranked[len(read) :]]
-    if candidates:
-        candidates = _put_behind(candidates, candidates[0].evidence)
-    for article, candidate in zip(read, candidates, strict=False):
-        article.candidate = candidate
-    return RankedArticles(
-        candidates,
-        found.matching,
-        {article.candidate.version.document_id: article for article in read},
-    )
-
-
-def _put_behind(candidates: Sequence[Candidate], best: float) -> list[Candidate]:
-    """Return them with their scores beside a best one of that evidence."""
-    # A search has one scale a language, and up to a few hundred candidates.
-    scales = {candidate.version.language: candidate.scale for candidate in candidates}
-    behind = {language: replace(scale, best=best) for language, scale in scales.items()}
-    return [candidate.with_scale(behind[candidate.version.language]) for candidate in candidates]
-
-
 def quote_passages(article: RankedArticle, count: int) -> tuple[PassageHit, ...]:
     """Return the `count` best passages of an article, best first."""
     check_time()
@@ -257,9 +175,13 @@ def quote_passages(article: RankedArticle, count: int) -> tuple[PassageHit, ...]
     )
 
 
-def _read_articles(
+def read_articles(
     snapshot: Snapshot, question: Question, candidates: Sequence[Candidate]
 ) -> list[RankedArticle]:
+    """Return candidates as articles, in their order.
+
+    Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
+    """
     session, indexes = snapshot.session, snapshot.indexes
     texts = _read_texts(session, candidates)
     passages_of = queries.list_passages(session, list(texts), indexes.vector_set)

@@ -18,7 +18,8 @@ from app.services.access.collections import CollectionRef
 from app.services.search.candidates import Candidate
 from app.services.search.collapse import collapse
 from app.services.search.conversation import Message, find_before, refers, weigh
-from app.services.search.passages import RankedArticle, RankedArticles, rank_articles
+from app.services.search.passages import RankedArticle
+from app.services.search.ranking import RankedArticles, rank_articles
 from app.services.search.retrievers import Question
 from app.services.search.snapshot import Snapshot, snapshots
 from app.services.search.turns import Doubt, Interpretation, Rank, Turn, interpret_turn
@@ -114,17 +115,22 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
         with attempt as snapshot:
             reading, ranked = interpret_turn(turn, rank_by(snapshot, request), limit)
             kept = [c for c in ranked.candidates if min_score is None or c.score >= min_score]
-            articles = ranked.read(snapshot, reading.question, kept[:limit])
+            shown = kept[:limit] if request.collapse else kept[first:end]
+            articles = ranked.read(snapshot, reading.question, shown)
+            total = len(kept)
             if request.collapse:
                 articles = collapse(articles)
-            # What `min_score` and copies leave out is known once nothing more is left to read.
-            total = len(articles) if len(kept) < limit else len(ranked.matching)
+                total = len(articles)
+                articles = articles[first:end]
+            if len(kept) >= limit:
+                # What `min_score` and copies leave out is known once no more is left to read.
+                total = len(ranked.matching)
             best = ranked.candidates[0] if ranked.candidates else None
             calibrated = all(c.id in snapshot.anchors for c in request.collections)
             found = Retrieval(
                 generation,
                 reading.text,
-                articles[first:end],
+                articles,
                 best,
                 calibrated,
                 has_index=True,
@@ -164,8 +170,8 @@ def _count_facets(
 ) -> dict[str, list[queries.ValueCount]]:
     ids = [collection.id for collection in request.collections]
     return {
-        key: queries.count_values(
-            snapshot.session, key, collections=ids, among=matching.tolist(), limit=MAX_FACET_VALUES
+        key: queries.count_listed(
+            [snapshot.list_values(i, key) for i in ids], matching, limit=MAX_FACET_VALUES
         )
         for key in request.facets
     }
@@ -185,6 +191,10 @@ def check_query(settings: Settings, query: str) -> None:
 
 def rank_by(snapshot: Snapshot, request: SearchRequest, *, reads_all: bool = False) -> Rank:
     """Return what ranks articles for a request, whatever its question is."""
+    offset = request.offset
+    if offset is not None and (request.collapse or request.min_score is not None):
+        # What is left out before the page changes where it begins.
+        offset = 0
 
     def rank(question: Question, limit: int) -> RankedArticles:
         return rank_articles(
@@ -194,7 +204,7 @@ def rank_by(snapshot: Snapshot, request: SearchRequest, *, reads_all: bool = Fal
             limit=limit,
             filters=request.filters,
             reads_all=reads_all,
-            is_paged=request.offset is not None,
+            offset=offset,
         )
 
     return rank

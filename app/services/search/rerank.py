@@ -79,15 +79,26 @@ def rerank_texts(resources: Resources, query: str, texts: Sequence[str]) -> Rera
 
 
 def rerank_hits(
-    resources: Resources, generation: ActiveGeneration, query: str, hits: Sequence[Hit]
+    resources: Resources,
+    generation: ActiveGeneration,
+    query: str,
+    hits: Sequence[Hit],
+    *,
+    is_paged: bool = False,
 ) -> list[Hit]:
     """Rank hits again by their best passage, as many from the top as score_hits reads.
 
-    The others keep their scores: as if theirs were an average passage.
+    The others keep their scores: as if theirs were an average passage. Of a list that is paged they
+    also keep their places, whatever else of it a page has read.
     """
     interacts = resources.load_cross_encoder() is None
     weight = INTERACTION_WEIGHT if interacts else CROSS_ENCODER_WEIGHT
-    return _move(hits, score_hits(resources, generation, query, hits), weight)
+    moved = _move(hits, score_hits(resources, generation, query, hits), weight)
+    others = hits[len(moved) :]
+    if is_paged and moved:
+        least = moved[-1].score
+        return [*moved, *(replace(hit, score=min(hit.score, least)) for hit in others)]
+    return sorted([*moved, *others], key=lambda hit: -hit.score)
 
 
 def score_hits(
@@ -131,13 +142,13 @@ def _rank(model: str, scores: Sequence[float], tokens: int) -> Reranked:
 
 
 def _move(hits: Sequence[Hit], scores: Sequence[float], weight: float) -> list[Hit]:
-    """Move the log odds of the first hits by how far their scores are from the mean."""
+    """Return the first hits, their log odds moved by how far their scores are from the mean."""
     mean = sum(scores) / len(scores) if scores else 0.0
     moved = [
         replace(hit, score=logistic(log_odds(hit.score) + weight * (scored - mean)))
         for hit, scored in zip(hits, scores, strict=False)
     ]
-    return sorted([*moved, *hits[len(moved) :]], key=lambda hit: -hit.score)
+    return sorted(moved, key=lambda hit: -hit.score)
 
 
 def interact(engine: Engine, query: str, texts: Sequence[Sequence[Item]]) -> list[float]:

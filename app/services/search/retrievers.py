@@ -1,6 +1,6 @@
 """What proposes documents for a question: the index of vectors and that of words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,7 +17,7 @@ CANDIDATES = 100
 # A filter that keeps no more than this has all of them proposed: no stage could leave out one that
 # the others lift.
 _ALL_PROPOSED = 400
-# Where pages are asked for, they are parts of one list: each stage proposes the same to all.
+# Documents that each stage proposes to a page that is further down: as many as can be paged.
 MAX_PAGED = 1024
 # Of inner products. Later ones depend on where arrays lie in memory and on how many rows are
 # compared at once: the same question gets the same answer.
@@ -57,8 +57,8 @@ class Retriever(Protocol):
 
     stage: str
     """The name of its scores."""
-    unit_ids: set[int]
-    """Units that it found: a snapshot that lacks one of them is out of date."""
+    units: dict[int, int]
+    """The unit that it found of each document: a snapshot that lacks it is out of date."""
     coverage: dict[int, float]
     """The share of the query's term weight that documents hold anywhere, where it counts terms."""
 
@@ -84,7 +84,7 @@ class UnitRetriever:
     index: FlatIndex
     query: Vector
     stage: str = "unit"
-    unit_ids: set[int] = field(default_factory=set)
+    units: dict[int, int] = field(default_factory=dict)
     coverage: dict[int, float] = field(default_factory=dict)
 
     def max_coverage(self, collection_id: int) -> float:
@@ -95,14 +95,14 @@ class UnitRetriever:
 
     def propose(self, collection_id: int, *, limit: int, allowed: Ids | None) -> dict[int, float]:
         hits = self.index.search(self.query, collection_id, limit=limit, allowed=allowed)
-        self.unit_ids.update(hit.unit_id for hit in hits)
+        self.units |= {hit.document_id: hit.unit_id for hit in hits}
         return {hit.document_id: round(hit.score, SCORE_DIGITS) for hit in hits}
 
     def score(self, collection_id: int, document_ids: Sequence[int]) -> dict[int, float]:
         if not document_ids:
             return {}
         hits = self.index.score(self.query, collection_id, np.array(document_ids, dtype=np.int64))
-        self.unit_ids.update(hit.unit_id for hit in hits)
+        self.units |= {hit.document_id: hit.unit_id for hit in hits}
         return {hit.document_id: round(hit.score, SCORE_DIGITS) for hit in hits}
 
 
@@ -113,7 +113,7 @@ class LexicalRetriever:
     index: LexicalIndex
     words: WordQuery
     stage: str = "lexical"
-    unit_ids: set[int] = field(default_factory=set)
+    units: dict[int, int] = field(default_factory=dict)
     coverage: dict[int, float] = field(default_factory=dict)
     _scored: dict[int, LexicalScores] = field(default_factory=dict)
 
@@ -150,17 +150,49 @@ def make_retrievers(indexes: Indexes, question: Question) -> list[Retriever]:
     return made
 
 
-def find_matching(retrievers: Sequence[Retriever], collection_id: int, allowed: Ids | None) -> Ids:
-    # Where a question asks nothing, no stage looks.
-    ids = [np.empty(0, np.int64), *(one.matching(collection_id) for one in retrievers)]
-    found: Ids = np.unique(np.concatenate(ids))
-    return found if allowed is None else found[np.isin(found, allowed)]
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """What the indexes propose for a question, to any depth."""
+
+    retrievers: Sequence[Retriever]
+    allowed: Mapping[int, Ids | None]
+    """The documents to choose from by id of the collection that is searched; None are all."""
+
+    def find(self, depth: int) -> dict[int, dict[str, float]]:
+        """Return the `depth` documents that each stage puts first, scored by all of them."""
+        found: dict[int, dict[str, float]] = {}
+        for collection_id, allowed in self.allowed.items():
+            found |= _propose(self.retrievers, collection_id, depth, allowed)
+        return found
+
+    def find_matching(self) -> Ids:
+        """Return the ids of all documents that can be proposed, in no order."""
+        # Where a question asks nothing, no stage looks.
+        matching = [np.empty(0, np.int64)]
+        for collection_id, allowed in self.allowed.items():
+            ids = [np.empty(0, np.int64), *(r.matching(collection_id) for r in self.retrievers)]
+            found = np.unique(np.concatenate(ids))
+            matching.append(found if allowed is None else found[np.isin(found, allowed)])
+        return np.concatenate(matching)
+
+    def max_coverage(self) -> float:
+        """Return the greatest share of the query's term weight that any document holds."""
+        shares = (one.max_coverage(i) for one in self.retrievers for i in self.allowed)
+        return max(shares, default=0.0)
+
+    def coverage(self) -> dict[int, float]:
+        """Return the share that each of the documents holds that were proposed."""
+        return {i: share for one in self.retrievers for i, share in one.coverage.items()}
+
+    def unit_ids(self, document_ids: Iterable[int]) -> set[int]:
+        """Return the best units of those of these documents whose vectors were compared."""
+        units = [one.units for one in self.retrievers]
+        return {some[i] for i in document_ids for some in units if i in some}
 
 
-def propose(
+def _propose(
     retrievers: Sequence[Retriever], collection_id: int, depth: int, allowed: Ids | None
 ) -> dict[int, dict[str, float]]:
-    """Return the `depth` documents that each retriever puts first, scored by all of them."""
     if allowed is not None and len(allowed) <= _ALL_PROPOSED:
         depth = max(depth, len(allowed))
     by_stage = {

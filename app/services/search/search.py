@@ -69,6 +69,7 @@ def search_documents(
         found.generation,
         request.query,
         [_as_hit(article, max(passages, 1)) for article in found.articles],
+        is_paged=request.offset is not None,
     )
     if not passages:
         hits = [replace(hit, passages=()) for hit in hits]

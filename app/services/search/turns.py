@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from app.domain import Mode
-from app.services.search.passages import RankedArticles
+from app.services.search.ranking import RankedArticles
 from app.services.search.retrievers import Question
 from app.services.search.scoring import answer_odds
 

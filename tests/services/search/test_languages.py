@@ -11,8 +11,8 @@ from app.index.samples import Spread
 from app.services.search.candidates import Candidate
 from app.services.search.conversation import Message
 from app.services.search.explain import Inquiry, State, explain_document
-from app.services.search.passages import rank_articles
 from app.services.search.pipeline import SearchRequest, ask
+from app.services.search.ranking import rank_articles
 from app.services.search.scales import scale_by_language
 from app.services.search.scoring import Scale
 from app.services.search.snapshot import snapshots

@@ -11,8 +11,9 @@ from app.index.analysis import count_terms
 from app.index.lookup import FoundWord
 from app.index.query import parse_query
 from app.runtime.resources import Resources
-from app.services.search.passages import RankedArticle, rank_articles
+from app.services.search.passages import RankedArticle
 from app.services.search.pipeline import ask
+from app.services.search.ranking import rank_articles
 from app.services.search.scoring import score
 from app.services.search.snapshot import snapshots
 from ingest.sandbox import Sandbox
