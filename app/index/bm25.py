@@ -10,7 +10,7 @@ nothing.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from app.index.segments import (
     build_segment,
     merge_segments,
 )
+
+_Found: TypeAlias = tuple[QueryWord, tuple[Spelling, ...], int, list[WordRows]]
+"""What find_words returns of a word."""
 
 K1 = 1.2
 B = 0.75
@@ -39,6 +42,8 @@ class LexicalScores:
     """The idf of those of the query's terms that a document holds, summed."""
     bound: float
     """What no document can reach: the sum of the idf of the query's terms."""
+    words: Sequence[FoundWord]
+    """The words of the query as the collection writes them."""
 
     def best(self, limit: int, allowed: Ids | None = None) -> list[tuple[int, float]]:
         """Return up to `limit` documents that hold a term of the query, best first; strengths."""
@@ -215,10 +220,7 @@ class _Shard:
 
     def weigh(self, query: WordQuery, *, corrects: bool) -> list[FoundWord]:
         count = len(self)
-        return [
-            FoundWord(word.name, weigh(word, count, frequency), spellings)
-            for word, spellings, frequency, _ in self._find(query, corrects=corrects)
-        ]
+        return [_weigh_found(found, count) for found in self._find(query, corrects=corrects)]
 
     def find_holders(self, query: WordQuery) -> Ids:
         holders = [segment.alive.copy() for segment in self.segments]
@@ -236,25 +238,28 @@ class _Shard:
         # A collection of empty documents has no mean length, and nothing to find.
         mean = total / count if total else 1.0
         norms = [K1 * (1 - B + B * segment.lengths / mean) for segment in self.segments]
-        bound = 0.0
-        for word, _, frequency, found in self._find(query, corrects=corrects):
-            weight = weigh(word, count, frequency)
-            bound += weight
-            for rows, scored, holds, norm in zip(found, scores, held, norms, strict=True):
-                rows.add_to(scored, holds, norm, weight)
+        words = []
+        for found in self._find(query, corrects=corrects):
+            words.append(_weigh_found(found, count))
+            for rows, scored, holds, norm in zip(found[-1], scores, held, norms, strict=True):
+                rows.add_to(scored, holds, norm, words[-1].weight)
         alive = [segment.alive for segment in self.segments]
         ids = [segment.document_ids for segment in self.segments]
         return LexicalScores(
             np.concatenate([np.empty(0, np.int64), *map(_take, ids, alive)]),
             np.concatenate([np.empty(0, np.float32), *map(_take, scores, alive)]),
             np.concatenate([np.empty(0, np.float32), *map(_take, held, alive)]),
-            bound,
+            sum(word.weight for word in words),
+            words,
         )
 
-    def _find(
-        self, query: WordQuery, *, corrects: bool
-    ) -> list[tuple[QueryWord, tuple[Spelling, ...], int, list[WordRows]]]:
+    def _find(self, query: WordQuery, *, corrects: bool) -> list[_Found]:
         return find_words(self.segments, rules_of(self.segments), query, corrects=corrects)
+
+
+def _weigh_found(found: _Found, documents: int) -> FoundWord:
+    word, spellings, frequency, _ = found
+    return FoundWord(word.name, weigh(word, documents, frequency), spellings)
 
 
 def _take(values: npt.NDArray[Any], kept: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:

@@ -1,18 +1,20 @@
 """The words of a question in short texts: which of them stand there, and how much that is of it."""
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from itertools import chain
 
 from app.index.analysis import list_forms
 from app.index.folding import clean, fold, spell_out
 from app.index.lookup import SURE, FoundWord
-from app.index.stemming import PLAIN, rules_for
+from app.index.stemming import PLAIN, rules_for, stem
 from app.index.words import find_words
 
 _SEPARATORS = b"-_.,'"
 _RUN = re.compile(r"[^\W_]+")
 _GROUP = 3
+# What is not a word of ASCII letters, small but for the first.
+_NOT_PLAIN = re.compile("^(?![A-Z]?[a-z]+$).+$", re.MULTILINE)
 
 
 class TermMatcher:
@@ -28,8 +30,14 @@ class TermMatcher:
             for spelling in word.spellings
             if spelling.weight >= SURE
         ]
-        self._spellings = [(number, frozenset(terms)) for number, terms in sure]
-        self._wanted = frozenset(chain.from_iterable(terms for _, terms in self._spellings))
+        self._numbers: dict[str, list[int]] = {}
+        """The words that a term alone spells."""
+        self._pairs = [(number, frozenset(terms)) for number, terms in sure if len(terms) > 1]
+        for number, terms in sure:
+            if len(terms) == 1:
+                self._numbers.setdefault(terms[0], []).append(number)
+        self._wanted = frozenset(chain.from_iterable(terms for _, terms in sure))
+        self._plain = {word: term for term in self._wanted for word in _list_plain(term)}
         # What each spelling has in it wherever it stands.
         self._cores = list({(number, *_cores(terms)) for number, terms in sure})
         self._all = frozenset(number for number, _ in sure)
@@ -39,15 +47,26 @@ class TermMatcher:
 
     def find(self, text: str, language: str | None = None) -> Set[int]:
         """Return the words that stand in a text of an article in `language`."""
-        rules = rules_for(language)
-        seen, holding = self._seen.setdefault(rules, (set(), {}))
+        held = self._find_terms(text, rules_for(language))
+        found = set(chain.from_iterable(self._numbers.get(term, ()) for term in held))
+        if self._pairs:
+            found.update(number for number, terms in self._pairs if terms <= held)
+        return found
+
+    def _find_terms(self, text: str, rules: str) -> set[str]:
         words = set(find_words(clean(text)))
+        held: set[str] = set()
+        if rules == PLAIN:
+            # Most words, of which none has to be stemmed.
+            held.update(map(self._plain.__getitem__, self._plain.keys() & words))
+            words = set(_NOT_PLAIN.findall("\n".join(words)))
+        seen, holding = self._seen.setdefault(rules, (set(), {}))
         for word, forms in list_forms(words - seen, rules):
-            if held := self._wanted.intersection(forms):
-                holding[word] = held
+            if terms := self._wanted.intersection(forms):
+                holding[word] = terms
         seen |= words
-        held_here = set(chain.from_iterable(map(holding.__getitem__, holding.keys() & words)))
-        return {number for number, terms in self._spellings if terms <= held_here}
+        held.update(chain.from_iterable(map(holding.__getitem__, holding.keys() & words)))
+        return held
 
     def find_at_most(self, text: str, language: str | None = None) -> Set[int]:
         """Return a superset of what `find` returns, in a small part of its time.
@@ -73,6 +92,14 @@ class TermMatcher:
     def share(self, words: Set[int]) -> float:
         """Return the share of the question's weight that words of it have: 0 to 1."""
         return sum([self._shares[number] for number in words])
+
+
+def _list_plain(term: str) -> Iterator[str]:
+    """Yield the words of ASCII letters, small but for the first, that PLAIN rules make it of."""
+    if term.isascii() and term.isalpha() and term.islower():
+        for word in (term, term + "s", f"{term[:-1]}ies"):
+            if stem(word, PLAIN) == (term,):
+                yield from (word, word.capitalize())
 
 
 def _cores(terms: Sequence[str]) -> tuple[str, tuple[str, ...]]:

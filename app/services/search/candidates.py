@@ -93,15 +93,18 @@ def rank_candidates(
     *,
     limit: int,
     filters: Filter | None = None,
+    reads_all: bool = False,
 ) -> Candidates:
     """Return the candidates that are among the first of a stage, best first.
 
-    They are at least `limit`, if as many are allowed and found. Those of a hybrid search have the
-    greatest score that they can have once they are read. Raises OutOfDate when a document changed
-    since the indexes looked.
+    They are at least `limit`, if as many are allowed and found; by words alone, where no other
+    stage changes their order, they are no more unless `reads_all`. Those of a hybrid search have
+    the greatest score that they can have once they are read. Raises OutOfDate when a document
+    changed since the indexes looked.
     """
     proposals = _make_proposals(snapshot, question, collections, filters)
-    found = proposals.find(max(limit, CANDIDATES))
+    is_final = question.mode is Mode.LEXICAL and not reads_all
+    found = proposals.find(limit if is_final else max(limit, CANDIDATES))
     versions = find_versions(snapshot, list(found))
     passages = score_passages(snapshot, question, versions, proposals.unit_ids(versions))
     unknown = {i for i, version in versions.items() if not version.is_known}

@@ -22,7 +22,7 @@ from app.index.tables import Table, find_tables, table_head
 from app.runtime.deadline import check_time
 from app.services.articles.documents import require_intact
 from app.services.search.candidates import Candidate
-from app.services.search.retrievers import Question
+from app.services.search.retrievers import Proposals, Question
 from app.services.search.scoring import score
 from app.services.search.sentences import find_sentence
 from app.services.search.snapshot import Snapshot
@@ -176,7 +176,7 @@ def quote_passages(article: RankedArticle, count: int) -> tuple[PassageHit, ...]
 
 
 def read_articles(
-    snapshot: Snapshot, question: Question, candidates: Sequence[Candidate]
+    snapshot: Snapshot, question: Question, proposals: Proposals, candidates: Sequence[Candidate]
 ) -> list[RankedArticle]:
     """Return candidates as articles, in their order.
 
@@ -185,10 +185,6 @@ def read_articles(
     session, indexes = snapshot.session, snapshot.indexes
     texts = _read_texts(session, candidates)
     passages_of = queries.list_passages(session, list(texts), indexes.vector_set)
-    matchers = {
-        collection_id: TermMatcher(indexes.terms.weigh(question.words, collection_id))
-        for collection_id in {candidate.version.collection_id for candidate in candidates}
-    }
     articles = []
     for candidate in candidates:
         check_time()
@@ -206,7 +202,7 @@ def read_articles(
                 text,
                 list(passages.values()),
                 [near.get(place, 0.0) for place in passages],
-                matchers[version.collection_id],
+                proposals.matcher(version.collection_id),
                 stored.tokens or 0,
             )
         )

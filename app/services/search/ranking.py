@@ -22,7 +22,7 @@ from app.services.search.candidates import (
     score_passages,
 )
 from app.services.search.passages import RankedArticle, read_articles
-from app.services.search.retrievers import MAX_PAGED, Question
+from app.services.search.retrievers import MAX_PAGED, Proposals, Question
 from app.services.search.scoring import evidence, score
 from app.services.search.snapshot import Snapshot
 
@@ -42,6 +42,7 @@ class RankedArticles:
     candidates: Sequence[Candidate]
     matching: Ids
     """Ids of all documents that could be candidates."""
+    _proposals: Proposals
     _articles: Mapping[int, RankedArticle]
 
     def read(
@@ -49,7 +50,7 @@ class RankedArticles:
     ) -> list[RankedArticle]:
         """Return these of the candidates as articles, in their order; raises as read_articles."""
         unread = [c for c in candidates if c.version.document_id not in self._articles]
-        read = read_articles(snapshot, question, unread) if unread else []
+        read = read_articles(snapshot, question, self._proposals, unread) if unread else []
         articles = {**self._articles, **{a.candidate.version.document_id: a for a in read}}
         return [articles[candidate.version.document_id] for candidate in candidates]
 
@@ -70,16 +71,23 @@ def rank_articles(
     an `offset` it is the list that pages are parts of, right from `offset` to `limit`. Raises
     OutOfDate as rank_candidates does, and CorruptData as read_articles does.
     """
+    # By words alone all of the list is its head: there is nothing to read before it is known.
+    is_parted = offset is not None and question.mode is not Mode.LEXICAL
     found = rank_candidates(
-        snapshot, question, collections, limit=limit if offset is None else 0, filters=filters
+        snapshot,
+        question,
+        collections,
+        limit=0 if is_parted else limit,
+        filters=filters,
+        reads_all=reads_all,
     )
     head = len(found.ranked)
     rest: Sequence[Candidate] = ()
     needed = limit
-    if offset is not None and limit > head:
+    if is_parted and offset is not None and limit > head:
         rest = _rank_rest(snapshot, question, found, limit=limit - head, first=offset - head)
         needed = head if offset < head else _FIRST_ONES
-    read = _read_first(snapshot, question, found.ranked, head if reads_all else needed)
+    read = _read_first(snapshot, question, found, head if reads_all else needed)
     candidates = [*(article.candidate for article in read), *found.ranked[len(read) :], *rest]
     if candidates and question.mode is Mode.HYBRID:
         candidates = _put_behind(candidates, candidates[0].evidence)
@@ -90,14 +98,16 @@ def rank_articles(
     return RankedArticles(
         candidates,
         found.proposals.find_matching(),
+        found.proposals,
         {article.candidate.version.document_id: article for article in read},
     )
 
 
 def _read_first(
-    snapshot: Snapshot, question: Question, ranked: Sequence[Candidate], needed: int
+    snapshot: Snapshot, question: Question, found: Candidates, needed: int
 ) -> list[RankedArticle]:
     """Read as many candidates of a hybrid search as it takes to know the `needed` best."""
+    ranked = found.ranked
     read: list[RankedArticle] = []
     if question.mode is not Mode.HYBRID:
         return read
@@ -105,7 +115,8 @@ def _read_first(
         # Best first, by the most that they can be: the rest cannot come before `needed` others.
         if first >= needed and order(ranked[first]) > order(read[needed - 1].candidate):
             break
-        for article in read_articles(snapshot, question, ranked[first : first + _READ_AT_ONCE]):
+        some = ranked[first : first + _READ_AT_ONCE]
+        for article in read_articles(snapshot, question, found.proposals, some):
             stages = {**article.candidate.stages, "match": article.match()}
             article.candidate = article.candidate.with_stages(stages)
             read.append(article)

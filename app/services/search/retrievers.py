@@ -9,6 +9,8 @@ import numpy as np
 from app.domain import Mode, Vector
 from app.index.bm25 import LexicalIndex, LexicalScores
 from app.index.flat import FlatIndex, Ids
+from app.index.lookup import FoundWord
+from app.index.matching import TermMatcher
 from app.index.query import WordQuery, parse_query
 from app.runtime.index_follower import Indexes
 
@@ -65,6 +67,9 @@ class Retriever(Protocol):
     def max_coverage(self, collection_id: int) -> float:
         """Return the greatest share that any document of the collection holds; 0 without terms."""
 
+    def found_words(self, collection_id: int) -> Sequence[FoundWord]:
+        """Return the words of the query as the collection writes them; none without terms."""
+
     def matching(self, collection_id: int) -> Ids:
         """Return the ids of all documents of the collection that it could propose."""
 
@@ -89,6 +94,9 @@ class UnitRetriever:
 
     def max_coverage(self, collection_id: int) -> float:
         return 0.0
+
+    def found_words(self, collection_id: int) -> Sequence[FoundWord]:
+        return ()
 
     def matching(self, collection_id: int) -> Ids:
         return self.index.ids_of(collection_id)
@@ -134,6 +142,9 @@ class LexicalRetriever:
         self.coverage |= lexical.held_shares(document_ids)
         return lexical.of(document_ids)
 
+    def found_words(self, collection_id: int) -> Sequence[FoundWord]:
+        return self._score_all(collection_id).words
+
     def _score_all(self, collection_id: int) -> LexicalScores:
         if collection_id not in self._scored:
             self._scored[collection_id] = self.index.score(self.words, collection_id)
@@ -157,6 +168,14 @@ class Proposals:
     retrievers: Sequence[Retriever]
     allowed: Mapping[int, Ids | None]
     """The documents to choose from by id of the collection that is searched; None are all."""
+    _matchers: dict[int, TermMatcher] = field(default_factory=dict)
+
+    def matcher(self, collection_id: int) -> TermMatcher:
+        """Return what finds the words of the question in texts of a collection."""
+        if collection_id not in self._matchers:
+            words = [w for one in self.retrievers for w in one.found_words(collection_id)]
+            self._matchers[collection_id] = TermMatcher(words)
+        return self._matchers[collection_id]
 
     def find(self, depth: int) -> dict[int, dict[str, float]]:
         """Return the `depth` documents that each stage puts first, scored by all of them."""
@@ -193,7 +212,8 @@ class Proposals:
 def _propose(
     retrievers: Sequence[Retriever], collection_id: int, depth: int, allowed: Ids | None
 ) -> dict[int, dict[str, float]]:
-    if allowed is not None and len(allowed) <= _ALL_PROPOSED:
+    is_mixed = any(one.stage != "lexical" for one in retrievers)
+    if allowed is not None and len(allowed) <= _ALL_PROPOSED and is_mixed:
         depth = max(depth, len(allowed))
     by_stage = {
         retriever.stage: dict(retriever.propose(collection_id, limit=depth, allowed=allowed))
