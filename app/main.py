@@ -87,7 +87,14 @@ _SWITCH_SECONDS = 0.0005
 
 
 # What the model alone answers, whatever is stored.
-MODEL_ROUTERS = (embeddings.router, rerank.router, cohere.router, tei.router, ollama.router)
+MODEL_ROUTERS = (
+    embeddings.router,
+    rerank.router,
+    cohere.router,
+    cohere.old_router,
+    tei.router,
+    ollama.router,
+)
 ROUTERS = (
     health.router,
     collections.router,
@@ -103,6 +110,7 @@ ROUTERS = (
     vector_stores.router,
     vector_store_search.router,
     cohere.router,
+    cohere.old_router,
     tei.router,
     tei.health,
     ollama.router,

@@ -219,7 +219,7 @@ def run_server(
         )
         server = ServerProcess(process, f"http://127.0.0.1:{port}", log)
         try:
-            poll(server.is_up, bool)
+            poll(server.is_up, bool, seconds=180.0)
             yield server
         finally:
             if process.poll() is None:

@@ -93,3 +93,36 @@ def test_mcp_answers_with_a_slash_and_offers_no_stream(service: Service) -> None
 def test_mcp_lists_collections_as_resources(service: Service, collection: Collection) -> None:
     listed = with_client(service.http, lambda client: client.list_resources())
     assert f"folio://{collection.name}" in {str(resource.uri) for resource in listed.resources}
+
+
+@pytest.mark.parametrize("encodings", [[], ["float"], ["float", "ubinary"]])
+def test_cohere_of_the_first_version_embeds_as_the_second(
+    service: Service, encodings: list[str]
+) -> None:
+    """What `cohere.Client` sends, and LangChain's packages for Cohere by it."""
+    asked: Json = {"texts": ["tea", "milk"], "input_type": "search_query", "truncate": "NONE"}
+    second = {**asked, "embedding_types": encodings or ["float"]}
+    expected = service.http.post("/v2/embed", json=second).json()["embeddings"]
+    answer = service.http.post(
+        "/v1/embed", json=asked | {"embedding_types": encodings or None, "stream": False}
+    ).json()
+    assert answer["response_type"] == ("embeddings_by_type" if encodings else "embeddings_floats")
+    assert answer["embeddings"] == (expected if encodings else expected["float"])
+    assert answer["meta"]["api_version"] == {"version": "1"}
+
+
+def test_cohere_of_the_first_version_refuses_in_its_own_shape(service: Service) -> None:
+    for answer in (
+        service.http.post("/v1/embed", json={"texts": []}),
+        service.http.post("/v1/embed", json={"texts": ["tea"], "model": "nothing"}),
+        service.http.get("/v1/embed"),
+    ):
+        assert answer.status_code in {400, 404, 405}
+        assert {*answer.json()} == {"message"}
+
+
+@pytest.mark.parametrize("nothing", [[], ""])
+def test_ollama_has_no_vectors_of_nothing(service: Service, nothing: object) -> None:
+    model = service.http.get("/v1/models").json()["data"][0]["id"]
+    answer = service.http.post("/api/embed", json={"model": model, "input": nothing})
+    assert (answer.status_code, answer.json()["embeddings"]) == (200, [])

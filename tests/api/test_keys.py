@@ -61,6 +61,7 @@ NEEDED = {
     ("POST", "/v1/embeddings"): "read",
     ("POST", "/v2/rerank"): "read",
     ("POST", "/v2/embed"): "read",
+    ("POST", "/v1/embed"): "read",
     ("POST", "/"): "read",
     ("POST", "/embed"): "read",
     ("POST", "/embed_all"): "read",
@@ -161,6 +162,7 @@ REFUSED_LATER = {
 BODIES: dict[tuple[str, str], Json] = {
     ("POST", "/v2/rerank"): {"query": "tea", "documents": ["tea"]},
     ("POST", "/v2/embed"): {"texts": ["tea"], "input_type": "search_query"},
+    ("POST", "/v1/embed"): {"texts": ["tea"]},
     ("POST", "/"): {"inputs": "tea"},
     ("POST", "/embed"): {"inputs": "tea"},
     ("POST", "/embed_all"): {"inputs": "tea"},

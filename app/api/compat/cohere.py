@@ -1,5 +1,6 @@
-"""Cohere's second contract: `POST /v2/rerank` and `POST /v2/embed`."""
+"""Cohere's contract: `/v2/rerank` and `/v2/embed`, and `/v1/embed` of its older clients."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
@@ -18,7 +19,8 @@ from app.api.compat.errors import (
 )
 from app.api.v1.fields import Answer
 from app.domain import Task
-from app.services.operations.embeddings import MAX_TEXTS, embed_texts
+from app.runtime.resources import Resources
+from app.services.operations.embeddings import MAX_TEXTS, TextEmbedding, embed_texts
 from app.services.operations.model_names import resolve_model
 from app.services.search.pipeline import check_query
 from app.services.search.rerank import rerank_texts
@@ -30,6 +32,7 @@ _TASKS = {
     "clustering": Task.SEPARATION,
 }
 _VERSION = {"version": "2"}
+_OLD_VERSION = {"version": "1"}
 
 
 class CohereError(Answer):
@@ -47,6 +50,10 @@ class CohereRoute(ContractRoute):
 
 
 router = APIRouter(prefix="/v2", route_class=CohereRoute, tags=["cohere"])
+old_router = APIRouter(prefix="/v1", route_class=CohereRoute, tags=["cohere"])
+
+InputType = Literal["search_query", "search_document", "classification", "clustering"]
+Encoding = Literal["float", "base64", "binary", "ubinary"]
 
 
 class RerankV2In(ContractBody):
@@ -90,15 +97,24 @@ class EmbedV2In(ContractBody):
     """The served model by its id or an alias."""
     texts: list[str] = Field(min_length=1, max_length=MAX_TEXTS)
     """What to read."""
-    input_type: Literal["search_query", "search_document", "classification", "clustering"]
+    input_type: InputType
     """What the vectors are for."""
-    embedding_types: list[Literal["float", "base64", "binary", "ubinary"]] = Field(["float"])
+    embedding_types: list[Encoding] = Field(["float"])
     """How vectors are written."""
     output_dimension: int | None = Field(None, ge=1)
     """Cut Matryoshka vectors to so many; null keeps all."""
     truncate: Literal["NONE", "START", "END"] = Field(
         "NONE", description="END cuts what the model cannot read; nothing is cut unless asked for"
     )
+
+
+class EmbedV1In(EmbedV2In):
+    """What may be left out here: the purpose, and how vectors are written."""
+
+    input_type: InputType = "search_document"
+    """What the vectors are for."""
+    embedding_types: list[Encoding] = Field([])
+    """How vectors are written; with none they are lists of numbers."""
 
 
 class EmbedV2Out(Answer):
@@ -110,6 +126,19 @@ class EmbedV2Out(Answer):
     """What to read."""
     response_type: Literal["embeddings_by_type"] = "embeddings_by_type"
     """Always this word."""
+    meta: Meta
+    """The version of the contract, and what was read."""
+
+
+class EmbedV1Out(Answer):
+    id: str
+    """What names it."""
+    embeddings: list[list[float]] | dict[str, list[Any]]
+    """Vectors, in the order of the texts; by their types where types were asked for."""
+    texts: list[str]
+    """What to read."""
+    response_type: Literal["embeddings_floats", "embeddings_by_type"]
+    """Which of the two."""
     meta: Meta
     """The version of the contract, and what was read."""
 
@@ -148,22 +177,57 @@ def embed(
     _: Reader,
 ) -> EmbedV2Out:
     """Embed texts; `input_type` chooses the adapter."""
+    embeddings = _embed(resources, body)
+    return EmbedV2Out(
+        id=str(uuid4()),
+        embeddings=_encode(embeddings, body.embedding_types),
+        texts=body.texts,
+        meta=_measure(embeddings, _VERSION),
+    )
+
+
+@old_router.post(
+    "/embed",
+    operation_id="cohere_embed_v1",
+    responses=error_responses(CohereError, 400, 401, 403, 404, 413, 415, 429, 503),
+)
+def embed_as_before(
+    body: Annotated[EmbedV1In, Depends(json_body(EmbedV1In, max_bytes=None))],
+    resources: Opened,
+    _: Reader,
+) -> EmbedV1Out:
+    """Embed texts for clients of Cohere's first version; without `input_type` as documents."""
+    embeddings = _embed(resources, body)
+    by_type = _encode(embeddings, body.embedding_types or ["float"])
+    return EmbedV1Out(
+        id=str(uuid4()),
+        embeddings=by_type if body.embedding_types else by_type["float"],
+        texts=body.texts,
+        response_type="embeddings_by_type" if body.embedding_types else "embeddings_floats",
+        meta=_measure(embeddings, _OLD_VERSION),
+    )
+
+
+def _embed(resources: Resources, body: EmbedV2In) -> list[TextEmbedding]:
     resolve_model(resources, body.model)
-    embeddings = embed_texts(
+    return embed_texts(
         resources,
         body.texts,
         task=_TASKS[body.input_type],
         dimensions=body.output_dimension,
         truncate=body.truncate == "END",
     )
-    return EmbedV2Out(
-        id=str(uuid4()),
-        embeddings={
-            kind: [encode_vector(embedding.vector, kind) for embedding in embeddings]
-            for kind in body.embedding_types
-        },
-        texts=body.texts,
-        meta=Meta(
-            api_version=_VERSION, billed_units={"input_tokens": sum(e.tokens for e in embeddings)}
-        ),
-    )
+
+
+def _encode(
+    embeddings: Sequence[TextEmbedding], encodings: Sequence[Encoding]
+) -> dict[str, list[Any]]:
+    return {
+        encoding: [encode_vector(embedding.vector, encoding) for embedding in embeddings]
+        for encoding in encodings
+    }
+
+
+def _measure(embeddings: Sequence[TextEmbedding], version: dict[str, str]) -> Meta:
+    tokens = sum(embedding.tokens for embedding in embeddings)
+    return Meta(api_version=version, billed_units={"input_tokens": tokens})

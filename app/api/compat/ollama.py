@@ -47,8 +47,8 @@ class OllamaEmbedIn(ContractBody):
 
     model: str
     """The served model by its id or an alias."""
-    input: str | Annotated[list[str], Field(min_length=1, max_length=MAX_TEXTS)]
-    """One text or several."""
+    input: str | Annotated[list[str], Field(max_length=MAX_TEXTS)]
+    """One text or several; of none, and of the text "", there are no vectors."""
     truncate: bool = False
     """Cut a text that is too long; otherwise it is refused."""
     dimensions: int | None = Field(None, ge=1)
@@ -116,10 +116,12 @@ def embed(
 ) -> OllamaEmbedOut:
     """Embed texts; `<model>-query` and `<model>-passage` choose the adapter."""
     started = perf_counter_ns()
+    task = _find_task(resources, body.model)
+    texts = body.input or []
     embeddings = embed_texts(
         resources,
-        [body.input] if isinstance(body.input, str) else body.input,
-        task=_find_task(resources, body.model),
+        [texts] if isinstance(texts, str) else texts,
+        task=task,
         dimensions=body.dimensions,
         truncate=body.truncate,
     )

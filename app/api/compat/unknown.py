@@ -18,6 +18,7 @@ from app.errors import FolioError
 _OWNERS: tuple[tuple[str, Shape], ...] = (
     ("/v1/dify", shape_dify),
     ("/v1/openwebui", shape_open_webui),
+    ("/v1/embed", shape_cohere),
     ("/v1", shape_openai),
     ("/v2", shape_cohere),
     ("/api", shape_ollama),
