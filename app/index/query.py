@@ -16,7 +16,7 @@ import regex
 from app.index.analysis import fold_term
 from app.index.folding import clean, fold
 from app.index.hashing import hash_term
-from app.index.stemming import PLAIN, stem, stem_readable
+from app.index.stemming import PLAIN, stem, stem_by_each
 from app.index.variants import vary
 from app.index.words import (
     QUESTION_WORDS,
@@ -163,9 +163,8 @@ def spell_words(words: Sequence[QueryWord], rules: Sequence[str]) -> list[tuple[
 def _stem_by_rules(texts: Iterable[str], rules: Sequence[str]) -> dict[str, dict[str, None]]:
     """Return the stems of each text by each of some rules."""
     stems: dict[str, dict[str, None]] = {text: {} for text in texts}
-    for rule in rules:
-        for text, forms in stem_readable(stems, rule):
-            stems[text].update(dict.fromkeys(forms))
+    for text, forms in stem_by_each(list(stems), rules):
+        stems[text].update(dict.fromkeys(forms))
     return stems
 
 

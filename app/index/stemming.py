@@ -87,9 +87,19 @@ def stem_all(words: Iterable[str], language: str) -> Iterator[tuple[str, Iterabl
     yield from _stem_many(others, PLAIN)
 
 
-def stem_readable(words: Iterable[str], language: str) -> Iterator[tuple[str, Iterable[str]]]:
-    """Yield those words that the rules of a language are for, PLAIN ones for all, as `stem_all`."""
-    yield from _stem_many(_part_by_script(words, language)[0], language)
+def stem_by_each(
+    words: Sequence[str], languages: Iterable[str]
+) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield words with what `stem` makes of them, by the rules of each language for its words.
+
+    PLAIN ones are for all.
+    """
+    readable: dict[str, Sequence[str]] = {}
+    for language in languages:
+        script = "" if language == PLAIN else _ALGORITHMS[language][1]
+        if script not in readable:
+            readable[script] = _part_by_script(words, language)[0]
+        yield from _stem_many(readable[script], language)
 
 
 def _part_by_script(words: Iterable[str], language: str) -> tuple[list[str], list[str]]:

@@ -47,7 +47,8 @@ def _vary_prefix(word: str, prefixes: tuple[str, ...]) -> Iterator[str]:
         for p in prefixes
         if word.startswith(p) and len(word) - len(p) >= _MIN_LETTERS
     }
-    for stem in (*bare, word):
+    # In an order that is the same in every process.
+    for stem in (*sorted(bare), word):
         if stem != word:
             yield stem
         yield from (prefix + stem for prefix in prefixes if prefix + stem != word)

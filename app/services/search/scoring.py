@@ -154,7 +154,9 @@ def evidence(stages: Stages, mode: Mode, scale: Scale) -> float:
         return stages.get("lexical", 0.0)
     if mode is Mode.DENSE:
         return scale.nearness(_mix(stages))
-    near = sum(scale.nearness(stages[stage]) for stage in ("unit", "passage") if stage in stages)
+    near = scale.nearness(stages["unit"]) if "unit" in stages else 0.0
+    if "passage" in stages:
+        near += scale.nearness(stages["passage"])
     words = 0.9 * stages.get("match", 0.0) + 0.2 * stages.get("lexical", 0.0)
     return 0.2 * near + scale.coverage * words
 
