@@ -11,12 +11,14 @@ from contextlib import (
     ExitStack,
     asynccontextmanager,
     contextmanager,
+    nullcontext,
 )
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -46,7 +48,6 @@ from app.api.connections import make_protocol, reserve_descriptors
 from app.api.fairness import Fairness
 from app.api.framing import Framing
 from app.api.keyed_paths import KeyedPaths
-from app.api.mcp.door import McpDoor, routes
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi, operation_id
 from app.api.problems import add_problem_handlers
@@ -76,6 +77,9 @@ from app.services.operations.scheduled_sync import run_scheduled_sync
 from app.services.quality.background import run_background
 from ingest.confinement import forbid_tracing
 from ingest.worker import run_worker
+
+if TYPE_CHECKING:
+    from app.api.mcp.door import McpDoor
 
 logger = logging.getLogger("folio")
 
@@ -132,14 +136,16 @@ def create_app(
     *,
     requires_keys: bool = True,
     works: bool = True,
+    has_mcp: bool = True,
     routers: Sequence[APIRouter] = ROUTERS,
 ) -> FastAPI:
     """Return the application; `works` says whether it ingests while it runs.
 
-    Raises UndeclaredAccess for a route that does not say who may call it.
+    Without `has_mcp` there is no `/mcp`. Raises UndeclaredAccess for a route that does not say who
+    may call it.
     """
 
-    door = McpDoor(resources.settings)
+    door = _open_mcp_door(resources.settings) if has_mcp else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -150,7 +156,7 @@ def create_app(
             stack.enter_context(run_worker(resources))
         stack.enter_context(run_background(resources, only_notes=not works))
         try:
-            async with door.open():
+            async with nullcontext() if door is None else door.open():
                 yield
         finally:
             # The worker finishes its document; the loop goes on answering meanwhile.
@@ -193,11 +199,19 @@ def create_app(
     for router in routers:
         app.include_router(router)
     add_pages(app, resources.settings)
-    app.router.routes.extend(routes(door))
+    if door is not None:
+        app.router.routes.extend(door.routes())
     add_problem_handlers(app, routers, unrouted.answer)
     require_declared_access(app.routes)
     complete_openapi(app, requires_keys=requires_keys)
     return app
+
+
+def _open_mcp_door(settings: Settings) -> "McpDoor":
+    # Its SDK takes a second to import.
+    from app.api.mcp.door import McpDoor
+
+    return McpDoor(settings)
 
 
 def serve(
@@ -300,7 +314,7 @@ def serve_on_socket(resources: Resources, *, works: bool) -> Iterator[Path]:
         listener.bind(str(path))
         # Requests that come before the server accepts wait in the backlog.
         listener.listen()
-        app = create_app(resources, requires_keys=False, works=works)
+        app = create_app(resources, requires_keys=False, works=works, has_mcp=False)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="folio-socket")
         thread.start()

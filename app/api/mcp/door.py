@@ -46,6 +46,14 @@ class McpDoor(GuardedEndpoint):
         finally:
             self._app = None
 
+    def routes(self) -> list[Route]:
+        """Return where it stands.
+
+        Its path with a slash is a route of its own: a redirect to it names the wrong scheme behind
+        a proxy.
+        """
+        return [Route(path, endpoint=self, include_in_schema=False) for path in (PATH, f"{PATH}/")]
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         answer: ASGIApp
@@ -62,14 +70,6 @@ class McpDoor(GuardedEndpoint):
         # The SDK's application puts itself into the scope in place of ours.
         request.state.folio = request.app
         await answer({**scope, "path": PATH}, receive, send)
-
-
-def routes(door: McpDoor) -> list[Route]:
-    """Return the routes of the door.
-
-    Its path with a slash is one of its own: a redirect to it names the wrong scheme behind a proxy.
-    """
-    return [Route(path, endpoint=door, include_in_schema=False) for path in (PATH, f"{PATH}/")]
 
 
 def _no_stream() -> ASGIApp:
