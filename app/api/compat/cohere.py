@@ -192,7 +192,7 @@ def embed(
     responses=error_responses(CohereError, 400, 401, 403, 404, 413, 415, 429, 503),
 )
 def embed_as_before(
-    body: Annotated[EmbedV1In, Depends(json_body(EmbedV1In, max_bytes=None))],
+    body: Annotated[EmbedV1In, Depends(json_body(EmbedV1In, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
 ) -> EmbedV1Out:
