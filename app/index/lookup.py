@@ -7,12 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from app.index.analysis import TermCounts
+from app.index.dates import list_figures
 from app.index.folding import fold
 from app.index.hashing import Hashes, hash_term, hash_terms
-from app.index.query import QueryWord, Spelling, WordQuery, spell_words
+from app.index.query import VARIANT_WEIGHT, QueryWord, Spelling, WordQuery, spell_words
 from app.index.segments import Counts, Rows, Segment
 from app.index.spelling import MIN_LETTERS, list_neighbours
 from app.index.stemming import PLAIN, distinct_rules, stem, stem_folded
+from app.index.variants import list_numbers
 
 Scores = npt.NDArray[np.float32]
 
@@ -177,14 +179,29 @@ def find_words(
     alive = [(segment.alive, bool(segment.alive.all())) for segment in segments]
     found = [_Lookup(word, (), [WordRows(*some) for some in alive]) for word in query.words]
     _look_up(segments, found, spelled)
+    found = _settle_dates(found)
     if len(found) > MAX_WORDS:
         found = sorted(found, key=lambda one: (not one.frequency, one.frequency))[:MAX_WORDS]
+    few = [one for one in found if one.frequency <= _FEW and one.word.part.is_stemmed]
+    if any(numbers := [_spell_numbers(one, rules) for one in few]):
+        _look_up(segments, few, numbers)
     if corrects:
         most = _FEW if len(found) <= _SHORT_QUERY else 0
         rare = [one for one in found if one.frequency <= most and one.word.part.is_stemmed]
         rare = rare[:_MAX_CORRECTED]
         _look_up(segments, rare, [_guess(segments, one, rules) for one in rare])
     return [(one.word, one.spellings, one.frequency, one.rows) for one in found]
+
+
+def _settle_dates(found: Sequence[_Lookup]) -> list[_Lookup]:
+    """Return words without the dates that no document has, and the figures of those that are."""
+    days = [one.word.day for one in found if one.word.day is not None and one.frequency]
+    figures = {figure for day in days for figure in list_figures(day)}
+    return [
+        one
+        for one in found
+        if (one.word.part.text not in figures if one.word.day is None else one.frequency)
+    ]
 
 
 def _look_up(
@@ -195,6 +212,15 @@ def _look_up(
     place = {terms[i]: i for i in postings.found}
     for one, some in zip(found, spelled, strict=True):
         one.take(postings, place, some)
+
+
+def _spell_numbers(found: _Lookup, rules: Sequence[str]) -> list[Spelling]:
+    """Return the other number of a word, boxes of box, that no stemmer joins with it."""
+    known = {spelling.terms for spelling in found.spellings}
+    texts = list_numbers(found.word.part.text)
+    forms = {(form,): None for text in texts for rule in rules for form in stem(text, rule)}
+    weight = _BESIDE_EXACT if found.frequency else VARIANT_WEIGHT
+    return [Spelling(terms, weight) for terms in forms if terms not in known]
 
 
 def _guess(segments: Sequence[Segment], found: _Lookup, rules: Sequence[str]) -> list[Spelling]:

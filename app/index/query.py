@@ -8,12 +8,14 @@ unless they are written as names (US, IT, WHO, vitamin A) or nothing else is ask
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import pairwise
 from typing import NamedTuple
 
 import regex
 
 from app.index.analysis import fold_term
+from app.index.dates import find_dates, list_date_terms
 from app.index.folding import clean, fold
 from app.index.hashing import hash_term
 from app.index.stemming import PLAIN, stem, stem_by_each
@@ -33,7 +35,8 @@ _QUOTES = regex.compile(
     regex.VERBOSE,
 )
 _EXCLUDED = regex.compile(r"(?<!\S)-(?P<word>\p{L}\S*)")
-_VARIANT_WEIGHT = 0.7
+VARIANT_WEIGHT = 0.7
+"""Of other forms of a word, which a stemmer does not join with it."""
 _MAX_CAPITALS = 6
 """Longer words are not an abbreviation and its plural."""
 
@@ -53,6 +56,8 @@ class QueryWord:
     repeats: int = 1
     joined: tuple[str, ...] = ()
     """What it makes with a neighbour: `login` where `log in` is asked."""
+    day: date | None = None
+    """What it is where it stands for a whole date: nothing is asked by it that no article has."""
 
     @property
     def name(self) -> str:
@@ -108,7 +113,12 @@ def _telling_words(text: str) -> Iterator[QueryWord]:
     parts = [
         (place, part)
         for place, word in enumerate(found)
-        for part in _telling_parts(word, is_first=place == 0, shouted=shouted)
+        for part in _telling_parts(
+            word,
+            is_first=place == 0,
+            shouted=shouted,
+            is_month=word == "May" and any(map(_is_figure, found[max(place - 1, 0) : place + 2])),
+        )
     ]
     if not parts:
         parts = [(i, part) for i, word in enumerate(found) for part in split_word(word)]
@@ -120,18 +130,24 @@ def _telling_words(text: str) -> Iterator[QueryWord]:
     for key, count in repeats.items():
         place, part = firsts[key]
         yield QueryWord(part, count, tuple(joined.get(place, ())))
+    for day in find_dates(text):
+        yield QueryWord(Part(day.isoformat(), False), day=day)
 
 
 def _key(part: Part) -> tuple[str, bool]:
     return (fold(part.text) if part.is_stemmed else fold_term(part.text), part.is_stemmed)
 
 
-def _telling_parts(word: str, *, is_first: bool, shouted: bool) -> Iterator[Part]:
+def _is_figure(word: str) -> bool:
+    return word[0].isdigit()
+
+
+def _telling_parts(word: str, *, is_first: bool, shouted: bool, is_month: bool) -> Iterator[Part]:
     """Yield the parts of a word without those that only put a question."""
     for part in asked_parts(word):
         # Written as a name it counts, but only as one.
         is_name = not part.is_stemmed and not shouted and not (is_first and len(word) == 1)
-        if is_name or fold(part.text) not in QUESTION_WORDS:
+        if is_name or is_month or fold(part.text) not in QUESTION_WORDS:
             yield part
 
 
@@ -172,6 +188,8 @@ def _spell(
     word: QueryWord, varied: Sequence[str], stems: Mapping[str, Mapping[str, None]]
 ) -> tuple[Spelling, ...]:
     text = word.part.text
+    if word.day is not None:
+        return tuple(_spell_date(word.day))
     if not word.part.is_stemmed:
         exact = {fold_term(text): None}
         others = [fold(text[:-1])] if is_plural_of_capitals(text) else []
@@ -184,14 +202,19 @@ def _spell(
     others = [form for form in dict.fromkeys(others) if form not in exact]
     return (
         *[Spelling((form,)) for form in exact],
-        *[Spelling((form,), _VARIANT_WEIGHT) for form in others],
+        *[Spelling((form,), VARIANT_WEIGHT) for form in others],
     )
+
+
+def _spell_date(day: date) -> Iterator[Spelling]:
+    for terms in dict.fromkeys(list_date_terms(day)):
+        yield Spelling(terms, 1.0 if len(terms) == 1 else VARIANT_WEIGHT)
 
 
 def count_query_terms(query: str) -> Counter[int]:
     """Return the terms of a query's telling words, as articles in no sure language hold them."""
     counts: Counter[int] = Counter()
-    words = [replace(word, joined=()) for word in parse_query(query).words]
+    words = [replace(word, joined=()) for word in parse_query(query).words if word.day is None]
     for word, spellings in zip(words, spell_words(words, (PLAIN,)), strict=True):
         for spelling in spellings:
             if spelling.weight == 1.0:

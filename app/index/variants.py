@@ -1,4 +1,4 @@
-"""Forms of a word that no stemmer joins: prefixes of Hebrew and Arabic, forms of English verbs."""
+"""Forms of a word that no stemmer joins: prefixes of Hebrew and Arabic, plurals of English."""
 
 from collections.abc import Iterator
 
@@ -27,6 +27,37 @@ _HEBREW_PREFIXES = (
 )
 _ARABIC_PREFIXES = ("ال", "و", "وال", "ب", "بال", "ل", "لل", "ف", "فال", "ك", "كال")
 _MIN_LETTERS = 3
+_SIBILANTS = ("ss", "us", "x", "z", "ch", "sh")
+_IRREGULAR = {
+    "analysis": "analyses",
+    "appendix": "appendices",
+    "axis": "axes",
+    "basis": "bases",
+    "child": "children",
+    "crisis": "crises",
+    "criterion": "criteria",
+    "foot": "feet",
+    "goose": "geese",
+    "half": "halves",
+    "hypothesis": "hypotheses",
+    "index": "indices",
+    "knife": "knives",
+    "leaf": "leaves",
+    "life": "lives",
+    "man": "men",
+    "matrix": "matrices",
+    "mouse": "mice",
+    "phenomenon": "phenomena",
+    "shelf": "shelves",
+    "thesis": "theses",
+    "tooth": "teeth",
+    "vertex": "vertices",
+    "wife": "wives",
+    "wolf": "wolves",
+    "woman": "women",
+}
+_NUMBERS = {**_IRREGULAR, **{plural: one for one, plural in _IRREGULAR.items()}}
+"""The plural of a singular, and the other way round."""
 
 
 @keep(4 << 20)
@@ -39,6 +70,18 @@ def vary(word: str) -> tuple[str, ...]:
     if _ARABIC.search(word):
         return tuple(_vary_prefix(word, _ARABIC_PREFIXES))
     return ()
+
+
+def list_numbers(word: str) -> Iterator[str]:
+    """Yield an English word in its other number, where it is not an s alone that makes it."""
+    small = word.lower()
+    if small in _NUMBERS:
+        yield _NUMBERS[small]
+    if small.endswith(_SIBILANTS) and len(small) >= _MIN_LETTERS:
+        yield small + "es"
+    bare = small.removesuffix("es")
+    if bare != small and bare.endswith(_SIBILANTS) and len(bare) >= _MIN_LETTERS:
+        yield bare
 
 
 def _vary_prefix(word: str, prefixes: tuple[str, ...]) -> Iterator[str]:

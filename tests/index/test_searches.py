@@ -160,6 +160,22 @@ TYPED = [
     ("гарантая", ["Гарантия действует два года.", "Доставка длится два дня."]),
     ("coffee", ["Coffee is hot.", "A coffe is a coffe is a coffe."]),
 ]
+DATES = [
+    ("2024-05-01", ["It opens on 1 May 2024.", "It opens on 5 January 2024.", "1 June 2024."]),
+    ("1 May 2024", ["It opens on 2024-05-01.", "It opens on 2024-05-10.", "2024-06-01 it is."]),
+    ("May 1st, 2024", ["It opens on 1 May 2024.", "It opens on 1 June 2024.", "May 2024."]),
+    ("1st of May 2024", ["It opens on 01.05.2024.", "It opens on 05.10.2024."]),
+    ("01.05.2024", ["It opens on May 1, 2024.", "It opens on May 5, 2024."]),
+    ("1/5/2024", ["It opens on 01/05/2024.", "It opens on 01/06/2024."]),
+    ("What opens on Sept. 3, 2024?", ["The pool: 2024-09-03.", "The pool: 2024-03-09."]),
+    ("3 May", ["The pool opens on 3 May.", "The pool opens on 3 June."]),
+]
+NUMBERED = [
+    ("box", ["The boxes are blue.", "The bags are blue."]),
+    ("buses", ["The bus is blue.", "The car is blue."]),
+    ("index of a vertex", ["The indices of all vertices.", "The sums of all edges."]),
+    ("children", ["Each child has one.", "Each king has one."]),
+]
 
 
 @pytest.mark.parametrize(
@@ -174,6 +190,8 @@ TYPED = [
         *JOINED,
         *NAMES,
         *TYPED,
+        *DATES,
+        *NUMBERED,
         ("🔴", ["🔴 means stopped.", "🟢 means running."]),
     ],
 )
@@ -185,6 +203,18 @@ def test_first_article_is_the_one_that_was_meant(query: str, texts: list[str]) -
 @pytest.mark.parametrize("query", ["???", "🫖", "--", "§", "“”", "xylophone"])
 def test_what_no_article_holds_finds_nothing(query: str) -> None:
     assert rank(["Tea is hot.", "Coffee is hot, too."], query) == []
+
+
+@pytest.mark.parametrize("query", ["2024-05-01", "31 February 2024", "0/0/2024", "99.99.2024"])
+def test_date_that_no_article_has_is_only_its_words(query: str) -> None:
+    texts = ["The meeting of 2024 is short.", "The meeting of 2023 is long."]
+    assert rank(texts, query) == [0]
+
+
+def test_other_number_is_found_below_the_word_itself() -> None:
+    texts = ["A box.", "Boxes, boxes and boxes: the boxes are in other boxes."]
+    assert rank(texts, "box") == [0, 1]
+    assert rank(texts, "boxes") == [1, 0]
 
 
 def test_slip_is_found_below_the_word_itself_and_only_where_it_is_asked_for() -> None:
