@@ -5,6 +5,7 @@ import pytest
 from tests.api.service import Collection, Json, Service
 from tests.api.test_mcp import with_client
 
+JSON = {"Content-Type": "application/json"}
 NULLS: list[tuple[str, Json]] = [
     ("/v1/vector_stores", {"name": None, "file_ids": None, "metadata": None}),
     ("/v1/vector_stores/NAME/search", {"query": "tea", "max_num_results": None}),
@@ -126,3 +127,27 @@ def test_ollama_has_no_vectors_of_nothing(service: Service, nothing: object) -> 
     model = service.http.get("/v1/models").json()["data"][0]["id"]
     answer = service.http.post("/api/embed", json={"model": model, "input": nothing})
     assert (answer.status_code, answer.json()["embeddings"]) == (200, [])
+
+
+NO_NUMBERS = ["NaN", "Infinity", "-1e999", str(2**53 + 1), "1" + "0" * 400]
+
+
+@pytest.mark.parametrize("number", NO_NUMBERS, ids=lambda number: number[:8])
+def test_attribute_that_no_reader_of_json_has_as_it_is_is_refused(
+    service: Service, collection: Collection, number: str
+) -> None:
+    """By OpenAI's door when it is stored, and by Dify's when it is asked for."""
+    file = service.http.post(
+        "/v1/files", files={"file": ("a.txt", b"Tea.")}, data={"purpose": "assistants"}
+    ).json()
+    path = f"/v1/vector_stores/{collection.name}/files"
+    stored = f'{{"file_id": "{file["id"]}", "attributes": {{"n": {number}}}}}'
+    answer = service.http.post(path, content=stored, headers=JSON)
+    assert (answer.status_code, {*answer.json()}) == (400, {"error"})
+    condition = f'{{"name": "n", "comparison_operator": "=", "value": {number}}}'
+    asked = (
+        f'{{"knowledge_id": "{collection.name}", "query": "tea", '
+        f'"metadata_condition": {{"conditions": [{condition}]}}}}'
+    )
+    answer = service.http.post("/v1/dify/retrieval", content=asked, headers=JSON)
+    assert (answer.status_code, {*answer.json()}) == (400, {"error_code", "error_msg"})

@@ -14,7 +14,7 @@ from app.api.compat.errors import (
     error_responses,
     without_unprocessable,
 )
-from app.api.v1.fields import Answer
+from app.api.v1.fields import Answer, ScalarIn
 from app.domain import TIME_KEYS, Compound, Condition, Filter, Hit, Scalar, Scope, parse_time
 from app.errors import InvalidRequest
 from app.services.search.pipeline import SearchRequest
@@ -99,7 +99,7 @@ class DifyCondition(ContractBody):
     """What people call it."""
     comparison_operator: Operator
     """How it compares."""
-    value: str | int | float | bool | list[str | int | float | bool] | None = None
+    value: ScalarIn | list[ScalarIn] | None = None
     """What it compares with."""
 
 

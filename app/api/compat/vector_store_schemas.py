@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Query
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from app.api.compat.errors import ContractBody
-from app.api.v1.fields import Answer
+from app.api.v1.fields import Answer, Integer, Number
 from app.services.articles.attachments import Attachment
 from app.services.articles.store_files import Page
 
@@ -15,7 +15,9 @@ State = Literal["in_progress", "completed", "failed", "cancelled"]
 Text512 = Annotated[str, StringConstraints(max_length=512)]
 Key64 = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Metadata = Annotated[dict[Key64, Text512], Field(max_length=16)]
-FileAttributes = Annotated[dict[Key64, Text512 | bool | int | float], Field(max_length=16)]
+FileAttributes = Annotated[
+    dict[Key64, StrictBool | Integer | Number | Text512], Field(max_length=16)
+]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many, at most")]
 Cursor = Annotated[
     str | None, Query(max_length=64, description="Id of the last one of the page beside this one")
