@@ -46,7 +46,7 @@ def list_collections(request: Request, resources: Opened, caller: Reader) -> Res
         request,
         "collections.html",
         collections=collections.list_collections(resources.database, caller.principal),
-        statistics=list_statistics(resources.database, caller.principal),
+        statistics=list_statistics(resources, caller.principal),
         statuses=list(Status),
     )
 
@@ -108,6 +108,7 @@ def show_collection(
         "collection.html",
         collection=info,
         documents=page,
+        imports=resources.settings.imports,
         status=status,
         statuses=list(Status),
         following=following,

@@ -7,6 +7,7 @@ from threading import Event
 from time import perf_counter
 
 from app.db.models import LoggedQuery
+from app.db.queries import LanguageSums, StateMark
 from app.runtime.priority import Priority
 from app.runtime.question_vectors import QuestionVectors
 
@@ -107,6 +108,10 @@ class Signals:
     """What the database has yet to be told of keys that were used."""
     question_vectors: QuestionVectors = field(default_factory=QuestionVectors)
     """Of logged questions that were grouped."""
+    receipt_sums: dict[int, tuple[StateMark, tuple[LanguageSums, ...]]] = field(
+        default_factory=dict
+    )
+    """Sums of receipts by collection, good as long as the mark is what they were read with."""
     priority: Priority = field(default_factory=Priority)
     """Searches take it, ingestion yields it."""
     training: dict[int, TrainingProgress] = field(default_factory=dict)

@@ -68,6 +68,30 @@ def test_sums_are_those_of_the_receipts_of_what_answers(collection: Collection) 
     assert all(message for _, message in failures.values())
 
 
+def test_sums_follow_every_change(collection: Collection) -> None:
+    """They are kept while nothing changes: a version with the same text, a deletion end that."""
+
+    def sums() -> tuple[int, int]:
+        found = statistics_of(collection)
+        receipts = [d["receipt"] for d in collection.page()["documents"]]
+        assert found["bytes"] == sum(receipt["bytes"] for receipt in receipts)
+        assert found["tokens"] == sum(receipt["tokens_counted"] for receipt in receipts)
+        assert found == statistics_of(collection)
+        return found["bytes"], found["tokens"]
+
+    collection.add({"id": "a", "text": ENGLISH}, {"id": "b", "text": GERMAN})
+    size, tokens = sums()
+    # Other bytes that read the same: the vectors stay, the receipt does not.
+    collection.add({"id": "a", "text": ENGLISH + "\n\n\n"})
+    assert sums() == (size + 3, tokens)
+    collection.add({"id": "a", "title": "Kettle", "text": ENGLISH + "\n\n\n"})
+    sums()
+    collection.http.delete(collection.document_path("b")).raise_for_status()
+    assert sums()[1] < tokens
+    collection.http.delete(collection.document_path("a")).raise_for_status()
+    assert sums() == (0, 0)
+
+
 def test_document_that_is_read_at_last_failed_no_more(collection: Collection) -> None:
     collection.finish(collection.post({"id": "a", "text": "a\0b"}))
     assert len(statistics_of(collection)["failures"]) == 1

@@ -143,9 +143,9 @@ def change_collection(
 def get_statistics(collection: ReadableCollection, resources: Opened) -> StatisticsOut:
     """Show what the articles of a collection come to: bytes, tokens, languages; what failed, why.
 
-    All its receipts are read for it: about 5 ms for a thousand articles.
+    All its receipts are read for it, about 5 ms for a thousand articles, where anything changed.
     """
-    return StatisticsOut.model_validate(statistics.get_statistics(resources.database, collection))
+    return StatisticsOut.model_validate(statistics.get_statistics(resources, collection))
 
 
 @router.delete(

@@ -49,7 +49,9 @@ from app.db.queries.sorting import SORT_FIELDS, sort_documents
 from app.db.queries.statistics import (
     FailureSums,
     LanguageSums,
+    StateMark,
     find_last_upload,
+    mark_state,
     sum_failures,
     sum_receipts,
 )
@@ -81,6 +83,7 @@ __all__ = [
     "FoundVersion",
     "LanguageSums",
     "LogPosition",
+    "StateMark",
     "StoredText",
     "StoredUnit",
     "TermsOfDocument",
@@ -126,6 +129,7 @@ __all__ = [
     "log_units",
     "log_words",
     "looked_up",
+    "mark_state",
     "move_terms",
     "quarantine_version",
     "read_changes",

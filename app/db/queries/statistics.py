@@ -1,13 +1,14 @@
 """What the articles of a collection come to, and why some of them failed."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.db.models import Document, Job, Version
-from app.db.queries.documents import UNREADY
+from app.db.queries.changes import LogPosition, log_position
+from app.db.queries.documents import UNREADY, count_by_status
 from app.domain import Status
 
 
@@ -54,6 +55,22 @@ _SUM_FAILURES = (
     )
     .group_by(Version.error_code)
 )
+
+
+StateMark: TypeAlias = tuple[LogPosition, int | None, tuple[int, ...]]
+
+
+def mark_state(session: Session, collection_id: int) -> StateMark:
+    """Return what is another value once the sums of a collection's receipts may be others.
+
+    Units that come and go are logged. A version that takes over the units of the one before has an
+    id that was not there before, and counts at another status when it is ready.
+    """
+    return (
+        log_position(session),
+        session.scalar(select(func.max(Version.id))),
+        tuple(count_by_status(session, collection_id).values()),
+    )
 
 
 def sum_receipts(session: Session, collection_id: int) -> list[LanguageSums]:
