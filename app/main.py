@@ -61,6 +61,7 @@ from app.api.v1 import (
     feedback,
     generations,
     golden_sets,
+    imports,
     jobs,
     keys,
     originals,
@@ -125,6 +126,7 @@ ROUTERS = (
     evaluations.router,
     generations.router,
     preflight.router,
+    imports.router,
     reparses.router,
     feedback.router,
     golden_sets.router,
@@ -228,6 +230,8 @@ def serve(
     Raises FolioError when it would not be safe to start.
     """
     on_loopback = _is_loopback(host)
+    # For whoever sits at this terminal: a log that is kept must not let anybody in.
+    tells_link = on_loopback and sys.stderr.isatty()
     if no_auth and not on_loopback:
         raise FolioError(
             f"--no-auth lets everyone who reaches {host} read and delete; it goes with a loopback "
@@ -254,13 +258,13 @@ def serve(
             )
             if not on_loopback:
                 raise FolioError(f"{host} can be reached from outside, and {advice}")
-            logger.warning("every request will be refused: %s (or try --no-auth)", advice)
+            refused = "requests without the link below" if tells_link else "every request"
+            logger.warning("%s will be refused: %s (or try --no-auth)", refused, advice)
         resources.generations.live().catch_up()
         favour_requests()
         reserve_descriptors()
         app = create_app(resources, requires_keys=not no_auth, works=works)
-        # For whoever sits at this terminal: a log that is kept must not let anybody in.
-        if on_loopback and sys.stderr.isatty():
+        if tells_link:
             link = "" if no_auth else f"/sign-in?link={app.state.sessions.invite()}"
             print(f"the pages: {url}/admin{link}", file=sys.stderr)  # noqa: T201  not a log line
         # uvicorn sends itself the signal once more when it has stopped. Left as it is, the process
