@@ -111,9 +111,11 @@ class Settings(BaseSettings):
     cors_origins: str = ""
     """Origins of pages that may call the service from a browser: `https://chat.example.com`."""
     fetch_networks: str = ""
-    """Networks that `folio import-url` may reach beside the public internet: `10.0.0.0/8,::1`."""
+    """Networks from which pages are imported beside the public internet: `10.0.0.0/8,::1`."""
     fetch_seconds: float = Field(default=30.0, gt=0)
-    """Time in which `folio import-url` fetches a page, with its redirects."""
+    """Time in which a page that is imported is fetched, with its redirects."""
+    imports: bool = True
+    """Whether the server fetches web pages for keys that may write (`POST …/imports`)."""
     sync_folder: Path | None = None
     """Folder that a running server mirrors into `sync_collection`, as `folio sync` does."""
     sync_collection: str = "default"
@@ -146,7 +148,7 @@ class Settings(BaseSettings):
     max_waiting_per_key: int = Field(default=256, ge=0)
     """Requests of one key that may wait; more are refused with 429."""
     max_model_calls_per_key: int = Field(default=2, ge=1)
-    """Calls of one key that embed, rerank or preflight at a time, beside its other requests."""
+    """Calls of one key that embed, rerank, preflight or import at a time, beside its others."""
     max_model_calls: int = Field(default=16, ge=1)
     """The same of all keys together: each keeps a thread of the forty that answer requests."""
     max_strangers: int = Field(default=4, ge=1)
@@ -158,7 +160,7 @@ class Settings(BaseSettings):
     request_seconds: float = Field(default=60.0, gt=0)
     """Time in which a request is answered, its wait included; the work on it ends then with 504."""
     model_call_seconds: float = Field(default=600.0, gt=0)
-    """The same for calls that embed, rerank or preflight."""
+    """The same for calls that embed, rerank, preflight or import."""
     metrics_need_key: bool = False
     """Whether `/metrics` asks for a key."""
     docs_need_key: bool = False

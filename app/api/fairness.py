@@ -124,7 +124,10 @@ class Fairness:
         path: str = scope["path"]
         if path.endswith("/events"):
             return Kind.STREAM
-        if scope["method"] == "POST" and (path in self.model_paths or path.endswith("/preflight")):
+        # A page that is fetched keeps its thread as long as a call of the model.
+        if scope["method"] == "POST" and (
+            path in self.model_paths or path.endswith(("/preflight", "/imports"))
+        ):
             return Kind.MODEL
         return Kind.WORK
 

@@ -1,28 +1,18 @@
-"""What `folio import-url` does: fetch pages here, and upload them as `folio add` does.
-
-The server never fetches anything, so a key to it does not open the network that it stands in.
-"""
+"""What `folio import-url` does: fetch pages here, and upload them as `folio add` does."""
 
 from collections import deque
 from collections.abc import Sequence
-from email.message import Message
 from typing import Any
 
-from app.commands.addresses import Network, parse_networks
 from app.commands.client import Client, document_path
-from app.commands.fetch import Page, fetch, make_id, read_sitemap
 from app.commands.upload import Outcome, wait_for_job
 from app.config import Settings
 from app.errors import FolioError
-from ingest.formats import resolve_media_type
-from ingest.parsers.text import decode_text
+from app.services.articles.addresses import Network, parse_networks
+from app.services.articles.imports import read_page
+from app.services.articles.web_pages import Page, fetch, make_id, read_sitemap
 
-_FIELDS = {
-    "text/html": "html",
-    "application/xhtml+xml": "html",
-    "text/plain": "text",
-    "text/markdown": "markdown",
-}
+_FIELDS = {"text/html": "html", "text/plain": "text", "text/markdown": "markdown"}
 
 
 def import_urls(
@@ -78,15 +68,12 @@ def _find_listed(page: Page, networks: tuple[Network, ...], settings: Settings) 
 
 def _upload(client: Client, collection: str, url: str, page: Page) -> dict[str, Any]:
     """Upload a page under the id of the URL that was asked for."""
-    media_type = resolve_media_type(page.content_type, page.url.partition("?")[0], page.data)
-    field = _FIELDS.get(media_type.partition(";")[0])
+    media_type, data = read_page(page)
+    field = _FIELDS.get(media_type)
     path = document_path(collection, make_id(url))
     if field is None:
-        return client.call("PUT", path, content=page.data, headers={"Content-Type": media_type})
-    declared = Message()
-    declared["content-type"] = page.content_type
-    text, _ = decode_text(page.data, declared.get_content_charset() or "")
-    return client.call("PUT", path, json={field: text, "url": page.url})
+        return client.call("PUT", path, content=data, headers={"Content-Type": media_type})
+    return client.call("PUT", path, json={field: data.decode(), "url": page.url})
 
 
 def _follow(client: Client, accepted: dict[str, Any], outcome: Outcome) -> None:

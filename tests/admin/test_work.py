@@ -272,3 +272,45 @@ def test_description_is_edited_on_the_page(browser: Browser, service: Service) -
         assert "Changed." in text_of(answer)
         assert service.http.get("/v1/collections/told").json()["description"] == said
     assert browser.send(f"{path}/describe", description="x" * 4097).status_code == 422
+
+
+def test_dropped_files_are_checked_one_by_one_and_not_stored(
+    browser: Browser, service: Service
+) -> None:
+    collection = service.new_collection("checked")
+    kept = "The tea is poured over the leaves and left for four minutes. Then it is drunk."
+    collection.add({"id": "tea.md", "title": "Tea", "text": kept})
+    browser.visit("/admin")
+    files = [
+        ("files", ("near.md", f"# Tea\n\n{kept}".encode())),
+        ("files", ("tea.md", b"# Milk\n\nMilk is steamed.")),
+        ("files", ("broken.pdf", b"%PDF-1.7 and no more")),
+    ]
+    answer = browser.http.post(
+        "/admin/collections/checked/files/preflight",
+        files=files,
+        headers={"X-CSRF-Token": browser.csrf},
+    )
+    assert answer.status_code == 200, text_of(answer)
+    near, same, broken = answer.text.split('<li class="card long checked">')[1:]
+    assert "says nearly the same" in near
+    assert "/admin/collections/checked/articles/tea.md" in near
+    assert "would replace" in same
+    assert "would replace" not in near
+    assert "<code>unreadable_pdf</code>" in broken
+    assert [document["id"] for document in collection.page()["documents"]] == ["tea.md"]
+    assert collection.get("tea.md")["version"] == 1
+
+
+def test_archive_of_more_articles_than_are_checked_is_told(
+    browser: Browser, service: Service
+) -> None:
+    service.new_collection("packed")
+    lines = "\n".join(json.dumps({"id": f"a{n}", "text": "Tea."}) for n in range(21))
+    answer = browser.http.post(
+        "/admin/collections/packed/files/preflight",
+        files={"files": ("many.jsonl", lines.encode())},
+        headers={"X-CSRF-Token": browser.csrf},
+    )
+    assert answer.status_code == 413
+    assert "21 articles; at most 20" in text_of(answer)

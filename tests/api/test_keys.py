@@ -105,6 +105,7 @@ NEEDED = {
     ("PATCH", COLLECTION): "admin",
     ("GET", f"{COLLECTION}/statistics"): "read",
     ("POST", f"{COLLECTION}/preflight"): "write",
+    ("POST", f"{COLLECTION}/imports"): "write",
     ("GET", f"{COLLECTION}/originals/{{id}}"): "read",
     ("GET", f"{COLLECTION}/jobs"): "read",
     ("POST", f"{COLLECTION}/retry"): "write",
@@ -155,6 +156,8 @@ REFUSED_LATER = {
     ("POST", "/v1/feedback"): 404,
     ("POST", "/v1/generations"): 422,
     ("POST", "/v1/tunings"): 422,
+    # Only http and https are fetched.
+    ("POST", f"{COLLECTION}/imports"): 422,
     ("POST", "/v1/generations/{generation_id}/rollback"): 409,
     # It holds a document, and its name was not repeated.
     ("DELETE", COLLECTION): 409,
@@ -195,6 +198,7 @@ BODIES: dict[tuple[str, str], Json] = {
     ("POST", "/v1/embeddings"): {"input": "tea"},
     ("POST", "/v1/rerank"): {"query": "tea", "documents": ["tea"]},
     ("PATCH", COLLECTION): {"description": "Told anew"},
+    ("POST", f"{COLLECTION}/imports"): {"url": "ftp://127.0.0.1/"},
     ("POST", f"{COLLECTION}/preflight"): {"id": "b.txt", "data": "VGVhLg=="},
     ("POST", f"{COLLECTION}/reparses"): {},
     ("POST", "/v1/keys"): {"name": "made"},

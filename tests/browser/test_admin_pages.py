@@ -16,8 +16,10 @@ from app.domain import Scope
 from app.services.access.collections import find_collection
 from app.services.access.keys import create_key
 from app.services.access.principal import EVERYONE
+from app.services.articles.documents import list_documents
 from app.services.quality.golden_sets import list_golden
 from tests.api.service import Service, open_service, poll
+from tests.web_site import serve_site
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -58,7 +60,10 @@ document.getElementById("drop").dispatchEvent(event);
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[Service]:
     settings = Settings(
-        data=tmp_path_factory.mktemp("browser"), model=str(jina_v3), query_log_days=1
+        data=tmp_path_factory.mktemp("browser"),
+        model=str(jina_v3),
+        query_log_days=1,
+        fetch_networks="127.0.0.1",
     )
     with open_service(settings, requires_keys=True) as opened:
         yield opened
@@ -167,7 +172,7 @@ def test_admin_goes_from_nothing_to_a_found_article_and_back(
     chromium.get(f"{service.url}/admin/collections/help")
     click(chromium, "//summary[.='Paste text']")
     fill(chromium, title="Milk", text="Steam the milk twice.")
-    click(chromium, "//button[.='Check what it would change']")
+    click(chromium, "//button[.='Check first']")
     wait_for(chromium, "#near ~ ul", "milk.md")
     if "AXE" in os.environ:
         hold_to_wcag(chromium, "preflight")
@@ -192,18 +197,90 @@ def test_admin_goes_from_nothing_to_a_found_article_and_back(
     assert console_errors(chromium) == []
 
 
+def test_files_are_checked_and_added_or_left_alone(service: Service, chromium: Any) -> None:
+    """Nothing is stored by a check, and what a file is called is only text in its result."""
+    make_collection(service, chromium, "first")
+    hostile = "<img src=x onerror=alert(1)>.md"
+    click(chromium, "//label[@class='check']")
+    drop(chromium, [["tea.md", "# Tea\n\nSteep the tea for four minutes."], [hostile, "# Milk"]])
+    wait_for(chromium, "#upload-state", "2 of 2 files checked")
+    assert hostile in wait_for(chromium, "#checked-files", "Nothing changes")
+    assert chromium.find_elements("css selector", "#checked-files img") == []
+    assert stored_in(service, "first") == []
+    click(chromium, "//button[.='Add' and @id='add-checked']")
+    wait_for(chromium, "#upload-state", "2 files: 2 ready, 0 failed, 0 to go")
+    assert stored_in(service, "first") == [hostile, "tea.md"]
+
+    drop(
+        chromium, [["again.md", "# Tea\n\nSteep the tea for four minutes."], ["a.pdf", "%PDF-1.7"]]
+    )
+    wait_for(chromium, "#checked-files", "It says nearly the same as tea.md")
+    assert "(unreadable_pdf)" not in wait_for(chromium, "#checked-files", "unreadable_pdf")
+    wait_for(chromium, "#upload-state", "2 of 2 files checked")
+    if "AXE" in os.environ:
+        hold_to_wcag(chromium, "checked files")
+    click(chromium, "//button[.='Do not add']")
+    assert not chromium.find_element("id", "checks").is_displayed()
+    assert stored_in(service, "first") == [hostile, "tea.md"]
+    assert console_errors(chromium) == []
+
+
+def test_web_page_is_checked_and_added_and_the_collection_described(
+    service: Service, chromium: Any
+) -> None:
+    make_collection(service, chromium, "web")
+    with serve_site() as site:
+        click(chromium, "//summary[.='Add a web page']")
+        fill(chromium, url=f"{site}/b.md")
+        click(chromium, "//details[@open]//button[.='Check first']")
+        wait_for(chromium, "#near ~ ul", "None.")
+        assert stored_in(service, "web") == []
+        click(chromium, "//button[.='Add']")
+        wait_for(chromium, ".notice", "Stored.")
+        (stored,) = stored_in(service, "web")
+        chromium.get(f"{service.url}/admin/collections/web")
+        click(chromium, "//summary[.='Add a web page']")
+        fill(chromium, url="http://10.0.0.1/")
+        click(chromium, "//details[@open]//button[.='Add']")
+        wait_for(chromium, "main", "forbidden_address")
+    assert stored.endswith("/b.md")
+    # A browser notes every answer of an error.
+    assert all(" 403 " in error for error in console_errors(chromium))
+    chromium.get(f"{service.url}/admin/collections/web")
+    click(chromium, "//summary[.='Change the description']")
+    fill(chromium, description="Pages of <b>ours</b>")
+    click(chromium, "//button[.='Save']")
+    wait_for(chromium, ".notice", "Changed.")
+    chromium.get(f"{service.url}/admin")
+    assert "Pages of <b>ours</b>" in wait_for(chromium, "main table", "web")
+    assert console_errors(chromium) == []
+
+
 def test_dropped_folder_of_many_files_arrives_whole(service: Service, chromium: Any) -> None:
-    _, key = create_key(service.resources.database, scope=Scope.ADMIN)
-    chromium.delete_all_cookies()
-    chromium.get(f"{service.url}/admin/sign-in")
-    fill(chromium, key=key)
-    click(chromium, "//main//button")
-    fill(chromium, name="many")
-    click(chromium, "//button[.='Create']")
+    make_collection(service, chromium, "many")
     count = int(os.environ.get("DROPPED", "60"))
     drop(chromium, [[f"{n}.txt", f"Tea number {n}."] for n in range(count)])
     wait_for(chromium, "#upload-state", f"{count} files: {count} ready, 0 failed, 0 to go")
     assert console_errors(chromium) == []
+
+
+def make_collection(service: Service, driver: Any, name: str) -> None:
+    """Sign in with a new key and make a collection, whose page is then shown."""
+    _, key = create_key(service.resources.database, scope=Scope.ADMIN)
+    driver.delete_all_cookies()
+    driver.get(f"{service.url}/admin/sign-in")
+    fill(driver, key=key)
+    click(driver, "//main//button")
+    fill(driver, name=name)
+    click(driver, "//button[.='Create']")
+    wait_for(driver, "h1", name)
+
+
+def stored_in(service: Service, name: str) -> list[str]:
+    """Return the ids of the documents of a collection."""
+    collection = find_collection(service.resources.database, EVERYONE, name, Scope.READ)
+    documents, _ = list_documents(service.resources.database, collection)
+    return [document.id for document in documents]
 
 
 def wait_for_report(driver: Any) -> str:

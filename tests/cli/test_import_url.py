@@ -2,123 +2,31 @@
 
 import ipaddress
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
 from time import monotonic
-from typing import Any
 
 import pytest
 
-from app.commands.addresses import ForbiddenAddress, UnknownHost, is_allowed, parse_networks
-from app.commands.fetch import FetchFailed, fetch
 from app.errors import FolioError, InvalidRequest
+from app.services.articles.addresses import (
+    ForbiddenAddress,
+    UnknownHost,
+    is_allowed,
+    parse_networks,
+)
+from app.services.articles.web_pages import FetchFailed, fetch
 from tests.api.service import Collection
 from tests.cli.command import Ran
+from tests.web_site import PIECES, serve_site
 
-_PIECES = 50_000
 Ask = Callable[..., Ran]
 LOOPBACK = parse_networks("127.0.0.1")
-_SITEMAP = '<?xml version="1.0"?><{0} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{1}</{0}>'
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Pages, a sitemap, redirects, and answers that never end."""
-
-    def do_GET(self) -> None:
-        here = f"http://{self.headers['Host']}"
-        pages = {
-            "/a": (
-                "text/html; charset=iso-8859-1",
-                "<h1>Caf\u00e9</h1><p>Steep it.</p>",
-                "latin-1",
-            ),
-            "/b.md": ("text/markdown", "# Milk\n\nWarm it.", "utf-8"),
-            "/index.xml": (
-                "text/xml",
-                _SITEMAP.format("sitemapindex", f"<sitemap><loc>{here}/map.xml</loc></sitemap>"),
-                "utf-8",
-            ),
-            "/map.xml": (
-                "text/xml",
-                _SITEMAP.format(
-                    "urlset",
-                    "".join(
-                        f"<url><loc>{url}</loc></url>"
-                        for url in (f"{here}/a", f"{here}/b.md", "http://other.example/c")
-                    ),
-                ),
-                "utf-8",
-            ),
-        }
-        redirects = {
-            "/to-a": "/a",
-            "/to-metadata": "http://169.254.169.254/latest",
-            "/to-file": "file:///etc/passwd",
-            "/for-ever": "/for-ever",
-            "/to-nonsense": "http://[bad",
-            "/to-wrong-port": "http://127.0.0.1:99999/",
-        }
-        if self.path in redirects:
-            self.send_response(302)
-            self.send_header("Location", redirects[self.path])
-            self.end_headers()
-        elif self.path in pages:
-            kind, text, encoding = pages[self.path]
-            self._send(kind, text.encode(encoding))
-        elif self.path.startswith("/trickling"):
-            self._trickle(self.path)
-        elif self.path == "/in-pieces":
-            self._send_in_pieces()
-        elif self.path == "/large":
-            self._send("text/plain", b"x" * 5000)
-        else:
-            self.send_error(404)
-
-    def _send(self, kind: str, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _trickle(self, path: str) -> None:
-        """Send something every tenth of a second, and never all of it."""
-        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
-        if path == "/trickling-body":
-            self.wfile.write(b"Content-Type: text/plain\r\nContent-Length: 3000\r\n\r\n")
-        with suppress(OSError):
-            while not self.server.stopping.wait(0.1):  # type: ignore[attr-defined]
-                self.wfile.write(b"X-Tea: hot\r\n")
-        self.close_connection = True
-
-    def _send_in_pieces(self) -> None:
-        self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        self.wfile.write(b"a\r\n0123456789\r\n" * _PIECES + b"0\r\n\r\n")
-        self.close_connection = True
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-class Site(ThreadingHTTPServer):
-    """The web server; `stopping` ends answers that never end by themselves."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.stopping = Event()
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """The URL of the web server."""
-    server = Site(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.stopping.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve_site() as url:
+        yield url
 
 
 def ids_of(collection: Collection) -> set[str]:
@@ -183,7 +91,7 @@ def test_page_that_takes_too_long_is_given_up(site: str, path: str) -> None:
 
 def test_page_in_many_small_pieces_takes_no_longer_than_its_bytes(site: str) -> None:
     page = fetch(f"{site}/in-pieces", networks=LOOPBACK, max_bytes=10_000_000)
-    assert len(page.data) == _PIECES * 10
+    assert len(page.data) == PIECES * 10
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a.example/", "//a", "http://u:p@a/"])

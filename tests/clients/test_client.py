@@ -12,6 +12,7 @@ from folio_client import AsyncFolio, Folio, FolioError, SearchResult
 
 from app.config import Settings
 from tests.api.service import Service, open_service
+from tests.web_site import serve_site
 
 CLIENT = Path(__file__).parents[2] / "clients" / "python"
 
@@ -19,7 +20,10 @@ CLIENT = Path(__file__).parents[2] / "clients" / "python"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[Service]:
     data = tmp_path_factory.mktemp("client")
-    with open_service(Settings(data=data, model=str(jina_v3), passage_tokens=32)) as opened:
+    settings = Settings(
+        data=data, model=str(jina_v3), passage_tokens=32, fetch_networks="127.0.0.1"
+    )
+    with open_service(settings) as opened:
         yield opened
 
 
@@ -71,6 +75,19 @@ def test_articles_are_changed_sorted_and_erased_by_a_filter(folio: Folio) -> Non
     assert (counted.matched, counted.deleted, counted.ids) == (3, 0, ["n0", "n1", "n2"])
     assert folio.delete_documents("help", of_soup, confirm_count=3).deleted == 3
     assert {document.id for document in folio.list_documents("help")} == {"tea", "milk", "coffee"}
+
+
+def test_page_is_fetched_by_the_server(folio: Folio) -> None:
+    with serve_site() as site:
+        upload = folio.import_page(
+            "help", f"{site}/a", document_id="page", attributes={"web": True}, wait_s=30
+        )
+    assert (upload.documents[0].id, upload.documents[0].status) == ("page", "ready")
+    document = folio.get_document("help", "page")
+    assert (document.url, document.attributes) == (f"{site}/a", {"web": True})
+    folio.delete_document("help", "page")
+    with pytest.raises(FolioError, match="not on the public internet"):
+        folio.import_page("help", "http://10.0.0.1/")
 
 
 def test_file_is_followed_until_it_is_read(folio: Folio) -> None:

@@ -23,14 +23,18 @@ for (const input of document.querySelectorAll("input[data-into]")) {
       (open ? "" : ". Reload the page to see them in the list.");
   };
 
-  const fail = (name, message) => {
-    counts.failed += 1;
+  const failedItem = (name, message) => {
     const item = document.createElement("li");
     item.className = "problem";
     const bdi = document.createElement("bdi");
     bdi.textContent = `${name}: ${message}`;
     item.append(bdi);
-    list.append(item);
+    return item;
+  };
+
+  const fail = (name, message) => {
+    counts.failed += 1;
+    list.append(failedItem(name, message));
     say();
   };
 
@@ -99,6 +103,69 @@ for (const input of document.querySelectorAll("input[data-into]")) {
     if (batch.length) await send(batch);
   };
 
+  // Files that are checked first stay in this page until somebody adds them.
+  const checkFirst = document.getElementById("check-first");
+  const panel = document.getElementById("checks");
+  const results = document.getElementById("checked-files");
+  const kept = [];
+  let checked = 0, checking = false;
+
+  const sayChecked = () => {
+    state.textContent = kept.length ? `${checked} of ${kept.length} files checked` : "";
+  };
+
+  const check = async ([name, file]) => {
+    const form = new FormData();
+    form.append("files", file, file.name);
+    form.append("id", name);
+    const options = { method: "POST", body: form, headers: { "X-CSRF-Token": token } };
+    const response = await fetch(`${home}/files/preflight`, options).catch(() => null);
+    if (response && response.status === 429) {
+      await new Promise((resume) => setTimeout(resume, 2000));
+      return check([name, file]);
+    }
+    if (response && response.ok) {
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      return [...page.querySelectorAll("li.checked")];
+    }
+    const words = response ? await wordsOf(response) : "the server cannot be reached";
+    return [failedItem(name, words)];
+  };
+
+  const checkAll = async () => {
+    if (checking) return;
+    checking = true;
+    while (checked < kept.length) {
+      const entry = kept[checked];
+      sayChecked();
+      const items = await check(entry);
+      // Unless they were added or dropped meanwhile.
+      if (kept[checked] !== entry) continue;
+      results.append(...items);
+      checked += 1;
+    }
+    checking = false;
+    sayChecked();
+  };
+
+  const empty = () => {
+    checked = 0;
+    results.replaceChildren();
+    panel.hidden = true;
+    state.textContent = "";
+    return kept.splice(0);
+  };
+
+  document.getElementById("add-checked").addEventListener("click", () => upload(empty()));
+  document.getElementById("drop-checked").addEventListener("click", empty);
+
+  const take = async (files) => {
+    if (!checkFirst.checked) return upload(files);
+    kept.push(...files);
+    panel.hidden = false;
+    await checkAll();
+  };
+
   const read = async (entry, path) => {
     if (entry.isFile) {
       const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
@@ -122,10 +189,10 @@ for (const input of document.querySelectorAll("input[data-into]")) {
     const plain = [...event.dataTransfer.files].map((file) => [file.name, file]);
     const found = [];
     for (const entry of entries) found.push(...await read(entry, ""));
-    await upload(entries.length ? found : plain);
+    await take(entries.length ? found : plain);
   });
   document.getElementById("files").addEventListener("change", (event) => {
-    upload([...event.target.files].map((file) => [file.name, file]));
+    take([...event.target.files].map((file) => [file.name, file]));
     event.target.value = "";
   });
 })();

@@ -1,6 +1,6 @@
 """Documents: upload, show, list, roll back, erase."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
@@ -19,12 +19,10 @@ from app.api.v1.document_schemas import (
 )
 from app.api.v1.fields import COLLECTION, DOCUMENT, MAX_INTEGER, Body, DocumentId
 from app.api.v1.filters import CheckedFilter
-from app.api.v1.uploads import ManyUploads, OneUpload, Wait, wait_until_done
-from app.db.database import Database
+from app.api.v1.uploads import DONE, ManyUploads, OneUpload, Wait, answer_upload
 from app.domain import MAX_KEY_LENGTH, Status
 from app.errors import InvalidRequest
 from app.services.articles import changes, documents
-from app.services.articles.documents import AcceptedUploads
 from app.services.articles.erasure import erase_by_filter
 from app.services.articles.listing import count_documents, sort_documents
 from app.services.articles.versions import restore_version
@@ -49,16 +47,13 @@ class DeletionIn(Body):
     """Which documents to erase."""
 
 
-_DONE: dict[int | str, dict[str, Any]] = {
-    200: {"model": UploadOut, "description": "Every document is ready or failed"}
-}
 _INCLUDE_PATTERN = "^((text|versions)(,(text|versions))*)?$"
 
 
 @router.post(
     COLLECTION + "/documents",
     status_code=202,
-    responses=problem_responses(400, 404, 413, 415, 422, 429, 503, 507) | _DONE,
+    responses=problem_responses(400, 404, 413, 415, 422, 429, 503, 507) | DONE,
 )
 async def post_documents(
     collection: WritableCollection,
@@ -74,14 +69,14 @@ async def post_documents(
     accepted = await run_in_threadpool(
         documents.put_documents, resources, collection, batch.uploads
     )
-    answer = await _answer(resources.database, accepted, wait, response)
+    answer = await answer_upload(resources.database, accepted, wait, response)
     return answer.model_copy(update={"left_out": list(batch.left_out)})
 
 
 @router.put(
     DOCUMENT,
     status_code=202,
-    responses=problem_responses(404, 413, 415, 422, 429, 503, 507) | _DONE,
+    responses=problem_responses(404, 413, 415, 422, 429, 503, 507) | DONE,
 )
 async def put_document(
     collection: WritableCollection,
@@ -96,7 +91,7 @@ async def put_document(
     200 when nothing is left to do, 202 when it is queued: stored, and searchable later.
     """
     accepted = await run_in_threadpool(documents.put_documents, resources, collection, [upload])
-    return await _answer(resources.database, accepted, wait, response)
+    return await answer_upload(resources.database, accepted, wait, response)
 
 
 @router.get(
@@ -195,7 +190,7 @@ def get_document(
 @router.patch(
     DOCUMENT,
     status_code=202,
-    responses=problem_responses(404, 413, 415, 422, 429, 503, 507) | _DONE,
+    responses=problem_responses(404, 413, 415, 422, 429, 503, 507) | DONE,
 )
 async def change_document(
     collection: WritableCollection,
@@ -216,7 +211,7 @@ async def change_document(
         id,
         body.model_dump(include=body.model_fields_set),
     )
-    return await _answer(resources.database, accepted, wait, response)
+    return await answer_upload(resources.database, accepted, wait, response)
 
 
 @router.delete(
@@ -229,15 +224,6 @@ def delete_document(
     """Erase a document: text, vectors, versions and originals."""
     erased = documents.delete_document(resources, collection, id)
     return DocumentDeleted.model_validate(erased)
-
-
-async def _answer(
-    database: Database, accepted: AcceptedUploads, wait: float, response: Response
-) -> UploadOut:
-    waited = await wait_until_done(database, accepted, wait)
-    if not waited.is_pending:
-        response.status_code = 200
-    return UploadOut.model_validate(waited)
 
 
 # Not below the document's own path: an id may end in any words.

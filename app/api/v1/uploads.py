@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from app.api.access import resources_of
 from app.api.bodies import BodyReader, BodySize, is_json, limit_body, limits_of, parse_json
-from app.api.v1.document_schemas import DocumentIn, DocumentsIn
+from app.api.v1.document_schemas import DocumentIn, DocumentsIn, UploadOut
 from app.config import Settings
 from app.db.database import Database
 from app.errors import InvalidRequest, UnsupportedMediaType
@@ -136,6 +136,22 @@ Wait = Annotated[
         description="Seconds to wait until every document is ready or failed",
     ),
 ]
+
+
+DONE: dict[int | str, dict[str, Any]] = {
+    200: {"model": UploadOut, "description": "Every document is ready or failed"}
+}
+"""The other answer of a route that uploads."""
+
+
+async def answer_upload(
+    database: Database, accepted: AcceptedUploads, wait: float, response: Response
+) -> UploadOut:
+    """Return how an upload stands after `wait` seconds at most: 200 where nothing is left to do."""
+    waited = await wait_until_done(database, accepted, wait)
+    if not waited.is_pending:
+        response.status_code = 200
+    return UploadOut.model_validate(waited)
 
 
 async def wait_until_done(

@@ -130,6 +130,11 @@ def put_file(
     )
 
 
+def import_page(collection: str, body: Mapping[str, Any], wait_s: float) -> Call[Upload]:
+    params = {"wait": wait_s} if wait_s else None
+    return Call("POST", f"{_collection(collection)}/imports", Upload, json=body, params=params)
+
+
 def get_document(collection: str, document_id: str, *, with_text: bool) -> Call[Document]:
     params = {"include": "text"} if with_text else None
     return Call("GET", _document(collection, document_id), Document, params=params)

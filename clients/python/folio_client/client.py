@@ -167,6 +167,20 @@ class Folio:
         """Store a file under an id; the server tells its format by its content."""
         return self._run(calls.put_file(collection, document_id, data, media_type, wait_s))
 
+    def import_page(
+        self,
+        collection: str,
+        url: str,
+        *,
+        document_id: str | None = None,
+        title: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        wait_s: float = 0,
+    ) -> Upload:
+        """Have the server fetch a page and store it, under its address unless an id is given."""
+        body = given(url=url, id=document_id, title=title, attributes=attributes)
+        return self._run(calls.import_page(collection, body, wait_s))
+
     def get_document(
         self, collection: str, document_id: str, *, with_text: bool = False
     ) -> Document:
@@ -357,6 +371,20 @@ class AsyncFolio:
     ) -> Upload:
         """Store a file under an id; the server tells its format by its content."""
         return await self._run(calls.put_file(collection, document_id, data, media_type, wait_s))
+
+    async def import_page(
+        self,
+        collection: str,
+        url: str,
+        *,
+        document_id: str | None = None,
+        title: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        wait_s: float = 0,
+    ) -> Upload:
+        """Have the server fetch a page and store it, under its address unless an id is given."""
+        body = given(url=url, id=document_id, title=title, attributes=attributes)
+        return await self._run(calls.import_page(collection, body, wait_s))
 
     async def get_document(
         self, collection: str, document_id: str, *, with_text: bool = False

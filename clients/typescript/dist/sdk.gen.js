@@ -87,7 +87,7 @@ export const changeCollection = (options) => (options.client ?? client).patch({
  *
  * Show what the articles of a collection come to: bytes, tokens, languages; what failed, why.
  *
- * All its receipts are read for it: about 5 ms for a thousand articles.
+ * All its receipts are read for it, about 5 ms for a thousand articles, where anything changed.
  */
 export const getStatistics = (options) => (options.client ?? client).get({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -485,6 +485,22 @@ export const rollBackGeneration = (options) => (options.client ?? client).post({
 export const checkArticle = (options) => (options.client ?? client).post({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/collections/{collection}/preflight',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+/**
+ * Import Page
+ *
+ * Fetch a web page and upload it; nothing is stored of one that cannot be fetched.
+ *
+ * 200 when nothing is left to do, 202 when it is queued: stored, and searchable later.
+ */
+export const importPage = (options) => (options.client ?? client).post({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/imports',
     ...options,
     headers: {
         'Content-Type': 'application/json',

@@ -727,6 +727,38 @@ export type KeptQueriesIn = {
 };
 
 /**
+ * ImportIn
+ */
+export type ImportIn = {
+    /**
+     * Url
+     *
+     * The page: http or https, on the public internet or in a network that the operator named.
+     */
+    url: string;
+    /**
+     * Id
+     *
+     * Null: host, path and query of `url`.
+     */
+    id?: string | null;
+    /**
+     * Title
+     *
+     * Null: the page's own.
+     */
+    title?: string | null;
+    /**
+     * Attributes
+     *
+     * As in an upload.
+     */
+    attributes?: {
+        [key: string]: boolean | number | number | string | Array<boolean | number | number | string>;
+    } | null;
+};
+
+/**
  * GenerationIn
  *
  * A model to embed every article with, and what must hold before it answers.
@@ -5871,6 +5903,85 @@ export type CheckArticleResponses = {
 };
 
 export type CheckArticleResponse = CheckArticleResponses[keyof CheckArticleResponses];
+
+export type ImportPageData = {
+    body: ImportIn;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: {
+        /**
+         * Wait
+         *
+         * Seconds to wait until every document is ready or failed
+         */
+        wait?: number;
+    };
+    url: '/v1/collections/{collection}/imports';
+};
+
+export type ImportPageErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Request Entity Too Large
+     */
+    413: Problem;
+    /**
+     * Unsupported Media Type
+     */
+    415: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+    /**
+     * Too Many Requests
+     */
+    429: Problem;
+    /**
+     * Bad Gateway
+     */
+    502: Problem;
+    /**
+     * Service Unavailable
+     */
+    503: Problem;
+    /**
+     * Insufficient Storage
+     */
+    507: Problem;
+};
+
+export type ImportPageError = ImportPageErrors[keyof ImportPageErrors];
+
+export type ImportPageResponses = {
+    /**
+     * Every document is ready or failed
+     */
+    200: UploadOut;
+    /**
+     * Successful Response
+     */
+    202: UploadOut;
+};
+
+export type ImportPageResponse = ImportPageResponses[keyof ImportPageResponses];
 
 export type StartReparseData = {
     body: ReparseIn;

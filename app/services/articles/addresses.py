@@ -51,8 +51,9 @@ def check_host(host: str, port: int, networks: tuple[Network, ...]) -> str:
     addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     for address in addresses:
         if not is_allowed(address, networks):
+            # Not which address: who may write need not learn how names resolve in here.
             raise ForbiddenAddress(
-                f"{host} is {address}, which is not on the public internet; "
+                f"{host} is not on the public internet; "
                 "FOLIO_FETCH_NETWORKS names the networks that are allowed beside it"
             )
     return str(addresses[0])

@@ -1,4 +1,4 @@
-"""Fetching web pages for `folio import-url`, and only from where it is allowed.
+"""Fetching web pages, and only from where it is allowed.
 
 Every address that a name resolves to must be global, or in a network that the operator named; the
 connection goes to the address that was checked; and each redirect is checked again.
@@ -17,8 +17,8 @@ import httpx
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from app.commands.addresses import Network, check_host
 from app.errors import FolioError, InvalidRequest
+from app.services.articles.addresses import Network, check_host
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -157,6 +157,11 @@ def read_sitemap(
                 )
         is_sitemap = is_sitemap or kind != ""
     return list(found) if is_sitemap else None
+
+
+def is_sitemap(page: Page) -> bool:
+    """Return whether a page is a list of pages or of such lists."""
+    return _read_locations(page.data)[0] != ""
 
 
 def make_id(url: str) -> str:
