@@ -11,18 +11,13 @@ from app.domain import Attributes
 
 
 class FoundVersion(NamedTuple):
-    """The live version of a document that was found."""
+    """The live version of a document that was found: what it takes to rank it."""
 
     document_id: int
     collection_id: int
-    collection: str
     external_id: str
     version_id: int
-    number: int
-    sha256: str
     title: str
-    url: str | None
-    attributes: Attributes
     language: str | None
     """As the receipt has it: the words are analysed by its rules."""
     tokens_counted: int | None
@@ -38,21 +33,15 @@ class FoundVersion(NamedTuple):
 _FIND_LIVE = (
     select(
         Version.document_id,
-        Collection.id,
-        Collection.name,
+        Document.collection_id,
         Document.external_id,
         Version.id,
-        Version.number,
-        Version.original_sha256,
         Version.title,
-        Version.url,
-        Version.attributes,
         Version.receipt["language"].as_string(),
         Version.receipt["tokens_counted"].as_integer(),
         Version.receipt["tokens_unknown"].as_integer(),
     )
     .join(Document, Document.id == Version.document_id)
-    .join(Collection, Collection.id == Document.collection_id)
     .where(Version.document_id.in_(bindparam("document_ids", expanding=True)), Version.is_live)
 )
 
@@ -77,20 +66,35 @@ def find_unknown(session: Session, document_ids: Sequence[int]) -> Sequence[int]
 
 
 class StoredText(NamedTuple):
-    """The text of a version as it lies in the database, not yet checked."""
+    """The text of a version as it lies in the database, not yet checked, and what is shown."""
 
     text: str | None
     crc32: int | None
     tokens: int | None
     """How many it had for the model that read it."""
+    collection: str
+    number: int
+    sha256: str
+    url: str | None
+    attributes: Attributes
 
 
-_FIND_TEXTS = select(
-    Version.id,
-    Version.text,
-    Version.text_crc32,
-    Version.receipt["tokens_counted"].as_integer(),
-).where(Version.id.in_(bindparam("version_ids", expanding=True)))
+_FIND_TEXTS = (
+    select(
+        Version.id,
+        Version.text,
+        Version.text_crc32,
+        Version.receipt["tokens_counted"].as_integer(),
+        Collection.name,
+        Version.number,
+        Version.original_sha256,
+        Version.url,
+        Version.attributes,
+    )
+    .join(Document, Document.id == Version.document_id)
+    .join(Collection, Collection.id == Document.collection_id)
+    .where(Version.id.in_(bindparam("version_ids", expanding=True)))
+)
 
 
 def find_texts(session: Session, version_ids: Sequence[int]) -> dict[int, StoredText]:

@@ -211,14 +211,14 @@ def _rank_blocks(article: RankedArticle) -> Iterator[Block]:
 def _as_block(
     article: RankedArticle, passage: Passage, score: float, *, whole: bool = False
 ) -> Block:
-    version = article.candidate.version
+    version, stored = article.candidate.version, article.stored
     return Block(
-        collection=version.collection,
+        collection=stored.collection,
         document_id=version.external_id,
-        version=version.number,
-        sha256=version.sha256,
+        version=stored.number,
+        sha256=stored.sha256,
         title=version.title,
-        url=version.url,
+        url=stored.url,
         heading=passage.heading,
         text=article.quote(passage),
         start=passage.span.start,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from app.db import queries
+from app.db.queries import StoredText
 from app.domain import Mode, Passage, PassageHit, Span
 from app.errors import CorruptData
 from app.index.matching import TermMatcher
@@ -52,8 +53,8 @@ class RankedArticle:
     nearness: Sequence[float]
     """The inner product of each passage with the query; 0 where vectors are not compared."""
     matcher: TermMatcher
-    tokens: int
-    """Of the text, for the model that embedded it; 0 where that is not known."""
+    stored: StoredText
+    """What is shown of it, and how it lies in the database."""
     same_as: tuple[str, ...] = ()
     """Ids of articles that say the same, where such are collapsed."""
     _weights: Sequence[float] = field(init=False)
@@ -69,6 +70,11 @@ class RankedArticle:
         self._weights = [self.candidate.scale.match(near, 1.0) for near in self.nearness]
         self._tables = find_tables(self.text)
         self._titled = self.matcher.find(version.title, version.language)
+
+    @property
+    def tokens(self) -> int:
+        """Of the text, for the model that embedded it; 0 where that is not known."""
+        return self.stored.tokens or 0
 
     def quote(self, passage: Passage) -> str:
         """Return the text of a passage."""
@@ -203,13 +209,13 @@ def read_articles(
                 list(passages.values()),
                 [near.get(place, 0.0) for place in passages],
                 proposals.matcher(version.collection_id),
-                stored.tokens or 0,
+                stored,
             )
         )
     return articles
 
 
-def _read_texts(session: Session, candidates: Sequence[Candidate]) -> dict[int, queries.StoredText]:
+def _read_texts(session: Session, candidates: Sequence[Candidate]) -> dict[int, StoredText]:
     """Return the texts of candidates by version id, not yet checked."""
     for candidate in candidates:
         if candidate.is_damaged:

@@ -110,16 +110,16 @@ def _answer(
 
 
 def _as_hit(article: RankedArticle, passages: int) -> Hit:
-    candidate, version = article.candidate, article.candidate.version
+    candidate, version, stored = article.candidate, article.candidate.version, article.stored
     return Hit(
-        collection=version.collection,
+        collection=stored.collection,
         document_id=version.external_id,
-        version=version.number,
-        sha256=version.sha256,
+        version=stored.number,
+        sha256=stored.sha256,
         title=version.title,
-        url=version.url,
+        url=stored.url,
         score=candidate.score,
-        attributes=version.attributes,
+        attributes=stored.attributes,
         passages=quote_passages(article, passages),
         same_as=article.same_as,
     )
