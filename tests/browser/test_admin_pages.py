@@ -204,7 +204,7 @@ def test_files_are_checked_and_added_or_left_alone(service: Service, chromium: A
     click(chromium, "//label[@class='check']")
     drop(chromium, [["tea.md", "# Tea\n\nSteep the tea for four minutes."], [hostile, "# Milk"]])
     wait_for(chromium, "#upload-state", "2 of 2 files checked")
-    assert hostile in wait_for(chromium, "#checked-files", "Nothing changes")
+    assert hostile in wait_for(chromium, "#checked-files", "tea.md")
     assert chromium.find_elements("css selector", "#checked-files img") == []
     assert stored_in(service, "first") == []
     click(chromium, "//button[.='Add' and @id='add-checked']")
