@@ -169,9 +169,9 @@ class Settings(BaseSettings):
     """How long a browser stays signed in to the pages."""
     max_queue: int = Field(default=10_000, ge=1)
     """Documents that may wait; while there are as many, uploads are refused with 429."""
-    lease_seconds: float = Field(default=60.0, gt=0)
+    lease_seconds: float = Field(default=60.0, gt=0, lt=86_400)
     """How long a claim on a queued document holds without a sign of life."""
-    retry_seconds: float = Field(default=5.0, ge=0)
+    retry_seconds: float = Field(default=5.0, ge=0, le=3600)
     """Wait before the second attempt at a document; before the third it is four times that."""
     max_attempts: int = Field(default=3, ge=1)
     """Attempts at a document that meets unexpected errors."""

@@ -20,6 +20,7 @@ class Leases:
         self._database = database
         self._settings = settings
         self._held: dict[str, Claim] = {}
+        self._owed: list[Claim] = []
         self._lock = Lock()
 
     def take_next(self, claimable: Claimable, *, only_new: bool) -> Claim | None:
@@ -59,18 +60,28 @@ class Leases:
             queue.renew_claims(session, claims, lease_seconds=seconds, stage=stage)
 
     def give_back_all(self) -> None:
-        """Return what is still held to the queue: what stopped the work was not the documents."""
+        """Return what is still held to the queue: what stopped the work was not the documents.
+
+        What a full or broken disk keeps from being returned is owed, and returned by a later call.
+        """
         with self._lock:
-            claims = list(self._held.values())
+            claims = self._owed = [*self._owed, *self._held.values()]
             self._held.clear()
         if not claims:
             return
         try:
             with self._database.write(alone=False) as session:
                 queue.give_back(session, claims)
-        # A full or broken disk: their leases lapse, and the next start puts them back.
         except Exception as error:  # noqa: BLE001
             logger.error("%d claims could not be given back: %s", len(claims), type(error).__name__)
+            return
+        with self._lock:
+            self._owed = self._owed[len(claims) :]
+
+    def owes(self) -> bool:
+        """Return whether a call of `give_back_all` has to follow."""
+        with self._lock:
+            return bool(self._owed)
 
     def beat(self, stopping: Event) -> None:
         """Renew the leases three times in each period until `stopping` is set."""

@@ -69,7 +69,12 @@ def _work(resources: Resources, leases: Leases, stopping: Event) -> None:
             # Asked after the clearing, which may have taken away the signal to stop.
             if stopping.is_set():
                 return
+            if leases.owes():
+                leases.give_back_all()
             pause = drain_queue(resources, sandbox, stopping, spare=spare, leases=leases)
+            if leases.owes():
+                # Nothing else would say that they can be claimed again.
+                pause = _RETRY_SECONDS
             # What changed may have to be measured anew.
             resources.signals.tasks_arrived.set()
             if resources.database.is_shared:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, text, true, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.db.models import Document, JobItem, Original, Version, utc_now
 from app.db.queries.documents import SUPERSEDED
@@ -23,6 +23,9 @@ CANCELLED = "cancelled"
 """Code of the error of a version that was taken out of the queue."""
 
 _FREE = {"claim_token": None, "leased_until": None}
+
+# No lease and no pause is as long. A later end was written before the clock was put back.
+_FARTHEST = timedelta(days=1)
 
 # In the very words of the partial index: SQLite compares them, and would read every version that
 # there is where a value is bound.
@@ -251,8 +254,12 @@ def requeue_lapsed(session: Session, *, max_attempts: int, pause_seconds: float)
 
 
 def _is_lapsed() -> ColumnElement[bool]:
-    has_lapsed = (Version.status == Status.PROCESSING) & (Version.leased_until < utc_now())
-    return and_(_PENDING, has_lapsed)
+    is_over = _has_come(Version.leased_until, utc_now())
+    return and_(_PENDING, Version.status == Status.PROCESSING, is_over)
+
+
+def _has_come(moment: InstrumentedAttribute[datetime | None], now: datetime) -> ColumnElement[bool]:
+    return or_(moment <= now, moment > now + _FARTHEST)
 
 
 def _requeue(
@@ -297,5 +304,5 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
         _Older.number < Version.number,
         _Older.status.in_((Status.QUEUED, Status.PROCESSING)),
     )
-    is_time = or_(Version.next_attempt_at.is_(None), Version.next_attempt_at <= now)
+    is_time = or_(Version.next_attempt_at.is_(None), _has_come(Version.next_attempt_at, now))
     return is_time & ~waits_for_older

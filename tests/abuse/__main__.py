@@ -13,7 +13,9 @@ import argparse
 import random
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -24,6 +26,7 @@ from time import monotonic, sleep
 import httpx
 
 from app.config import BUNDLED_MODEL, Settings
+from app.db.sqlite import open_database
 from app.domain import Scope
 from app.runtime.resources import open_resources
 from app.services.access.keys import create_key
@@ -41,6 +44,7 @@ _ARTICLES = 150
 _READY_SECONDS = 180.0
 _SETTLE_SECONDS = 30.0
 _START_SECONDS = 10.0
+_STARTS_AT_ONCE = 4
 _COLUMNS = (
     "attack",
     "what it was answered",
@@ -176,19 +180,33 @@ def _wait_for_memory(server: Server, wanted_mb: float) -> float:
 
 def terminate_at_start(settings: Settings, folder: Path, count: int) -> dict[str, int]:
     """Send SIGTERM at random moments of the first ten seconds; returns how the servers ended."""
-    randomness, ends = random.Random(0), dict[str, int]()
-    for number in range(count):
-        log = folder / f"log{number}"
-        with run_forked(settings, log, waits=False) as server:
-            sleep(randomness.uniform(0, _START_SECONDS))
-            server.send_signal(signal.SIGTERM)
-            took = server.wait()
-            said = log.read_text(encoding="utf-8") if log.exists() else ""
-            how = f"exit {server.process.exitcode}"
-            if "terminate called" in said or "Traceback" in said or took > STOP_SECONDS:
-                how = f"{how}, BAD: {said[-500:]}"
-            ends[how] = ends.get(how, 0) + 1
-    return ends
+    randomness = random.Random(0)
+    moments = [randomness.uniform(0, _START_SECONDS) for _ in range(count)]
+    forkserver()
+    with ThreadPoolExecutor(_STARTS_AT_ONCE) as pool:
+        ends = pool.map(
+            lambda number: _terminate(settings, folder / f"stopped{number}", moments[number]),
+            range(count),
+        )
+        return dict(Counter(ends))
+
+
+def _terminate(settings: Settings, folder: Path, moment_s: float) -> str:
+    """Stop one server; returns how it ended."""
+    folder.mkdir()
+    log, settings = folder / "log", settings.model_copy(update={"data": folder / "data"})
+    with run_forked(settings, log, waits=False) as server:
+        sleep(moment_s)
+        server.send_signal(signal.SIGTERM)
+        took = server.wait()
+        said = log.read_text(encoding="utf-8") if log.exists() else ""
+        how = f"exit {server.process.exitcode}"
+    # It is refused to a second one as long as any process of the first is there.
+    with open_database(settings.data, holder="the test"):
+        pass
+    if "terminate called" in said or "Traceback" in said or took > STOP_SECONDS:
+        return f"{how}, BAD after {moment_s:.2f} s: {said[-1500:]}"
+    return how
 
 
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
@@ -203,7 +221,7 @@ def main() -> None:
     """Run the attacks and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each attack")
-    parser.add_argument("--only", default="", help="attacks whose name holds this")
+    parser.add_argument("--only", default="", help="attacks whose name holds this; - for none")
     parser.add_argument("--model", default=BUNDLED_MODEL, help="`tiny` for the tests' own")
     parser.add_argument(
         "--terminated", type=int, default=0, help="servers to stop while they start"

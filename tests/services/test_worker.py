@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy import select, text, update
 
 from app.config import Settings
 from app.db import queue
-from app.db.models import Version
+from app.db.models import Version, utc_now
 from app.domain import Embedding, Item, Stage, Status, Task
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
@@ -21,6 +22,7 @@ from app.embedding.loading import load_engine
 from app.errors import InvalidRequest, NotFound, QueueFull
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
+from ingest.leases import Leases
 from ingest.pipeline import (
     commit_document,
     cut_parsed,
@@ -28,7 +30,7 @@ from ingest.pipeline import (
     parse_claimed,
 )
 from ingest.sandbox import Sandbox
-from ingest.worker import run_worker
+from ingest.worker import drain_queue, run_worker
 from tests.conftest import Ingest, article
 from tests.named import get_document, put_documents
 from tests.services.knowledge import Watch, open_with, read_live, search, work
@@ -240,7 +242,46 @@ def test_worker_waits_while_the_database_refuses_and_loses_nothing(
     assert set(search(resources)) == {"a", "b"}
 
 
+@pytest.mark.data_folder
+def test_claims_that_a_full_disk_keeps_are_returned_as_soon_as_it_takes_them(
+    resources: Resources, sandbox: Sandbox
+) -> None:
+    put_documents(resources, "help", [article("a", "Tea."), article("b", "Milk.")])
+    with resources.database.write() as session:
+        session.execute(
+            text(
+                "CREATE TRIGGER refuse BEFORE UPDATE OF status ON versions "
+                "WHEN old.status = 'processing' BEGIN SELECT raise(ABORT, 'full'); END"
+            )
+        )
+    leases = Leases(resources.database, resources.settings)
+    assert drain_queue(resources, sandbox, Event(), leases=leases) is not None
+    assert leases.owes()
+    assert status(resources, "a") == (Status.PROCESSING, None)
+    with resources.database.write() as session:
+        session.execute(text("DROP TRIGGER refuse"))
+    leases.give_back_all()
+    assert not leases.owes()
+    assert work(resources, sandbox) is None
+    assert set(search(resources)) == {"a", "b"}
+
+
 # Claims
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-3650), timedelta(days=3650)], ids=["back", "on"])
+def test_clock_that_jumps_keeps_no_document_from_its_turn(
+    resources: Resources, sandbox: Sandbox, jump: timedelta
+) -> None:
+    put_documents(resources, "help", [article("a", "Tea."), article("b", "Milk.")])
+    claim(resources)
+    # As they were written by the clock before it jumped.
+    before = utc_now() - jump
+    with resources.database.write() as session:
+        session.execute(update(Version).values(next_attempt_at=before))
+        session.execute(update(Version).where(Version.attempts > 0).values(leased_until=before))
+    assert work(resources, sandbox) is None
+    assert set(search(resources)) == {"a", "b"}
 
 
 def claim(resources: Resources, *, lease_seconds: float = 60.0) -> queue.Claim:
