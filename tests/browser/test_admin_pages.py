@@ -210,6 +210,9 @@ def test_files_are_checked_and_added_or_left_alone(service: Service, chromium: A
     click(chromium, "//button[.='Add' and @id='add-checked']")
     wait_for(chromium, "#upload-state", "2 files: 2 ready, 0 failed, 0 to go")
     assert stored_in(service, "first") == [hostile, "tea.md"]
+    click(chromium, "//a[.='Show them in the list']")
+    assert hostile in wait_for(chromium, "main table", "tea.md")
+    click(chromium, "//label[@class='check']")
 
     drop(
         chromium, [["again.md", "# Tea\n\nSteep the tea for four minutes."], ["a.pdf", "%PDF-1.7"]]

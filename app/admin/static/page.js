@@ -19,8 +19,13 @@ for (const input of document.querySelectorAll("input[data-into]")) {
 
   const say = () => {
     const open = counts.files - counts.ready - counts.failed;
-    state.textContent = `${counts.files} files: ${counts.ready} ready, ${counts.failed} failed, ${open} to go` +
-      (open ? "" : ". Reload the page to see them in the list.");
+    const files = counts.files === 1 ? "1 file" : `${counts.files} files`;
+    state.textContent = `${files}: ${counts.ready} ready, ${counts.failed} failed, ${open} to go. `;
+    if (open) return;
+    const link = document.createElement("a");
+    link.href = home;
+    link.textContent = "Show them in the list";
+    state.append(link);
   };
 
   const failedItem = (name, message) => {
