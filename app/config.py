@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     """File with the first admin key."""
     backup_key_file: Path | None = None
     """File with a secret that signs backups; a restore takes only what it signed then."""
+    backup_folder: Path | None = None
+    """Folder of the backups that are made over REST and at /admin; None is `backups` in `data`."""
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024)
     """Largest request body: an upload or a JSON batch."""
     max_golden_body_bytes: int = Field(default=16 * 2**20, ge=1024)

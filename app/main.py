@@ -52,6 +52,7 @@ from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi, operation_id
 from app.api.problems import add_problem_handlers
 from app.api.v1 import (
+    backups,
     calibrations,
     collections,
     context,
@@ -122,6 +123,7 @@ ROUTERS = (
     dify.router,
     open_webui.router,
     keys.router,
+    backups.router,
     calibrations.router,
     evaluations.router,
     generations.router,

@@ -1,17 +1,28 @@
 """How values are shown on a page."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from math import isinf
 from typing import Any
 from urllib.parse import quote
 
 _UNITS = ("bytes", "KB", "MB", "GB")
+# Up to two days, age is said in hours.
+_HOURS = 48
 
 
 def as_time(value: datetime | None) -> str:
     """Return a time in UTC, to the minute."""
     return "–" if value is None else f"{value:%Y-%m-%d %H:%M}"
+
+
+def as_age(value: datetime) -> str:
+    """Return how long ago a time was."""
+    hours = int((datetime.now(UTC) - value).total_seconds()) // 3600
+    if hours < 1:
+        return "less than an hour"
+    count, unit = (hours, "hour") if hours < _HOURS else (hours // 24, "day")
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 def as_size(count: int) -> str:
@@ -34,6 +45,11 @@ def as_segment(value: str) -> str:
     return quote(value, safe="/")
 
 
+def as_argument(value: str) -> str:
+    """Return a value of a query string, whatever signs it holds."""
+    return quote(value, safe="")
+
+
 def as_percent(value: float | None) -> str:
     """Return a share or a probability."""
     return "–" if value is None else f"{100 * value:.0f} %"
@@ -48,9 +64,11 @@ def as_bound(seconds: float) -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "time": as_time,
+    "age": as_age,
     "size": as_size,
     "count": as_count,
     "segment": as_segment,
+    "argument": as_argument,
     "percent": as_percent,
     "within": as_bound,
 }

@@ -1,4 +1,4 @@
-"""The page of operations: what the service runs on, its times and memory, and the keys."""
+"""The page of operations: what the service runs on, its times and memory, backups, and the keys."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from app.api.metrics import Metrics
 from app.domain import Scope
 from app.services.access import keys
 from app.services.articles import collections
+from app.services.operations.backups import folder_of, list_backups
 from app.services.operations.doctor import describe_running
 
 router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
@@ -70,6 +71,9 @@ def _show(request: Request, resources: Opened, caller: Admin, *, token: str = ""
         token=token,
         times=metrics.list_times(_ROUTES),
         memory=_read_memory(),
+        is_shared=resources.database.is_shared,
+        backups=[] if resources.database.is_shared else list_backups(resources),
+        backup_folder=folder_of(resources.settings),
     )
 
 

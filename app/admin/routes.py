@@ -8,6 +8,7 @@ from fastapi.responses import FileResponse
 from app.admin import (
     access,
     articles,
+    backups,
     changes,
     checks,
     evaluations,
@@ -39,6 +40,7 @@ ROUTERS = (
     search.router,
     quality.router,
     operations.router,
+    backups.router,
 )
 
 

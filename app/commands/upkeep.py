@@ -30,7 +30,6 @@ from app.commands.terminal import (
 )
 from app.config import Settings
 from app.domain import Status
-from app.errors import InvalidRequest
 
 # Exit codes above it name the signal that ended a process, as a shell reports them.
 _SIGNALLED = 128
@@ -137,13 +136,11 @@ def _print_statistics(sums: dict[str, Any]) -> None:
 
 
 def _read_folder_settings(data: Path | None) -> Settings:
+    from app.db.backup import require_data_folder
+
     settings = read_settings(data)
-    if data is None and settings.database_url is not None:
-        raise InvalidRequest(
-            "FOLIO_DATABASE_URL is set, and copies of a PostgreSQL database are made with its own "
-            "tools: pg_basebackup with an archive of its log, or pg_dump",
-            code="postgresql_keeps_backups",
-        )
+    if data is None:
+        require_data_folder(settings)
     return settings
 
 
@@ -157,7 +154,8 @@ def backup(
     as_json: AsJson = False,
 ) -> None:
     """Copy the data folder into one file, while a server runs or not."""
-    from app.db.backup import read_backup_key, write_backup
+    from app.db.backup import write_backup
+    from app.db.backup_archive import read_backup_key
 
     settings = _read_folder_settings(data)
     signing_key = read_backup_key(settings.backup_key_file)
@@ -186,7 +184,8 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Put a backup into the data folder, once its checksum is right. Offline."""
-    from app.db.backup import read_backup_key, restore_backup
+    from app.db.backup import restore_backup
+    from app.db.backup_archive import read_backup_key
 
     settings = _read_folder_settings(data)
     restored = restore_backup(

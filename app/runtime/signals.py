@@ -1,9 +1,9 @@
 """What the threads of one process tell each other: work that arrived, progress, the last sync."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
-from threading import Event
+from threading import Event, Lock
 from time import perf_counter
 
 from app.db.models import LoggedQuery
@@ -94,6 +94,47 @@ class KeyUses:
             taken[key_id] = used_at
 
 
+@dataclass(frozen=True, slots=True)
+class BackupRun:
+    """A backup that is being made, or, with an `error` in words, that failed."""
+
+    name: str
+    started_at: datetime
+    expires_at: datetime
+    error: str | None = None
+
+
+class BackupRuns:
+    """The backup that this process makes, or the one that failed last; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._latest: BackupRun | None = None
+
+    def latest(self) -> BackupRun | None:
+        """Return the run that goes on or failed last; None where the last one succeeded."""
+        return self._latest
+
+    def begin(self, run: BackupRun) -> bool:
+        """Note that a backup is made; False while another one is."""
+        with self._lock:
+            if self._latest is not None and self._latest.error is None:
+                return False
+            self._latest = run
+            return True
+
+    def end(self, run: BackupRun, error: str | None) -> None:
+        """Note that a backup is ready, or why it failed."""
+        with self._lock:
+            self._latest = None if error is None else replace(run, error=error)
+
+    def forget(self, name: str) -> None:
+        """Drop a run that failed."""
+        with self._lock:
+            if self._latest is not None and self._latest.name == name:
+                self._latest = None
+
+
 @dataclass(slots=True)
 class Signals:
     """Shared by the threads of one process; nothing of it outlives the process."""
@@ -120,5 +161,7 @@ class Signals:
     """What confines the parsing process, in words; None before it was started."""
     open_streams: int = 0
     """Event streams that are followed; counted on the event loop."""
+    backups: BackupRuns = field(default_factory=BackupRuns)
+    """The backup that is being made."""
     last_sync: SyncReport | None = None
     """The outcome of the last scheduled sync; None before the first one."""

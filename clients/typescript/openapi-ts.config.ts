@@ -7,7 +7,7 @@ export default defineConfig({
   parser: {
     filters: {
       tags: {
-        include: ['collections', 'documents', 'search', 'keys', 'evaluation', 'generations', 'feedback', 'health'],
+        include: ['collections', 'documents', 'search', 'keys', 'backups', 'evaluation', 'generations', 'feedback', 'health'],
       },
       orphans: false,
     },

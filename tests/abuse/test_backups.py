@@ -1,10 +1,9 @@
 """Item 12: what a backup brings is said, its maker proven; a killed one leaves nothing."""
 
+import fcntl
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
@@ -15,7 +14,8 @@ from zipfile import ZipFile
 import pytest
 
 from app.config import Settings
-from app.db.backup import read_backup_key, restore_backup, write_backup
+from app.db.backup import restore_backup, write_backup
+from app.db.backup_archive import read_backup_key
 from app.errors import CorruptData, InvalidRequest
 from app.runtime.resources import open_resources
 
@@ -117,12 +117,17 @@ def test_what_killed_restores_and_backups_leave_is_removed(
     (settings.data / ".folio-restore-abc" / "folio.db").write_bytes(b"deleted text")
     with open_resources(settings):
         assert not list(settings.data.glob(".folio-restore-*"))
-    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
-        gone.wait()
-    left, in_work = (tmp_path / f".folio-backup-{pid}-x" for pid in (gone.pid, os.getppid()))
+    left, in_work = (tmp_path / f".folio-backup-{name}" for name in ("left", "in-work"))
     left.mkdir()
+    (left / "folio.db").write_bytes(b"deleted text")
     in_work.mkdir()
-    write_backup(settings.data, tmp_path / "second.backup", keep_days=1)
+    handle = os.open(in_work, os.O_RDONLY)
+    try:
+        # As another process holds it, which may have the same number in a container of its own.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        write_backup(settings.data, tmp_path / "second.backup", keep_days=1)
+    finally:
+        os.close(handle)
     assert not left.exists()
     assert in_work.exists()
 

@@ -47,6 +47,8 @@ FORMS: dict[str, dict[str, str]] = {
     "/admin/quality/tune": {"collection": "own"},
     "/admin/quality/rollback": {"generation": "1"},
     "/admin/quality/remove": {"generation": "1"},
+    "/admin/backups": {"keep_days": "3"},
+    "/admin/backups/delete": {"backup": "none"},
     "/admin/keys": {"name": "made", "days": "3"},
     "/admin/keys/revoke": {"key": "none"},
     "/admin/sign-out": {},
@@ -62,6 +64,8 @@ OWNERS_FORMS = {
     "/admin/quality/tune",
     "/admin/quality/rollback",
     "/admin/quality/remove",
+    "/admin/backups",
+    "/admin/backups/delete",
     "/admin/keys",
     "/admin/keys/revoke",
 }
@@ -380,8 +384,8 @@ def test_hostile_text_is_only_text(service: Service, browser: Browser, hostile: 
         raw_path=b"/admin/collections/own/articles/"
         + httpx.QueryParams({"": document_id}).__str__()[1:].replace("+", "%20").encode()
     )
-    golden = "/admin/collections/own/golden"
-    visited = ["/admin", "/admin/collections/own", golden, uploads, str(search), str(article)]
+    golden, log = (f"/admin/collections/own/{page}" for page in ("golden", "questions"))
+    visited = ["/admin", "/admin/collections/own", golden, uploads, str(search), str(article), log]
     for answer in (named, described, dropped, checked, *map(browser.visit, visited)):
         path = answer.url.path
         if answer is dropped:

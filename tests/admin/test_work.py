@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from markupsafe import escape
 
 from app.config import Settings
 from tests.admin.browser import Browser, text_of
@@ -314,3 +315,64 @@ def test_archive_of_more_articles_than_are_checked_is_told(
     )
     assert answer.status_code == 413
     assert "21 articles; at most 20" in text_of(answer)
+
+
+@pytest.mark.data_folder
+def test_backup_is_made_listed_and_erased(browser: Browser, service: Service) -> None:
+    made = browser.send("/admin/backups", keep_days="3")
+    assert made.status_code == 200, text_of(made)
+    assert "being made" in text_of(made)
+
+    def read() -> str:
+        return browser.visit("/admin/operations").text
+
+    page = poll(read, lambda page: 'class="badge ready">ready' in page)
+    row = page.partition('aria-label="Backups"')[2].partition("</table>")[0]
+    assert "less than an hour" in row
+    name = re.search(r'name="backup" value="([^"]+)"', row)
+    assert name
+    assert "was erased" in text_of(browser.send("/admin/backups/delete", backup=name[1]))
+    assert name[1] not in browser.visit("/admin/operations").text
+    gone = browser.send("/admin/backups/delete", backup=name[1])
+    assert (gone.status_code, "no such backup" in text_of(gone)) == (404, True)
+    assert browser.send("/admin/backups", keep_days="0").status_code == 422
+
+
+def test_questions_of_the_log_are_shown_filtered_and_asked_again(
+    browser: Browser, service: Service, collection: Collection
+) -> None:
+    name = service.new_collection("asked").name
+    home, asked = f"/admin/collections/{name}", Collection(service.http, name)
+    asked.add({"id": "tea", "text": "Tea takes four minutes."})
+    odd = "how & why? 100% #tea + milk"
+    ids = {text: asked.search(text)["query_id"] for text in (odd, "kettle")}
+    feedback = {"query_id": ids[odd], "helpful": True}
+    assert service.http.post("/v1/feedback", json=feedback).is_success
+    assert {odd, "kettle"} <= set(cards(browser.visit(f"{home}/questions")))
+    assert cards(browser.visit(f"{home}/questions?show=helpful")) == [odd]
+    assert cards(browser.visit(f"{home}/questions?show=nothing")) == ["kettle"]
+    page = browser.visit(f"{home}/questions?show=helpful").text
+    again = re.search(rf'href="({home}/search[^"]*)">Ask it again', page)
+    assert again
+    assert f'value="{escape(odd)}"' in browser.visit(unescape(again[1])).text
+    assert browser.visit(f"{home}/questions?show=so").status_code == 422
+    assert browser.visit(f"{home}/questions?before=none").status_code == 422
+
+
+def cards(answer: httpx.Response) -> list[str]:
+    log = answer.text.partition('id="log-title"')[2]
+    return [unescape(text) for text in re.findall(r"<b><bdi>(.*?)</bdi></b>", log)]
+
+
+def test_evaluations_are_listed_with_their_figures(browser: Browser, service: Service) -> None:
+    name = service.new_collection("measured").name
+    Collection(service.http, name).add({"id": "tea", "text": "Tea takes four minutes."})
+    body = {"collection": name, "queries": [{"query": "tea", "relevant": ["tea"]}]}
+    made = service.http.post("/v1/evaluations", json=body).json()["id"]
+    path = f"/v1/evaluations/{made}"
+    poll(lambda: service.http.get(path).json(), lambda one: one["status"] == "done")
+    page = browser.visit("/admin/quality").text
+    row = page.partition(f'href="/admin/evaluations/{made}"')[2].partition("</tr>")[0]
+    assert "1.000" in row
+    assert "hybrid" in row
+    assert browser.visit(f"/admin/evaluations/{made}").status_code == 200

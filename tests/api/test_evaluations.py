@@ -45,6 +45,40 @@ def test_evaluation_runs_in_the_background_and_compares_with_the_first(
     values = compared["measures"]["nDCG@10"]
     assert values["wins"] + values["losses"] + values["ties"] == 21
     assert len(result["by_query"]) == 21
+    live = [one["id"] for one in service.http.get("/v1/generations").json()["generations"]]
+    (listed,) = list_of(service, collection)["evaluations"]
+    assert listed == {
+        **{name: done[name] for name in done.keys() - {"result"}},
+        "queries": 21,
+        "runs": [
+            {"name": run["name"], "generation": live[0], "ndcg": run["measures"]["nDCG@10"]["mean"]}
+            for run in (lexical, dense)
+        ],
+    }
+
+
+def list_of(service: Service, collection: Collection, **options: object) -> Json:
+    params = {"collection": collection.name, **{name: str(one) for name, one in options.items()}}
+    answer = service.http.get("/v1/evaluations", params=params)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_evaluations_are_listed_newest_first_in_pages(
+    service: Service, collection: Collection
+) -> None:
+    fill(collection)
+    assert list_of(service, collection) == {"evaluations": [], "next_before": None}
+    body = {"collection": collection.name, "queries": QUERIES[:1]}
+    made = [service.http.post("/v1/evaluations", json=body).json()["id"] for _ in range(3)]
+    first = list_of(service, collection, limit=2)
+    second = list_of(service, collection, limit=2, before=first["next_before"])
+    found = [one["id"] for page in (first, second) for one in page["evaluations"]]
+    assert found == made[::-1]
+    assert second["next_before"] is None
+    assert made[0] in service.http.get("/v1/evaluations", params={"limit": "100"}).text
+    for params, status in (({"before": "none"}, 422), ({"collection": "none"}, 404)):
+        assert service.http.get("/v1/evaluations", params=params).status_code == status
 
 
 def test_evaluation_of_what_is_not_there_is_refused(

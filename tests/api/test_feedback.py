@@ -14,7 +14,7 @@ from app.services.access.collections import find_collection
 from app.services.access.principal import EVERYONE
 from app.services.quality.feedback import store_queries
 from app.services.quality.gaps import find_gaps
-from tests.api.service import Collection, Service, open_service, poll
+from tests.api.service import Collection, Json, Service, open_service, poll
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,65 @@ def test_gaps_group_what_found_nothing_good(logged: Collection) -> None:
     # A score of 0 lies below none; what was called unhelpful stays.
     (left,) = logged.http.get(f"{logged.path}/gaps", params={"below": 0}).json()["gaps"]
     assert (left["count"], left["examples"]) == (1, ["the lazy dog"])
+
+
+def test_log_is_listed_newest_first_with_what_was_said(logged: Collection) -> None:
+    texts = ["hot tea", "the lazy dog", "kettle kettle"]
+    tea, dog, kettle = (str(logged.search(text)["query_id"]) for text in texts)
+    assert say(logged, tea, helpful=True) == 201
+    assert say(logged, dog, helpful=False, document_id="tea") == 201
+
+    def read(**params: str | int) -> Json:
+        answer = logged.http.get(f"{logged.path}/queries", params=params)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    listed = read()
+    assert (listed["log_days"], listed["next_before"]) == (30, None)
+    assert [one["query"] for one in listed["queries"]] == texts[::-1]
+    assert [one["id"] for one in listed["queries"]] == [kettle, dog, tea]
+    said = {
+        one["id"]: (one["helpful"], one["unhelpful"], one["chosen"]) for one in listed["queries"]
+    }
+    assert said == {tea: (1, 0, {}), dog: (0, 1, {"tea": 1}), kettle: (0, 0, {})}
+    assert set(listed["queries"][2]["found"]) == {"tea", "dog"}
+    for name, ids in {
+        "anything": [dog, tea],
+        "nothing": [kettle],
+        "helpful": [tea],
+        "unhelpful": [dog],
+        "chosen": [dog],
+    }.items():
+        assert [one["id"] for one in read(said=name)["queries"]] == ids
+    first = read(limit=2)
+    second = read(limit=2, before=first["next_before"])
+    assert [one["id"] for page in (first, second) for one in page["queries"]] == [kettle, dog, tea]
+    assert second["next_before"] is None
+    for params in ({"before": "none"}, {"said": "so"}, {"limit": 0}):
+        assert logged.http.get(f"{logged.path}/queries", params=params).status_code == 422
+
+
+def test_unanswered_questions_of_the_log_are_those_of_the_gaps(
+    logged: Collection, logging_service: Service
+) -> None:
+    texts = ["tea with milk", "kettle kettle", "the lazy dog", "who knows"]
+    helped, weak, bad, good = (str(logged.search(text)["query_id"]) for text in texts)
+    store_queries(logging_service.resources)
+    with logging_service.resources.database.write() as session:
+        session.execute(update(LoggedQuery).where(LoggedQuery.id == good).values(score=0.9))
+        session.execute(update(LoggedQuery).where(LoggedQuery.id != good).values(score=0.01))
+    say(logged, helped, helpful=True)
+    say(logged, bad, helpful=False)
+    found = logged.http.get(f"{logged.path}/queries", params={"unanswered": "true"}).json()
+    assert [one["id"] for one in found["queries"]] == [bad, weak]
+    gaps = logged.http.get(f"{logged.path}/gaps").json()["gaps"]
+    assert {text for gap in gaps for text in gap["examples"]} == {texts[1], texts[2]}
+
+
+def test_log_that_is_off_says_so(collection: Collection) -> None:
+    collection.search("tea")
+    log = collection.http.get(f"{collection.path}/queries").json()
+    assert log == {"log_days": 0, "queries": [], "next_before": None}
 
 
 def test_page_of_gaps_does_not_wait_for_the_model(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
 from app.api.access import Admin, GuardedRoute, Opened
@@ -71,6 +71,41 @@ class EvaluationOut(Answer):
     """When it ended."""
 
 
+class RunSummaryOut(Answer):
+    name: str
+    """The mode, with what else was asked for."""
+    generation: int | None
+    """Which generation of vectors answered; null where that was not noted."""
+    ndcg: float
+    """nDCG@10, the mean over the queries."""
+
+
+class EvaluationSummaryOut(Answer):
+    id: str
+    """What GET /v1/evaluations/{evaluation_id} asks for."""
+    collection: str
+    """Where it asks."""
+    status: Progress
+    """How far it is."""
+    message: str | None
+    """Why it failed; null unless it did."""
+    created_at: datetime
+    """When it was asked for."""
+    finished_at: datetime | None
+    """When it ended."""
+    queries: int | None
+    """How many queries were asked; null until it is done."""
+    runs: list[RunSummaryOut]
+    """What each configuration came to; none until it is done."""
+
+
+class EvaluationsOut(Answer):
+    evaluations: list[EvaluationSummaryOut]
+    """The newest first."""
+    next_before: str | None
+    """`before` for the next page; null on the last one."""
+
+
 EvaluationBody = Annotated[EvaluationIn, Depends(json_body(EvaluationIn, size=BodySize.GOLDEN))]
 
 
@@ -94,6 +129,25 @@ def start_evaluation(body: EvaluationBody, resources: Opened, caller: Admin) -> 
     ]
     started = evaluations.start_evaluation(resources, collection, golden, configurations)
     return EvaluationOut.model_validate(started)
+
+
+@router.get("/evaluations", responses=problem_responses(404, 422))
+def list_evaluations(
+    resources: Opened,
+    caller: Admin,
+    collection: Annotated[
+        str | None, Query(max_length=64, description="Only of this collection")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=100, description="Evaluations a page")] = 20,
+    before: Annotated[
+        str | None, Query(max_length=64, description="`next_before` of the page before")
+    ] = None,
+) -> EvaluationsOut:
+    """List evaluations with their main figures, newest first."""
+    of = None if collection is None else [caller.collection(collection, Scope.ADMIN)]
+    found = evaluations.list_evaluations(resources.database, of, limit=limit + 1, before=before)
+    page = [EvaluationSummaryOut.model_validate(one) for one in found[:limit]]
+    return EvaluationsOut(evaluations=page, next_before=page[-1].id if len(found) > limit else None)
 
 
 @router.get(

@@ -10,9 +10,9 @@ from app.api.access import GuardedRoute, Opened, OwnedCollection, Reader, Writab
 from app.api.bodies import json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer, Body, require_fields
-from app.domain import Scope
+from app.domain import Mode, Scope
 from app.services.access.collections import BY_QUERY
-from app.services.quality import feedback, gaps, questions
+from app.services.quality import feedback, gaps, query_log, questions
 
 router = APIRouter(
     prefix="/v1",
@@ -82,6 +82,36 @@ class QuestionsOut(Answer):
     """The latest first."""
 
 
+class LoggedQuestionOut(Answer):
+    id: str
+    """What the search answered as `query_id`."""
+    query: str
+    """What was asked."""
+    mode: Mode
+    """How articles were found."""
+    asked_at: datetime
+    """When it was asked."""
+    found: list[str]
+    """Ids of the first ten documents that it found here, best first."""
+    score: float | None
+    """Of the first one; null where nothing was found."""
+    helpful: int
+    """How many called the answer helpful."""
+    unhelpful: int
+    """How many called it unhelpful."""
+    chosen: dict[str, int]
+    """Documents that people called right, with how many did."""
+
+
+class QueryLogOut(Answer):
+    log_days: int
+    """For how many days questions are kept; 0: the log is off, and there are none."""
+    queries: list[LoggedQuestionOut]
+    """The newest first."""
+    next_before: str | None
+    """`before` for the next page; null on the last one."""
+
+
 class QueriesErased(Answer):
     erased: int
     """How many questions were erased."""
@@ -122,7 +152,7 @@ def get_gaps(
     resources: Opened,
     below: Annotated[
         float, Query(ge=0, le=1, description="A first hit that scores less is no answer")
-    ] = gaps.LOW_SCORE,
+    ] = query_log.LOW_SCORE,
 ) -> GapsOut:
     """Return the subjects of questions that found nothing good, the most asked first."""
     found = gaps.find_gaps(resources, collection, below=below)
@@ -144,6 +174,37 @@ def list_questions(
     """Return the latest questions of the query log that found a document, with feedback."""
     found = questions.list_questions(resources, collection, document_id, limit=limit)
     return QuestionsOut(questions=[QuestionOut.model_validate(one) for one in found])
+
+
+@router.get(
+    "/collections/{collection}/queries",
+    responses=problem_responses(404, 422),
+)
+def list_queries(
+    collection: WritableCollection,
+    resources: Opened,
+    unanswered: Annotated[
+        bool, Query(description="Only those that found nothing good, as the gaps count them")
+    ] = False,
+    said: Annotated[
+        query_log.Said | None,
+        Query(description="Only those of whose answer somebody said this, anything or nothing"),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Questions a page")] = 100,
+    before: Annotated[
+        str | None, Query(max_length=64, description="`next_before` of the page before")
+    ] = None,
+) -> QueryLogOut:
+    """List the query log of a collection, newest first, with what people said of the answers."""
+    found = query_log.list_log(
+        resources, collection, unanswered=unanswered, said=said, limit=limit + 1, before=before
+    )
+    page = [LoggedQuestionOut.model_validate(one) for one in found[:limit]]
+    return QueryLogOut(
+        log_days=resources.settings.query_log_days,
+        queries=page,
+        next_before=page[-1].id if len(found) > limit else None,
+    )
 
 
 @router.delete(

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import JSON, select, type_coerce
 
 from app.db.database import Database
 from app.db.models import Collection, Document, EvaluationRow, Version, utc_now
 from app.domain import Mode, Progress
-from app.errors import FolioError, NotFound
+from app.errors import FolioError, InvalidRequest, NotFound
 from app.evaluation.golden import GoldenQuery
-from app.evaluation.measures import DEPTH
+from app.evaluation.measures import DEPTH, MAIN_MEASURE
 from app.evaluation.runner import Configuration, Evaluation, Found, describe, evaluate
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, recall_collection, require_row
@@ -35,6 +35,32 @@ class EvaluationInfo:
     message: str | None
     created_at: datetime
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One way to search, and what it came to."""
+
+    name: str
+    generation: int | None
+    """Which vectors answered; None where that was not noted."""
+    ndcg: float
+    """nDCG@10."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSummary:
+    """An evaluation without the figures of each query."""
+
+    id: str
+    collection: str
+    status: Progress
+    message: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    queries: int | None
+    """How many were asked; None until it is done."""
+    runs: tuple[RunSummary, ...]
 
 
 def start_evaluation(
@@ -77,6 +103,46 @@ def get_evaluation(database: Database, evaluation_id: str) -> EvaluationInfo:
         return _describe(row, session.get_one(Collection, row.collection_id).name)
 
 
+def list_evaluations(
+    database: Database,
+    collections: Sequence[CollectionRef] | None = None,
+    *,
+    limit: int = 20,
+    before: str | None = None,
+) -> list[EvaluationSummary]:
+    """Return evaluations, newest first, of all collections or of those; `before` ends a page.
+
+    Raises InvalidRequest where `before` is no evaluation.
+    """
+    row = EvaluationRow
+    # Figures without those of each query, which may be megabytes.
+    result = type_coerce(row.result, JSON)
+    chosen = select(
+        row.id,
+        Collection.name,
+        row.status,
+        row.message,
+        row.created_at,
+        row.finished_at,
+        result["queries"],
+        result["live_generation"],
+        result["runs"],
+    ).join(Collection, Collection.id == row.collection_id)
+    if collections is not None:
+        chosen = chosen.where(row.collection_id.in_([ref.id for ref in collections]))
+    with database.read() as session:
+        if before is not None:
+            last = session.get(row, before)
+            if last is None:
+                raise InvalidRequest("`before` is not an evaluation", code="invalid_cursor")
+            is_older = (row.created_at < last.created_at) | (
+                (row.created_at == last.created_at) & (row.id < last.id)
+            )
+            chosen = chosen.where(is_older)
+        latest = chosen.order_by(row.created_at.desc(), row.id.desc()).limit(limit)
+        return [_summarize(*found) for found in session.execute(latest)]
+
+
 def run_next_evaluation(resources: Resources) -> bool:
     """Ask the oldest golden set that waits; False when none does.
 
@@ -95,17 +161,17 @@ def run_next_evaluation(resources: Resources) -> bool:
         collection = recall_collection(session, row.collection_id)
     result, message = None, None
     try:
-        result = describe(
-            ask_golden(
-                resources,
-                collection,
-                load_golden(request["queries"]),
-                [
-                    Configuration(Mode(c["mode"]), c["dimensions"], c["generation"])
-                    for c in request["configurations"]
-                ],
-            )
+        live = resources.generations.live().id
+        asked = ask_golden(
+            resources,
+            collection,
+            load_golden(request["queries"]),
+            [
+                Configuration(Mode(c["mode"]), c["dimensions"], c["generation"])
+                for c in request["configurations"]
+            ],
         )
+        result = describe(asked) | {"live_generation": live}
     except FolioError as error:
         message = str(error)
     # The thread must outlive it, and its message may quote a query.
@@ -183,6 +249,26 @@ def _list_ids(database: Database, ref: CollectionRef) -> frozenset[str]:
                 .where(Document.collection_id == collection.id, Version.is_live)
             )
         )
+
+
+def _summarize(
+    id: str,
+    collection: str,
+    status: Progress,
+    message: str | None,
+    created_at: datetime,
+    finished_at: datetime | None,
+    queries: int | None,
+    live: int | None,
+    runs: list[dict[str, Any]] | None,
+) -> EvaluationSummary:
+    summaries = tuple(
+        RunSummary(run["name"], run["generation"] or live, run["measures"][MAIN_MEASURE]["mean"])
+        for run in runs or ()
+    )
+    return EvaluationSummary(
+        id, collection, Progress(status), message, created_at, finished_at, queries, summaries
+    )
 
 
 def _describe(row: EvaluationRow, collection: str) -> EvaluationInfo:

@@ -7,9 +7,9 @@ from math import inf
 from time import monotonic
 
 import numpy as np
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import select
 
-from app.db.models import Feedback, LoggedQuery
+from app.db.models import LoggedQuery
 from app.domain import Item, Task, Vector
 from app.errors import FolioError, OutOfTime
 from app.runtime.deadline import embed_in_time
@@ -17,14 +17,8 @@ from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from app.services.quality.feedback import store_queries
+from app.services.quality.query_log import LOW_SCORE, only_unanswered
 
-LOW_SCORE = 0.1
-"""A first hit below it is no answer, unless somebody found it helpful.
-
-Of questions whose article was taken out of covidqa_papers, scifact_beir and aws_docs_small it finds
-63%, 77% and 7%, of those that are answered it lists 30%, 46% and 0% (0.2: 89%, 97%, 43% and 66%,
-77%, 19%). What was taken out of aws_docs_small has siblings there that say nearly the same.
-"""
 SAME_SUBJECT = 0.7
 """Inner product of two questions from which they ask for one article."""
 MAX_QUESTIONS = 2000
@@ -57,11 +51,9 @@ def find_gaps(
     below: float = LOW_SCORE,
     seconds: float = inf,
 ) -> Gaps:
-    """Group the latest questions that found nothing good.
+    """Group the latest questions that found nothing good, as `only_unanswered` has it.
 
-    Nothing good: no hit, a first hit that scores less than `below` and that nobody called helpful,
-    or an answer that was called unhelpful by more people than helpful. What is not embedded within
-    `seconds` is left to the background, and waits.
+    What is not embedded within `seconds` is left to the background, and waits.
     """
     unanswered = _read_unanswered(resources, ref, below)
     if not unanswered:
@@ -87,26 +79,11 @@ def _read_unanswered(
 ) -> list[tuple[str, str | None]]:
     """Return the latest questions that found nothing good, each with its first document."""
     store_queries(resources)
-    vote = case((Feedback.helpful.is_(True), 1), else_=-1)
-    opinions = (
-        select(Feedback.query_id, func.sum(vote).label("sum"))
-        .where(Feedback.helpful.is_not(None))
-        .group_by(Feedback.query_id)
-        .subquery()
-    )
-    opinion = func.coalesce(opinions.c.sum, 0)
-    is_weak = or_(LoggedQuery.score.is_(None), LoggedQuery.score < below)
-    statement = (
-        select(LoggedQuery.text, LoggedQuery.found)
-        .outerjoin(opinions, opinions.c.query_id == LoggedQuery.id)
-        .where(LoggedQuery.collection_id == ref.id)
-        .where(or_(opinion < 0, and_(opinion == 0, is_weak)))
-        .order_by(LoggedQuery.asked_at.desc())
-        .limit(MAX_QUESTIONS)
-    )
+    logged = select(LoggedQuery.text, LoggedQuery.found).where(LoggedQuery.collection_id == ref.id)
+    latest = only_unanswered(logged, below).order_by(LoggedQuery.asked_at.desc())
     with resources.database.read() as session:
         require_row(session, ref)
-        rows = session.execute(statement).all()
+        rows = session.execute(latest.limit(MAX_QUESTIONS)).all()
     return [(text, found[0] if found else None) for text, found in rows]
 
 

@@ -10,6 +10,8 @@ import httpx
 from folio_client.errors import FolioError
 from folio_client.models import (
     Answer,
+    Backup,
+    Backups,
     Collection,
     Collections,
     Context,
@@ -169,3 +171,19 @@ def delete_document(collection: str, document_id: str) -> Call[Erased]:
 
 def get_job(job_id: str) -> Call[Job]:
     return Call("GET", f"/v1/jobs/{job_id}", Job)
+
+
+def start_backup(keep_days: int) -> Call[Backup]:
+    return Call("POST", "/v1/backups", Backup, json={"keep_days": keep_days})
+
+
+def list_backups() -> Call[Backups]:
+    return Call("GET", "/v1/backups", Backups)
+
+
+def get_backup(name: str) -> Call[Backup]:
+    return Call("GET", f"/v1/backups/{quote(name, safe='')}", Backup)
+
+
+def remove_backup(name: str) -> Call[Backup]:
+    return Call("DELETE", f"/v1/backups/{quote(name, safe='')}", Backup)

@@ -12,6 +12,7 @@ from folio_client import calls
 from folio_client.calls import Call, T, given, pause_before
 from folio_client.errors import FolioError
 from folio_client.models import (
+    Backup,
     Collection,
     Context,
     Document,
@@ -240,6 +241,22 @@ class Folio:
             sleep(pause_s)
         return job
 
+    def start_backup(self, *, keep_days: int = 30) -> Backup:
+        """Begin a backup on the server; ask `get_backup` until it is no longer `making`."""
+        return self._run(calls.start_backup(keep_days))
+
+    def list_backups(self) -> list[Backup]:
+        """Return the backups on the server, newest first."""
+        return self._run(calls.list_backups()).backups
+
+    def get_backup(self, name: str) -> Backup:
+        """Return a backup by its name."""
+        return self._run(calls.get_backup(name))
+
+    def remove_backup(self, name: str) -> Backup:
+        """Erase a backup; returns what it was."""
+        return self._run(calls.remove_backup(name))
+
 
 class AsyncFolio:
     """The same calls as coroutines."""
@@ -449,3 +466,19 @@ class AsyncFolio:
                 raise TimeoutError(f"job {job_id} is not done after {timeout_s:g} s")
             await asyncio.sleep(pause_s)
         return job
+
+    async def start_backup(self, *, keep_days: int = 30) -> Backup:
+        """Begin a backup on the server; ask `get_backup` until it is no longer `making`."""
+        return await self._run(calls.start_backup(keep_days))
+
+    async def list_backups(self) -> list[Backup]:
+        """Return the backups on the server, newest first."""
+        return (await self._run(calls.list_backups())).backups
+
+    async def get_backup(self, name: str) -> Backup:
+        """Return a backup by its name."""
+        return await self._run(calls.get_backup(name))
+
+    async def remove_backup(self, name: str) -> Backup:
+        """Erase a backup; returns what it was."""
+        return await self._run(calls.remove_backup(name))

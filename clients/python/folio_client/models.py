@@ -224,3 +224,23 @@ class ErasedByFilter(Answer):
     deleted: int
     ids: list[str]
     complete: bool
+
+
+class Backup(Answer):
+    """A backup that lies on the server; `state` says what it is good for."""
+
+    name: str
+    state: str
+    """`making`, `ready`, `expired`, `failed` or `damaged`."""
+    created_at: datetime
+    expires_at: datetime | None
+    bytes: int | None
+    documents: int | None
+    sha256: str | None
+    message: str | None
+
+
+class Backups(Answer):
+    """The newest first."""
+
+    backups: list[Backup]

@@ -1,5 +1,5 @@
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AddGoldenData, AddGoldenErrors, AddGoldenResponses, CalibrateData, CalibrateErrors, CalibrateResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeCollectionData, ChangeCollectionErrors, ChangeCollectionResponses, ChangeDocumentData, ChangeDocumentErrors, ChangeDocumentResponses, ChangeGoldenData, ChangeGoldenErrors, ChangeGoldenResponses, CheckArticleData, CheckArticleErrors, CheckArticleResponses, CheckHealthData, CheckHealthResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateCollectionData, CreateCollectionErrors, CreateCollectionResponses, CreateGenerationData, CreateGenerationErrors, CreateGenerationResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, CreateTuningData, CreateTuningErrors, CreateTuningResponses, DeleteCollectionData, DeleteCollectionErrors, DeleteCollectionResponses, DeleteDocumentData, DeleteDocumentErrors, DeleteDocumentResponses, DeleteDocumentsData, DeleteDocumentsErrors, DeleteDocumentsResponses, EraseQueriesData, EraseQueriesErrors, EraseQueriesResponses, ExplainData, ExplainErrors, ExplainResponses, FollowJobData, FollowJobErrors, FollowJobResponse, FollowJobResponses, GetCalibrationData, GetCalibrationErrors, GetCalibrationResponses, GetCollectionData, GetCollectionErrors, GetCollectionResponses, GetContextData, GetContextErrors, GetContextResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetEvaluationData, GetEvaluationErrors, GetEvaluationResponses, GetGapsData, GetGapsErrors, GetGapsResponses, GetGenerationData, GetGenerationErrors, GetGenerationResponses, GetJobData, GetJobErrors, GetJobResponses, GetOriginalData, GetOriginalErrors, GetOriginalResponses, GetReparseData, GetReparseErrors, GetReparseResponses, GetStatisticsData, GetStatisticsErrors, GetStatisticsResponses, GiveFeedbackData, GiveFeedbackErrors, GiveFeedbackResponses, ImportPageData, ImportPageErrors, ImportPageResponses, ListCollectionsData, ListCollectionsErrors, ListCollectionsResponses, ListDocumentsData, ListDocumentsErrors, ListDocumentsResponses, ListGenerationsData, ListGenerationsErrors, ListGenerationsResponses, ListGoldenData, ListGoldenErrors, ListGoldenResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListQuestionsData, ListQuestionsErrors, ListQuestionsResponses, PostDocumentsData, PostDocumentsErrors, PostDocumentsResponses, PutDocumentData, PutDocumentErrors, PutDocumentResponses, RemoveGenerationData, RemoveGenerationErrors, RemoveGenerationResponses, RemoveGoldenData, RemoveGoldenErrors, RemoveGoldenResponses, RerankData, RerankErrors, RerankResponses, RetryDocumentsData, RetryDocumentsErrors, RetryDocumentsResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RollBackDocumentData, RollBackDocumentErrors, RollBackDocumentResponses, RollBackGenerationData, RollBackGenerationErrors, RollBackGenerationResponses, SearchData, SearchErrors, SearchResponses, ShowMetricsData, ShowMetricsResponses, StartEvaluationData, StartEvaluationErrors, StartEvaluationResponses, StartReparseData, StartReparseErrors, StartReparseResponses, SuggestGoldenData, SuggestGoldenErrors, SuggestGoldenResponses, WelcomeData, WelcomeResponses } from './types.gen.js';
+import type { AddGoldenData, AddGoldenErrors, AddGoldenResponses, CalibrateData, CalibrateErrors, CalibrateResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeCollectionData, ChangeCollectionErrors, ChangeCollectionResponses, ChangeDocumentData, ChangeDocumentErrors, ChangeDocumentResponses, ChangeGoldenData, ChangeGoldenErrors, ChangeGoldenResponses, CheckArticleData, CheckArticleErrors, CheckArticleResponses, CheckHealthData, CheckHealthResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateCollectionData, CreateCollectionErrors, CreateCollectionResponses, CreateGenerationData, CreateGenerationErrors, CreateGenerationResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, CreateTuningData, CreateTuningErrors, CreateTuningResponses, DeleteCollectionData, DeleteCollectionErrors, DeleteCollectionResponses, DeleteDocumentData, DeleteDocumentErrors, DeleteDocumentResponses, DeleteDocumentsData, DeleteDocumentsErrors, DeleteDocumentsResponses, EraseQueriesData, EraseQueriesErrors, EraseQueriesResponses, ExplainData, ExplainErrors, ExplainResponses, FollowJobData, FollowJobErrors, FollowJobResponse, FollowJobResponses, GetBackupData, GetBackupErrors, GetBackupResponses, GetCalibrationData, GetCalibrationErrors, GetCalibrationResponses, GetCollectionData, GetCollectionErrors, GetCollectionResponses, GetContextData, GetContextErrors, GetContextResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetEvaluationData, GetEvaluationErrors, GetEvaluationResponses, GetGapsData, GetGapsErrors, GetGapsResponses, GetGenerationData, GetGenerationErrors, GetGenerationResponses, GetJobData, GetJobErrors, GetJobResponses, GetOriginalData, GetOriginalErrors, GetOriginalResponses, GetReparseData, GetReparseErrors, GetReparseResponses, GetStatisticsData, GetStatisticsErrors, GetStatisticsResponses, GiveFeedbackData, GiveFeedbackErrors, GiveFeedbackResponses, ImportPageData, ImportPageErrors, ImportPageResponses, ListBackupsData, ListBackupsErrors, ListBackupsResponses, ListCollectionsData, ListCollectionsErrors, ListCollectionsResponses, ListDocumentsData, ListDocumentsErrors, ListDocumentsResponses, ListEvaluationsData, ListEvaluationsErrors, ListEvaluationsResponses, ListGenerationsData, ListGenerationsErrors, ListGenerationsResponses, ListGoldenData, ListGoldenErrors, ListGoldenResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListQueriesData, ListQueriesErrors, ListQueriesResponses, ListQuestionsData, ListQuestionsErrors, ListQuestionsResponses, PostDocumentsData, PostDocumentsErrors, PostDocumentsResponses, PutDocumentData, PutDocumentErrors, PutDocumentResponses, RemoveBackupData, RemoveBackupErrors, RemoveBackupResponses, RemoveGenerationData, RemoveGenerationErrors, RemoveGenerationResponses, RemoveGoldenData, RemoveGoldenErrors, RemoveGoldenResponses, RerankData, RerankErrors, RerankResponses, RetryDocumentsData, RetryDocumentsErrors, RetryDocumentsResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RollBackDocumentData, RollBackDocumentErrors, RollBackDocumentResponses, RollBackGenerationData, RollBackGenerationErrors, RollBackGenerationResponses, SearchData, SearchErrors, SearchResponses, ShowMetricsData, ShowMetricsResponses, StartBackupData, StartBackupErrors, StartBackupResponses, StartEvaluationData, StartEvaluationErrors, StartEvaluationResponses, StartReparseData, StartReparseErrors, StartReparseResponses, SuggestGoldenData, SuggestGoldenErrors, SuggestGoldenResponses, WelcomeData, WelcomeResponses } from './types.gen.js';
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
      * You can provide a client instance returned by `createClient()` instead of
@@ -215,6 +215,30 @@ export declare const createKey: <ThrowOnError extends boolean = false>(options: 
  */
 export declare const revokeKey: <ThrowOnError extends boolean = false>(options: Options<RevokeKeyData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<RevokeKeyResponses, RevokeKeyErrors, ThrowOnError, "fields">;
 /**
+ * List Backups
+ *
+ * List the backups that lie on the server, and the one that is being made or failed last.
+ */
+export declare const listBackups: <ThrowOnError extends boolean = false>(options?: Options<ListBackupsData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<ListBackupsResponses, ListBackupsErrors, ThrowOnError, "fields">;
+/**
+ * Start Backup
+ *
+ * Copy the data folder into one file on the server, in the background.
+ */
+export declare const startBackup: <ThrowOnError extends boolean = false>(options: Options<StartBackupData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<StartBackupResponses, StartBackupErrors, ThrowOnError, "fields">;
+/**
+ * Remove Backup
+ *
+ * Erase a backup; answers what it was.
+ */
+export declare const removeBackup: <ThrowOnError extends boolean = false>(options: Options<RemoveBackupData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<RemoveBackupResponses, RemoveBackupErrors, ThrowOnError, "fields">;
+/**
+ * Get Backup
+ *
+ * Show a backup: `state` says whether it is ready.
+ */
+export declare const getBackup: <ThrowOnError extends boolean = false>(options: Options<GetBackupData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<GetBackupResponses, GetBackupErrors, ThrowOnError, "fields">;
+/**
  * Get Calibration
  *
  * Show what was measured of a collection's scores.
@@ -226,6 +250,12 @@ export declare const getCalibration: <ThrowOnError extends boolean = false>(opti
  * Measure in the background what scores mean, with questions whose answers are known.
  */
 export declare const calibrate: <ThrowOnError extends boolean = false>(options: Options<CalibrateData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<CalibrateResponses, CalibrateErrors, ThrowOnError, "fields">;
+/**
+ * List Evaluations
+ *
+ * List evaluations with their main figures, newest first.
+ */
+export declare const listEvaluations: <ThrowOnError extends boolean = false>(options?: Options<ListEvaluationsData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<ListEvaluationsResponses, ListEvaluationsErrors, ThrowOnError, "fields">;
 /**
  * Start Evaluation
  *
@@ -326,6 +356,12 @@ export declare const listQuestions: <ThrowOnError extends boolean = false>(optio
  * Erase the logged questions of a collection with their feedback.
  */
 export declare const eraseQueries: <ThrowOnError extends boolean = false>(options: Options<EraseQueriesData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<EraseQueriesResponses, EraseQueriesErrors, ThrowOnError, "fields">;
+/**
+ * List Queries
+ *
+ * List the query log of a collection, newest first, with what people said of the answers.
+ */
+export declare const listQueries: <ThrowOnError extends boolean = false>(options: Options<ListQueriesData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<ListQueriesResponses, ListQueriesErrors, ThrowOnError, "fields">;
 /**
  * List Golden
  *

@@ -362,6 +362,50 @@ export const revokeKey = (options) => (options.client ?? client).delete({
     ...options
 });
 /**
+ * List Backups
+ *
+ * List the backups that lie on the server, and the one that is being made or failed last.
+ */
+export const listBackups = (options) => (options?.client ?? client).get({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/backups',
+    ...options
+});
+/**
+ * Start Backup
+ *
+ * Copy the data folder into one file on the server, in the background.
+ */
+export const startBackup = (options) => (options.client ?? client).post({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/backups',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+/**
+ * Remove Backup
+ *
+ * Erase a backup; answers what it was.
+ */
+export const removeBackup = (options) => (options.client ?? client).delete({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/backups/{backup}',
+    ...options
+});
+/**
+ * Get Backup
+ *
+ * Show a backup: `state` says whether it is ready.
+ */
+export const getBackup = (options) => (options.client ?? client).get({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/backups/{backup}',
+    ...options
+});
+/**
  * Get Calibration
  *
  * Show what was measured of a collection's scores.
@@ -384,6 +428,16 @@ export const calibrate = (options) => (options.client ?? client).post({
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+/**
+ * List Evaluations
+ *
+ * List evaluations with their main figures, newest first.
+ */
+export const listEvaluations = (options) => (options?.client ?? client).get({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/evaluations',
+    ...options
 });
 /**
  * Start Evaluation
@@ -573,6 +627,16 @@ export const listQuestions = (options) => (options.client ?? client).get({
  * Erase the logged questions of a collection with their feedback.
  */
 export const eraseQueries = (options) => (options.client ?? client).delete({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/queries',
+    ...options
+});
+/**
+ * List Queries
+ *
+ * List the query log of a collection, newest first, with what people said of the answers.
+ */
+export const listQueries = (options) => (options.client ?? client).get({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/collections/{collection}/queries',
     ...options

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AddGoldenData, AddGoldenErrors, AddGoldenResponses, CalibrateData, CalibrateErrors, CalibrateResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeCollectionData, ChangeCollectionErrors, ChangeCollectionResponses, ChangeDocumentData, ChangeDocumentErrors, ChangeDocumentResponses, ChangeGoldenData, ChangeGoldenErrors, ChangeGoldenResponses, CheckArticleData, CheckArticleErrors, CheckArticleResponses, CheckHealthData, CheckHealthResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateCollectionData, CreateCollectionErrors, CreateCollectionResponses, CreateGenerationData, CreateGenerationErrors, CreateGenerationResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, CreateTuningData, CreateTuningErrors, CreateTuningResponses, DeleteCollectionData, DeleteCollectionErrors, DeleteCollectionResponses, DeleteDocumentData, DeleteDocumentErrors, DeleteDocumentResponses, DeleteDocumentsData, DeleteDocumentsErrors, DeleteDocumentsResponses, EraseQueriesData, EraseQueriesErrors, EraseQueriesResponses, ExplainData, ExplainErrors, ExplainResponses, FollowJobData, FollowJobErrors, FollowJobResponse, FollowJobResponses, GetCalibrationData, GetCalibrationErrors, GetCalibrationResponses, GetCollectionData, GetCollectionErrors, GetCollectionResponses, GetContextData, GetContextErrors, GetContextResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetEvaluationData, GetEvaluationErrors, GetEvaluationResponses, GetGapsData, GetGapsErrors, GetGapsResponses, GetGenerationData, GetGenerationErrors, GetGenerationResponses, GetJobData, GetJobErrors, GetJobResponses, GetOriginalData, GetOriginalErrors, GetOriginalResponses, GetReparseData, GetReparseErrors, GetReparseResponses, GetStatisticsData, GetStatisticsErrors, GetStatisticsResponses, GiveFeedbackData, GiveFeedbackErrors, GiveFeedbackResponses, ImportPageData, ImportPageErrors, ImportPageResponses, ListCollectionsData, ListCollectionsErrors, ListCollectionsResponses, ListDocumentsData, ListDocumentsErrors, ListDocumentsResponses, ListGenerationsData, ListGenerationsErrors, ListGenerationsResponses, ListGoldenData, ListGoldenErrors, ListGoldenResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListQuestionsData, ListQuestionsErrors, ListQuestionsResponses, PostDocumentsData, PostDocumentsErrors, PostDocumentsResponses, PutDocumentData, PutDocumentErrors, PutDocumentResponses, RemoveGenerationData, RemoveGenerationErrors, RemoveGenerationResponses, RemoveGoldenData, RemoveGoldenErrors, RemoveGoldenResponses, RerankData, RerankErrors, RerankResponses, RetryDocumentsData, RetryDocumentsErrors, RetryDocumentsResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RollBackDocumentData, RollBackDocumentErrors, RollBackDocumentResponses, RollBackGenerationData, RollBackGenerationErrors, RollBackGenerationResponses, SearchData, SearchErrors, SearchResponses, ShowMetricsData, ShowMetricsResponses, StartEvaluationData, StartEvaluationErrors, StartEvaluationResponses, StartReparseData, StartReparseErrors, StartReparseResponses, SuggestGoldenData, SuggestGoldenErrors, SuggestGoldenResponses, WelcomeData, WelcomeResponses } from './types.gen.js';
+import type { AddGoldenData, AddGoldenErrors, AddGoldenResponses, CalibrateData, CalibrateErrors, CalibrateResponses, CancelJobData, CancelJobErrors, CancelJobResponses, ChangeCollectionData, ChangeCollectionErrors, ChangeCollectionResponses, ChangeDocumentData, ChangeDocumentErrors, ChangeDocumentResponses, ChangeGoldenData, ChangeGoldenErrors, ChangeGoldenResponses, CheckArticleData, CheckArticleErrors, CheckArticleResponses, CheckHealthData, CheckHealthResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateCollectionData, CreateCollectionErrors, CreateCollectionResponses, CreateGenerationData, CreateGenerationErrors, CreateGenerationResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, CreateTuningData, CreateTuningErrors, CreateTuningResponses, DeleteCollectionData, DeleteCollectionErrors, DeleteCollectionResponses, DeleteDocumentData, DeleteDocumentErrors, DeleteDocumentResponses, DeleteDocumentsData, DeleteDocumentsErrors, DeleteDocumentsResponses, EraseQueriesData, EraseQueriesErrors, EraseQueriesResponses, ExplainData, ExplainErrors, ExplainResponses, FollowJobData, FollowJobErrors, FollowJobResponse, FollowJobResponses, GetBackupData, GetBackupErrors, GetBackupResponses, GetCalibrationData, GetCalibrationErrors, GetCalibrationResponses, GetCollectionData, GetCollectionErrors, GetCollectionResponses, GetContextData, GetContextErrors, GetContextResponses, GetDocumentData, GetDocumentErrors, GetDocumentResponses, GetEvaluationData, GetEvaluationErrors, GetEvaluationResponses, GetGapsData, GetGapsErrors, GetGapsResponses, GetGenerationData, GetGenerationErrors, GetGenerationResponses, GetJobData, GetJobErrors, GetJobResponses, GetOriginalData, GetOriginalErrors, GetOriginalResponses, GetReparseData, GetReparseErrors, GetReparseResponses, GetStatisticsData, GetStatisticsErrors, GetStatisticsResponses, GiveFeedbackData, GiveFeedbackErrors, GiveFeedbackResponses, ImportPageData, ImportPageErrors, ImportPageResponses, ListBackupsData, ListBackupsErrors, ListBackupsResponses, ListCollectionsData, ListCollectionsErrors, ListCollectionsResponses, ListDocumentsData, ListDocumentsErrors, ListDocumentsResponses, ListEvaluationsData, ListEvaluationsErrors, ListEvaluationsResponses, ListGenerationsData, ListGenerationsErrors, ListGenerationsResponses, ListGoldenData, ListGoldenErrors, ListGoldenResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListQueriesData, ListQueriesErrors, ListQueriesResponses, ListQuestionsData, ListQuestionsErrors, ListQuestionsResponses, PostDocumentsData, PostDocumentsErrors, PostDocumentsResponses, PutDocumentData, PutDocumentErrors, PutDocumentResponses, RemoveBackupData, RemoveBackupErrors, RemoveBackupResponses, RemoveGenerationData, RemoveGenerationErrors, RemoveGenerationResponses, RemoveGoldenData, RemoveGoldenErrors, RemoveGoldenResponses, RerankData, RerankErrors, RerankResponses, RetryDocumentsData, RetryDocumentsErrors, RetryDocumentsResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RollBackDocumentData, RollBackDocumentErrors, RollBackDocumentResponses, RollBackGenerationData, RollBackGenerationErrors, RollBackGenerationResponses, SearchData, SearchErrors, SearchResponses, ShowMetricsData, ShowMetricsResponses, StartBackupData, StartBackupErrors, StartBackupResponses, StartEvaluationData, StartEvaluationErrors, StartEvaluationResponses, StartReparseData, StartReparseErrors, StartReparseResponses, SuggestGoldenData, SuggestGoldenErrors, SuggestGoldenResponses, WelcomeData, WelcomeResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -411,6 +411,54 @@ export const revokeKey = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
+ * List Backups
+ *
+ * List the backups that lie on the server, and the one that is being made or failed last.
+ */
+export const listBackups = <ThrowOnError extends boolean = false>(options?: Options<ListBackupsData, ThrowOnError>) => (options?.client ?? client).get<ListBackupsResponses, ListBackupsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/backups',
+    ...options
+});
+
+/**
+ * Start Backup
+ *
+ * Copy the data folder into one file on the server, in the background.
+ */
+export const startBackup = <ThrowOnError extends boolean = false>(options: Options<StartBackupData, ThrowOnError>) => (options.client ?? client).post<StartBackupResponses, StartBackupErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/backups',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Remove Backup
+ *
+ * Erase a backup; answers what it was.
+ */
+export const removeBackup = <ThrowOnError extends boolean = false>(options: Options<RemoveBackupData, ThrowOnError>) => (options.client ?? client).delete<RemoveBackupResponses, RemoveBackupErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/backups/{backup}',
+    ...options
+});
+
+/**
+ * Get Backup
+ *
+ * Show a backup: `state` says whether it is ready.
+ */
+export const getBackup = <ThrowOnError extends boolean = false>(options: Options<GetBackupData, ThrowOnError>) => (options.client ?? client).get<GetBackupResponses, GetBackupErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/backups/{backup}',
+    ...options
+});
+
+/**
  * Get Calibration
  *
  * Show what was measured of a collection's scores.
@@ -434,6 +482,17 @@ export const calibrate = <ThrowOnError extends boolean = false>(options: Options
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * List Evaluations
+ *
+ * List evaluations with their main figures, newest first.
+ */
+export const listEvaluations = <ThrowOnError extends boolean = false>(options?: Options<ListEvaluationsData, ThrowOnError>) => (options?.client ?? client).get<ListEvaluationsResponses, ListEvaluationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/evaluations',
+    ...options
 });
 
 /**
@@ -639,6 +698,17 @@ export const listQuestions = <ThrowOnError extends boolean = false>(options: Opt
  * Erase the logged questions of a collection with their feedback.
  */
 export const eraseQueries = <ThrowOnError extends boolean = false>(options: Options<EraseQueriesData, ThrowOnError>) => (options.client ?? client).delete<EraseQueriesResponses, EraseQueriesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/queries',
+    ...options
+});
+
+/**
+ * List Queries
+ *
+ * List the query log of a collection, newest first, with what people said of the answers.
+ */
+export const listQueries = <ThrowOnError extends boolean = false>(options: Options<ListQueriesData, ThrowOnError>) => (options.client ?? client).get<ListQueriesResponses, ListQueriesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/collections/{collection}/queries',
     ...options

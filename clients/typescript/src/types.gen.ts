@@ -1183,6 +1183,18 @@ export type CalibrationIn = {
 };
 
 /**
+ * BackupIn
+ */
+export type BackupIn = {
+    /**
+     * Keep Days
+     *
+     * After so many days it is restored no more.
+     */
+    keep_days?: number;
+};
+
+/**
  * Welcome
  *
  * What this is, and where to go.
@@ -2059,6 +2071,37 @@ export type HitOut = {
 };
 
 /**
+ * Said
+ *
+ * What somebody said of an answer.
+ */
+export type Said = 'anything' | 'nothing' | 'helpful' | 'unhelpful' | 'chosen';
+
+/**
+ * RunSummaryOut
+ */
+export type RunSummaryOut = {
+    /**
+     * Name
+     *
+     * The mode, with what else was asked for.
+     */
+    name: string;
+    /**
+     * Generation
+     *
+     * Which generation of vectors answered; null where that was not noted.
+     */
+    generation: number | null;
+    /**
+     * Ndcg
+     *
+     * nDCG@10, the mean over the queries.
+     */
+    ndcg: number;
+};
+
+/**
  * RerankTextOut
  */
 export type RerankTextOut = {
@@ -2521,6 +2564,90 @@ export type QuestionOut = {
      * How many called this document the right one.
      */
     chosen: number;
+};
+
+/**
+ * QueryLogOut
+ */
+export type QueryLogOut = {
+    /**
+     * Log Days
+     *
+     * For how many days questions are kept; 0: the log is off, and there are none.
+     */
+    log_days: number;
+    /**
+     * Queries
+     *
+     * The newest first.
+     */
+    queries: Array<LoggedQuestionOut>;
+    /**
+     * Next Before
+     *
+     * `before` for the next page; null on the last one.
+     */
+    next_before: string | null;
+};
+
+/**
+ * LoggedQuestionOut
+ */
+export type LoggedQuestionOut = {
+    /**
+     * Id
+     *
+     * What the search answered as `query_id`.
+     */
+    id: string;
+    /**
+     * Query
+     *
+     * What was asked.
+     */
+    query: string;
+    /**
+     * How articles were found.
+     */
+    mode: Mode;
+    /**
+     * Asked At
+     *
+     * When it was asked.
+     */
+    asked_at: string;
+    /**
+     * Found
+     *
+     * Ids of the first ten documents that it found here, best first.
+     */
+    found: Array<string>;
+    /**
+     * Score
+     *
+     * Of the first one; null where nothing was found.
+     */
+    score: number | null;
+    /**
+     * Helpful
+     *
+     * How many called the answer helpful.
+     */
+    helpful: number;
+    /**
+     * Unhelpful
+     *
+     * How many called it unhelpful.
+     */
+    unhelpful: number;
+    /**
+     * Chosen
+     *
+     * Documents that people called right, with how many did.
+     */
+    chosen: {
+        [key: string]: number;
+    };
 };
 
 /**
@@ -3294,6 +3421,76 @@ export type ExplanationOut = {
 };
 
 /**
+ * EvaluationsOut
+ */
+export type EvaluationsOut = {
+    /**
+     * Evaluations
+     *
+     * The newest first.
+     */
+    evaluations: Array<EvaluationSummaryOut>;
+    /**
+     * Next Before
+     *
+     * `before` for the next page; null on the last one.
+     */
+    next_before: string | null;
+};
+
+/**
+ * EvaluationSummaryOut
+ */
+export type EvaluationSummaryOut = {
+    /**
+     * Id
+     *
+     * What GET /v1/evaluations/{evaluation_id} asks for.
+     */
+    id: string;
+    /**
+     * Collection
+     *
+     * Where it asks.
+     */
+    collection: string;
+    /**
+     * How far it is.
+     */
+    status: Progress;
+    /**
+     * Message
+     *
+     * Why it failed; null unless it did.
+     */
+    message: string | null;
+    /**
+     * Created At
+     *
+     * When it was asked for.
+     */
+    created_at: string;
+    /**
+     * Finished At
+     *
+     * When it ended.
+     */
+    finished_at: string | null;
+    /**
+     * Queries
+     *
+     * How many queries were asked; null until it is done.
+     */
+    queries: number | null;
+    /**
+     * Runs
+     *
+     * What each configuration came to; none until it is done.
+     */
+    runs: Array<RunSummaryOut>;
+};
+
+/**
  * EvaluationOut
  */
 export type EvaluationOut = {
@@ -3800,6 +3997,77 @@ export type CalibrationOut = {
      * Whether the background is yet to measure it.
      */
     is_due: boolean;
+};
+
+/**
+ * BackupsOut
+ */
+export type BackupsOut = {
+    /**
+     * Backups
+     *
+     * The newest first.
+     */
+    backups: Array<BackupOut>;
+};
+
+/**
+ * BackupState
+ *
+ * What a backup is good for.
+ */
+export type BackupState = 'making' | 'ready' | 'expired' | 'failed' | 'damaged';
+
+/**
+ * BackupOut
+ */
+export type BackupOut = {
+    /**
+     * Name
+     *
+     * Its file in the folder of backups.
+     */
+    name: string;
+    /**
+     * `making`, `ready`, `expired`, `failed`, or `damaged` where its file cannot be read.
+     */
+    state: BackupState;
+    /**
+     * Created At
+     *
+     * When it was taken; of a damaged file, when that was changed.
+     */
+    created_at: string;
+    /**
+     * Expires At
+     *
+     * Until then it can be restored; null for a damaged file.
+     */
+    expires_at: string | null;
+    /**
+     * Bytes
+     *
+     * Size of the file; null while there is none.
+     */
+    bytes: number | null;
+    /**
+     * Documents
+     *
+     * How many documents are in it.
+     */
+    documents: number | null;
+    /**
+     * Sha256
+     *
+     * Of the database in it.
+     */
+    sha256: string | null;
+    /**
+     * Message
+     *
+     * Why it failed or cannot be read.
+     */
+    message: string | null;
 };
 
 /**
@@ -5376,6 +5644,196 @@ export type RevokeKeyResponses = {
 
 export type RevokeKeyResponse = RevokeKeyResponses[keyof RevokeKeyResponses];
 
+export type ListBackupsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/backups';
+};
+
+export type ListBackupsErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+    /**
+     * Service Unavailable
+     */
+    503: Problem;
+};
+
+export type ListBackupsError = ListBackupsErrors[keyof ListBackupsErrors];
+
+export type ListBackupsResponses = {
+    /**
+     * Successful Response
+     */
+    200: BackupsOut;
+};
+
+export type ListBackupsResponse = ListBackupsResponses[keyof ListBackupsResponses];
+
+export type StartBackupData = {
+    body: BackupIn;
+    path?: never;
+    query?: never;
+    url: '/v1/backups';
+};
+
+export type StartBackupErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Conflict
+     */
+    409: Problem;
+    /**
+     * Request Entity Too Large
+     */
+    413: Problem;
+    /**
+     * Unsupported Media Type
+     */
+    415: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+    /**
+     * Service Unavailable
+     */
+    503: Problem;
+    /**
+     * Insufficient Storage
+     */
+    507: Problem;
+};
+
+export type StartBackupError = StartBackupErrors[keyof StartBackupErrors];
+
+export type StartBackupResponses = {
+    /**
+     * Successful Response
+     */
+    202: BackupOut;
+};
+
+export type StartBackupResponse = StartBackupResponses[keyof StartBackupResponses];
+
+export type RemoveBackupData = {
+    body?: never;
+    path: {
+        /**
+         * Backup
+         *
+         * As the list names it
+         */
+        backup: string;
+    };
+    query?: never;
+    url: '/v1/backups/{backup}';
+};
+
+export type RemoveBackupErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Conflict
+     */
+    409: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+    /**
+     * Service Unavailable
+     */
+    503: Problem;
+};
+
+export type RemoveBackupError = RemoveBackupErrors[keyof RemoveBackupErrors];
+
+export type RemoveBackupResponses = {
+    /**
+     * Successful Response
+     */
+    200: BackupOut;
+};
+
+export type RemoveBackupResponse = RemoveBackupResponses[keyof RemoveBackupResponses];
+
+export type GetBackupData = {
+    body?: never;
+    path: {
+        /**
+         * Backup
+         *
+         * As the list names it
+         */
+        backup: string;
+    };
+    query?: never;
+    url: '/v1/backups/{backup}';
+};
+
+export type GetBackupErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+    /**
+     * Service Unavailable
+     */
+    503: Problem;
+};
+
+export type GetBackupError = GetBackupErrors[keyof GetBackupErrors];
+
+export type GetBackupResponses = {
+    /**
+     * Successful Response
+     */
+    200: BackupOut;
+};
+
+export type GetBackupResponse = GetBackupResponses[keyof GetBackupResponses];
+
 export type GetCalibrationData = {
     body?: never;
     path: {
@@ -5475,6 +5933,62 @@ export type CalibrateResponses = {
 };
 
 export type CalibrateResponse = CalibrateResponses[keyof CalibrateResponses];
+
+export type ListEvaluationsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Collection
+         *
+         * Only of this collection
+         */
+        collection?: string | null;
+        /**
+         * Limit
+         *
+         * Evaluations a page
+         */
+        limit?: number;
+        /**
+         * Before
+         *
+         * `next_before` of the page before
+         */
+        before?: string | null;
+    };
+    url: '/v1/evaluations';
+};
+
+export type ListEvaluationsErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+};
+
+export type ListEvaluationsError = ListEvaluationsErrors[keyof ListEvaluationsErrors];
+
+export type ListEvaluationsResponses = {
+    /**
+     * Successful Response
+     */
+    200: EvaluationsOut;
+};
+
+export type ListEvaluationsResponse = ListEvaluationsResponses[keyof ListEvaluationsResponses];
 
 export type StartEvaluationData = {
     body: EvaluationIn;
@@ -6285,6 +6799,75 @@ export type EraseQueriesResponses = {
 };
 
 export type EraseQueriesResponse = EraseQueriesResponses[keyof EraseQueriesResponses];
+
+export type ListQueriesData = {
+    body?: never;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: {
+        /**
+         * Unanswered
+         *
+         * Only those that found nothing good, as the gaps count them
+         */
+        unanswered?: boolean;
+        /**
+         * Said
+         *
+         * Only those of whose answer somebody said this, anything or nothing
+         */
+        said?: Said | null;
+        /**
+         * Limit
+         *
+         * Questions a page
+         */
+        limit?: number;
+        /**
+         * Before
+         *
+         * `next_before` of the page before
+         */
+        before?: string | null;
+    };
+    url: '/v1/collections/{collection}/queries';
+};
+
+export type ListQueriesErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+    /**
+     * Unprocessable Entity
+     */
+    422: Problem;
+};
+
+export type ListQueriesError = ListQueriesErrors[keyof ListQueriesErrors];
+
+export type ListQueriesResponses = {
+    /**
+     * Successful Response
+     */
+    200: QueryLogOut;
+};
+
+export type ListQueriesResponse = ListQueriesResponses[keyof ListQueriesResponses];
 
 export type ListGoldenData = {
     body?: never;
