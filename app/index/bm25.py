@@ -55,8 +55,15 @@ class LexicalScores:
             # Of equal scores all stay until they are sorted by id.
             least = np.partition(self.scores[rows], len(rows) - limit)[len(rows) - limit]
             rows = rows[self.scores[rows] >= least]
-        rows = rows[np.lexsort((self.document_ids[rows], -self.scores[rows]))][:limit]
-        return self._with_strengths(rows)
+        return self._with_strengths(self._sort(rows)[:limit])
+
+    def rank(self, allowed: Ids | None = None) -> tuple[Ids, Scores]:
+        """Return all documents that hold a term of the query, best first, and their strengths."""
+        eligible = self.scores > 0
+        if allowed is not None:
+            eligible &= np.isin(self.document_ids, allowed)
+        rows = self._sort(np.flatnonzero(eligible))
+        return self.document_ids[rows], self._strengths(rows)
 
     def matching(self) -> Ids:
         """Return the ids of the documents that hold a term of the query."""
@@ -82,8 +89,15 @@ class LexicalScores:
         The root, because what a long question reaches of its bound is small for every document:
         docs/decisions/0017-one-calibrated-score.md.
         """
-        strengths = np.sqrt(self.scores[rows] / (self.bound or 1.0))
-        return list(zip(self.document_ids[rows].tolist(), strengths.tolist(), strict=True))
+        ids, strengths = self.document_ids[rows], self._strengths(rows)
+        return list(zip(ids.tolist(), strengths.tolist(), strict=True))
+
+    def _strengths(self, rows: Ids) -> Scores:
+        strengths: Scores = np.sqrt(self.scores[rows] / (self.bound or 1.0))
+        return strengths
+
+    def _sort(self, rows: Ids) -> Ids:
+        return rows[np.lexsort((self.document_ids[rows], -self.scores[rows]))]
 
 
 class LexicalIndex:

@@ -34,6 +34,26 @@ class UnitHit:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class RankedUnits:
+    """Documents, best first, with the best unit of each: all three have the same length."""
+
+    document_ids: Ids
+    unit_ids: Ids
+    scores: Vector
+
+    def __len__(self) -> int:
+        return len(self.document_ids)
+
+    def hits(self, limit: int | None = None) -> list[UnitHit]:
+        """Return the first ones."""
+        columns = (self.document_ids, self.unit_ids, self.scores)
+        return [UnitHit(*row) for row in zip(*(c[:limit].tolist() for c in columns), strict=True)]
+
+
+_NONE = RankedUnits(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
+
 class FlatIndex:
     """One exact index a collection; a document scores as its best unit does.
 
@@ -100,13 +120,19 @@ class FlatIndex:
         """
         with self._lock:
             shard = self._shards.get(collection_id)
-            return [] if shard is None else shard.search(query, limit, allowed)
+            return [] if shard is None else shard.search(query, limit, allowed).hits(limit)
+
+    def rank(self, query: Vector, collection_id: int, allowed: Ids | None = None) -> RankedUnits:
+        """Return all documents, in the order of `search`."""
+        with self._lock:
+            shard = self._shards.get(collection_id)
+            return _NONE if shard is None else shard.search(query, len(shard), allowed)
 
     def score(self, query: Vector, collection_id: int, document_ids: Ids) -> list[UnitHit]:
         """Return the best unit of each of these documents that the collection holds."""
         with self._lock:
             shard = self._shards.get(collection_id)
-            return [] if shard is None else shard.score(query, document_ids)
+            return [] if shard is None else shard.score(query, document_ids).hits()
 
 
 class _Shard:
@@ -146,12 +172,13 @@ class _Shard:
         picked: Ids = ids[np.arange(count) * len(ids) // max(count, 1)]
         return picked
 
-    def search(self, query: Vector, limit: int, allowed: Ids | None) -> list[UnitHit]:
+    def search(self, query: Vector, limit: int, allowed: Ids | None) -> RankedUnits:
+        """Return at least `limit` documents if as many are allowed."""
         eligible = self._alive
         if allowed is not None:
             eligible = eligible & np.isin(self._document_ids, allowed)
         if len(query) < self._faiss.d:
-            return self._rank(query, np.flatnonzero(eligible))[:limit]
+            return self._rank(query, np.flatnonzero(eligible))
         documents = len(np.unique(self._document_ids[eligible])) if allowed is not None else None
         candidates = int(eligible.sum())
         parameters = None
@@ -165,15 +192,15 @@ class _Shard:
         while True:
             hits = self._best_units(query, depth, parameters)
             if len(hits) >= wanted or depth == candidates:
-                return hits[:limit]
+                return hits
             # Long documents fill the list with several units each: look further down.
             depth = min(candidates, depth * 4)
 
     def _best_units(
         self, query: Vector, depth: int, parameters: faiss.SearchParameters | None
-    ) -> list[UnitHit]:
+    ) -> RankedUnits:
         if depth == 0:
-            return []
+            return _NONE
         # FAISS shares queries among threads, not rows: with one query the others only make it wait
         # for them. The setting is this thread's own.
         faiss.omp_set_num_threads(1)
@@ -182,27 +209,25 @@ class _Shard:
         found = rows[0] != -1
         return self._best_by_document(scores[0][found], rows[0][found])
 
-    def score(self, query: Vector, document_ids: Ids) -> list[UnitHit]:
+    def score(self, query: Vector, document_ids: Ids) -> RankedUnits:
         rows = np.flatnonzero(self._alive & np.isin(self._document_ids, document_ids))
         return self._rank(query, rows)
 
-    def _rank(self, query: Vector, rows: Ids) -> list[UnitHit]:
+    def _rank(self, query: Vector, rows: Ids) -> RankedUnits:
         """Compare the query with the first dimensions of some rows; returns all documents."""
         if not len(rows):
-            return []
+            return _NONE
         vectors = self._faiss.reconstruct_batch(rows)[:, : len(query)]
         if len(query) < self._faiss.d:
             vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return self._best_by_document(vectors @ query, rows)
 
-    def _best_by_document(self, scores: Vector, rows: Ids) -> list[UnitHit]:
-        ranked = sorted(zip(-scores, self._unit_ids[rows], rows, strict=True))
-        best: dict[int, UnitHit] = {}
-        for negative_score, unit_id, row in ranked:
-            document_id = int(self._document_ids[row])
-            if document_id not in best:
-                best[document_id] = UnitHit(document_id, int(unit_id), -float(negative_score))
-        return list(best.values())
+    def _best_by_document(self, scores: Vector, rows: Ids) -> RankedUnits:
+        order = np.lexsort((self._unit_ids[rows], -scores))
+        document_ids = self._document_ids[rows[order]]
+        firsts = np.sort(np.unique(document_ids, return_index=True)[1])
+        best = order[firsts]
+        return RankedUnits(document_ids[firsts], self._unit_ids[rows[best]], scores[best])
 
     def _compact(self) -> None:
         kept = np.flatnonzero(self._alive)

@@ -97,6 +97,9 @@ def test_search_equals_numpy(
         query = query_vector(seed)
         hits = index.search(query, collection, limit=limit, allowed=allowed)
         check_same(hits, search_with_numpy(left, query, collection, limit, allowed))
+        ranked = index.rank(query, collection, allowed)
+        assert ranked.hits() == index.search(query, collection, limit=count, allowed=allowed)
+        assert ranked.hits(limit) == hits
 
 
 def test_many_units_of_one_document_do_not_crowd_out_others() -> None:

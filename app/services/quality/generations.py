@@ -433,10 +433,12 @@ def describe_row(
 ) -> GenerationInfo:
     """Return what is known of a generation; `training` is how far its adapter is."""
     total = session.scalar(select(func.count()).select_from(Version).where(Version.is_live)) or 0
+    # Not by the units of the generation: an article has several, and all would be gone through.
+    has_units = exists().where(
+        UnitRow.version_id == Version.id, UnitRow.generation_id == generation.vector_set
+    )
     held = session.scalar(
-        select(func.count(UnitRow.version_id.distinct()))
-        .join(Version, Version.id == UnitRow.version_id)
-        .where(UnitRow.generation_id == generation.vector_set, Version.is_live)
+        select(func.count()).select_from(Version).where(Version.is_live, has_units)
     )
     return GenerationInfo(
         generation.id,

@@ -20,6 +20,7 @@ from app.services.search.passages import quote_passages
 from app.services.search.pipeline import Clock, SearchRequest, check_query, rank_by, read_turn
 from app.services.search.retrievers import Question, make_retrievers
 from app.services.search.snapshot import Snapshot, snapshots
+from app.services.search.standing import Standing, as_columns, stand
 from app.services.search.turns import Turn, interpret_turn
 
 _TIMED = ("embed", "unit", "lexical", "fuse", "passages")
@@ -46,21 +47,6 @@ class State(StrEnum):
     BELOW_MIN_SCORE = "below_min_score"
     BELOW_LIMIT = "below_limit"
     SHOWN = "shown"
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A document's place in one stage: rank from 1 among `of` documents.
-
-    `last_shown` is the score at the search's limit, `gap` how far the document is above it, below 0
-    if it is not shown. None where the stage did not look or did not find the document.
-    """
-
-    rank: int | None
-    of: int
-    score: float | None
-    last_shown: float | None
-    gap: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +254,9 @@ def _rank(
     for stage in _STAGES_OF_PASSAGES[question.mode]:
         scored = [(c.version.document_id, c.stages.get(stage, 0.0)) for c in candidates]
         scored.sort(key=lambda one: (-one[1], one[0]))
-        stages[stage] = _stand(scored, document.row_id, search.limit)
+        stages[stage] = stand(*as_columns(scored), document.row_id, search.limit)
     fused = [(c.version.document_id, c.score) for c in candidates]
-    stages["fused"] = _stand(fused, document.row_id, search.limit)
+    stages["fused"] = stand(*as_columns(fused), document.row_id, search.limit)
     passages: tuple[PassageHit, ...] = ()
     own = next((c for c in candidates if c.version.document_id == document.row_id), None)
     if own is not None:
@@ -293,27 +279,16 @@ def _rank_in_indexes(
 ) -> dict[str, Standing]:
     """Return where each index by itself puts a document among all that it finds."""
     collection_id, filters = inquiry.collection.id, inquiry.search.filters
-    indexes, limit = snapshot.indexes, inquiry.search.limit
+    limit = inquiry.search.limit
     allowed = None
     if filters is not None:
         allowed = queries.filter_documents(snapshot.session, collection_id, filters)
     stages = {}
-    for retriever in make_retrievers(indexes, question):
-        found = retriever.propose(collection_id, limit=len(indexes.vectors), allowed=allowed)
-        stages[retriever.stage] = _stand(list(found.items()), document.row_id, limit)
+    for retriever in make_retrievers(snapshot.indexes, question):
+        ids, scores = retriever.rank(collection_id, allowed=allowed)
+        stages[retriever.stage] = stand(ids, scores, document.row_id, limit)
         clock.mark(retriever.stage)
     return stages
-
-
-def _stand(ranked: Sequence[tuple[int, float]], row_id: int, limit: int) -> Standing:
-    """Return the standing of a document in a list of ids and scores, best first."""
-    place = next((i for i, (document_id, _) in enumerate(ranked) if document_id == row_id), None)
-    last = ranked[min(limit, len(ranked)) - 1][1] if ranked else None
-    if place is None:
-        return Standing(None, len(ranked), None, last, None)
-    own = ranked[place][1]
-    gap = None if last is None else own - last
-    return Standing(place + 1, len(ranked), own, last, gap)
 
 
 def _judge_rank(fused: Standing, search: SearchRequest) -> tuple[State, str]:

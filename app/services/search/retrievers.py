@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from app.domain import Mode, Vector
 from app.index.bm25 import LexicalIndex, LexicalScores
@@ -24,6 +25,9 @@ MAX_PAGED = 1024
 # Of inner products. Later ones depend on where arrays lie in memory and on how many rows are
 # compared at once: the same question gets the same answer.
 SCORE_DIGITS = 5
+
+
+RankScores = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,9 @@ class Retriever(Protocol):
     ) -> Mapping[int, float]:
         """Return up to `limit` documents with their scores, best first."""
 
+    def rank(self, collection_id: int, *, allowed: Ids | None) -> tuple[Ids, RankScores]:
+        """Return all documents that it finds and their scores, in the order of `propose`."""
+
     def score(self, collection_id: int, document_ids: Sequence[int]) -> Mapping[int, float]:
         """Return the scores of those of these documents that the collection holds."""
 
@@ -105,6 +112,11 @@ class UnitRetriever:
         hits = self.index.search(self.query, collection_id, limit=limit, allowed=allowed)
         self.units |= {hit.document_id: hit.unit_id for hit in hits}
         return {hit.document_id: round(hit.score, SCORE_DIGITS) for hit in hits}
+
+    def rank(self, collection_id: int, *, allowed: Ids | None) -> tuple[Ids, RankScores]:
+        ranked = self.index.rank(self.query, collection_id, allowed)
+        scores = ranked.scores.astype(np.float64)
+        return ranked.document_ids, np.round(scores, SCORE_DIGITS)
 
     def score(self, collection_id: int, document_ids: Sequence[int]) -> dict[int, float]:
         if not document_ids:
@@ -136,6 +148,9 @@ class LexicalRetriever:
         best = dict(lexical.best(limit, allowed))
         self.coverage |= lexical.held_shares(list(best))
         return best
+
+    def rank(self, collection_id: int, *, allowed: Ids | None) -> tuple[Ids, RankScores]:
+        return self._score_all(collection_id).rank(allowed)
 
     def score(self, collection_id: int, document_ids: Sequence[int]) -> dict[int, float]:
         lexical = self._score_all(collection_id)
