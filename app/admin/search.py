@@ -2,16 +2,20 @@
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
 from app.admin.access import HOME
+from app.admin.narrowing import MAX_FILTERS, Narrowing
 from app.admin.pages import PageRoute, render
 from app.api.access import Opened, ReadableCollection
+from app.api.v1.search import FacetKey
 from app.domain import Mode
 from app.runtime.resources import Resources
+from app.services.articles.listing import list_attributes
 from app.services.quality.feedback import record_query
 from app.services.search.context import Context, search_with_context
 from app.services.search.explain import Explanation, Inquiry, explain_document
@@ -41,14 +45,19 @@ def show_search(
     mode: Mode = Mode.HYBRID,
     max_tokens: Annotated[int, Query(ge=1, le=100_000)] = _TOKENS,
     why: Annotated[str, Query(max_length=256)] = "",
+    given: Annotated[list[str] | None, Query(alias="filter", max_length=MAX_FILTERS)] = None,
+    by: FacetKey | None = None,
 ) -> Response:
     """Ask a question: hits, the context for a budget, and where one article stands."""
+    asked = {"q": q, "mode": mode.value, "max_tokens": str(max_tokens), "why": why}
+    narrowing = Narrowing.read(asked, given or [], by)
     found = None
     if q.strip():
-        asked = SearchRequest(q, [collection], mode)
-        found = _ask(resources, asked, max_tokens, why)
-    path = f"/v1/collections/{collection.name}/search"
-    url = str(request.base_url).rstrip("/") + path
+        facets = [] if by is None else [by]
+        search = SearchRequest(q, [collection], mode, filters=narrowing.filter(), facets=facets)
+        found = _ask(resources, search, max_tokens, why)
+    url = f"{str(request.base_url).rstrip('/')}/v1/collections/{collection.name}/search"
+    body = {"query": q, "mode": mode.value, **narrowing.body()}
     return render(
         request,
         "search.html",
@@ -58,10 +67,15 @@ def show_search(
         modes=list(Mode),
         max_tokens=max_tokens,
         why=why,
+        by=by,
+        fields=narrowing.fields(),
+        chips=narrowing.chips(),
+        keys=narrowing.keys(list_attributes(resources.database, collection)) if found else [],
+        values=narrowing.values(found.hits.facets[by]) if found and by else [],
         found=found,
         query_id=found and record_query(resources, collection, found.hits),
-        curl=_as_curl(url, q, mode),
-        python=_as_python(url, q, mode),
+        curl=_as_curl(url, body),
+        python=_as_python(url, body),
     )
 
 
@@ -73,19 +87,19 @@ def _ask(resources: Resources, request: SearchRequest, max_tokens: int, why: str
     return Found(hits, context, explanation)
 
 
-def _as_curl(url: str, question: str, mode: Mode) -> str:
-    body = json.dumps({"query": question, "mode": mode.value}, ensure_ascii=False)
+def _as_curl(url: str, body: Mapping[str, Any]) -> str:
+    data = shlex.quote(json.dumps(body, ensure_ascii=False))
     return (
         f"curl -X POST {shlex.quote(url)} -H 'Authorization: Bearer '\"$FOLIO_KEY\" "
-        f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
+        f"-H 'Content-Type: application/json' -d {data}"
     )
 
 
-def _as_python(url: str, question: str, mode: Mode) -> str:
+def _as_python(url: str, body: Mapping[str, Any]) -> str:
     return (
         "import os, httpx\n\n"
         f"answer = httpx.post(\n    {url!r},\n"
         '    headers={"Authorization": f"Bearer {os.environ[\'FOLIO_KEY\']}"},\n'
-        f'    json={{"query": {question!r}, "mode": {mode.value!r}}},\n'
+        f"    json={body!r},\n"
         ").raise_for_status().json()\n"
     )

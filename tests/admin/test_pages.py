@@ -1,5 +1,6 @@
 """The pages over HTTP: who sees what, whose forms are taken, and what becomes of hostile text."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -384,15 +385,24 @@ def test_hostile_text_is_only_text(service: Service, browser: Browser, hostile: 
         raw_path=b"/admin/collections/own/articles/"
         + httpx.QueryParams({"": document_id}).__str__()[1:].replace("+", "%20").encode()
     )
+    equal = json.dumps({"type": "eq", "key": "note", "value": hostile})
+    named_attribute = json.dumps({"type": "eq", "key": hostile[:128], "value": hostile})
+    filtered = [
+        httpx.URL(search, params={"q": "tea", "by": by, "filter": given})
+        for by, given in (("note", equal), ("note", "[]"), (hostile[:128], named_attribute))
+    ]
     golden, log = (f"/admin/collections/own/{page}" for page in ("golden", "questions"))
     visited = ["/admin", "/admin/collections/own", golden, uploads, str(search), str(article), log]
-    for answer in (named, described, dropped, checked, *map(browser.visit, visited)):
+    narrowed = [browser.visit(str(url)) for url in filtered]
+    assert [answer.status_code for answer in narrowed] == [200, 422, 200]
+    assert escape(hostile) in narrowed[0].text
+    for answer in (named, described, dropped, checked, *narrowed, *map(browser.visit, visited)):
         path = answer.url.path
         if answer is dropped:
             assert answer.headers["x-content-type-options"] == "nosniff"
             continue
-        if answer is not named and answer is not checked:
-            assert answer.status_code == 200, path
+        if answer not in narrowed:
+            assert answer.status_code == (named.status_code if answer is named else 200), path
         # Longer than what could be in a score by chance.
         assert "604937666061729" not in answer.text
         for tag in ("<script>", "<svg", "<img", "<iframe", "<base", "<style", "<math", "<b>bold"):

@@ -48,6 +48,7 @@ NEEDED = {
     ("POST", "/v1/collections"): "admin",
     ("GET", COLLECTION): "read",
     ("DELETE", COLLECTION): "admin",
+    ("GET", f"{COLLECTION}/attributes"): "read",
     ("GET", f"{COLLECTION}/documents"): "read",
     ("POST", f"{COLLECTION}/documents"): "write",
     ("GET", f"{COLLECTION}/documents/{{id}}"): "read",

@@ -15,7 +15,7 @@ from app.api.v1.fields import (
     Body,
 )
 from app.domain import Status
-from app.services.articles import collections, statistics
+from app.services.articles import collections, listing, statistics
 from app.services.articles.collections import NAME_PATTERN
 
 router = APIRouter(
@@ -86,6 +86,11 @@ class StatisticsOut(Answer):
     """What the latest uploads of documents failed with, the most frequent first."""
 
 
+class AttributesOut(Answer):
+    attributes: list[str]
+    """Names, sorted; `$language` is one, detected or given."""
+
+
 class CollectionDeleted(Answer):
     name: str
     """The collection that was erased."""
@@ -146,6 +151,15 @@ def get_statistics(collection: ReadableCollection, resources: Opened) -> Statist
     All its receipts are read for it, about 5 ms for a thousand articles, where anything changed.
     """
     return StatisticsOut.model_validate(statistics.get_statistics(resources, collection))
+
+
+@router.get(
+    f"{COLLECTION}/attributes",
+    responses=problem_responses(404),
+)
+def list_attributes(collection: ReadableCollection, resources: Opened) -> AttributesOut:
+    """List the names that filters and facets know: the attributes of the latest 200 documents."""
+    return AttributesOut(attributes=listing.list_attributes(resources.database, collection))
 
 
 @router.delete(

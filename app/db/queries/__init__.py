@@ -41,6 +41,7 @@ from app.db.queries.facets import (
     ValueCount,
     count_listed,
     count_values,
+    list_keys,
     list_values,
 )
 from app.db.queries.filters import filter_documents, filter_live_documents
@@ -116,6 +117,7 @@ __all__ = [
     "list_collections",
     "list_documents",
     "list_job_versions",
+    "list_keys",
     "list_passage_vectors",
     "list_passages",
     "list_units",

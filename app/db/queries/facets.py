@@ -37,6 +37,19 @@ class ValueColumn:
     """Distinct."""
 
 
+def list_keys(session: Session, collection_id: int, documents: int) -> list[str]:
+    """Return the attributes of the latest `documents` documents of a collection, by name."""
+    latest = (
+        select(Document.id)
+        .where(Document.collection_id == collection_id)
+        .order_by(Document.id.desc())
+        .limit(documents)
+        .subquery()
+    )
+    keys = select(Attribute.key).join(latest, latest.c.id == Attribute.document_id).distinct()
+    return sorted(session.scalars(keys))
+
+
 def list_values(session: Session, collection_id: int, key: str) -> ValueColumn:
     """Return which of a collection's live documents have which values of an attribute."""
     of_key = _list_media_types() if key == MEDIA_TYPE_KEY else _list_attribute(key)

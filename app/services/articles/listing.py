@@ -8,6 +8,9 @@ from app.domain import Status
 from app.services.access.collections import CollectionRef, require_row
 from app.services.articles.documents import DocumentInfo, describe_document
 
+# A collection has few kinds of articles, and may have a million of them.
+_LOOKED_THROUGH = 200
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentPage:
@@ -22,6 +25,12 @@ def count_documents(database: Database, ref: CollectionRef, status: Status | Non
     with database.read() as session:
         counts = queries.count_by_status(session, require_row(session, ref).id)
     return sum(counts.values()) if status is None else counts[status]
+
+
+def list_attributes(database: Database, ref: CollectionRef) -> list[str]:
+    """Return the names of the attributes of the latest 200 documents, what Folio detected too."""
+    with database.read() as session:
+        return queries.list_keys(session, require_row(session, ref).id, _LOOKED_THROUGH)
 
 
 def sort_documents(

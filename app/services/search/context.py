@@ -105,7 +105,7 @@ def search_with_context(
     if asked != request:
         return (
             search_documents(resources, request, passages=passages),
-            build_context(resources, request, max_tokens=max_tokens),
+            build_context(resources, replace(request, facets=()), max_tokens=max_tokens),
         )
     found = retrieve(resources, asked, clock)
     result = describe_hits(request, found, clock, passages=passages)

@@ -95,6 +95,16 @@ export const getStatistics = (options) => (options.client ?? client).get({
     ...options
 });
 /**
+ * List Attributes
+ *
+ * List the names that filters and facets know: the attributes of the latest 200 documents.
+ */
+export const listAttributes = (options) => (options.client ?? client).get({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/collections/{collection}/attributes',
+    ...options
+});
+/**
  * List Documents
  *
  * List documents in the order of their ids, or in another one.

@@ -3943,6 +3943,17 @@ export type BackupOut = {
     message: string | null;
 };
 /**
+ * AttributesOut
+ */
+export type AttributesOut = {
+    /**
+     * Attributes
+     *
+     * Names, sorted; `$language` is one, detected or given.
+     */
+    attributes: Array<string>;
+};
+/**
  * AddedQueriesOut
  */
 export type AddedQueriesOut = {
@@ -4255,6 +4266,41 @@ export type GetStatisticsResponses = {
     200: StatisticsOut;
 };
 export type GetStatisticsResponse = GetStatisticsResponses[keyof GetStatisticsResponses];
+export type ListAttributesData = {
+    body?: never;
+    path: {
+        /**
+         * Collection
+         *
+         * Name of a collection
+         */
+        collection: string;
+    };
+    query?: never;
+    url: '/v1/collections/{collection}/attributes';
+};
+export type ListAttributesErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+};
+export type ListAttributesError = ListAttributesErrors[keyof ListAttributesErrors];
+export type ListAttributesResponses = {
+    /**
+     * Successful Response
+     */
+    200: AttributesOut;
+};
+export type ListAttributesResponse = ListAttributesResponses[keyof ListAttributesResponses];
 export type ListDocumentsData = {
     body?: never;
     path: {
