@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session
@@ -24,6 +24,9 @@ Of questions whose article was taken out of covidqa_papers, scifact_beir and aws
 63%, 77% and 7%, of those that are answered it lists 30%, 46% and 0% (0.2: 89%, 97%, 43% and 66%,
 77%, 19%). What was taken out of aws_docs_small has siblings there that say nearly the same.
 """
+
+
+Logged = TypeVar("Logged", bound=Select[*tuple[Any, ...]])
 
 
 class Said(StrEnum):
@@ -83,7 +86,7 @@ def list_log(
         return _describe(session, session.scalars(latest).all())
 
 
-def only_unanswered(statement: Select[Any], below: float) -> Select[Any]:
+def only_unanswered(statement: Logged, below: float) -> Logged:
     """Return a statement of logged queries, of those that found nothing good.
 
     No hit, a first hit that scores less than `below` and that nobody called helpful, or an answer
