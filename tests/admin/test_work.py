@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from urllib.parse import quote
@@ -12,6 +13,7 @@ import pytest
 from markupsafe import escape
 
 from app.config import Settings
+from app.runtime.signals import SyncReport
 from tests.admin.browser import Browser, text_of
 from tests.api.service import Collection, Service, open_service, poll
 
@@ -376,3 +378,13 @@ def test_evaluations_are_listed_with_their_figures(browser: Browser, service: Se
     assert "1.000" in row
     assert "hybrid" in row
     assert browser.visit(f"/admin/evaluations/{made}").status_code == 200
+
+
+def test_last_sync_is_told_among_the_findings(browser: Browser, service: Service) -> None:
+    signals = service.resources.signals
+    signals.last_sync = SyncReport(datetime(2026, 11, 29, tzinfo=UTC), None, added=3, failed=1)
+    page = text_of(browser.visit("/admin/operations"))
+    assert "at 2026-11-29T00:00:00+00:00: 3 added, 0 changed" in page
+    signals.last_sync = SyncReport(datetime(2026, 11, 29, tzinfo=UTC), "storage_full")
+    assert "ended with storage_full" in text_of(browser.visit("/admin/operations"))
+    signals.last_sync = None

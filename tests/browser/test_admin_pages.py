@@ -4,8 +4,11 @@ With AXE naming axe-core's axe.min.js every page is held to WCAG 2.1 AA as well 
 """
 
 import os
+import re
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,13 @@ PAGES = (
     "/collections/help/golden",
     "/collections/help/uploads",
 )
+
+MAX_BYTES = 100_000
+WEIGHT = """
+const parts = ["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind));
+return parts.reduce((sum, part) => sum + part.decodedBodySize, 0);
+"""
+PAINT = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1"
 
 # What a browser does when somebody drops files: the names and texts of two of them.
 DROP = """
@@ -187,9 +197,12 @@ def test_admin_goes_from_nothing_to_a_found_article_and_back(
     wait_for(chromium, ".notice", "Changed.")
     click(chromium, "//button[.='Roll back to 1']")
     wait_for(chromium, ".notice", "Version 1 is read once more")
+    narrow_search(service, chromium)
+    make_backup(service, chromium)
     assert console_errors(chromium) == []
 
-    check_accessibility(service, chromium, evaluation)
+    look_at_pages(service, chromium, evaluation)
+    assert console_errors(chromium) == []
     click(chromium, "//button[.='Sign out']")
     wait_for(chromium, ".notice", "signed out")
     chromium.get(f"{service.url}/admin/collections/help")
@@ -286,6 +299,29 @@ def stored_in(service: Service, name: str) -> list[str]:
     return [document.id for document in documents]
 
 
+def narrow_search(service: Service, driver: Any) -> None:
+    """Filter by clicking on a value of an attribute, and take the filter away again."""
+    driver.get(f"{service.url}/admin/collections/help/search?q=milk")
+    click(driver, "//nav[@aria-label='Attributes to filter by']//a[.='product']")
+    click(driver, "//ul[@aria-label='Values of product']//a[contains(., 'milk')]")
+    wait_for(driver, ".chip", "product = milk")
+    wait_for(driver, "article.hit", "Milk")
+    click(driver, "//a[@aria-label='Remove product = milk']")
+    wait_for(driver, "article.hit", "Milk")
+
+
+def make_backup(service: Service, driver: Any) -> None:
+    driver.get(f"{service.url}/admin/operations")
+    click(driver, "//button[.='Make a backup']")
+    wait_for(driver, ".notice", "being made")
+
+    def read() -> str:
+        driver.refresh()
+        return str(driver.page_source)
+
+    poll(read, lambda said: 'class="badge ready"' in said)
+
+
 def wait_for_report(driver: Any) -> str:
     """Look at an evaluation again until it is done; returns its path."""
 
@@ -297,26 +333,50 @@ def wait_for_report(driver: Any) -> str:
     return str(driver.current_url).partition("/admin")[2]
 
 
-def check_accessibility(service: Service, driver: Any, evaluation: str) -> None:
-    """Hold every page to WCAG 2.1 AA with axe-core, where AXE names it."""
-    if "AXE" not in os.environ:
-        return
+def look_at_pages(service: Service, driver: Any, evaluation: str) -> None:
+    """Open every page light and dark, wide and narrow: its weight, its width, WCAG 2.1 AA by axe.
+
+    With SHOTS naming a folder a picture of each is left there, and how long its first paint took.
+    """
     paths = [
         *PAGES,
         evaluation,
         "/collections/help/articles/milk.md",
-        "/collections/help/search?q=milk",
+        "/collections/help/search?q=milk&why=milk.md&by=product",
     ]
-    for scheme in ("light", "dark"):
+    if "AXE" not in os.environ:
+        return
+    lines = []
+    for scheme, width in product(("light", "dark"), (1280, 390)):
         feature = {"name": "prefers-color-scheme", "value": scheme}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 500}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         for path in paths:
             driver.get(f"{service.url}/admin{path}")
+            place = (scheme, width, path)
+            weight, paint = driver.execute_script(WEIGHT), driver.execute_script(PAINT)
+            assert weight < MAX_BYTES, place
             # What is folded away is read as well once somebody opens it.
             driver.execute_script(
                 "document.querySelectorAll('details').forEach(d => d.open = true)"
             )
-            hold_to_wcag(driver, (scheme, path))
+            assert driver.execute_script("return document.body.scrollWidth") <= width, place
+            hold_to_wcag(driver, place)
+            lines.append(f"{path or '/'} {scheme} {width}: {weight} bytes, {paint:.0f} ms")
+            if "SHOTS" in os.environ:
+                take_picture(driver, Path(os.environ["SHOTS"]), f"{path or '/'}-{scheme}-{width}")
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    if "SHOTS" in os.environ:
+        (Path(os.environ["SHOTS"]) / "pages.txt").write_text("\n".join(lines) + "\n")
+
+
+def take_picture(driver: Any, folder: Path, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+    (folder / f"{re.sub('[^a-z0-9]+', '-', name).strip('-')}.png").write_bytes(
+        b64decode(shot["data"])
+    )
 
 
 def hold_to_wcag(driver: Any, place: object) -> None:

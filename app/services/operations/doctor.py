@@ -5,7 +5,7 @@ import platform
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -141,6 +141,10 @@ def describe_running(resources: Resources) -> Iterator[Finding]:
     yield from _examine_documents(resources.database)
     yield from _examine_keys(resources)
     yield from _examine_sync(resources.settings)
+    last = resources.signals.last_sync
+    if last is not None:
+        finished_at = last.finished_at.isoformat(timespec="seconds")
+        yield from _describe_sync({**asdict(last), "finished_at": finished_at})
 
 
 def _examine_resources(resources: Resources) -> Iterator[Finding]:
