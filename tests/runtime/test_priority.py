@@ -1,6 +1,6 @@
 """Requests go first, and never keep background work from going on."""
 
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -31,3 +31,38 @@ def test_request_that_fails_holds_nothing_up() -> None:
     with pytest.raises(RuntimeError), priority.take():
         raise RuntimeError
     assert priority.yield_to_requests()
+
+
+def test_requests_take_turns_and_a_thread_may_look_twice() -> None:
+    priority = Priority(turn_seconds=60.0)
+    answered: list[int] = []
+
+    def answer(number: int) -> None:
+        with priority.take(), priority.take():
+            answered.append(number)
+
+    with priority.take():
+        others = [Thread(target=answer, args=(number,), daemon=True) for number in range(3)]
+        for other in others:
+            other.start()
+        others[0].join(0.1)
+        assert not answered, "another request is being answered"
+    for other in others:
+        other.join(30)
+    assert sorted(answered) == [0, 1, 2]
+
+
+def test_request_that_takes_long_holds_up_nobody_for_long() -> None:
+    priority = Priority(turn_seconds=0.01)
+    answered = Event()
+
+    def answer() -> None:
+        with priority.take():
+            answered.set()
+
+    with priority.take():
+        other = Thread(target=answer, daemon=True)
+        other.start()
+        assert answered.wait(30)
+    other.join(30)
+    assert not other.is_alive()
