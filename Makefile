@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STEP = @printf '\n== %s\n'
 
-.PHONY: demo serve test check docs durability postgres doors abuse browser bench constraints clean
+.PHONY: demo serve test check docs durability mixed postgres doors abuse browser bench constraints clean
 
 demo: $(VENV)/installed
 	$(STEP) "Reading the sample knowledge base into $(DATA)"
@@ -41,15 +41,23 @@ docs: $(VENV)/developed
 	$(BIN)/python -m tests.docs.reference
 
 # Counts what is promised of stored articles and prints one table: see tests/durability. Minutes in
-# this form; `make durability KILLS=500 STOPS=50 FLIPS=300 EVERY=1 DISKS=20` is the long one.
+# this form; the long one: `make durability KILLS=500 STOPS=50 FLIPS=300 EVERY=1 DISKS=20 UPKEEP=20`.
 EVERY ?= 7
 KILLS ?= 20
 STOPS ?= 5
 FLIPS ?= 100
 DISKS ?= 3
+UPKEEP ?= 2
 durability: $(VENV)/developed
 	$(BIN)/python -m tests.durability --every $(EVERY) --kills $(KILLS) --stops $(STOPS) \
 		--flips $(FLIPS) --disks $(DISKS)
+	$(BIN)/python -m tests.durability.upkeep --kills $(UPKEEP)
+
+# Ten search, four write, a folder is mirrored and a tuning follows the other: nothing may be lost,
+# mixed up or refused, and memory levels off.
+MINUTES ?= 60
+mixed: $(VENV)/developed
+	$(BIN)/python -m tests.durability.mixed --minutes $(MINUTES)
 
 # The suites of the interface and the use cases on PostgreSQL, then servers, workers and PostgreSQL
 # itself killed in random turns. `make postgres KILLED=50 OUTAGES=20 DOCUMENTS=2000` is the long form.

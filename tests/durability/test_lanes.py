@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.durability import flips, full_disk, server
+from tests.durability import flips, full_disk, mixed, server
 
 pytestmark = pytest.mark.slow
 
@@ -33,3 +33,10 @@ def test_full_disk_is_said_loses_nothing_and_ends_with_room(tmp_path: Path) -> N
     assert counts["refused with 507"] == 1
     assert counts["acknowledged"] > 0
     assert (counts["lost"], counts["other codes"], counts["not resumed"]) == (0, 0, 0)
+
+
+def test_everything_at_once_loses_and_mixes_up_nothing(tmp_path: Path) -> None:
+    load = mixed.run(tmp_path, seconds=5.0)
+    assert min(load.counts[name] for name in ("searches", "written", "synced")) > 0
+    bad = {name: load.counts[name] for name in ("lost", "wrong", "foreign", "errors")}
+    assert bad == dict.fromkeys(bad, 0)
