@@ -30,7 +30,7 @@ for (const input of document.querySelectorAll("input[data-into]")) {
 
   const failedItem = (name, message) => {
     const item = document.createElement("li");
-    item.className = "problem";
+    item.className = "problem long";
     const bdi = document.createElement("bdi");
     bdi.textContent = `${name}: ${message}`;
     item.append(bdi);
