@@ -37,7 +37,7 @@ from app.embedding.loading import open_checkpoint
 from app.embedding.torch.engine import TorchEngine
 from bench.embedding_peers import Infinity, SentenceTransformers
 from bench.random_jina import adapter_of, draw_lengths, make_checkpoint, make_texts
-from bench.report import describe_machine, print_table
+from bench.report import describe_machine, print_table, resident_bytes
 from bench.sets import read_set
 from train.teacher import find_teacher
 
@@ -350,8 +350,7 @@ def measure_memory(bench: Bench) -> None:
 
 
 def _resident_mib() -> float:
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize() / 2**20
+    return resident_bytes() / 2**20
 
 
 SECTIONS: dict[str, Callable[[Bench], None]] = {

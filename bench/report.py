@@ -53,3 +53,9 @@ def processor_seconds(pid: int) -> float:
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     ticks = stat.rpartition(")")[2].split()[11:15]
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes() -> int:
+    """Return the memory of this process that is in use now (statm of proc(5))."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -19,6 +19,7 @@ from app.index.flat import FlatIndex, UnitVectors
 from app.index.samples import PassageSamples
 from app.index.segments import TermDocument, pack_terms
 from app.runtime.lookups import Lookups
+from app.runtime.memory import return_freed
 
 logger = logging.getLogger("folio")
 
@@ -81,6 +82,7 @@ class IndexFollower:
         indexes = read_indexes(
             session, generation, damaged, corrects_spelling=self._corrects_spelling
         )
+        return_freed()
         self._indexes, self._position = indexes, position
         return indexes
 
