@@ -8,7 +8,7 @@ from time import monotonic, sleep
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -205,7 +205,9 @@ def _make_engine(url: str, max_connections: int) -> Engine:
             code="bad_database_url",
         ) from None
     try:
-        return create_engine(
+        from app.db.postgres_cursor import use_ending_cursors
+
+        engine = create_engine(
             parsed,
             # An error message must not quote a document.
             hide_parameters=True,
@@ -220,6 +222,8 @@ def _make_engine(url: str, max_connections: int) -> Engine:
         raise InvalidRequest(
             "PostgreSQL needs psycopg: pip install 'folio-kb[postgres]'", code="no_psycopg"
         ) from error
+    event.listen(engine, "connect", use_ending_cursors)
+    return engine
 
 
 def _require_server(connection: Connection) -> None:

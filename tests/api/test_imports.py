@@ -67,10 +67,10 @@ def test_page_is_stored_under_what_the_caller_says(collection: Collection, site:
     [
         ("/to-metadata", 403, "forbidden_address"),
         ("/to-file", 422, "invalid_request"),
-        ("/for-ever", 502, "fetch_failed"),
-        ("/missing", 502, "fetch_failed"),
-        ("/large", 502, "fetch_failed"),
-        ("/trickling-body", 502, "fetch_failed"),
+        ("/for-ever", 422, "fetch_failed"),
+        ("/missing", 422, "fetch_failed"),
+        ("/large", 422, "fetch_failed"),
+        ("/trickling-body", 422, "fetch_failed"),
         ("/map.xml", 422, "is_a_sitemap"),
     ],
 )

@@ -17,10 +17,11 @@ SCHEMATHESIS = str(Path(sysconfig.get_path("scripts")) / "schemathesis")
 EXAMPLES_PER_ROUTE = 40
 # Erasing takes what it may, and nothing that the other routes are asked about.
 ERASING = ("/v1/collections/{collection}", "/v1/collections/{collection}/documents/{id}")
-# No schema can say what makes these valid: files that hold text, articles, queries and models that
-# are there.
+# No schema can say what makes these valid: files that hold text, addresses that answer, articles,
+# queries and models that are there.
 BY_CONTENT = (
     "/v1/collections/{collection}/calibration",
+    "/v1/collections/{collection}/imports",
     "/v1/collections/{collection}/preflight",
     "/v1/evaluations",
     "/v1/feedback",
@@ -43,6 +44,7 @@ def write_config(service: Service, path: Path) -> None:
     (generation,) = service.http.get("/v1/generations").json()["generations"]
     model, *_ = service.http.get("/v1/models").json()["data"]
     key = service.http.post("/v1/keys", json={"name": "to revoke"}).json()
+    backup = service.http.post("/v1/backups", json={}).json()
     operations = [
         f'[[operations]]\ninclude-path = "{route}"\ninclude-method = "DELETE"\nwarnings = false\n'
         'parameters = { "path.collection" = "erased", "path.id" = "erased" }\n'
@@ -52,6 +54,11 @@ def write_config(service: Service, path: Path) -> None:
         for route in (*BY_CONTENT, *BY_ANSWER)
     ]
     documents = f"""
+[[operations]]
+include-path = "/v1/backups/{{backup}}"
+include-method = "DELETE"
+warnings = false
+parameters = {{ "path.backup" = "erased" }}
 [[operations]]
 include-path = "{ERASING[1]}"
 parameters = {{ "path.collection" = "help", "path.id" = "manual/reset" }}
@@ -67,6 +74,7 @@ parameters = {{ "path.id" = "{model["id"]}" }}
 "path.reparse_id" = "{reparse["id"]}"
 "path.generation_id" = {generation["id"]}
 "path.key_id" = "{key["id"]}"
+"path.backup" = "{backup["name"]}"
 "query.wait" = 0
 """
     path.write_text(parameters + "".join(operations) + documents, encoding="utf-8")
@@ -75,7 +83,7 @@ parameters = {{ "path.id" = "{model["id"]}" }}
 # Contracts of other software: their clients decide what an answer looks like, and their schemas are
 # not held to every status yet. No request to them gets a 500.
 CONTRACTS = (
-    r"^/(v1/(files|vector_stores|dify|openwebui|embeddings|models|rerank)|v2/|api/|embed|rerank|"
+    r"^/(v1/(files|vector_stores|dify|openwebui|embed|models|rerank)|v2/|api/|embed|rerank|"
     r"tokenize|info|health$|$)"
 )
 

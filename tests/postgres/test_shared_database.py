@@ -15,6 +15,7 @@ from app.config import Settings
 from app.db import queries, queue
 from app.db.models import Change, Version
 from app.db.postgres import PostgresDatabase, open_postgres
+from app.db.postgres_cursor import use_ending_cursors
 from app.db.queries.streams import stream
 from app.domain import Status
 from app.errors import DatabaseUnavailable, InvalidRequest, StorageFailed
@@ -196,6 +197,20 @@ def test_a_connection_that_is_lost_amid_rows_leaves_no_cursor_open(
         read_on()
     # What was left open would be warned of now, and a warning is an error here.
     gc.collect()
+
+
+def test_a_cursor_closes_whose_connection_is_lost_unnoticed(
+    settings: Settings, postgres: PostgresServer
+) -> None:
+    with connect(settings) as connection:
+        use_ending_cursors(connection, None)
+        cursor = connection.cursor("rows")
+        cursor.execute("SELECT generate_series(1, 100)")
+        with postgres.connect() as other:
+            backend = connection.info.backend_pid
+            other.execute("SELECT pg_terminate_backend(%s, 10000)", (backend,))
+        cursor.close()
+        assert cursor.closed
 
 
 def test_a_deletion_is_complete_when_no_reader_can_see_it(

@@ -188,7 +188,7 @@ def embed(
 
 @old_router.post(
     "/embed",
-    operation_id="cohere_embed_v1",
+    operation_id="cohere_embed_as_before",
     responses=error_responses(CohereError, 400, 401, 403, 404, 413, 415, 429, 503),
 )
 def embed_as_before(

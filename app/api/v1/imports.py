@@ -42,7 +42,7 @@ class ImportIn(Body):
 @router.post(
     COLLECTION + "/imports",
     status_code=202,
-    responses=problem_responses(404, 413, 415, 422, 429, 502, 503, 507) | DONE,
+    responses=problem_responses(404, 413, 415, 422, 429, 503, 507) | DONE,
 )
 async def import_page(
     collection: WritableCollection,

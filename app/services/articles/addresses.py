@@ -30,7 +30,7 @@ class ForbiddenAddress(FolioError):
 class UnknownHost(FolioError):
     """A name has no address."""
 
-    status, code = 502, "fetch_failed"
+    status, code = 422, "fetch_failed"
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:

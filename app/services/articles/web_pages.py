@@ -29,7 +29,7 @@ _MAX_SITEMAPS = 50
 class FetchFailed(FolioError):
     """A page did not come: no answer, an error, too much of it, or too slowly."""
 
-    status, code = 502, "fetch_failed"
+    status, code = 422, "fetch_failed"
 
 
 @dataclass(frozen=True, slots=True)

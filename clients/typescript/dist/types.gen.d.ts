@@ -6156,10 +6156,6 @@ export type ImportPageErrors = {
      */
     429: Problem;
     /**
-     * Bad Gateway
-     */
-    502: Problem;
-    /**
      * Service Unavailable
      */
     503: Problem;

@@ -6521,10 +6521,6 @@ export type ImportPageErrors = {
      */
     429: Problem;
     /**
-     * Bad Gateway
-     */
-    502: Problem;
-    /**
      * Service Unavailable
      */
     503: Problem;
