@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from folio_client import AsyncFolio, Folio, FolioError
 from app.config import Settings
 from app.db.backup import restore_backup, write_backup
 from app.runtime.resources import open_resources
+from app.runtime.signals import BackupRun
 from tests.api.service import Json, Service, open_service, poll
 from tests.named import list_documents
 
@@ -87,6 +88,22 @@ def test_one_is_made_at_a_time(service: Service, folder: Path) -> None:
     for answer in begun:
         if answer.status_code == 202:
             assert wait_for(service, answer.json()["name"])["state"] == "ready"
+
+
+def test_backup_is_ready_when_its_run_has_ended(service: Service, folder: Path) -> None:
+    """Its file lies there before: erased by then, it would be listed as being made again."""
+    now, runs = datetime.now(UTC), service.resources.signals.backups
+    run = BackupRun("one.folio", now, now)
+    assert runs.begin(run)
+    try:
+        write_backup(service.resources.settings.data, folder / run.name, keep_days=1)
+        assert service.http.get(f"/v1/backups/{run.name}").json()["state"] == "making"
+        refused = service.http.delete(f"/v1/backups/{run.name}")
+        assert (refused.status_code, refused.json()["code"]) == (409, "backup_running")
+    finally:
+        runs.end(run, None)
+    assert service.http.delete(f"/v1/backups/{run.name}").json()["state"] == "ready"
+    assert list_names(service) == []
 
 
 def test_expired_one_goes_when_the_next_is_ready(service: Service, folder: Path) -> None:

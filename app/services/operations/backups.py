@@ -87,10 +87,12 @@ def list_backups(resources: Resources) -> list[BackupInfo]:
     """Return the backups of the folder and the one that is made or failed last, newest first."""
     settings = resources.settings
     require_data_folder(settings)
-    # Asked first: one that gets ready meanwhile is listed twice rather than not at all.
+    # Asked first: one that gets ready meanwhile is listed as being made rather than not at all.
     run = resources.signals.backups.latest()
     found = {path.name: _describe_file(path) for path in _find_files(settings)}
-    if run is not None and run.name not in found:
+    # A file lies there before its run has ended. Ready at once, it could be erased before, and
+    # would be listed as being made again.
+    if run is not None and (run.error is None or run.name not in found):
         found[run.name] = _describe_run(run)
     return sorted(found.values(), key=lambda one: (one.created_at, one.name), reverse=True)
 
