@@ -7,7 +7,7 @@ documents that are there now. Without delta, one word in a very long document wo
 nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, TypeAlias
@@ -103,7 +103,7 @@ class LexicalScores:
 class LexicalIndex:
     """One BM25 index a collection; every part that is added slows searches until it is merged.
 
-    Thread-safe: a change waits for the search that runs, and the other way round.
+    Thread-safe: a change puts another shard in place of the one that searches go on reading.
     """
 
     def __init__(self, *, corrects_spelling: bool = True) -> None:
@@ -113,22 +113,20 @@ class LexicalIndex:
         self._merging = Lock()
 
     def __len__(self) -> int:
-        return sum(len(shard) for shard in self._shards.values())
+        return sum(map(len, list(self._shards.values())))
 
     def document_ids(self) -> set[int]:
         """Return the ids of all documents that can be found."""
-        with self._lock:
-            return {
-                document_id
-                for shard in self._shards.values()
-                for segment in shard.segments
-                for document_id in segment.document_ids[segment.alive].tolist()
-            }
+        return {
+            document_id
+            for shard in list(self._shards.values())
+            for segment in shard.segments
+            for document_id in segment.document_ids[segment.alive].tolist()
+        }
 
     def size_bytes(self) -> int:
         """Return the memory of its arrays."""
-        with self._lock:
-            return sum(s.size_bytes() for shard in self._shards.values() for s in shard.segments)
+        return sum(s.size_bytes() for shard in list(self._shards.values()) for s in shard.segments)
 
     def apply(self, added: Sequence[TermDocument], removed: Iterable[int] = ()) -> None:
         """Remove documents and add documents; one that is added replaces one of its id."""
@@ -137,100 +135,96 @@ class LexicalIndex:
         for document in added:
             by_collection.setdefault(document.collection_id, []).append(document)
         with self._lock:
-            for shard in self._shards.values():
-                shard.remove(gone)
-            for collection_id, documents in by_collection.items():
-                self._shards.setdefault(collection_id, _Shard()).add(documents)
-            for collection_id in [key for key, shard in self._shards.items() if not len(shard)]:
-                del self._shards[collection_id]
+            for collection_id in {*self._shards, *by_collection}:
+                shard = self._shard(collection_id).without(gone)
+                self._put(collection_id, shard.including(by_collection.get(collection_id, ())))
 
     def merge(self) -> None:
         """Join what was added in small parts and drop what was removed, while searches go on."""
         with self._merging:
-            while True:
+            while due := next(self._list_due(), None):
+                collection_id, former = due
+                merged = merge_segments(former)
                 with self._lock:
-                    shard, former = self._find_due()
-                    # What is removed while they are joined is alive in these.
-                    copies = [replace(segment, alive=segment.alive.copy()) for segment in former]
-                if not former:
-                    return
-                merged = merge_segments(copies)
-                with self._lock:
-                    shard.put_in_place(former, copies, merged)
+                    shard = self._shard(collection_id).joining(former, merged)
+                    self._put(collection_id, shard)
 
     def score(self, query: WordQuery, collection_id: int) -> LexicalScores:
         """Score every document of a collection for the words of a query."""
-        with self._lock:
-            shard = self._shards.get(collection_id, _Shard())
-            return shard.score(query, corrects=self._corrects_spelling)
+        return self._shard(collection_id).score(query, corrects=self._corrects_spelling)
 
     def ids_of(self, collection_id: int) -> Ids:
         """Return the ids of the documents of a collection."""
-        with self._lock:
-            shard = self._shards.get(collection_id, _Shard())
-            return np.concatenate(
-                [np.empty(0, np.int64), *(s.document_ids[s.alive] for s in shard.segments)]
-            )
+        segments = self._shard(collection_id).segments
+        return np.concatenate([np.empty(0, np.int64), *(s.document_ids[s.alive] for s in segments)])
 
     def find_holders(self, query: WordQuery, collection_id: int, among: Ids) -> Ids:
         """Return which of some documents hold every word of a query."""
-        with self._lock:
-            holders = self._shards.get(collection_id, _Shard()).find_holders(query)
-        return np.intersect1d(holders, among)
+        return np.intersect1d(self._shard(collection_id).find_holders(query), among)
 
     def weigh(self, query: WordQuery, collection_id: int) -> list[FoundWord]:
         """Return the words of a query as a collection writes them, and what each counts for."""
-        with self._lock:
-            shard = self._shards.get(collection_id, _Shard())
-            return shard.weigh(query, corrects=self._corrects_spelling)
+        return self._shard(collection_id).weigh(query, corrects=self._corrects_spelling)
 
-    def _find_due(self) -> "tuple[_Shard, list[Segment]]":
-        for shard in self._shards.values():
+    def _shard(self, collection_id: int) -> "_Shard":
+        return self._shards.get(collection_id, _EMPTY)
+
+    def _put(self, collection_id: int, shard: "_Shard") -> None:
+        if len(shard):
+            self._shards[collection_id] = shard
+        else:
+            self._shards.pop(collection_id, None)
+
+    def _list_due(self) -> Iterator[tuple[int, tuple[Segment, ...]]]:
+        for collection_id, shard in list(self._shards.items()):
             if due := shard.due():
-                return shard, due
-        return _Shard(), []
+                yield collection_id, due
 
 
+@dataclass(frozen=True, slots=True)
 class _Shard:
     """Segments that are merged as they grow, so that adding one document costs little on average.
 
     A document that goes is marked and dropped at the next merge.
     """
 
-    def __init__(self) -> None:
-        self.segments: list[Segment] = []
+    segments: tuple[Segment, ...] = ()
 
     def __len__(self) -> int:
         return sum(int(segment.alive.sum()) for segment in self.segments)
 
-    def remove(self, document_ids: Ids) -> None:
-        for segment in self.segments:
-            segment.alive &= ~np.isin(segment.document_ids, document_ids)
+    def without(self, document_ids: Ids) -> "_Shard":
+        return _Shard(tuple(_mark(segment, document_ids) for segment in self.segments))
 
-    def add(self, documents: Sequence[TermDocument]) -> None:
-        self.segments.append(build_segment(documents))
+    def including(self, documents: Sequence[TermDocument]) -> "_Shard":
+        return _Shard((*self.segments, build_segment(documents))) if documents else self
 
-    def due(self) -> list[Segment]:
+    def due(self) -> tuple[Segment, ...]:
         """Return neighbours that are to become one segment; none when all is well."""
         last = self.segments[-1:]
         for former in reversed(self.segments[:-1]):
             if len(former) > 2 * sum(map(len, last)):
                 break
-            last.insert(0, former)
+            last = (former, *last)
         if len(last) > 1:
             return last
         return next(
-            ([some] for some in self.segments if 4 * int(some.alive.sum()) < 3 * len(some)), []
+            ((some,) for some in self.segments if 4 * int(some.alive.sum()) < 3 * len(some)), ()
         )
 
-    def put_in_place(
-        self, former: Sequence[Segment], copies: Sequence[Segment], merged: Segment
-    ) -> None:
-        """Replace neighbours by what was made of their copies, less what was removed since."""
-        still = [now.alive[then.alive] for now, then in zip(former, copies, strict=True)]
-        merged.alive &= np.concatenate(still)
-        at = next(i for i, some in enumerate(self.segments) if some is former[0])
-        self.segments[at : at + len(former)] = [merged] if merged.alive.any() else []
+    def joining(self, former: Sequence[Segment], merged: Segment) -> "_Shard":
+        """Put in place of neighbours what was made of them, less what was removed since."""
+        # Marked anew, a segment is another one with the same documents.
+        first = former[0].document_ids
+        at = next((i for i, some in enumerate(self.segments) if some.document_ids is first), None)
+        if at is None:
+            # All that was in the collection is gone, and what there is came later.
+            return self
+        living = self.segments[at : at + len(former)]
+        still = [now.alive[then.alive] for now, then in zip(living, former, strict=True)]
+        alive = np.concatenate(still)
+        joined = (replace(merged, alive=alive),) if alive.any() else ()
+        return _Shard((*self.segments[:at], *joined, *self.segments[at + len(former) :]))
 
     def weigh(self, query: WordQuery, *, corrects: bool) -> list[FoundWord]:
         count = len(self)
@@ -269,6 +263,15 @@ class _Shard:
 
     def _find(self, query: WordQuery, *, corrects: bool) -> list[_Found]:
         return find_words(self.segments, rules_of(self.segments), query, corrects=corrects)
+
+
+_EMPTY = _Shard()
+
+
+def _mark(segment: Segment, gone: Ids) -> Segment:
+    alive = segment.alive & ~np.isin(segment.document_ids, gone)
+    # What nothing goes from stays the same object: none of its size is held twice.
+    return segment if np.array_equal(alive, segment.alive) else replace(segment, alive=alive)
 
 
 def _weigh_found(found: _Found, documents: int) -> FoundWord:

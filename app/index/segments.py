@@ -54,9 +54,9 @@ class TermDocument:
     """As pack_terms makes them."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """Documents of one collection with postings in the order of terms; only `alive` changes."""
+    """Documents of one collection with postings in the order of terms; nothing of it changes."""
 
     document_ids: Ids
     lengths: npt.NDArray[np.float32]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from app.index.analysis import count_terms
 from app.index.bm25 import K1, B, LexicalIndex
-from app.index.lookup import DELTA
-from app.index.query import count_query_terms, parse_query
+from app.index.lookup import DELTA, WordRows, find_words
+from app.index.query import QueryWord, Spelling, WordQuery, count_query_terms, parse_query
 from app.index.segments import Segment, TermDocument, merge_segments, pack_terms
 
 WORDS = [f"word{letter}" for letter in "abcdefghij"]
@@ -114,6 +114,44 @@ def test_parts_are_merged_while_searches_and_removals_go_on(
     del texts[5]
     assert index.document_ids() == set(texts)
     check(index, texts, "worda wordj wordc", 1)
+
+
+@pytest.mark.parametrize("after", [{}, {11: (1, "worda")}])
+def test_collection_may_be_emptied_while_its_parts_are_merged(
+    monkeypatch: pytest.MonkeyPatch, after: Texts
+) -> None:
+    index = LexicalIndex(corrects_spelling=False)
+    for document_id in range(1, 9):
+        index.apply(documents_of({document_id: (1, "worda")}))
+
+    def merge_slowly(segments: Sequence[Segment]) -> Segment:
+        index.apply([], removed=range(1, 9))
+        index.apply(documents_of(after))
+        return merge_segments(segments)
+
+    monkeypatch.setattr("app.index.bm25.merge_segments", merge_slowly)
+    index.merge()
+    assert index.document_ids() == set(after)
+    check(index, after, "worda", 1)
+
+
+def test_search_reads_what_stood_there_when_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change waits for no search, and no search for a change or for another search."""
+    index = LexicalIndex(corrects_spelling=False)
+    index.apply(documents_of({1: (1, "worda"), 2: (1, "worda wordb")}))
+    later: list[int] = []
+
+    def change_first(
+        segments: Sequence[Segment], rules: Sequence[str], query: WordQuery, *, corrects: bool
+    ) -> list[tuple[QueryWord, tuple[Spelling, ...], int, list[WordRows]]]:
+        monkeypatch.undo()
+        index.apply(documents_of({3: (1, "worda")}), removed=[1])
+        later.extend(index.score(query, 1).document_ids.tolist())
+        return find_words(segments, rules, query, corrects=corrects)
+
+    monkeypatch.setattr("app.index.bm25.find_words", change_first)
+    assert index.score(parse_query("worda"), 1).document_ids.tolist() == [1, 2]
+    assert later == [2, 3]
 
 
 def test_what_was_removed_takes_no_memory_once_it_is_merged() -> None:
