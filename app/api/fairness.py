@@ -17,6 +17,7 @@ from app.api.callers import Callers
 from app.config import Settings
 from app.errors import FolioError, OutOfTime, QueueFull
 from app.runtime.deadline import limit_time
+from app.runtime.priority import answer_to
 
 RETRY_AFTER_S = 1
 # They answer while everything else is busy.
@@ -90,7 +91,8 @@ class Fairness:
             await self._answer(error, scope, receive, send)
             return
         try:
-            await self._take_turn(queue, kind, scope, receive, send)
+            with answer_to(caller):
+                await self._take_turn(queue, kind, scope, receive, send)
         finally:
             queue.present -= 1
             if not queue.present:

@@ -4,10 +4,9 @@ import ast
 import tracemalloc
 from pathlib import Path
 
-from app.domain import Mode
 from app.index.analysis import count_terms
 from app.index.byte_cache import count_bytes, keep
-from app.services.search.retrievers import Question
+from app.index.query import parse_query
 
 ROOT = Path(__file__).parents[2]
 # Caches by number: of what an operator or the program has few of, never of what callers send.
@@ -66,7 +65,7 @@ def test_cache_answers_as_its_function_and_keeps_to_its_bytes() -> None:
 
 def test_bytes_count_what_a_value_is_made_of() -> None:
     assert count_bytes(("x" * 1000, ("y" * 1000,))) > 2000
-    assert count_bytes(Question.of("z" * 1000, Mode.LEXICAL, None)) > 1000
+    assert count_bytes(parse_query("z" * 1000)) > 1000
 
 
 def test_long_questions_without_spaces_leave_no_memory_behind() -> None:
@@ -77,7 +76,7 @@ def test_long_questions_without_spaces_leave_no_memory_behind() -> None:
         for number in range(30):
             # Each its own: the code points of a question are shifted by its number.
             text = "".join(chr(0x4E00 + (number * 97 + i * 31) % 20_000) for i in range(10_000))
-            Question.of(text, Mode.LEXICAL, None)
+            parse_query(text)
             count_terms(text[:2000])
         kept, _ = tracemalloc.get_traced_memory()
     finally:

@@ -12,6 +12,7 @@ from app.domain import Article, Item, Mode, Task
 from app.embedding.engine import Engine
 from app.evaluation.golden import GoldenQuery
 from app.index.analysis import TermCounts, count_article_terms
+from app.index.query import parse_query
 from app.index.segments import pack_terms
 from app.runtime.generations import ActiveGeneration
 from app.runtime.index_follower import read_indexes
@@ -119,7 +120,7 @@ def make_probes(
 
 def _ask(engine: Engine, text: str) -> Question:
     (embedding,) = engine.embed([Item(text, Task.QUERY)])
-    return Question.of(text, Mode.HYBRID, embedding.vector, engine.languages)
+    return Question.of(text, Mode.HYBRID, embedding.vector, parse_query(text), engine.languages)
 
 
 def rank_probes(

@@ -131,7 +131,7 @@ def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
     if obstacle.state is not None:
         return _explain(inquiry, obstacle)
     clock = Clock()
-    turn = read_turn(generation, search)
+    turn = read_turn(resources, generation, search)
     clock.mark("embed")
     explanation: Explanation | None = None
     for attempt in snapshots(resources, generation):

@@ -1,6 +1,7 @@
 """What every search does: check → generation → embed → propose → read, and again if need be."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -10,9 +11,10 @@ from app.domain import Filter, Item, Mode, Task, Vector
 from app.embedding.engine import Engine
 from app.errors import InvalidRequest, TextTooLong, TooLarge
 from app.index.flat import Ids
-from app.index.query import parse_query
+from app.index.query import WordQuery, parse_query
 from app.runtime.deadline import embed_in_time
 from app.runtime.generations import ActiveGeneration
+from app.runtime.priority import Priority
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
 from app.services.search.candidates import Candidate
@@ -30,6 +32,8 @@ MAX_FACET_VALUES = 100
 """Values of an attribute that are counted: the most frequent ones."""
 # Copies that may stand before the last article that is shown, and still it is.
 _MAX_COPIES = 20
+# Characters from which a question takes longer to analyse than a turn takes to come.
+_LONG_QUERY = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     """
     check_query(resources.settings, request.query)
     generation = resources.generations.get(request.generation)
-    turn = read_turn(generation, request)
+    turn = read_turn(resources, generation, request)
     clock.mark("embed")
     min_score = request.min_score
     first = request.offset or 0
@@ -141,24 +145,29 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     return found
 
 
-def read_turn(generation: ActiveGeneration, request: SearchRequest) -> Turn:
+def read_turn(resources: Resources, generation: ActiveGeneration, request: SearchRequest) -> Turn:
     """Return a turn as questions, with what it may carry over from the turn before.
 
     A search by words alone needs no model, and carries over what may be. Where both are past the
     model's window the turn stands by itself. Raises what `ask` raises.
     """
-    mode, dimensions, text = request.mode, request.dimensions, request.query
+    mode, text = request.mode, request.query
+    turns = resources.signals.priority
+
+    def read(*texts: str) -> list[Question]:
+        return ask_all(generation, texts, mode, request.dimensions, turns=turns)
+
     before = find_before(text, request.messages)
     if before is None:
-        return Turn(Interpretation(text, ask(generation, text, mode, dimensions)))
+        return Turn(Interpretation(text, *read(text)))
     both = f"{before} {text}"
     asked = [weigh(text, both)]
     if mode is not Mode.LEXICAL and not refers(text):
         asked += [text, before]
     try:
-        carried, *apart = ask_all(generation, asked, mode, dimensions)
+        carried, *apart = read(*asked)
     except TextTooLong:
-        return Turn(Interpretation(text, ask(generation, text, mode, dimensions)))
+        return Turn(Interpretation(text, *read(text)))
     if not apart:
         return Turn(Interpretation(both, carried))
     alone, earlier = apart
@@ -223,19 +232,36 @@ def ask_all(
     texts: Sequence[str],
     mode: Mode,
     dimensions: int | None = None,
+    *,
+    turns: Priority | None = None,
 ) -> list[Question]:
-    """Return questions as `ask` does, all of which the model reads at once."""
+    """Return questions as `ask` does, all of which the model reads at once.
+
+    Long ones are analysed when it is their turn.
+    """
+    analysed = [_analyse("" if mode is Mode.DENSE else text, turns) for text in texts]
     # What is left out of a hybrid search is not to be near either.
-    said = [parse_query(text).text if mode is Mode.HYBRID else text for text in texts]
+    said = [
+        words.text if mode is Mode.HYBRID else text
+        for words, text in zip(analysed, texts, strict=True)
+    ]
     if mode is Mode.LEXICAL or not any(map(str.isalnum, "".join(said))):
-        return [Question.of(text, mode, None) for text in texts]
+        return [
+            Question.of(text, mode, None, words)
+            for text, words in zip(texts, analysed, strict=True)
+        ]
     engine = generation.engine()
     read = [text for text in said if _is_read(engine, text, mode)]
     vectors = dict(zip(read, _embed_queries(engine, read, dimensions), strict=True))
     return [
-        Question.of(text, mode, vectors.get(words), engine.languages)
-        for text, words in zip(texts, said, strict=True)
+        Question.of(text, mode, vectors.get(kept), words, engine.languages)
+        for text, kept, words in zip(texts, said, analysed, strict=True)
     ]
+
+
+def _analyse(text: str, turns: Priority | None) -> WordQuery:
+    with nullcontext() if turns is None or len(text) < _LONG_QUERY else turns.take():
+        return parse_query(text)
 
 
 def _is_read(engine: Engine, text: str, mode: Mode) -> bool:

@@ -12,7 +12,7 @@ from app.index.bm25 import LexicalIndex, LexicalScores
 from app.index.flat import FlatIndex, Ids
 from app.index.lookup import FoundWord
 from app.index.matching import TermMatcher
-from app.index.query import WordQuery, parse_query
+from app.index.query import WordQuery
 from app.runtime.index_follower import Indexes
 
 # Documents that each stage proposes; the passages of all of them are scored.
@@ -48,9 +48,9 @@ class Question:
         text: str,
         mode: Mode,
         vector: Vector | None,
+        words: WordQuery,
         languages: frozenset[str] = frozenset(),
     ) -> "Question":
-        words = parse_query("" if mode is Mode.DENSE else text)
         asks_nothing = mode is Mode.HYBRID and not words
         # Of signs alone every vector is as near as another.
         if asks_nothing or not any(map(str.isalnum, text)):
