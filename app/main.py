@@ -90,7 +90,9 @@ _STOP_SECONDS = 20
 # search gives it up and waits for it again hundreds of times, at every row that SQLite reads and at
 # every product, and ingestion computes beside it.
 _SWITCH_SECONDS = 0.0005
-
+# How many new objects garbage collection waits for; Python's default is 700, and one long question
+# makes tens of thousands, which are all in use.
+_NEW_OBJECTS = 50_000
 
 # What the model alone answers, whatever is stored.
 MODEL_ROUTERS = (
@@ -348,6 +350,7 @@ def _load_model(resources: Resources) -> None:
 def favour_requests() -> None:
     """Set the interpreter up to answer beside other work; once, when the indexes are loaded."""
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.set_threshold(_NEW_OBJECTS, 10, 10)
     # A full collection goes through the indexes, a tenth of a second in the middle of a search.
     # What is loaded by now stays; it need not be looked at again.
     gc.collect()

@@ -6,9 +6,10 @@ unless they are written as names (US, IT, WHO, vitamin A) or nothing else is ask
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from heapq import nlargest
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -37,6 +38,8 @@ _QUOTES = regex.compile(
 _EXCLUDED = regex.compile(r"(?<!\S)-(?P<word>\p{L}\S*)")
 VARIANT_WEIGHT = 0.7
 """Of other forms of a word, which a stemmer does not join with it."""
+_MAX_PARTS = 1024
+"""Different words of a question that are looked up."""
 _MAX_CAPITALS = 6
 """Longer words are not an abbreviation and its plural."""
 
@@ -122,7 +125,9 @@ def _telling_words(text: str) -> Iterator[QueryWord]:
     ]
     if not parts:
         parts = [(i, part) for i, word in enumerate(found) for part in split_word(word)]
-    joined = _joined_neighbours(found)
+    if len(parts) > _MAX_PARTS:
+        parts = _choose_longest(parts)
+    joined = _joined_neighbours(found, {place for place, _ in parts})
     keys = [_key(part) for _, part in parts]
     repeats = Counter(keys)
     # Of parts that are one the first stands.
@@ -138,6 +143,13 @@ def _key(part: Part) -> tuple[str, bool]:
     return (fold(part.text) if part.is_stemmed else fold_term(part.text), part.is_stemmed)
 
 
+def _choose_longest(parts: Sequence[tuple[int, Part]]) -> list[tuple[int, Part]]:
+    """Return what is said of _MAX_PARTS different parts: the longest, for these are the rarest."""
+    different = dict.fromkeys(part for _, part in parts)
+    chosen = set(nlargest(_MAX_PARTS, different, key=lambda part: len(part.text)))
+    return [(place, part) for place, part in parts if part in chosen]
+
+
 def _is_figure(word: str) -> bool:
     return word[0].isdigit()
 
@@ -151,14 +163,14 @@ def _telling_parts(word: str, *, is_first: bool, shouted: bool, is_month: bool) 
             yield part
 
 
-def _joined_neighbours(found: Sequence[str]) -> dict[int, list[str]]:
-    """Return what words make with the next one, by the place of either that has no parts."""
+def _joined_neighbours(found: Sequence[str], places: Container[int]) -> dict[int, list[str]]:
+    """Return what words at some places make with their neighbours, where they have no parts."""
     joined: dict[int, list[str]] = {}
     for i, (one, other) in enumerate(pairwise(found)):
         # `a part` is not `apart`, but `log in` is `login`.
         if one.isalpha() and other.isalpha() and fold(one) not in QUESTION_WORDS:
             for place in (i, i + 1):
-                if len(split_word(found[place])) == 1:
+                if place in places and len(split_word(found[place])) == 1:
                     joined.setdefault(place, []).append(one + other)
     return joined
 

@@ -10,7 +10,7 @@ from time import monotonic
 from app.runtime.deadline import check_time
 
 # Longer than most searches take, and less than anybody notices.
-_TURN_SECONDS = 0.1
+_TURN_SECONDS = 0.05
 # Whoever was not heard of for so long shares the service with nobody.
 _PRESENT_SECONDS = 10.0
 
@@ -49,7 +49,8 @@ class Priority:
         self._changed = Condition()
         self._waiting: list[_Waiter] = []
         self._running: dict[int, str | None] = {}
-        self._seen: dict[str | None, float] = {}
+        self._turns: dict[str | None, float] = {}
+        """When a caller had its last turn."""
         self._turn_of: int | None = None
         self._turn_ends = 0.0
 
@@ -76,21 +77,23 @@ class Priority:
 
     def _begin(self, thread: int, waiter: "_Waiter") -> None:
         with self._changed:
-            self._seen[waiter.caller] = monotonic()
             self._waiting.append(waiter)
             try:
                 while not self._may_go(waiter):
                     check_time()
-                    self._changed.wait(self._turn_seconds)
+                    left = self._turn_ends - monotonic()
+                    self._changed.wait(left if left > 0 else self._turn_seconds)
             finally:
                 self._waiting.remove(waiter)
                 self._changed.notify_all()
+            now = monotonic()
             self._running[thread] = waiter.caller
-            self._turn_of, self._turn_ends = thread, monotonic() + self._turn_seconds
+            self._turns[waiter.caller] = now
+            self._turn_of, self._turn_ends = thread, now + self._turn_seconds
 
     def _end(self, thread: int) -> None:
         with self._changed:
-            self._seen[self._running.pop(thread)] = monotonic()
+            del self._running[thread]
             if self._turn_of == thread:
                 self._turn_ends = 0.0
             self._changed.notify_all()
@@ -99,12 +102,15 @@ class Priority:
         if monotonic() < self._turn_ends:
             return False
         busy = set(self._running.values()) if self._is_shared() else set()
-        return waiter is next((one for one in self._waiting if one.caller not in busy), None)
+        ready = [one for one in self._waiting if one.caller not in busy]
+        # Who had a turn longest ago; of one caller, who came first.
+        return waiter is min(ready, key=lambda one: self._turns.get(one.caller, 0.0), default=None)
 
     def _is_shared(self) -> bool:
         since = monotonic() - _PRESENT_SECONDS
-        self._seen = {caller: at for caller, at in self._seen.items() if at > since}
-        return len({*self._seen, *self._running.values()}) > 1
+        self._turns = {caller: at for caller, at in self._turns.items() if at > since}
+        callers = {one.caller for one in self._waiting}
+        return len(callers.union(self._turns, self._running.values())) > 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

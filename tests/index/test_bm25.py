@@ -197,3 +197,14 @@ def test_damaged_terms_are_told() -> None:
     stored = pack_terms(count_terms("worda wordb"))
     assert stored.is_intact
     assert not type(stored)(stored.data[::-1], stored.crc32).is_intact
+
+
+def test_of_a_very_long_question_the_longest_words_are_looked_up() -> None:
+    asked = ["tea", *(f"word{number:05}" for number in range(2_000))]
+    words = parse_query(" ".join(asked + asked)).words
+    repeats = {word.part.text: word.repeats for word in words}
+    assert len(words) == 1024
+    assert repeats["word00001"] == 2
+    assert "tea" not in repeats
+    unspaced = "".join(map(chr, range(0x4E00, 0x5E00)))
+    assert len(parse_query(unspaced).words) == 1024

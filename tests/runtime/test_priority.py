@@ -9,6 +9,7 @@ import pytest
 from app.errors import OutOfTime
 from app.runtime.deadline import limit_time
 from app.runtime.priority import Priority, answer_to
+from tests.api.service import poll
 
 
 def test_work_waits_until_all_requests_are_answered() -> None:
@@ -117,6 +118,25 @@ def test_caller_without_others_may_ask_much_at_once() -> None:
         answering(priority, "one") as (third, _),
     ):
         assert all(begun.wait(30) for begun in (first, second, third))
+
+
+def test_turns_go_from_caller_to_caller_however_much_one_asks() -> None:
+    priority = Priority(turn_seconds=60.0)
+    order: list[str] = []
+
+    def answer(caller: str) -> None:
+        with answer_to(caller), priority.take():
+            order.append(caller)
+
+    with answer_to("heavy"), priority.take():
+        threads = []
+        for caller in ("heavy", "heavy", "heavy", "other"):
+            threads.append(Thread(target=answer, args=(caller,), daemon=True))
+            threads[-1].start()
+            poll(lambda: len(priority._waiting), lambda waiting: waiting == len(threads))
+    for thread in threads:
+        thread.join(30)
+    assert order == ["other", "heavy", "heavy", "heavy"]
 
 
 def test_time_of_a_request_ends_while_it_waits_for_its_turn() -> None:
