@@ -4,14 +4,17 @@ A route declares what it needs by a parameter of one of the types below. The key
 anything of the body is read, in one transaction that also finds the collection of the path.
 """
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from inspect import isclass, iscoroutinefunction, signature
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -37,6 +40,7 @@ from app.services.access.principal import EVERYONE, Principal
 from app.services.access.uses import note_use
 
 SCOPE_FIELD = "x-folio-scope"
+JSON = "application/json"
 
 
 class UndeclaredAccess(Exception):
@@ -98,7 +102,10 @@ JobId = Annotated[str, Path(description="As the upload answered it")]
 
 
 class _Declared:
-    """A dependency that carries the access of its route; subclasses say what it yields."""
+    """A dependency that carries the access of its route; subclasses say what it yields.
+
+    They are coroutines, like all that take no time: for what is not, FastAPI waits for a thread.
+    """
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -108,7 +115,7 @@ class _CollectionOfName(_Declared):
     def __init__(self, scope: Scope) -> None:
         super().__init__(Access(scope, parameter="collection", handle=BY_NAME))
 
-    def __call__(
+    async def __call__(
         self,
         request: Request,
         collection: Annotated[str, Path(description="Name of a collection", examples=["help"])],
@@ -120,7 +127,7 @@ class _CollectionOfStore(_Declared):
     def __init__(self, scope: Scope) -> None:
         super().__init__(Access(scope, parameter="vector_store_id", handle=BY_STORE))
 
-    def __call__(
+    async def __call__(
         self,
         request: Request,
         vector_store_id: Annotated[
@@ -134,12 +141,12 @@ class _CollectionOfJob(_Declared):
     def __init__(self, scope: Scope) -> None:
         super().__init__(Access(scope, parameter="job_id", handle=BY_JOB))
 
-    def __call__(self, request: Request, job_id: JobId) -> CollectionRef:
+    async def __call__(self, request: Request, job_id: JobId) -> CollectionRef:
         return _granted_collection(request)
 
 
 class _Caller(_Declared):
-    def __call__(self, request: Request) -> Caller:
+    async def __call__(self, request: Request) -> Caller:
         return caller_of(request)
 
 
@@ -158,6 +165,9 @@ Admin = Annotated[Caller, Depends(_Caller(Access(Scope.ADMIN, everywhere=True)))
 
 class GuardedRoute(APIRoute):
     """A route that checks the key first; raises UndeclaredAccess unless it says for what."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, _write_json(endpoint, options), **options)
 
     def authorize(self, request: Request, access: Access) -> Grant:
         """Return what the caller's bearer key is allowed; raises Unauthorized and what it lacks."""
@@ -195,6 +205,34 @@ class GuardedRoute(APIRoute):
         if isinstance(error, FolioError | HTTPException | RequestValidationError):
             return None
         return unexpected_problem(error)
+
+
+def _write_json(endpoint: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return the function of a route, which writes the model that it returns as JSON itself.
+
+    In the thread that made it: FastAPI validates it anew in another one, and writes it on the event
+    loop, where a long answer lets nobody else be answered.
+    """
+    expected = signature(endpoint)
+    model = expected.return_annotation
+    if (
+        iscoroutinefunction(endpoint)
+        or not (isclass(model) and issubclass(model, BaseModel))
+        # These headers and omissions are FastAPI's to add.
+        or any(one.annotation is Response for one in expected.parameters.values())
+        or options.get("response_model_exclude_none")
+    ):
+        return endpoint
+    status = options.get("status_code") or 200
+
+    @wraps(endpoint)
+    def answer(**arguments: Any) -> Any:
+        made = endpoint(**arguments)
+        if type(made) is not model:
+            return made
+        return Response(made.model_dump_json(by_alias=True), status, media_type=JSON)
+
+    return answer
 
 
 class GuardedEndpoint:
@@ -279,13 +317,21 @@ def _token_of(request: Request) -> str:
 
 
 def resources_of(request: Request) -> Resources:
-    """Return the open resources, as a dependency of routes."""
+    """Return the open resources of the application that a request came to."""
     # An application of a library that answers a part of the paths has its own state.
     app = getattr(request.state, "folio", None) or request.app
     resources: Resources = app.state.resources
     return resources
 
 
-Opened = Annotated[Resources, Depends(resources_of)]
-CurrentCaller = Annotated[Caller, Depends(caller_of)]
+async def _open_resources(request: Request) -> Resources:
+    return resources_of(request)
+
+
+async def _current_caller(request: Request) -> Caller:
+    return caller_of(request)
+
+
+Opened = Annotated[Resources, Depends(_open_resources)]
+CurrentCaller = Annotated[Caller, Depends(_current_caller)]
 """Who asks, beside a collection of the path: it declares nothing by itself."""
