@@ -73,6 +73,7 @@ from app.api.v1 import (
 from app.config import Settings
 from app.errors import FolioError, InvalidRequest, ModelUnavailable, StaleVectors
 from app.runtime.generations import EngineLoader
+from app.runtime.memory import collect_seldom
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import has_keys, install_admin_key
 from app.services.operations.scheduled_sync import run_scheduled_sync
@@ -90,9 +91,6 @@ _STOP_SECONDS = 20
 # search gives it up and waits for it again hundreds of times, at every row that SQLite reads and at
 # every product, and ingestion computes beside it.
 _SWITCH_SECONDS = 0.0005
-# How many new objects garbage collection waits for; Python's default is 700, and one long question
-# makes tens of thousands, which are all in use.
-_NEW_OBJECTS = 50_000
 
 # What the model alone answers, whatever is stored.
 MODEL_ROUTERS = (
@@ -350,7 +348,7 @@ def _load_model(resources: Resources) -> None:
 def favour_requests() -> None:
     """Set the interpreter up to answer beside other work; once, when the indexes are loaded."""
     sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.set_threshold(_NEW_OBJECTS, 10, 10)
+    collect_seldom()
     # A full collection goes through the indexes, a tenth of a second in the middle of a search.
     # What is loaded by now stays; it need not be looked at again.
     gc.collect()
