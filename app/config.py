@@ -155,6 +155,8 @@ class Settings(BaseSettings):
     """The same of all keys together: each keeps a thread of the forty that answer requests."""
     max_strangers: int = Field(default=4, ge=1)
     """Requests without a valid key that are answered at a time, of all callers together."""
+    stranger_seconds: float = Field(default=0.05, ge=0)
+    """How long each of them keeps its place after its answer: 80 a second are answered so."""
     max_streams_per_key: int = Field(default=256, ge=1)
     """Event streams of one key that are open at a time; more are refused with 429."""
     max_requests_per_minute: int | None = Field(default=None, ge=1)

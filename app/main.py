@@ -48,6 +48,7 @@ from app.api.connections import make_protocol, reserve_descriptors
 from app.api.fairness import Fairness
 from app.api.framing import Framing
 from app.api.keyed_paths import KeyedPaths
+from app.api.methods import KnownMethods
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi, operation_id
 from app.api.problems import add_problem_handlers
@@ -200,6 +201,7 @@ def create_app(
             allow_methods=["*"],
             allow_headers=["*"],
         )
+    app.add_middleware(KnownMethods, metrics=app.state.metrics)
     for router in routers:
         app.include_router(router)
     add_pages(app, resources.settings)

@@ -1,5 +1,6 @@
 """One caller cannot take what all need: each has so much at a time, and the rest of its requests
-wait their turn or are refused. All strangers together are one caller.
+wait their turn or are refused. All strangers together are one caller, whose turns last longer than
+their requests: what they can ask in a second has a bound.
 """
 
 import asyncio
@@ -21,7 +22,8 @@ from app.runtime.priority import answer_to
 
 RETRY_AFTER_S = 1
 # They answer while everything else is busy.
-_NEVER_WAIT = ("/healthz", "/health", "/readyz", "/metrics", "/admin/static/")
+_NEVER_WAIT = frozenset({"/healthz", "/health", "/readyz", "/metrics"})
+_STATIC = "/admin/static/"
 
 Refuse = Callable[[str, FolioError, dict[str, str]], Response]
 """Returns the answer to a request for a path: an error with these headers."""
@@ -46,7 +48,16 @@ class _Queue:
     turns: asyncio.Semaphore
     at_once: int
     max_waiting: int
+    pause_s: float
+    """How long a turn stays taken after its answer."""
     present: int = 0
+
+    def end_turn(self) -> None:
+        """Let the next one have the turn, when the pause is over."""
+        if self.pause_s:
+            asyncio.get_running_loop().call_later(self.pause_s, self.turns.release)
+        else:
+            self.turns.release()
 
 
 @dataclass(slots=True)
@@ -79,7 +90,7 @@ class Fairness:
         self._model_calls = asyncio.Semaphore(self.settings.max_model_calls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(_NEVER_WAIT):
+        if scope["type"] != "http" or _never_waits(scope):
             await self.app(scope, receive, send)
             return
         caller = "" if self.callers is None else await self.callers.find(HTTPConnection(scope))
@@ -95,7 +106,8 @@ class Fairness:
                 await self._take_turn(queue, kind, scope, receive, send)
         finally:
             queue.present -= 1
-            if not queue.present:
+            # Turns of strangers outlast their requests: their queue stays.
+            if not queue.present and caller is not None:
                 self._queues.pop((caller, kind), None)
 
     async def _take_turn(
@@ -104,23 +116,25 @@ class Fairness:
         settings = self.settings
         is_model = kind is Kind.MODEL
         seconds = settings.model_call_seconds if is_model else settings.request_seconds
-        rooms = (queue.turns, self._model_calls) if is_model else (queue.turns,)
-        taken: list[asyncio.Semaphore] = []
+        rooms = [(queue.turns, queue.end_turn)]
+        if is_model:
+            rooms.append((self._model_calls, self._model_calls.release))
+        taken: list[Callable[[], None]] = []
         try:
             with limit_time(seconds):
                 try:
                     async with asyncio.timeout(seconds):
-                        for room in rooms:
+                        for room, leave in rooms:
                             await room.acquire()
-                            taken.append(room)
+                            taken.append(leave)
                 except TimeoutError:
                     error = OutOfTime(f"the request waited {seconds:g} s for its turn")
                     await self._answer(error, scope, receive, send)
                     return
                 await self.app(scope, receive, send)
         finally:
-            for room in taken:
-                room.release()
+            for leave in taken:
+                leave()
 
     def _kind_of(self, scope: Scope) -> Kind:
         path: str = scope["path"]
@@ -154,7 +168,8 @@ class Fairness:
         queue = self._queues.get((caller, kind))
         if queue is None:
             at_once, waiting = self._limits_of(caller, kind)
-            queue = _Queue(asyncio.Semaphore(at_once), at_once, waiting)
+            pause_s = self.settings.stranger_seconds if caller is None else 0.0
+            queue = _Queue(asyncio.Semaphore(at_once), at_once, waiting, pause_s)
             self._queues[caller, kind] = queue
         if queue.present >= queue.at_once + queue.max_waiting:
             who = "without a valid key" if caller is None else "of this key"
@@ -181,3 +196,8 @@ class Fairness:
     async def _answer(self, error: FolioError, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, QueueFull) else {}
         await self.refuse(scope["path"], error, headers)(scope, receive, send)
+
+
+def _never_waits(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return scope["method"] in {"GET", "HEAD"} and (path in _NEVER_WAIT or path.startswith(_STATIC))

@@ -1,9 +1,10 @@
 """Requests whose body is framed or packed in a way that is not read: refused before they are."""
 
 import json
+from collections.abc import Sequence
 from http import HTTPStatus
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import MEDIA_TYPE
 
@@ -32,14 +33,29 @@ class Framing:
 
 
 async def _refuse(send: Send, status: int, code: str, detail: str) -> None:
-    title = HTTPStatus(status).phrase
+    for message in refusal(status, code, detail):
+        await send(message)
+
+
+def refusal(
+    status: int, code: str, detail: str, headers: Sequence[tuple[bytes, bytes]] = ()
+) -> tuple[Message, Message]:
+    """Return the messages of a problem document after which the connection is closed."""
     problem = {
         "type": "about:blank",
-        "title": title,
+        "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,
     }
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(problem).encode()})
+    body = json.dumps(problem).encode()
+    all_headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+        *headers,
+    ]
+    return (
+        {"type": "http.response.start", "status": status, "headers": all_headers},
+        {"type": "http.response.body", "body": body},
+    )

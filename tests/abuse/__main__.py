@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from time import monotonic, sleep
 
 import httpx
@@ -45,6 +46,8 @@ _READY_SECONDS = 180.0
 _SETTLE_SECONDS = 30.0
 _START_SECONDS = 10.0
 _STARTS_AT_ONCE = 4
+# Alembic keeps what it migrates in its modules: one database of a process at a time.
+_OPENING = Lock()
 _COLUMNS = (
     "attack",
     "what it was answered",
@@ -202,11 +205,16 @@ def _terminate(settings: Settings, folder: Path, moment_s: float) -> str:
         said = log.read_text(encoding="utf-8") if log.exists() else ""
         how = f"exit {server.process.exitcode}"
     # It is refused to a second one as long as any process of the first is there.
-    with open_database(settings.data, holder="the test"):
+    with _OPENING, open_database(settings.data, holder="the test"):
         pass
     if "terminate called" in said or "Traceback" in said or took > STOP_SECONDS:
         return f"{how}, BAD after {moment_s:.2f} s: {said[-1500:]}"
     return how
+
+
+def find_attacks(word: str) -> list[str]:
+    """Return the attacks whose name holds a word; none for `-`."""
+    return [name for name in ATTACKS if word in name and word != "-"]
 
 
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
@@ -231,7 +239,7 @@ def main() -> None:
     with TemporaryDirectory(prefix="folio-abuse-") as made:
         folder = Path(made)
         tiny = str(make_jina_v3(folder / "model")) if arguments.model == "tiny" else ""
-        for number, name in enumerate(each for each in ATTACKS if arguments.only in each):
+        for number, name in enumerate(find_attacks(arguments.only)):
             settings = Settings(data=folder / f"data{number}", model=tiny or arguments.model)
             outcomes.append(run_attack(name, settings, folder, seconds=arguments.seconds))
             print_outcomes(outcomes[-1:])

@@ -138,6 +138,18 @@ def test_strangers_with_made_up_keys_are_one_caller(tmp_path: Path) -> None:
         assert {each.result().json() for each in running} == {"slow"}
 
 
+def test_strangers_are_answered_so_many_times_a_second(tmp_path: Path) -> None:
+    with open_door(tmp_path, max_strangers=1, stranger_seconds=0.2) as door:
+        own, begun = door.make_key(), monotonic()
+        for _ in range(6):
+            # Neither a method nor a path is a way around it.
+            assert httpx.delete(f"{door.url}/healthz").status_code == 405
+        assert monotonic() - begun >= 5 * 0.2
+        assert door.get("/quick", {}).is_success
+        assert door.get("/quick", own).is_success
+        assert door.get("/healthz", {}).is_success
+
+
 def test_new_key_gets_turns_of_its_own_and_a_revoked_one_loses_them(tmp_path: Path) -> None:
     with open_door(tmp_path, max_requests_per_minute=1) as door:
         first, second = door.make_key(), door.make_key()

@@ -167,6 +167,14 @@ def test_collection_with_documents_goes_only_by_its_repeated_name(service: Servi
     assert service.http.delete("/v1/collections/kept", params={"confirm": "kept"}).is_success
 
 
+def test_method_that_does_not_exist_closes_the_connection(service: Service) -> None:
+    for path in ("/healthz", "/v1/collections", "/v1/models", "/nothing"):
+        answer = service.http.request("BREW", path)
+        assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+        assert answer.headers["Connection"] == "close"
+        assert "GET" in answer.headers["Allow"]
+
+
 class Impatient(DeadlineProtocol):
     head_s = 0.3
     body_pause_s = 0.3
