@@ -92,10 +92,11 @@ def rank_candidates(
     collections: Sequence[CollectionRef],
     *,
     limit: int,
+    depth: int | None = None,
     filters: Filter | None = None,
     reads_all: bool = False,
 ) -> Candidates:
-    """Return the candidates that are among the first of a stage, best first.
+    """Return the candidates that are among the first `depth` (CANDIDATES) of a stage, best first.
 
     They are at least `limit`, if as many are allowed and found; by words alone, where no other
     stage changes their order, they are no more unless `reads_all`. Those of a hybrid search have
@@ -104,7 +105,7 @@ def rank_candidates(
     """
     proposals = _make_proposals(snapshot, question, collections, filters)
     is_final = question.mode is Mode.LEXICAL and not reads_all
-    found = proposals.find(limit if is_final else max(limit, CANDIDATES))
+    found = proposals.find(limit if is_final else max(limit, depth or CANDIDATES))
     versions = find_versions(snapshot, list(found))
     passages = score_passages(snapshot, question, versions, proposals.unit_ids(versions))
     unknown = {i for i, version in versions.items() if not version.is_known}

@@ -47,6 +47,12 @@ _REFERRING = (
 _GOING_ON = "and but or so then und aber oder et mais pero ma mas maar"
 _REFERRING_WORDS, _FIRST_WORDS = frozenset(_REFERRING.split()), frozenset(_GOING_ON.split())
 _MAX_REFERRING_WORDS = 6
+# One of these and a word more ask for something about what was said: "why?", "how often?".
+_ASKING = (
+    "why how when where who which warum wieso wie wann wo wer pourquoi comment quand où combien "
+    "cómo cuándo cuánto dónde perché come quando quanto dove como onde waarom hoe wanneer"
+)
+_ASKING_WORDS, _MAX_ASKING_WORDS = frozenset(_ASKING.split()), 2
 _WORD = re.compile(r"[^\W\d_]+")
 _ABOUT_THE_BOT = re.compile(
     r"(how are you|how is it going|what'?s up|who are you|what are you|are you (a|an) "
@@ -83,6 +89,8 @@ def refers(query: str) -> bool:
     words = [word.casefold() for word in _WORD.findall(query)]
     if not words or len(words) > _MAX_REFERRING_WORDS:
         return False
+    if len(words) <= _MAX_ASKING_WORDS and words[0] in _ASKING_WORDS:
+        return True
     return words[0] in _FIRST_WORDS or not _REFERRING_WORDS.isdisjoint(words)
 
 

@@ -17,7 +17,14 @@ from app.services.access.collections import CollectionRef
 from app.services.access.keys import find_refusal
 from app.services.articles.documents import VersionInfo, describe_version, normalize_id, read_text
 from app.services.search.passages import quote_passages
-from app.services.search.pipeline import Clock, SearchRequest, check_query, rank_by, read_turn
+from app.services.search.pipeline import (
+    Clock,
+    SearchRequest,
+    check_query,
+    propose_by,
+    rank_by,
+    read_turn,
+)
 from app.services.search.retrievers import Question, make_retrievers
 from app.services.search.snapshot import Snapshot, snapshots
 from app.services.search.standing import Standing, as_columns, stand
@@ -246,7 +253,7 @@ def _rank(
     """Return what the stages make of a document; raises OutOfDate."""
     search = inquiry.search
     rank = rank_by(snapshot, search, reads_all=True)
-    asked, ranked = interpret_turn(turn, rank, search.limit)
+    asked, ranked = interpret_turn(turn, propose_by(snapshot, search), rank, search.limit)
     clock.mark("fuse")
     question = asked.question
     stages = _rank_in_indexes(snapshot, question, inquiry, document, clock)

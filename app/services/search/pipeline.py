@@ -17,14 +17,23 @@ from app.runtime.generations import ActiveGeneration
 from app.runtime.priority import Priority
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
-from app.services.search.candidates import Candidate
+from app.services.search.candidates import Candidate, Candidates, rank_candidates
 from app.services.search.collapse import collapse
 from app.services.search.conversation import Message, find_before, refers, weigh
 from app.services.search.passages import RankedArticle
 from app.services.search.ranking import RankedArticles, rank_articles
 from app.services.search.retrievers import Question
 from app.services.search.snapshot import Snapshot, snapshots
-from app.services.search.turns import Doubt, Interpretation, Rank, Turn, interpret_turn
+from app.services.search.turns import (
+    PROPOSED,
+    Doubt,
+    Interpretation,
+    Propose,
+    Rank,
+    Turn,
+    interpret_turn,
+    join_questions,
+)
 
 MAX_ARTICLES = 1000
 """How far down the list of its articles a question can be paged."""
@@ -117,7 +126,8 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     found = Retrieval(generation, turn.text, facets=dict.fromkeys(request.facets, ()))
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:
-            reading, ranked = interpret_turn(turn, rank_by(snapshot, request), limit)
+            propose, rank = propose_by(snapshot, request), rank_by(snapshot, request)
+            reading, ranked = interpret_turn(turn, propose, rank, limit)
             kept = [c for c in ranked.candidates if min_score is None or c.score >= min_score]
             shown = kept[:limit] if request.collapse else kept[first:end]
             articles = ranked.read(snapshot, reading.question, shown)
@@ -161,17 +171,14 @@ def read_turn(resources: Resources, generation: ActiveGeneration, request: Searc
     if before is None:
         return Turn(Interpretation(text, *read(text)))
     both = f"{before} {text}"
-    asked = [weigh(text, both)]
-    if mode is not Mode.LEXICAL and not refers(text):
-        asked += [text, before]
     try:
-        carried, *apart = read(*asked)
+        if mode is Mode.LEXICAL or refers(text):
+            return Turn(Interpretation(both, *read(weigh(text, both))))
+        alone, earlier = read(text, before)
     except TextTooLong:
         return Turn(Interpretation(text, *read(text)))
-    if not apart:
-        return Turn(Interpretation(both, carried))
-    alone, earlier = apart
-    return Turn(Interpretation(text, alone), Doubt(earlier, Interpretation(both, carried)))
+    joined = join_questions(alone, earlier, weigh(text, both))
+    return Turn(Interpretation(text, alone), Doubt(earlier, Interpretation(both, joined)))
 
 
 def _count_facets(
@@ -196,6 +203,22 @@ def check_query(settings: Settings, query: str) -> None:
             f"the query has {size} bytes; at most {most} are allowed",
             code="query_too_large",
         )
+
+
+def propose_by(snapshot: Snapshot, request: SearchRequest) -> Propose:
+    """Return what finds the first candidates for a turn, to be compared with those of another."""
+
+    def propose(question: Question) -> Candidates:
+        return rank_candidates(
+            snapshot,
+            question,
+            request.collections,
+            limit=PROPOSED,
+            depth=PROPOSED,
+            filters=request.filters,
+        )
+
+    return propose
 
 
 def rank_by(snapshot: Snapshot, request: SearchRequest, *, reads_all: bool = False) -> Rank:

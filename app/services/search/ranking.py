@@ -27,9 +27,6 @@ from app.services.search.scoring import evidence, score
 from app.services.search.snapshot import Snapshot
 
 _READ_AT_ONCE = 16
-# A page further down needs the best one, whose evidence the scores of all others depend on; a turn
-# of a conversation is compared with the one before by the first ten.
-_FIRST_ONES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,8 @@ def rank_articles(
     needed = limit
     if is_parted and offset is not None and limit > head:
         rest = _rank_rest(snapshot, question, found, limit=limit - head, first=offset - head)
-        needed = head if offset < head else _FIRST_ONES
+        # A page further down needs the best one, which the scores of all others depend on.
+        needed = head if offset < head else 1
     read = _read_first(snapshot, question, found, head if reads_all else needed)
     candidates = [*(article.candidate for article in read), *found.ranked[len(read) :], *rest]
     if candidates and question.mode is Mode.HYBRID:

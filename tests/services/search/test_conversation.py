@@ -5,13 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
 
+import numpy as np
 import pytest
 
 from app.config import Settings
 from app.domain import Mode
 from app.errors import TextTooLong
+from app.index.query import parse_query
 from app.runtime.resources import Resources
 from app.services.search.conversation import Message, find_before, is_small_talk, refers, weigh
+from app.services.search.retrievers import Question
+from app.services.search.turns import join_questions
 from ingest.sandbox import Sandbox
 from tests.conftest import article
 from tests.named import put_documents, search_documents
@@ -59,9 +63,9 @@ def test_a_turn_may_carry_over_the_question_before_it() -> None:
 
 
 def test_short_turns_that_refer_go_on_with_what_was_said() -> None:
-    assert all(map(refers, ("What does it cost?", "and the grinder?", "Was kostet es?")))
+    assert all(map(refers, ("What does it cost?", "and the grinder?", "why?", "Wie oft?")))
     assert not any(
-        map(refers, ("What does the filter cost?", "The machine leaks when I turn it on"))
+        map(refers, ("How to descale?", "filter cost?", "The machine leaks when I turn it on"))
     )
 
 
@@ -111,6 +115,33 @@ def test_a_change_of_topic_is_asked_by_itself(
     help_centre: Resources, before: str, turn: str
 ) -> None:
     assert read_as(help_centre, before, turn) == turn
+
+
+def test_a_turn_is_answered_whose_turn_before_asks_for_words_that_nothing_holds(
+    help_centre: Resources,
+) -> None:
+    before, turn = 'Where is "the flux capacitor of it"?', "How do I descale the machine?"
+    assert read_as(help_centre, before, turn) == turn
+
+
+def test_turns_joined_are_nearer_to_the_last_one() -> None:
+    turn, before = (
+        Question.of(text, Mode.DENSE, vector, parse_query(""))
+        for text, vector in zip("ab", np.eye(2, dtype=np.float32), strict=True)
+    )
+    joined = join_questions(turn, before, "b a a").vector
+    assert joined is not None
+    assert joined[0] > joined[1] > 0
+    assert np.linalg.norm(joined) == pytest.approx(1)
+
+
+def test_a_turn_that_the_model_cannot_read_is_near_to_what_the_one_before_is() -> None:
+    unread = Question.of("E17", Mode.HYBRID, None, parse_query("E17"))
+    vector = np.ones(1, dtype=np.float32)
+    before = Question.of("error", Mode.HYBRID, vector, parse_query("error"))
+    joined = join_questions(unread, before, "error E17 E17")
+    assert joined.vector is vector
+    assert {"error", "e17"} <= {word.name for word in joined.words.words}
 
 
 def test_model_with_a_short_window_reads_the_last_turn_alone(
