@@ -26,8 +26,13 @@ from app.db.backup_archive import (
     read_facts,
     read_time,
 )
+from app.db.data_folder import (
+    RESTORE_PREFIX,
+    hold_folder,
+    remove_unfinished_restores,
+    require_writable,
+)
 from app.db.private_files import make_private_file, make_private_folder
-from app.db.sqlite import RESTORE_PREFIX, hold_folder, remove_unfinished_restores
 from app.errors import (
     Conflict,
     CorruptData,
@@ -78,7 +83,7 @@ def write_backup(
         raise Conflict(f"{target} exists; a backup replaces nothing", code="backup_exists")
     now = datetime.now(UTC)
     _remove_unfinished(target.parent)
-    with _typed_errors(target.parent), _open_work_folder(target.parent) as folder:
+    with _typed_errors(target.parent, source), _open_work_folder(target.parent) as folder:
         copy = folder / DATABASE
         make_private_file(copy)
         _copy_database(source, copy)
@@ -115,8 +120,13 @@ def restore_backup(
     `replace` is false or when the backup has expired, CorruptData when a checksum is wrong, or the
     signature where there is a `signing_key`. What was in the folder stays as it was then.
     """
-    make_private_folder(data)
-    with hold_folder(data, "folio restore"), _typed_errors(data), open_archive(path) as archive:
+    with require_writable(data):
+        make_private_folder(data)
+    with (
+        hold_folder(data, "folio restore"),
+        _typed_errors(data, data / DATABASE),
+        open_archive(path) as archive,
+    ):
         remove_unfinished_restores(data)
         backup, signed = read_facts(archive, signing_key)
         if not allow_expired and read_time(backup.expires_at, path) < datetime.now(UTC):
@@ -250,7 +260,7 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _typed_errors(folder: Path) -> Iterator[None]:
+def _typed_errors(folder: Path, database: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
@@ -259,4 +269,4 @@ def _typed_errors(folder: Path) -> Iterator[None]:
             raise StorageFull(f"the disk that holds {folder} is full") from error
         if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             raise CorruptData(f"the database is damaged: {error}") from error
-        raise StorageFailed(f"the copy failed: {error}") from error
+        raise StorageFailed(f"{database} cannot be copied: {error}") from error

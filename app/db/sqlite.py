@@ -1,15 +1,10 @@
 """Opening the SQLite database: the folder's lock, pragmas, and one writer at a time."""
 
-import fcntl
-import json
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from pathlib import Path
-from shutil import rmtree
 from threading import Lock
 from time import monotonic, sleep
 from typing import Any
@@ -18,14 +13,12 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from app.db.data_folder import hold_folder, remove_unfinished_restores, require_writable
 from app.db.migrations import head_revision, upgrade
 from app.db.private_files import make_private_file, make_private_folder
-from app.errors import Conflict, CorruptData, DataFolderHeld, NotFound, StorageFailed, StorageFull
+from app.errors import Conflict, CorruptData, NotFound, StorageFailed, StorageFull
 
 logger = logging.getLogger("folio")
-
-RESTORE_PREFIX = ".folio-restore-"
-"""Of the folders, in a data folder, that a restore unpacks to."""
 
 _CHECKPOINT_BYTES = 16 * 2**20
 _BUSY_MS = 10_000
@@ -163,7 +156,11 @@ def _typed_errors(path: Path) -> Iterator[None]:
             raise StorageFull(
                 f"the disk that holds {path.parent} is full; nothing was stored"
             ) from error
-        if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+        if code == sqlite3.SQLITE_READONLY:
+            raise StorageFailed(
+                f"{path} cannot be written by this process; nothing was stored"
+            ) from error
+        if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
             raise StorageFailed(
                 f"the disk that holds {path.parent} fails ({error.orig}); nothing was stored"
             ) from error
@@ -178,12 +175,15 @@ def _typed_errors(path: Path) -> Iterator[None]:
 def open_database(folder: Path, *, holder: str) -> Iterator[SqliteDatabase]:
     """Own `folder`, migrate its database and close it at the end.
 
-    Raises DataFolderHeld, which names the owner, when another process owns the folder.
+    Raises DataFolderHeld, which names the owner, when another process owns the folder, and
+    StorageFailed where it cannot be written.
     """
-    make_private_folder(folder)
+    with require_writable(folder):
+        make_private_folder(folder)
     with hold_folder(folder, holder):
         remove_unfinished_restores(folder)
-        make_private_file(folder / "folio.db")
+        with require_writable(folder):
+            make_private_file(folder / "folio.db")
         database = SqliteDatabase(folder / "folio.db")
         try:
             database.migrate()
@@ -215,47 +215,6 @@ def read_folder(folder: Path) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
-
-
-def remove_unfinished_restores(folder: Path) -> None:
-    """Remove what a restore left that was killed: a whole database, which nobody would erase."""
-    for left in folder.glob(f"{RESTORE_PREFIX}*"):
-        rmtree(left, ignore_errors=True)
-
-
-def read_owner(folder: Path) -> dict[str, Any]:
-    """Return what the owner of `folder` wrote about itself: pid, command and since."""
-    try:
-        owner = json.loads((folder / "folio.lock").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return owner if isinstance(owner, dict) else {}
-
-
-@contextmanager
-def hold_folder(folder: Path, holder: str) -> Iterator[None]:
-    """Own `folder` while the block runs; raises DataFolderHeld, which names the owner."""
-    lock = folder / "folio.lock"
-    make_private_file(lock)
-    with lock.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            owner = read_owner(folder)
-            raise DataFolderHeld(
-                f"{folder} is held by `{owner.get('command', 'another process')}` "
-                f"(pid {owner.get('pid', 'unknown')}, since {owner.get('since', 'unknown')}); "
-                "talk to it with --server URL, or stop it first"
-            ) from error
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        # Who holds the folder is good to know, and no reason not to open it on a full disk.
-        with suppress(OSError):
-            owner = {"pid": os.getpid(), "command": holder, "since": since}
-            file.truncate(0)
-            # Past the buffer, which would try again when the file is closed.
-            os.write(file.fileno(), json.dumps(owner).encode())
-        # The file stays: removing it would let a third process lock a new one beside it.
-        yield
 
 
 def _decode(stored: bytes) -> str:

@@ -27,6 +27,7 @@ def list_lanes(arguments: argparse.Namespace) -> list[list[str]]:
         ["full_disk", "--sizes", str(arguments.disks)],
         ["flips", "--flips", str(arguments.flips)],
         ["folder", "--deletions", str(arguments.deletions)],
+        ["second", "--rounds", str(arguments.rounds)],
         ["corpus"],
         ["backups", "--backups", str(arguments.backups)],
         ["faults", *every, "--broken"],
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--flips", type=int, default=100)
     parser.add_argument("--disks", type=int, default=3)
     parser.add_argument("--deletions", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=2, help="of second processes, each moment")
     parser.add_argument("--backups", type=int, default=20)
     lanes = list_lanes(parser.parse_args())
     with TemporaryDirectory(prefix="folio-durability-") as folder:

@@ -64,14 +64,7 @@ def count_refusals(folder: Path, *, attempts: int) -> Row:
 def kill_migrations(folder: Path) -> Row:
     """Kill the upgrade of a filled folder at each of its statements, and open it again."""
     template = folder / "template"
-    template.mkdir()
-    _upgrade(template, _FIRST_SCHEMA, lambda number: None)
-    with closing(sqlite3.connect(template / "folio.db")) as connection:
-        connection.execute(
-            "INSERT INTO collections (name, description, created_at) "
-            "VALUES ('help', 'kept', '2026-01-01 00:00:00.000000')"
-        )
-        connection.commit()
+    make_old_folder(template)
     completed = killed = 0
     while True:
         data = folder / "data"
@@ -79,7 +72,7 @@ def kill_migrations(folder: Path) -> Row:
         was_killed = _kill_upgrade(data, at=killed + 1)
         if was_killed:
             killed += 1
-            completed += _completes(data)
+            completed += is_whole(data)
         shutil.rmtree(data)
         if not was_killed:
             break
@@ -90,6 +83,18 @@ def kill_migrations(folder: Path) -> Row:
         held=completed == killed > 0,
         lost=killed - completed,
     )
+
+
+def make_old_folder(data: Path) -> None:
+    """Make a data folder of the first schema that holds one collection."""
+    data.mkdir()
+    _upgrade(data, _FIRST_SCHEMA, lambda number: None)
+    with closing(sqlite3.connect(data / "folio.db")) as connection:
+        connection.execute(
+            "INSERT INTO collections (name, description, created_at) "
+            "VALUES ('help', 'kept', '2026-01-01 00:00:00.000000')"
+        )
+        connection.commit()
 
 
 def _kill_upgrade(data: Path, *, at: int) -> bool:
@@ -126,7 +131,8 @@ def _upgrade(data: Path, revision: str, at_statement: Callable[[int], None]) -> 
     engine.dispose()
 
 
-def _completes(data: Path) -> bool:
+def is_whole(data: Path) -> bool:
+    """Open such a folder; return whether it is of the newest schema and holds what it held."""
     with open_database(data, holder="after a kill") as database, database.read() as session:
         kept = session.scalars(select(Collection.description)).all() == ["kept"]
     with closing(sqlite3.connect(data / "folio.db")) as connection:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.durability import flips, full_disk, mixed, server
+from tests.durability import flips, full_disk, mixed, second, server
 
 pytestmark = pytest.mark.slow
 
@@ -40,3 +40,9 @@ def test_everything_at_once_loses_and_mixes_up_nothing(tmp_path: Path) -> None:
     assert min(load.counts[name] for name in ("searches", "written", "synced")) > 0
     bad = {name: load.counts[name] for name in ("lost", "wrong", "foreign", "errors")}
     assert bad == dict.fromkeys(bad, 0)
+
+
+def test_second_process_at_the_worst_moment_is_refused_or_does_no_harm(tmp_path: Path) -> None:
+    ended = second.run(tmp_path, rounds=1)
+    assert [outcome for outcome in ended if "BAD" in outcome] == []
+    assert sum(count for outcome, count in ended.items() if "served" in outcome) >= 5
