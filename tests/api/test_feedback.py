@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from app.config import Settings
 from app.db.models import Feedback, LoggedQuery
 from app.domain import Scope
+from app.runtime.resources import Resources
 from app.services.access.collections import find_collection
 from app.services.access.principal import EVERYONE
 from app.services.quality.feedback import store_queries
@@ -157,18 +158,38 @@ def test_queries_are_erased_on_demand_and_when_their_time_is_over(
     logging_service: Service, logged: Collection
 ) -> None:
     resources = logging_service.resources
+    say(logged, logged.search("tea")["query_id"], helpful=True)
+    assert logged.http.delete(f"{logged.path}/queries").json() == {"erased": 1}
+    query_id = log_long_ago(resources, logged, "tea")
+    store_queries(resources)
+    with resources.database.read() as session:
+        assert session.get(LoggedQuery, query_id) is None
+        assert session.scalar(select(Feedback.id).where(Feedback.query_id == query_id)) is None
+
+
+@pytest.mark.data_folder
+def test_erased_queries_are_in_no_file(logging_service: Service, logged: Collection) -> None:
+    resources = logging_service.resources
     phrase = "unmistakable passphrase"
-    say(logged, logged.search(phrase)["query_id"], helpful=True)
 
     def is_in_files() -> bool:
         files = [path.read_bytes() for path in resources.settings.data.iterdir() if path.is_file()]
         return any(phrase.encode() in data for data in files)
 
+    logged.search(phrase)
+    store_queries(resources)
     assert is_in_files()
-    erased = logged.http.delete(f"{logged.path}/queries").json()
-    assert erased == {"erased": 1}
+    logged.http.delete(f"{logged.path}/queries")
     assert not is_in_files()
-    query_id = logged.search(phrase)["query_id"]
+    log_long_ago(resources, logged, phrase)
+    assert is_in_files()
+    store_queries(resources)
+    assert not is_in_files()
+
+
+def log_long_ago(resources: Resources, logged: Collection, query: str) -> str:
+    """Ask, give feedback, and have it look as if that was longer ago than queries are kept."""
+    query_id: str = logged.search(query)["query_id"]
     assert say(logged, query_id, helpful=True) == 201
     with resources.database.write() as session:
         row = session.get_one(LoggedQuery, query_id)
@@ -177,8 +198,4 @@ def test_queries_are_erased_on_demand_and_when_their_time_is_over(
             .where(LoggedQuery.id == query_id)
             .values(asked_at=row.asked_at - timedelta(days=31))
         )
-    store_queries(resources)
-    assert not is_in_files()
-    with resources.database.read() as session:
-        assert session.get(LoggedQuery, query_id) is None
-        assert session.scalar(select(Feedback.id).where(Feedback.query_id == query_id)) is None
+    return query_id
