@@ -116,6 +116,10 @@ class Settings(BaseSettings):
     """Networks from which pages are imported beside the public internet: `10.0.0.0/8,::1`."""
     fetch_seconds: float = Field(default=30.0, gt=0)
     """Time in which a page that is imported is fetched, with its redirects."""
+    max_redirects: int = Field(default=5, ge=0)
+    """Redirects from the address of a page that is imported to the page."""
+    max_sitemaps: int = Field(default=50, ge=1)
+    """Sitemaps that are read where one lists others, itself included."""
     imports: bool = True
     """Whether the server fetches web pages for keys that may write (`POST …/imports`)."""
     sync_folder: Path | None = None
@@ -161,6 +165,8 @@ class Settings(BaseSettings):
     """Event streams of one key that are open at a time; more are refused with 429."""
     max_requests_per_minute: int | None = Field(default=None, ge=1)
     """Requests of one key in a minute; more are refused with 429. None is without bound."""
+    stop_seconds: float = Field(default=15.0, ge=0)
+    """Time that work in progress has to end after SIGTERM; requests have 5 s more."""
     request_seconds: float = Field(default=60.0, gt=0)
     """Time in which a request is answered, its wait included; the work on it ends then with 504."""
     model_call_seconds: float = Field(default=600.0, gt=0)

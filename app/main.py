@@ -14,6 +14,7 @@ from contextlib import (
     nullcontext,
 )
 from importlib.metadata import version
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
@@ -87,7 +88,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("folio")
 
-_STOP_SECONDS = 20
+# Requests that wait for what is in work get their answers after it.
+_ANSWER_SECONDS = 5
 # How long a thread may keep the interpreter while others wait for it; Python's default is 5 ms. A
 # search gives it up and waits for it again hundreds of times, at every row that SQLite reads and at
 # every product, and ingestion computes beside it.
@@ -284,7 +286,7 @@ def serve(
                 server_header=False,
                 http=make_protocol(settings),
                 limit_concurrency=settings.max_connections,
-                timeout_graceful_shutdown=_STOP_SECONDS,
+                timeout_graceful_shutdown=ceil(settings.stop_seconds) + _ANSWER_SECONDS,
             )
 
 

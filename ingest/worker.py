@@ -30,8 +30,6 @@ logger = logging.getLogger("folio")
 _RETRY_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
 _PARSE_WAIT_SECONDS = 0.1
-# A unit of 8,192 tokens can take minutes, and a service is expected to be gone in half of one.
-_STOP_SECONDS = 15.0
 
 
 @contextmanager
@@ -54,8 +52,9 @@ def run_worker(resources: Resources) -> Iterator[None]:
     finally:
         stopping.set()
         resources.signals.work_arrived.set()
-        thread.join(_STOP_SECONDS)
-        heart.join(_STOP_SECONDS)
+        # A unit of 8,192 tokens can take minutes, and a service is to be gone in half of one.
+        thread.join(resources.settings.stop_seconds)
+        heart.join(resources.settings.stop_seconds)
         if thread.is_alive():
             leases.give_back_all()
 

@@ -8,9 +8,8 @@ from app.commands.client import Client, document_path
 from app.commands.upload import Outcome, wait_for_job
 from app.config import Settings
 from app.errors import FolioError
-from app.services.articles.addresses import Network, parse_networks
-from app.services.articles.imports import read_page
-from app.services.articles.web_pages import Page, fetch, make_id, read_sitemap
+from app.services.articles.imports import fetch_page, read_page
+from app.services.articles.web_pages import Page, make_id, read_sitemap
 
 _FIELDS = {"text/html": "html", "text/plain": "text", "text/markdown": "markdown"}
 
@@ -28,7 +27,6 @@ def import_urls(
 
     Raises FolioError when a sitemap lists more than `limit` pages.
     """
-    networks = parse_networks(settings.fetch_networks)
     waiting, jobs = deque(urls), []
     named = set(urls)
     seen: set[str] = set()
@@ -38,13 +36,8 @@ def import_urls(
             continue
         seen.add(url)
         try:
-            page = fetch(
-                url,
-                networks=networks,
-                max_bytes=settings.max_body_bytes,
-                seconds=settings.fetch_seconds,
-            )
-            listed = _find_listed(page, networks, settings) if url in named else None
+            page = fetch_page(url, settings)
+            listed = _find_listed(page, settings) if url in named else None
             if listed is None:
                 jobs.append(_upload(client, collection, url, page))
             else:
@@ -57,12 +50,11 @@ def import_urls(
         _follow(client, accepted, outcome)
 
 
-def _find_listed(page: Page, networks: tuple[Network, ...], settings: Settings) -> list[str] | None:
+def _find_listed(page: Page, settings: Settings) -> list[str] | None:
     return read_sitemap(
         page,
-        networks=networks,
-        max_bytes=settings.max_body_bytes,
-        seconds=settings.fetch_seconds,
+        max_sitemaps=settings.max_sitemaps,
+        fetch_listed=lambda url: fetch_page(url, settings),
     )
 
 

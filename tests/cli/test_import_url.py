@@ -13,7 +13,7 @@ from app.services.articles.addresses import (
     is_allowed,
     parse_networks,
 )
-from app.services.articles.web_pages import FetchFailed, fetch
+from app.services.articles.web_pages import FetchFailed, Page, fetch, read_sitemap
 from tests.api.service import Collection
 from tests.cli.command import Ran
 from tests.web_site import PIECES, serve_site
@@ -79,6 +79,21 @@ def test_redirect_is_checked_again_and_too_much_is_refused(
 def test_redirect_within_what_is_allowed_is_followed(site: str) -> None:
     page = fetch(f"{site}/to-a", networks=LOOPBACK, max_bytes=4000)
     assert page.url == f"{site}/a"
+    with pytest.raises(FetchFailed, match="more than 0 times"):
+        fetch(f"{site}/to-a", networks=LOOPBACK, max_bytes=4000, max_redirects=0)
+
+
+def test_so_many_sitemaps_are_read() -> None:
+    def list_two_more(url: str) -> Page:
+        below = "".join(f"<sitemap><loc>{url}{n}</loc></sitemap>" for n in (1, 2))
+        schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
+        data = f'<sitemapindex xmlns="{schema}">{below}</sitemapindex>'
+        return Page(url, "text/xml", data.encode())
+
+    with pytest.raises(FetchFailed, match="more than 7 sitemaps"):
+        read_sitemap(
+            list_two_more("https://a.example/"), max_sitemaps=7, fetch_listed=list_two_more
+        )
 
 
 @pytest.mark.parametrize("path", ["/trickling-headers", "/trickling-body"])

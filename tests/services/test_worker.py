@@ -3,9 +3,11 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import numpy as np
@@ -448,6 +450,28 @@ def test_worker_that_is_stopped_finishes_its_batch_and_leaves_the_next(
     assert status(resources, "b") == (Status.QUEUED, None)
     assert count_attempts(resources) == [1, 0]
     assert len(watch.texts) == 1
+
+
+def test_worker_that_is_stopped_is_waited_for_as_long_as_is_set(
+    resources: Resources, watch: Watch
+) -> None:
+    reading, released = Event(), Event()
+
+    def wait(_text: str) -> None:
+        reading.set()
+        assert released.wait(30)
+
+    watch.before_embedding = wait
+    put_documents(resources, "help", [article("a", "Tea.")])
+    hurried = resources.settings.model_copy(update={"stop_seconds": 0.05})
+    with run_worker(replace(resources, settings=hurried)):
+        assert reading.wait(30)
+        (worker,) = (each for each in enumerate_threads() if each.name == "folio-worker")
+    assert status(resources, "a") == (Status.QUEUED, None)
+    released.set()
+    worker.join(30)
+    assert not worker.is_alive()
+    assert status(resources, "a") == (Status.QUEUED, None)
 
 
 class ClearedTooLate(Event):

@@ -44,12 +44,7 @@ def fetch_article(
     """
     if not settings.imports:
         raise ImportsOff("this server fetches no web addresses (FOLIO_IMPORTS)")
-    page = fetch(
-        url,
-        networks=parse_networks(settings.fetch_networks),
-        max_bytes=settings.max_body_bytes,
-        seconds=settings.fetch_seconds,
-    )
+    page = fetch_page(url, settings)
     if is_sitemap(page):
         raise InvalidRequest(
             f"{url} is a sitemap; `folio import-url` fetches all pages that it lists",
@@ -76,3 +71,14 @@ def read_page(page: Page) -> tuple[str, bytes]:
     declared["content-type"] = page.content_type
     text, _ = decode_text(page.data, declared.get_content_charset() or "")
     return text_type, text.encode()
+
+
+def fetch_page(url: str, settings: Settings) -> Page:
+    """Return what a URL gives, within the settings; raises as `fetch` does."""
+    return fetch(
+        url,
+        networks=parse_networks(settings.fetch_networks),
+        max_bytes=settings.max_body_bytes,
+        seconds=settings.fetch_seconds,
+        max_redirects=settings.max_redirects,
+    )

@@ -5,7 +5,7 @@ connection goes to the address that was checked; and each redirect is checked ag
 """
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -20,10 +20,8 @@ from defusedxml.ElementTree import fromstring
 from app.errors import FolioError, InvalidRequest
 from app.services.articles.addresses import Network, check_host
 
-_MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
-_MAX_SITEMAPS = 50
 
 
 class FetchFailed(FolioError):
@@ -103,7 +101,12 @@ def _seconds_until(deadline: float) -> float:
 
 
 def fetch(
-    url: str, *, networks: tuple[Network, ...], max_bytes: int, seconds: float = 30.0
+    url: str,
+    *,
+    networks: tuple[Network, ...],
+    max_bytes: int,
+    seconds: float = 30.0,
+    max_redirects: int = 5,
 ) -> Page:
     """Return what a URL gives; raises ForbiddenAddress, FetchFailed or InvalidRequest.
 
@@ -115,7 +118,7 @@ def fetch(
     with httpcore.ConnectionPool(
         ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=backend
     ) as pool:
-        for _ in range(_MAX_REDIRECTS + 1):
+        for _ in range(max_redirects + 1):
             parsed = _parse(url)
             try:
                 page, location = _request(pool, parsed, max_bytes)
@@ -127,11 +130,11 @@ def fetch(
             if page is not None:
                 return page
             url = _join(url, location)
-    raise FetchFailed(f"{url} redirects more than {_MAX_REDIRECTS} times")
+    raise FetchFailed(f"{url} redirects more than {max_redirects} times")
 
 
 def read_sitemap(
-    page: Page, *, networks: tuple[Network, ...], max_bytes: int, seconds: float = 30.0
+    page: Page, *, max_sitemaps: int, fetch_listed: Callable[[str], Page]
 ) -> list[str] | None:
     """Return the URLs of a sitemap and of those that it lists; None for any other page.
 
@@ -150,11 +153,9 @@ def read_sitemap(
                 if location in seen or not _same_host(location, page.url):
                     continue
                 seen.add(location)
-                if len(seen) > _MAX_SITEMAPS:
-                    raise FetchFailed(f"{page.url} lists more than {_MAX_SITEMAPS} sitemaps")
-                waiting.append(
-                    fetch(location, networks=networks, max_bytes=max_bytes, seconds=seconds)
-                )
+                if len(seen) > max_sitemaps:
+                    raise FetchFailed(f"{page.url} lists more than {max_sitemaps} sitemaps")
+                waiting.append(fetch_listed(location))
         is_sitemap = is_sitemap or kind != ""
     return list(found) if is_sitemap else None
 

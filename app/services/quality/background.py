@@ -25,7 +25,6 @@ logger = logging.getLogger("folio")
 
 # While there are two generations, new articles are to come to both.
 _FOLLOW_SECONDS = 1.0
-_STOP_SECONDS = 15.0
 _CALIBRATION_SECONDS = 5.0
 # An expired file is hidden at once; its bytes go within this time. So are uses of keys stored.
 _LOOK_SECONDS = 60.0
@@ -47,7 +46,7 @@ def run_background(resources: Resources, *, only_notes: bool = False) -> Iterato
     finally:
         stopping.set()
         resources.signals.tasks_arrived.set()
-        thread.join(_STOP_SECONDS)
+        thread.join(resources.settings.stop_seconds)
 
 
 def _work(resources: Resources, stopping: Event) -> None:
