@@ -4,12 +4,11 @@ from difflib import unified_diff
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from fastapi.responses import JSONResponse
 from markupsafe import Markup, escape
 
 from app.admin.access import HOME
 from app.admin.changes import write_lines
-from app.admin.formats import as_segment
+from app.admin.formats import as_counted, as_segment, as_size
 from app.admin.pages import PageRoute, redirect, render
 from app.api.access import (
     Admin,
@@ -20,9 +19,7 @@ from app.api.access import (
     Reader,
     WritableCollection,
 )
-from app.api.v1.document_schemas import UploadOut
 from app.api.v1.jobs import follow_job
-from app.api.v1.uploads import ManyUploads
 from app.domain import Scope, Status
 from app.errors import InvalidRequest
 from app.services.access.collections import CollectionRef
@@ -87,7 +84,8 @@ def delete_collection(
     if confirm != collection.name:
         raise InvalidRequest(f"type {collection.name} to erase it", code="not_confirmed")
     count = collections.delete_collection(resources, collection, confirmed=confirm)
-    return redirect(request, HOME, f"{collection.name} was erased with {count} articles.")
+    articles = as_counted(count, "article")
+    return redirect(request, HOME, f"{collection.name} was erased with {articles}.")
 
 
 @router.get("/collections/{collection}")
@@ -97,8 +95,12 @@ def show_collection(
     collection: ReadableCollection,
     status: Annotated[Status | None, Query()] = None,
     cursor: Annotated[str | None, Query(max_length=512)] = None,
+    write: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
-    """Show the articles of a collection, a page of them, with what can be done."""
+    """Show the articles of a collection, a page of them, with what can be done.
+
+    `write` is the title of an article that somebody is about to write.
+    """
     info = collections.get_collection(resources.database, collection)
     page, following = documents.list_documents(
         resources.database, collection, status=status, limit=PAGE, cursor=cursor
@@ -109,18 +111,14 @@ def show_collection(
         collection=info,
         documents=page,
         imports=resources.settings.imports,
+        max_bytes=resources.settings.max_body_bytes,
+        max_files=resources.settings.max_files_per_upload,
         status=status,
         statuses=list(Status),
         following=following,
         is_first=cursor is None,
+        write=write,
     )
-
-
-@router.post("/collections/{collection}/upload")
-def upload_files(resources: Opened, collection: WritableCollection, batch: ManyUploads) -> Response:
-    """Take files that were dropped; the script follows their job."""
-    accepted = documents.put_documents(resources, collection, batch.uploads)
-    return JSONResponse(UploadOut.model_validate(accepted).model_dump(mode="json"), 202)
 
 
 router.add_api_route("/jobs/{job_id}/events", follow_job, methods=["GET"], response_class=Response)
@@ -179,7 +177,8 @@ def delete_article(
 ) -> Response:
     """Erase an article."""
     erased = documents.delete_document(resources, collection, id)
-    notice = f"{erased.deleted} was erased: {erased.versions} versions, {erased.bytes} bytes."
+    versions = as_counted(erased.versions, "version")
+    notice = f"{erased.deleted} was erased: {versions}, {as_size(erased.bytes)}."
     return redirect(request, f"{HOME}/collections/{collection.name}", notice)
 
 

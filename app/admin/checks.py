@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 
 from app.admin.access import HOME
+from app.admin.dropped import DroppedFiles
 from app.admin.pages import PageRoute, render
 from app.admin.pasted import Address, Text, Title, make_upload
 from app.api.access import Opened, WritableCollection
-from app.api.v1.uploads import ManyUploads
 from app.errors import FolioError, TooLarge
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
@@ -61,16 +61,18 @@ def check_page(
 
 @router.post("/collections/{collection}/files/preflight")
 def check_files(
-    request: Request, resources: Opened, collection: WritableCollection, batch: ManyUploads
+    request: Request, resources: Opened, collection: WritableCollection, dropped: DroppedFiles
 ) -> Response:
     """Show the same of files that were dropped, each by itself, for the script to put in place."""
-    if len(batch.uploads) > _MAX_MEMBERS:
-        raise TooLarge(
-            f"these are {len(batch.uploads)} articles; at most {_MAX_MEMBERS} are checked at once"
-        )
-    checked = _check(resources, collection, batch.uploads)
+    refused = [Checked(one.id, None, one.error) for one in dropped.refused]
+    uploads = dropped.uploads
+    if len(uploads) > _MAX_MEMBERS:
+        many = f"these are {len(uploads)} articles; at most {_MAX_MEMBERS} are checked at once"
+        refused.append(Checked(uploads[0].id, None, TooLarge(many)))
+        uploads = []
+    checked = [*_check(resources, collection, uploads), *refused]
     return render(
-        request, "checked.html", collection=collection, checked=checked, left_out=batch.left_out
+        request, "checked.html", collection=collection, checked=checked, left_out=dropped.left_out
     )
 
 

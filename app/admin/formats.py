@@ -21,8 +21,7 @@ def as_age(value: datetime) -> str:
     hours = int((datetime.now(UTC) - value).total_seconds()) // 3600
     if hours < 1:
         return "less than an hour"
-    count, unit = (hours, "hour") if hours < _HOURS else (hours // 24, "day")
-    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return as_counted(hours, "hour") if hours < _HOURS else as_counted(hours // 24, "day")
 
 
 def as_size(count: int) -> str:
@@ -38,6 +37,11 @@ def as_size(count: int) -> str:
 def as_count(count: int) -> str:
     """Return a number with its thousands apart."""
     return f"{count:,}"
+
+
+def as_counted(count: int, noun: str) -> str:
+    """Return a number with what is counted: `1 question`, `2,000 questions`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def as_segment(value: str) -> str:
@@ -67,6 +71,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "age": as_age,
     "size": as_size,
     "count": as_count,
+    "counted": as_counted,
     "segment": as_segment,
     "argument": as_argument,
     "percent": as_percent,

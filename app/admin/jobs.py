@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.admin.access import HOME
+from app.admin.formats import as_counted
 from app.admin.pages import PageRoute, redirect, render
 from app.api.access import Opened, ReadableCollection, WritableCollection, WritableJob
 from app.domain import Status
@@ -51,7 +52,8 @@ def retry(request: Request, resources: Opened, collection: WritableCollection) -
 def cancel(request: Request, resources: Opened, job_id: str, collection: WritableJob) -> Response:
     """End what of an upload is not ready yet."""
     ended = cancel_job(resources.database, collection, job_id)
-    notice = f"Cancelled; {ended.counts[Status.READY]} articles were ready."
+    ready = as_counted(ended.counts[Status.READY], "article")
+    notice = f"Cancelled; ready before: {ready}."
     return redirect(request, _path_of(collection.name), notice)
 
 

@@ -49,8 +49,10 @@ def render_report(evaluation: Json) -> str:
 
 def render_sections(evaluation: Json) -> str:
     """Return what the report says as HTML without a head: tables, plots and headings of level 2."""
+    asked = evaluation["queries"]
     parts = [
-        f"<p>{evaluation['queries']} queries. Intervals are 95% bootstrap intervals over queries; "
+        f"<p>{asked} {'query' if asked == 1 else 'queries'}. Intervals are 95% "
+        "bootstrap intervals over queries; "
         "p values are of a paired randomisation test.</p>",
         _missing(evaluation["missing"]),
         "<h2>Measures</h2>",

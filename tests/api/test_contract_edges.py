@@ -1,11 +1,13 @@
 """What clients of other software send beside the plain case, and how each contract refuses."""
 
+import numpy as np
 import pytest
 
 from tests.api.service import Collection, Json, Service
 from tests.api.test_mcp import with_client
 
 JSON = {"Content-Type": "application/json"}
+TEXTS = ["tea takes four minutes", "steam the milk", "the museum opens at ten"]
 NULLS: list[tuple[str, Json]] = [
     ("/v1/vector_stores", {"name": None, "file_ids": None, "metadata": None}),
     ("/v1/vector_stores/NAME/search", {"query": "tea", "max_num_results": None}),
@@ -110,6 +112,58 @@ def test_cohere_of_the_first_version_embeds_as_the_second(
     assert answer["response_type"] == ("embeddings_by_type" if encodings else "embeddings_floats")
     assert answer["embeddings"] == (expected if encodings else expected["float"])
     assert answer["meta"]["api_version"] == {"version": "1"}
+
+
+@pytest.mark.parametrize("path", ["/v1/embed", "/v2/embed"])
+def test_cohere_has_vectors_in_whole_numbers(service: Service, path: str) -> None:
+    """Both kinds of bytes rank as the numbers do, and the packed signs are theirs."""
+    types = ["float", "int8", "uint8", "binary", "ubinary"]
+    body = {"texts": TEXTS, "input_type": "search_document", "embedding_types": types}
+    answer = service.http.post(path, json=body).json()["embeddings"]
+    found = {kind: np.array(answer[kind], dtype=np.float64) for kind in types}
+    assert {answer_type: rows.shape[1] for answer_type, rows in found.items()} == {
+        **dict.fromkeys(("float", "int8", "uint8"), 32),
+        **dict.fromkeys(("binary", "ubinary"), 4),
+    }
+    signed, unsigned = found["int8"], found["uint8"]
+    assert signed.min() >= -128
+    assert signed.max() <= 127
+    assert (unsigned == signed + 128).all()
+    assert (found["binary"] == found["ubinary"] - 128).all()
+    signs = np.unpackbits(found["ubinary"].astype(np.uint8), axis=1) == 1
+    assert (signs == (found["float"] > 0)).all()
+    # Every vector is on one scale: inner products are those of the numbers, times a constant.
+    products, expected = signed @ signed.T, found["float"] @ found["float"].T
+    assert products / products[0, 0] == pytest.approx(expected / expected[0, 0], abs=0.02)
+
+
+@pytest.mark.parametrize("path", ["/v1/embed", "/v2/embed"])
+def test_cohere_type_that_is_not_there_is_named(service: Service, path: str) -> None:
+    body = {"texts": ["tea"], "input_type": "search_query", "embedding_types": ["int4"]}
+    answer = service.http.post(path, json=body)
+    assert (answer.status_code, {*answer.json()}) == (400, {"message"})
+    assert "embedding_types" in answer.json()["message"]
+
+
+def test_cohere_client_may_ask_whether_its_key_is_one(service: Service) -> None:
+    answer = service.http.post("/v1/check-api-key")
+    assert (answer.status_code, answer.json()["valid"]) == (200, True)
+    assert {*service.http.get("/v1/check-api-key").json()} == {"message"}
+
+
+def test_similarity_is_the_cosine_to_each_text_in_order(service: Service) -> None:
+    texts = ["tea", "black tea with milk", "tea"]
+    body = {"inputs": {"source_sentence": texts[0], "sentences": texts[1:]}}
+    for parameters in ({}, {"parameters": {"prompt_name": "query", "truncate": True}}):
+        other, same = service.http.post("/similarity", json=body | parameters).json()
+        assert same == pytest.approx(1, abs=1e-5)
+        assert -1 <= other < same
+    rows = service.http.post("/embed", json={"inputs": texts}).json()
+    expected = [float(np.dot(rows[0], row)) for row in rows[1:]]
+    assert service.http.post("/similarity", json=body).json() == pytest.approx(expected, abs=1e-5)
+    for wrong in ({"inputs": "tea"}, {"inputs": {"source_sentence": "tea", "sentences": []}}):
+        answer = service.http.post("/similarity", json=wrong)
+        assert (answer.status_code, {*answer.json()}) == (422, {"error", "error_type"})
 
 
 def test_cohere_of_the_first_version_refuses_in_its_own_shape(service: Service) -> None:

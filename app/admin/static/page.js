@@ -6,11 +6,22 @@ for (const input of document.querySelectorAll("input[data-into]")) {
     if (file) document.getElementById(input.dataset.into).value = await file.text();
   });
 }
+// A page of the PDF is shown in its frame, which is folded away until somebody wants it.
+for (const link of document.querySelectorAll('a[target="pdf"]')) {
+  link.addEventListener("click", () => {
+    const frame = document.getElementById("pdf");
+    frame.open = true;
+    frame.scrollIntoView();
+  });
+}
 // Uploads by drag and drop: files go in batches, then the events of each job say how far it is.
 (() => {
   const drop = document.getElementById("drop");
   if (!drop) return;
-  const FILES = 20, BYTES = 8 << 20;
+  // A form is longer than its files: each has a name and an id in it.
+  const most = Number(drop.dataset.bytes), FORM = 1 << 12;
+  const FILES = Math.min(20, Number(drop.dataset.files));
+  const BYTES = Math.min(8 << 20, most / 2);
   const token = document.querySelector('meta[name="csrf"]').content;
   const home = "/admin/collections/" + encodeURIComponent(drop.dataset.collection);
   const list = document.getElementById("upload-files");
@@ -36,6 +47,11 @@ for (const input of document.querySelectorAll("input[data-into]")) {
     item.append(bdi);
     return item;
   };
+
+  // Told before it is sent: the server would break off in the middle of it.
+  const isTooLarge = (file) => file.size + FORM > most;
+  const wordsOfLarge = (file) =>
+    `the file has ${file.size} bytes; at most ${most - FORM} are taken (too_large)`;
 
   const fail = (name, message) => {
     counts.failed += 1;
@@ -72,15 +88,17 @@ for (const input of document.querySelectorAll("input[data-into]")) {
     }
     const options = { method: "POST", body: form, headers: { "X-CSRF-Token": token } };
     const response = await fetch(`${home}/upload`, options).catch(() => null);
-    if (response && response.status === 202) {
-      const answer = await response.json();
-      counts.files += answer.documents.length - batch.length;
-      followed = followed.then(() => follow(answer.job_id));
+    if (response && response.ok) {
+      const { accepted, refused } = await response.json();
+      const stored = accepted ? accepted.documents.length : 0;
+      counts.files += stored + refused.length - batch.length;
+      for (const one of refused) fail(one.id, `${one.message} (${one.code})`);
+      if (accepted) followed = followed.then(() => follow(accepted.job_id));
     } else if (response && response.status === 429) {
       await new Promise((resume) => setTimeout(resume, 2000));
       await send(batch);
     } else if (batch.length > 1) {
-      // One bad file must not take the others with it.
+      // What went wrong with one must not take the others with it.
       for (const one of batch) await send([one]);
     } else {
       fail(batch[0][0], response ? await wordsOf(response) : "the server cannot be reached");
@@ -97,6 +115,10 @@ for (const input of document.querySelectorAll("input[data-into]")) {
     say();
     let batch = [], bytes = 0;
     for (const entry of files) {
+      if (isTooLarge(entry[1])) {
+        fail(entry[0], wordsOfLarge(entry[1]));
+        continue;
+      }
       if (batch.length && (batch.length === FILES || bytes + entry[1].size > BYTES)) {
         await send(batch);
         batch = [];
@@ -120,6 +142,7 @@ for (const input of document.querySelectorAll("input[data-into]")) {
   };
 
   const check = async ([name, file]) => {
+    if (isTooLarge(file)) return [failedItem(name, wordsOfLarge(file))];
     const form = new FormData();
     form.append("files", file, file.name);
     form.append("id", name);

@@ -53,7 +53,7 @@ router = APIRouter(prefix="/v2", route_class=CohereRoute, tags=["cohere"])
 old_router = APIRouter(prefix="/v1", route_class=CohereRoute, tags=["cohere"])
 
 InputType = Literal["search_query", "search_document", "classification", "clustering"]
-Encoding = Literal["float", "base64", "binary", "ubinary"]
+Encoding = Literal["float", "base64", "int8", "uint8", "binary", "ubinary"]
 
 
 class RerankV2In(ContractBody):
@@ -141,6 +141,25 @@ class EmbedV1Out(Answer):
     """Which of the two."""
     meta: Meta
     """The version of the contract, and what was read."""
+
+
+class CheckedKey(Answer):
+    valid: Literal[True] = True
+    """A key that is not gets 401."""
+    organization_id: None = None
+    """There is none here."""
+    owner_id: None = None
+    """There is none here."""
+
+
+@old_router.post(
+    "/check-api-key",
+    operation_id="cohere_check_api_key",
+    responses=error_responses(CohereError, 401, 403),
+)
+def check_api_key(_: Reader) -> CheckedKey:
+    """Say that a key is one; Cohere's clients ask before they start."""
+    return CheckedKey()
 
 
 @router.post(

@@ -33,6 +33,9 @@ _INPUT_TYPES = {
     "clustering": Task.SEPARATION,
 }
 _DISCONNECT_POLL_S = 0.2
+_MAX_INT8 = 127
+# What the largest of these stands for, in standard deviations of a unit vector's components.
+_DEVIATIONS = 8
 Ids = Annotated[list[Annotated[StrictInt, Field(ge=0)]], Field(min_length=1, max_length=MAX_IDS)]
 
 
@@ -312,8 +315,16 @@ def _scaled(embedding: TextEmbedding, normalized: bool) -> Vector:
 
 
 def encode_vector(vector: Vector, kind: str) -> list[Any] | str:
-    """Return a vector as it travels; `binary` and `ubinary` hold a bit a dimension, set above 0."""
+    """Return a vector as it travels; `binary` and `ubinary` hold a bit a dimension, set above 0.
+
+    `int8` and `uint8` are of one scale for all vectors of so many dimensions, so that their inner
+    products rank as the vectors do.
+    """
     match kind:
+        case "int8" | "uint8":
+            steps = np.rint(vector * (_MAX_INT8 * np.sqrt(len(vector)) / _DEVIATIONS))
+            steps = np.clip(steps, -_MAX_INT8 - 1, _MAX_INT8).astype(np.int16)
+            return list((steps + (_MAX_INT8 + 1 if kind == "uint8" else 0)).tolist())
         case "base64":
             return base64.b64encode(vector.astype("<f4").tobytes()).decode()
         case "ubinary":

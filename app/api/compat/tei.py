@@ -72,6 +72,26 @@ class EmbedAllIn(ContractBody):
     """Which adapter: a task, `query` or `passage`."""
 
 
+class ComparedTexts(ContractBody):
+    source_sentence: str
+    """What the others are compared with."""
+    sentences: list[str] = Field(min_length=1, max_length=MAX_TEXTS - 1)
+    """The others."""
+
+
+class SimilarityParameters(ContractBody):
+    truncate: bool = False
+    """Cut a text that is too long; otherwise it is refused."""
+    prompt_name: str | None = Field(default=None, description=f"One of {', '.join(_TASKS)}")
+
+
+class SimilarityIn(ContractBody):
+    inputs: ComparedTexts
+    """What is compared."""
+    parameters: SimilarityParameters = SimilarityParameters()
+    """How it is read."""
+
+
 class TokenizeIn(ContractBody):
     inputs: str | Annotated[list[str], Field(min_length=1, max_length=64)]
     """One text or several."""
@@ -168,6 +188,23 @@ def embed_all(
     """Embed every token of texts."""
     task = _TASKS.get(body.prompt_name or "", Task.PASSAGE)
     return [rows.tolist() for rows in embed_tokens(resources, _as_list(body.inputs), task)]
+
+
+@router.post("/similarity", operation_id="tei_similarity", responses=ERRORS)
+def compare(
+    body: Annotated[SimilarityIn, Depends(json_body(SimilarityIn, size=BodySize.UPLOAD))],
+    resources: Opened,
+    _: Reader,
+) -> list[float]:
+    """Say how near texts are to one: the cosines of their vectors, as `/embed` has them."""
+    embeddings = embed_texts(
+        resources,
+        [body.inputs.source_sentence, *body.inputs.sentences],
+        task=_TASKS.get(body.parameters.prompt_name or "", Task.PASSAGE),
+        truncate=body.parameters.truncate,
+    )
+    source, *others = (embedding.vector for embedding in embeddings)
+    return [float(source @ other) for other in others]
 
 
 @router.post(

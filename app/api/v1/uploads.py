@@ -51,14 +51,18 @@ class UploadBatch:
     left_out: Sequence[str] = ()
 
 
-async def _read_many(request: Request) -> UploadBatch:
-    """Return the articles of a POST: a JSON batch, or the files of a multipart form."""
-    if is_json(request):
-        body = await _limited(request).body()
-        batch = await parse_json(DocumentsIn, body, limits_of(request, BodySize.UPLOAD))
-        return UploadBatch([_as_upload(document.id, document) for document in batch.documents])
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise UnsupportedMediaType("send application/json or multipart/form-data")
+@dataclass(frozen=True, slots=True)
+class FormFile:
+    """A file of a multipart form, as it came."""
+
+    id: str
+    name: str
+    content_type: str
+    data: bytes
+
+
+async def read_form_files(request: Request) -> list[FormFile]:
+    """Return the files of a multipart form under their ids; raises InvalidRequest."""
     settings = resources_of(request).settings
     most = settings.max_files_per_upload
     async with _limited(request).form(max_files=most, max_fields=most) as form:
@@ -76,13 +80,41 @@ async def _read_many(request: Request) -> UploadBatch:
         if ids and len(ids) != len(files):
             raise InvalidRequest(f"the form holds {len(files)} files and {len(ids)} ids")
         names = [file.filename or "" for file in files]
-        uploads = [
-            await run_in_threadpool(
-                _read_file, document_id, name, file.content_type or "", await file.read()
-            )
+        return [
+            FormFile(document_id, name, file.content_type or "", await file.read())
             for document_id, name, file in zip(ids or names, names, files, strict=True)
         ]
-    return await run_in_threadpool(_expand, uploads, settings)
+
+
+def expand_file(file: FormFile, settings: Settings) -> UploadBatch:
+    """Return the articles that a file is or holds; an archive unpacks to no more than a body."""
+    upload = _read_file(file.id, file.name, file.content_type, file.data)
+    members = expand_bundle(
+        upload.id,
+        upload.media_type,
+        upload.data,
+        max_bytes=settings.max_body_bytes,
+        max_members=settings.max_files_per_upload,
+    )
+    if members is None:
+        return UploadBatch([upload])
+    names = list_left_out(upload.media_type, upload.data, max_members=settings.max_files_per_upload)
+    return UploadBatch(
+        [_as_member_upload(upload.id, member) for member in members],
+        [f"{upload.id}/{name}" for name in names],
+    )
+
+
+async def _read_many(request: Request) -> UploadBatch:
+    """Return the articles of a POST: a JSON batch, or the files of a multipart form."""
+    if is_json(request):
+        body = await _limited(request).body()
+        batch = await parse_json(DocumentsIn, body, limits_of(request, BodySize.UPLOAD))
+        return UploadBatch([_as_upload(document.id, document) for document in batch.documents])
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise UnsupportedMediaType("send application/json or multipart/form-data")
+    files = await read_form_files(request)
+    return await run_in_threadpool(_expand, files, resources_of(request).settings)
 
 
 # One type for all formats: clients are generated for it, and the format is told by the content,
@@ -177,27 +209,12 @@ def _read_file(document_id: str, filename: str, content_type: str, data: bytes) 
     return Upload(document_id, data, media_type, filename=filename)
 
 
-def _expand(uploads: Sequence[Upload], settings: Settings) -> UploadBatch:
-    """Return the documents that files are or hold; an archive unpacks to no more than a body."""
-    expanded: list[Upload] = []
-    left_out: list[str] = []
-    for upload in uploads:
-        members = expand_bundle(
-            upload.id,
-            upload.media_type,
-            upload.data,
-            max_bytes=settings.max_body_bytes,
-            max_members=settings.max_files_per_upload,
-        )
-        if members is None:
-            expanded.append(upload)
-        else:
-            expanded += [_as_member_upload(upload.id, member) for member in members]
-            names = list_left_out(
-                upload.media_type, upload.data, max_members=settings.max_files_per_upload
-            )
-            left_out += [f"{upload.id}/{name}" for name in names]
-    return UploadBatch(expanded, left_out)
+def _expand(files: Sequence[FormFile], settings: Settings) -> UploadBatch:
+    batches = [expand_file(file, settings) for file in files]
+    return UploadBatch(
+        [upload for batch in batches for upload in batch.uploads],
+        [name for batch in batches for name in batch.left_out],
+    )
 
 
 def _as_member_upload(bundle_id: str, member: Member) -> Upload:

@@ -211,17 +211,23 @@ def put_documents(
     not read again, unless what is stored of them is damaged: nothing changes, or only url and
     attributes do. Raises QueueFull while too many documents wait.
     """
+    ids = check_uploads(uploads)
+    with resources.database.write() as session:
+        check_queue(session, resources.settings.max_queue)
+        accepted = queue_uploads(session, require_row(session, ref), zip(ids, uploads, strict=True))
+    resources.signals.work_arrived.set()
+    return accepted
+
+
+def check_uploads(uploads: Sequence[Upload]) -> list[str]:
+    """Return the ids in NFC; raises InvalidRequest for what could not be stored."""
     ids = [normalize_id(upload.id) for upload in uploads]
     if len(set(ids)) < len(ids):
         raise InvalidRequest("an id occurs twice in one upload", code="duplicate_id")
     for upload in uploads:
         if not upload.data:
             raise InvalidRequest(f"{upload.id} is empty", code="empty_document")
-    with resources.database.write() as session:
-        check_queue(session, resources.settings.max_queue)
-        accepted = queue_uploads(session, require_row(session, ref), zip(ids, uploads, strict=True))
-    resources.signals.work_arrived.set()
-    return accepted
+    return ids
 
 
 def queue_uploads(

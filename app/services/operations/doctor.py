@@ -219,7 +219,7 @@ def _examine_documents(database: Database) -> Iterator[Finding]:
             .where(Version.status == Status.FAILED, Version.error_code != queries.SUPERSEDED)
             .group_by(Version.error_code)
         ).all()
-    yield from _describe_documents(counts, f"{units} vectors")
+    yield from _describe_documents(counts, f"{units} {'vector' if units == 1 else 'vectors'}")
     if counts[Status.FAILED]:
         codes = ", ".join(f"{count} {code}" for code, count in reasons)
         yield Finding("note", "documents", f"failed for these reasons: {codes}")
