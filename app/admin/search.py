@@ -18,7 +18,9 @@ from app.runtime.resources import Resources
 from app.services.articles.listing import list_attributes
 from app.services.quality.feedback import record_query
 from app.services.search.context import Context, search_with_context
-from app.services.search.explain import Explanation, Inquiry, explain_document
+from app.services.search.explain import explain_document
+from app.services.search.explanations import Explanation
+from app.services.search.obstacles import Inquiry
 from app.services.search.pipeline import SearchRequest
 from app.services.search.search import SearchResult
 

@@ -18,7 +18,9 @@ from app.api.v1.filters import Filters
 from app.api.v1.messages import Messages, read_messages
 from app.api.v1.search import PassageOut
 from app.domain import Mode, Scope
-from app.services.search.explain import Inquiry, State, explain_document
+from app.services.search.explain import explain_document
+from app.services.search.explanations import State
+from app.services.search.obstacles import Inquiry
 from app.services.search.pipeline import MAX_ARTICLES, SearchRequest
 
 router = APIRouter(

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from app.db.models import Document, Job, Version
+from app.db.models import RECEIPTS_INDEX, Document, Job, Version
 from app.db.queries.changes import LogPosition, log_position
 from app.db.queries.documents import UNREADY, count_by_status
 from app.domain import Status
@@ -29,7 +29,7 @@ class FailureSums(NamedTuple):
     message: str
 
 
-# Once through the receipts: they lie behind the texts, and reaching them is what takes the time.
+# Once through the receipts, in SQLite in their index, which it does not choose by itself.
 _SUM_RECEIPTS = (
     select(
         Version.receipt["language"].as_string().label("language"),
@@ -41,6 +41,7 @@ _SUM_RECEIPTS = (
     .where(Document.collection_id == bindparam("collection_id"), Version.is_live)
     # By its name: PostgreSQL takes the key, sent twice, for two expressions.
     .group_by("language")
+    .with_hint(Version, f"INDEXED BY {RECEIPTS_INDEX}", "sqlite")
 )
 _SUM_FAILURES = (
     select(Version.error_code, func.count(), func.min(Version.error_message))

@@ -1,21 +1,18 @@
 """Where a document stands for a question, and why."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
-from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.domain import Condition, Filter, Item, Mode, PassageHit, Status, Task
+from app.domain import Item, Mode, PassageHit, Task
 from app.index.analysis import count_article_terms
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
-from app.services.access.collections import CollectionRef
-from app.services.access.keys import find_refusal
-from app.services.articles.documents import VersionInfo, describe_version, normalize_id, read_text
+from app.services.articles.documents import read_text
+from app.services.search.explanations import Explanation, Ranking, Reading, State, TermMatch
+from app.services.search.obstacles import Inquiry, Obstacle, find_obstacle
 from app.services.search.passages import quote_passages
 from app.services.search.pipeline import (
     Clock,
@@ -39,92 +36,6 @@ _STAGES_OF_PASSAGES: Mapping[Mode, tuple[str, ...]] = {
 """The stages that only reading the candidates gives, by mode."""
 
 
-class State(StrEnum):
-    """What became of a document in a search."""
-
-    NOT_THERE = "not_there"
-    QUEUED = "queued"
-    PROCESSING = "processing"
-    FAILED = "failed"
-    SUPERSEDED = "superseded"
-    NOT_ALLOWED = "not_allowed"
-    FILTERED = "filtered"
-    NOT_PROPOSED = "not_proposed"
-    """It can be found, and is among the first ones of no stage."""
-    BELOW_MIN_SCORE = "below_min_score"
-    BELOW_LIMIT = "below_limit"
-    SHOWN = "shown"
-
-
-@dataclass(frozen=True, slots=True)
-class TermMatch:
-    """A term of the query, and how often the article holds it; its title counts three times."""
-
-    term: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How the query was read."""
-
-    tokens: tuple[str, ...]
-    """Its text, cut where the model's tokenizer cuts it; empty in a lexical search."""
-    model_tokens: int | None
-    """Those of prompt and special tokens included."""
-    prompt: str | None
-    adapter: str | None
-    """None for a model without adapters and in a lexical search."""
-    terms: tuple[TermMatch, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """What the stages of a search make of a document."""
-
-    state: State
-    reason: str
-    stages: Mapping[str, Standing]
-    """By name the stages that the mode looks at, and their `fused` score."""
-    reading: Reading
-    passages: tuple[PassageHit, ...]
-    took_ms: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Where a document stands for a question, and why; `ranking` where it could be ranked."""
-
-    query: str
-    collection: str
-    document_id: str
-    mode: Mode
-    limit: int
-    state: State
-    reason: str
-    versions: tuple[VersionInfo, ...]
-    """All that are kept, newest first."""
-    ranking: Ranking | None
-
-
-@dataclass(frozen=True, slots=True)
-class Inquiry:
-    """What is asked: a search of one collection, and a document of it."""
-
-    search: SearchRequest
-    document_id: str
-    version: int | None = None
-    """Ask for this one; None for the document, whichever version answers."""
-    passages: int = 3
-    key_id: str | None = None
-    """Whether this key would see it; None asks for the caller."""
-
-    @property
-    def collection(self) -> CollectionRef:
-        """The collection of the document."""
-        return self.search.collections[0]
-
-
 def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
     """Say where a document stands for a search, and why.
 
@@ -134,7 +45,7 @@ def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
     check_query(resources.settings, search.query)
     generation = resources.generations.get(search.generation)
     with resources.database.read() as session:
-        obstacle = _find_obstacle(session, inquiry)
+        obstacle = find_obstacle(session, inquiry)
     if obstacle.state is not None:
         return _explain(inquiry, obstacle)
     clock = Clock()
@@ -144,7 +55,7 @@ def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:
             # Again: it may have gone or come while the query was embedded.
-            obstacle = _find_obstacle(snapshot.session, inquiry)
+            obstacle = find_obstacle(snapshot.session, inquiry)
             ranking = None
             if obstacle.state is None:
                 ranking = _rank(generation, snapshot, turn, inquiry, obstacle, clock)
@@ -154,17 +65,7 @@ def explain_document(resources: Resources, inquiry: Inquiry) -> Explanation:
     return explanation
 
 
-@dataclass(frozen=True, slots=True)
-class _Obstacle:
-    """Why a document cannot be ranked; `state` None when it can, and `reason` then a remark."""
-
-    state: State | None
-    reason: str
-    versions: tuple[VersionInfo, ...] = ()
-    row_id: int = 0
-
-
-def _explain(inquiry: Inquiry, obstacle: _Obstacle, ranking: Ranking | None = None) -> Explanation:
+def _explain(inquiry: Inquiry, obstacle: Obstacle, ranking: Ranking | None = None) -> Explanation:
     state = obstacle.state if ranking is None else ranking.state
     assert state is not None
     reasons = (ranking.reason if ranking else "", obstacle.reason)
@@ -181,73 +82,12 @@ def _explain(inquiry: Inquiry, obstacle: _Obstacle, ranking: Ranking | None = No
     )
 
 
-def _find_obstacle(session: Session, inquiry: Inquiry) -> _Obstacle:
-    collection = inquiry.collection
-    if inquiry.key_id is not None:
-        refusal = find_refusal(session, inquiry.key_id, collection.name)
-        if refusal is not None:
-            return _Obstacle(State.NOT_ALLOWED, refusal)
-    document = queries.find_document(session, collection.id, normalize_id(inquiry.document_id))
-    if document is None:
-        return _Obstacle(State.NOT_THERE, f"there is no document with this id in {collection.name}")
-    versions = tuple(describe_version(v) for v in queries.list_versions(session, document.id))
-    state, reason = _judge_versions(versions, inquiry.version)
-    filters = inquiry.search.filters
-    if state is None and filters is not None:
-        unmet = _unmet_conditions(session, collection.id, document.id, filters)
-        if unmet:
-            state, reason = State.FILTERED, f"it does not meet the filter on {', '.join(unmet)}"
-    return _Obstacle(state, reason, versions, document.id)
-
-
-def _judge_versions(
-    versions: Sequence[VersionInfo], wanted: int | None
-) -> tuple[State | None, str]:
-    """Return why the wanted version does not answer, or a remark on one that waits or failed."""
-    live = next((version for version in versions if version.live), None)
-    latest = versions[0]
-    asked = latest if wanted is None else _find_version(versions, wanted)
-    if asked is None:
-        return State.NOT_THERE, f"it has no version {wanted}, or not any more"
-    if asked.live:
-        return None, ""
-    if asked.status is Status.READY:
-        now = f"version {live.version} answers" if live else "no version answers"
-        return State.SUPERSEDED, f"version {asked.version} was superseded: {now}"
-    described = _describe_waiting(asked)
-    if live is not None and wanted is None:
-        return None, f"version {live.version} answers, since {described}"
-    return State(asked.status.value), described
-
-
-def _find_version(versions: Sequence[VersionInfo], number: int) -> VersionInfo | None:
-    return next((version for version in versions if version.version == number), None)
-
-
-def _describe_waiting(version: VersionInfo) -> str:
-    if version.error is not None:
-        return f"version {version.version} failed: {version.error.code}: {version.error.message}"
-    return f"version {version.version} is {version.status}"
-
-
-def _unmet_conditions(
-    session: Session, collection_id: int, row_id: int, condition: Filter
-) -> list[str]:
-    """Return the keys of the conditions that keep a document out; empty when it meets them."""
-    if row_id in queries.filter_documents(session, collection_id, condition):
-        return []
-    if isinstance(condition, Condition):
-        return [condition.key]
-    parts = (_unmet_conditions(session, collection_id, row_id, part) for part in condition.filters)
-    return list(dict.fromkeys(key for part in parts for key in part))
-
-
 def _rank(
     generation: ActiveGeneration,
     snapshot: Snapshot,
     turn: Turn,
     inquiry: Inquiry,
-    document: _Obstacle,
+    document: Obstacle,
     clock: Clock,
 ) -> Ranking:
     """Return what the stages make of a document; raises OutOfDate."""
@@ -281,7 +121,7 @@ def _rank_in_indexes(
     snapshot: Snapshot,
     question: Question,
     inquiry: Inquiry,
-    document: _Obstacle,
+    document: Obstacle,
     clock: Clock,
 ) -> dict[str, Standing]:
     """Return where each index by itself puts a document among all that it finds."""

@@ -32,7 +32,8 @@ from app.services.quality.generations import (
     request_generation,
     roll_back,
 )
-from app.services.search.explain import Inquiry, explain_document
+from app.services.search.explain import explain_document
+from app.services.search.obstacles import Inquiry
 from app.services.search.pipeline import SearchRequest
 from ingest.sandbox import Sandbox
 from tests.api.service import poll

@@ -10,7 +10,9 @@ from app.errors import TextTooLong
 from app.index.samples import Spread
 from app.services.search.candidates import Candidate
 from app.services.search.conversation import Message
-from app.services.search.explain import Inquiry, State, explain_document
+from app.services.search.explain import explain_document
+from app.services.search.explanations import State
+from app.services.search.obstacles import Inquiry
 from app.services.search.pipeline import SearchRequest, ask
 from app.services.search.ranking import rank_articles
 from app.services.search.scales import scale_by_language
