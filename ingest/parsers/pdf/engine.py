@@ -6,7 +6,7 @@ which halves the cost of a call, and a page takes thousands of them.
 
 import ctypes
 from collections.abc import Callable
-from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_uint, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_uint, c_ulong, c_void_p
 from typing import Any
 
 import pypdfium2.raw as raw
@@ -53,7 +53,7 @@ page_rotation = _function("FPDFPage_GetRotation", c_int, c_void_p)
 count_objects = _function("FPDFPage_CountObjects", c_int, c_void_p)
 page_object = _function("FPDFPage_GetObject", c_void_p, c_void_p, c_int)
 count_form_objects = _function("FPDFFormObj_CountObjects", c_int, c_void_p)
-form_object = _function("FPDFFormObj_GetObject", c_void_p, c_void_p, ctypes.c_ulong)
+form_object = _function("FPDFFormObj_GetObject", c_void_p, c_void_p, c_ulong)
 object_type = _function("FPDFPageObj_GetType", c_int, c_void_p)
 object_matrix = _function("FPDFPageObj_GetMatrix", c_int, c_void_p, POINTER(Matrix))
 object_bounds = _function(
@@ -66,9 +66,24 @@ object_bounds = _function(
     POINTER(c_float),
 )
 count_segments = _function("FPDFPath_CountSegments", c_int, c_void_p)
-draw_mode = _function("FPDFPath_GetDrawMode", c_int, c_void_p, POINTER(c_int), POINTER(c_int))
+path_segment = _function("FPDFPath_GetPathSegment", c_void_p, c_void_p, c_int)
+segment_point = _function(
+    "FPDFPathSegment_GetPoint", c_int, c_void_p, POINTER(c_float), POINTER(c_float)
+)
+segment_type = _function("FPDFPathSegment_GetType", c_int, c_void_p)
+
+page_tags = _function("FPDF_StructTree_GetForPage", c_void_p, c_void_p)
+close_tags = _function("FPDF_StructTree_Close", None, c_void_p)
+count_roots = _function("FPDF_StructTree_CountChildren", c_int, c_void_p)
+root_element = _function("FPDF_StructTree_GetChildAtIndex", c_void_p, c_void_p, c_int)
+count_children = _function("FPDF_StructElement_CountChildren", c_int, c_void_p)
+child_element = _function("FPDF_StructElement_GetChildAtIndex", c_void_p, c_void_p, c_int)
+child_content = _function("FPDF_StructElement_GetChildMarkedContentID", c_int, c_void_p, c_int)
+element_type = _function("FPDF_StructElement_GetType", c_ulong, c_void_p, c_char_p, c_ulong)
+element_alt = _function("FPDF_StructElement_GetAltText", c_ulong, c_void_p, c_char_p, c_ulong)
 
 PATH, IMAGE, FORM = raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM
+LINE = raw.FPDF_SEGMENT_LINETO
 INVISIBLE = 3  # The text rendering mode of PDF 32000-1, table 106.
 
 

@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pypdfium2.raw as raw
-
 from ingest.parsers.pdf import engine
 from ingest.parsers.pdf.words import Frame
 
@@ -133,14 +131,13 @@ def _trace(drawn: int, points: int, matrix: engine.Matrix | None) -> Iterator[Bo
     """Yield the straight, level or upright parts of a path."""
     own = engine.Matrix()
     engine.object_matrix(drawn, ctypes.byref(own))
-    handle = ctypes.cast(drawn, raw.FPDF_PAGEOBJECT)
     x, y = ctypes.c_float(), ctypes.c_float()
     last: tuple[float, float] | None = None
     for number in range(points):
-        segment = raw.FPDFPath_GetPathSegment(handle, number)
-        raw.FPDFPathSegment_GetPoint(segment, x, y)
+        segment = engine.path_segment(drawn, number)
+        engine.segment_point(segment, x, y)
         point = x.value, y.value
-        if raw.FPDFPathSegment_GetType(segment) == raw.FPDF_SEGMENT_LINETO and last is not None:
+        if last is not None and engine.segment_type(segment) == engine.LINE:
             box = _apply(matrix, *_apply(own, *last, *point))
             if abs(box[0] - box[2]) <= _THIN or abs(box[1] - box[3]) <= _THIN:
                 yield box

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import pypdfium2.raw as raw
-
+from ingest.parsers.pdf import engine
 from ingest.parsers.pdf.strings import join_string
 
 _HEADING = re.compile(r"H([1-6]?)$")
@@ -28,36 +27,36 @@ class Tags:
 def read_tags(page: Any) -> Tags:
     """Return the tags of a page of pypdfium2; none where the file has none."""
     tags = Tags()
-    tree = raw.FPDF_StructTree_GetForPage(page.raw)
+    tree = engine.page_tags(engine.address_of(page.raw))
     if tree:
         try:
-            for index in range(raw.FPDF_StructTree_CountChildren(tree)):
-                _read(raw.FPDF_StructTree_GetChildAtIndex(tree, index), 0, 0, tags)
+            for index in range(engine.count_roots(tree)):
+                _read(engine.root_element(tree, index), 0, 0, tags)
         finally:
-            raw.FPDF_StructTree_Close(tree)
+            engine.close_tags(tree)
     return tags
 
 
-def _read(element: Any, level: int, depth: int, tags: Tags) -> None:
+def _read(element: int | None, level: int, depth: int, tags: Tags) -> None:
     tags.left -= 1
     if not element or depth > _DEEPEST or tags.left < 0:
         return
-    kind = _text(raw.FPDF_StructElement_GetType, element)
+    kind = _text(engine.element_type, element)
     if match := _HEADING.match(kind):
         level = int(match[1] or 1)
     elif kind == "Title":
         level = 1
-    if kind == "Figure" and (shown := _text(raw.FPDF_StructElement_GetAltText, element)):
+    if kind == "Figure" and (shown := _text(engine.element_alt, element)):
         tags.pictures.append(shown)
-    for index in range(max(0, raw.FPDF_StructElement_CountChildren(element))):
-        child = raw.FPDF_StructElement_GetChildAtIndex(element, index)
+    for index in range(max(0, engine.count_children(element))):
+        child = engine.child_element(element, index)
         if child:
             _read(child, level, depth + 1, tags)
         elif level:
-            tags.levels[raw.FPDF_StructElement_GetChildMarkedContentID(element, index)] = level
+            tags.levels[engine.child_content(element, index)] = level
 
 
-def _text(function: Callable[..., int], element: Any) -> str:
+def _text(function: Callable[..., int], element: int) -> str:
     buffer = _BUFFER
     size = function(element, buffer, len(buffer))
     if size > len(buffer):
