@@ -85,7 +85,7 @@ def join_runs(words: Iterable[Word]) -> list[Word]:
     joined: list[Word] = []
     for word in words:
         last = joined[-1] if joined else None
-        if last is not None and _continues(last, word):
+        if word.gap == "" and last is not None and _continues(last, word):
             last.text += word.text
             last.x1 = max(last.x1, word.x1)
             continue
@@ -95,8 +95,7 @@ def join_runs(words: Iterable[Word]) -> list[Word]:
 
 def _continues(last: Word, word: Word) -> bool:
     return (
-        word.gap == ""
-        and last.turn == word.turn
+        last.turn == word.turn
         and last.hidden == word.hidden
         and abs(last.y - word.y) <= 0.05 * last.size
         and abs(last.size - word.size) <= 0.05 * last.size
@@ -120,10 +119,10 @@ def _follows(run: Sequence[Word], word: Word) -> bool:
     last = run[-1]
     size = max(last.size, word.size)
     step = word.x0 - last.x1
-    widest = _widest_space(last) if len(run) == 1 else _WIDEST_SPACE
-    if _NUMBER.match(last.text) and _NUMBER.match(word.text):
-        widest = _BETWEEN_NUMBERS
-    if last.turn != word.turn or not -_BACKSTEP * size <= step <= widest * size:
+    if last.turn != word.turn or not -_BACKSTEP * size <= step <= _AFTER_BULLET * size:
+        return False
+    # The narrowest of all spaces spares most words the patterns.
+    if step > _BETWEEN_NUMBERS * size and step > _widest_step(run, word) * size:
         return False
     if abs(word.y - last.y) <= 0.1 * size:
         return True
@@ -131,6 +130,13 @@ def _follows(run: Sequence[Word], word: Word) -> bool:
     if abs(word.y - main.y) <= _RAISED_BY * size:
         return True
     return _is_raised(word, main) or _is_raised(main, word)
+
+
+def _widest_step(run: Sequence[Word], word: Word) -> float:
+    """Return how far, in sizes, a word may stand from the run that it follows."""
+    if _NUMBER.match(run[-1].text) and _NUMBER.match(word.text):
+        return _BETWEEN_NUMBERS
+    return _widest_space(run[-1]) if len(run) == 1 else _WIDEST_SPACE
 
 
 def _widest_space(first: Word) -> float:

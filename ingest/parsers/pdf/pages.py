@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,19 +161,20 @@ def _drop_doubles(words: list[Word]) -> list[Word]:
     places: dict[str, list[Word]] = {}
     kept = []
     for word in words:
-        near = max(0.5, 0.15 * word.size)
         others = places.setdefault(word.text, [])
-        if (
-            others
-            and len(word.text) > 1
-            and any(
-                abs(word.x0 - other.x0) <= near
-                and abs(word.y - other.y) <= near
-                and word.turn == other.turn
-                for other in others[-_MAX_ALIKE:]
-            )
-        ):
+        if others and len(word.text) > 1 and _is_among(word, others[-_MAX_ALIKE:]):
             continue
         others.append(word)
         kept.append(word)
     return kept
+
+
+def _is_among(word: Word, others: Sequence[Word]) -> bool:
+    """Say whether a word stands where one of the others does."""
+    near = max(0.5, 0.15 * word.size)
+    return any(
+        abs(word.x0 - other.x0) <= near
+        and abs(word.y - other.y) <= near
+        and word.turn == other.turn
+        for other in others
+    )
