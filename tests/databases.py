@@ -23,7 +23,8 @@ def on_test_database(settings: Settings) -> Settings:
 
 def copy_folder(source: Path, target: Path) -> Path:
     """Copy a data folder that is closed, and its database on PostgreSQL; returns the copy."""
-    shutil.copytree(source, target, dirs_exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
     if os.environ.get("FOLIO_TEST_DATABASE") == "postgresql":
         from tests.postgres.server import shared_postgres
 

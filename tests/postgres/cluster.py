@@ -1,14 +1,16 @@
 """Kills servers and workers that share one PostgreSQL, in random turns, amid writes.
 
     python -m tests.postgres.cluster [--servers N] [--workers N] [--documents N] [--kills N]
+        [--outages N] [--no-failover]
 
 `--kills` is how often each process is killed with SIGKILL; it is started again at once. Writers
 put, replace and delete documents through whichever server answers. A call that was cut off may have
 happened or not; nothing else may be in doubt. At the end every document must be ready, have its
 vectors once, and be found by the word that only it holds, on every server; `drift` counts vectors
 that only one of database and a new index has. `--outages` is how often PostgreSQL itself is killed
-and started again: requests must get 503 meanwhile, and nothing else but an answer.
-Exits with 1 unless everything held.
+and started again: requests must get 503 meanwhile, and nothing else but an answer. Last it is
+killed for good and its standby takes over: `mistyped` counts what until then was answered otherwise
+than with 503 `database_unavailable`. Exits with 1 unless everything held.
 """
 
 import argparse
@@ -36,7 +38,7 @@ from app.runtime.resources import open_resources
 from tests.api.service import find_free_port, poll
 from tests.checkpoints import make_jina_v3
 from tests.durability.serving import forkserver, serve_forked
-from tests.postgres.server import PostgresServer, run_postgres
+from tests.postgres.server import PostgresServer, run_postgres, run_standby
 
 _PATH = "/v1/collections/help"
 _WRITERS = 3
@@ -164,6 +166,7 @@ class Cluster:
     """Servers, workers and the database that they share."""
 
     postgres: PostgresServer
+    standby: PostgresServer | None
     servers: list[Member]
     workers: list[Member]
 
@@ -173,11 +176,14 @@ class Cluster:
 
 
 @contextmanager
-def run_cluster(folder: Path, *, servers: int, workers: int) -> Iterator[Cluster]:
+def run_cluster(
+    folder: Path, *, servers: int, workers: int, has_standby: bool
+) -> Iterator[Cluster]:
     """Run so many processes over one PostgreSQL; yields once every server answers questions."""
     with ExitStack() as stack:
         postgres = stack.enter_context(run_postgres())
         postgres.create_database("cluster")
+        standby = stack.enter_context(run_standby(postgres)) if has_standby else None
         settings = Settings(
             data=folder / "unused",
             model=str(make_jina_v3(folder / "model")),
@@ -185,10 +191,11 @@ def run_cluster(folder: Path, *, servers: int, workers: int) -> Iterator[Cluster
             lease_seconds=3,
             retry_seconds=0.2,
             max_queue=100_000,
-            database_url=SecretStr(postgres.url("cluster")),
+            database_url=SecretStr(postgres.url("cluster", standby)),
         )
         cluster = Cluster(
             postgres,
+            standby,
             [Member(settings, folder / f"server{n}", find_free_port()) for n in range(servers)],
             [Member(settings, folder / f"worker{n}", None) for n in range(workers)],
         )
@@ -210,11 +217,12 @@ def run(
     documents: int = 200,
     kills: int = 2,
     outages: int = 1,
+    failover: bool = False,
     seed: int = 0,
 ) -> dict[str, int]:
     """Kill each process so many times amid writes; returns the counts."""
     randomness = random.Random(seed)
-    with run_cluster(folder, servers=servers, workers=workers) as cluster:
+    with run_cluster(folder, servers=servers, workers=workers, has_standby=failover) as cluster:
         ledger, stopping = Ledger(), Event()
         threads = [
             Thread(
@@ -228,12 +236,14 @@ def run(
         for thread in threads:
             thread.start()
         _injure(cluster, kills, outages, randomness)
+        mistyped = _fail_over(cluster, ledger) if failover else 0
         stopping.set()
         for thread in threads:
             thread.join()
         for server in cluster.servers:
             poll(server.answers, bool, seconds=120)
         counts = _count(cluster, ledger)
+    counts["mistyped"] = mistyped
     counts["kills"] = sum(member.kills for member in cluster.members)
     return counts
 
@@ -256,6 +266,30 @@ def _injure(cluster: Cluster, kills: int, outages: int, randomness: random.Rando
             member.supervise()
         if number % 25 == 0:
             print(f"{number} of {len(turns)}", flush=True)
+
+
+def _fail_over(cluster: Cluster, ledger: Ledger) -> int:
+    """Kill PostgreSQL and have its standby take over; returns how many answers were mistyped."""
+    assert cluster.standby is not None
+    for server in cluster.servers:
+        poll(server.answers, bool, seconds=120)
+    cluster.postgres.kill()
+    refusals = [refusal for server in cluster.servers for refusal in _ask(server)]
+    cluster.standby.promote()
+    acknowledged = ledger.acknowledged
+    poll(lambda: ledger.acknowledged, lambda now: now >= acknowledged + 10, seconds=120)
+    return sum(refusal != (503, "database_unavailable") for refusal in refusals)
+
+
+def _ask(server: Member) -> list[tuple[int, str]]:
+    with httpx.Client(base_url=server.url, timeout=60.0) as http:
+        answers = [
+            http.get(_PATH),
+            http.post(f"{_PATH}/search", json={"query": "tea"}),
+            http.put(f"{_PATH}/documents/meanwhile", json={"text": "Tea."}),
+            http.get("/readyz"),
+        ]
+    return [(answer.status_code, answer.json().get("code", "")) for answer in answers]
 
 
 def _count(cluster: Cluster, ledger: Ledger) -> dict[str, int]:
@@ -325,7 +359,10 @@ def _compare_vectors(settings: Settings) -> dict[str, int]:
     return {"drift": len(found ^ stored), "twice": twice, "documents": len(units)}
 
 
-FAULTS = ("lost", "came back", "not found", "twice", "drift", "stuck", "other errors")
+FAULTS = (
+    *("lost", "came back", "not found", "twice", "drift", "stuck"),
+    *("other errors", "mistyped"),
+)
 
 
 def main() -> None:
@@ -336,6 +373,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=50, help="of each process")
     parser.add_argument("--outages", type=int, default=20, help="of PostgreSQL")
+    parser.add_argument("--failover", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with TemporaryDirectory(prefix="folio-cluster-") as folder:

@@ -1,7 +1,6 @@
 """Questions whose answers are known correct what scores mean."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +34,7 @@ from app.services.quality.tuning import TuningRequest, request_tuning
 from app.services.search.scoring import NO_CORRECTION, Correction
 from ingest.sandbox import Sandbox
 from tests.conftest import article
+from tests.databases import copy_folder
 from tests.named import put_documents, ref_of, search_documents
 from tests.services.knowledge import open_with, work
 from tests.services.quality.test_calibration import read_examples
@@ -169,7 +169,7 @@ def corrected(
 
 @pytest.fixture
 def copied(corrected: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
-    return Path(shutil.copytree(corrected[0], tmp_path / "kb"))
+    return copy_folder(corrected[0], tmp_path / "kb")
 
 
 def test_labels_are_measured_again_for_another_model_and_outlive_the_former(

@@ -122,6 +122,8 @@ def test_tuned_generation_takes_part_in_all_that_comes_after(
     assert scores(filled) == answers
 
 
+# Its backup is Folio's own, which is of a folder.
+@pytest.mark.data_folder
 def test_tuned_generation_answers_after_a_restart_and_from_a_backup(
     tmp_path: Path, jina_v3: Path, sandbox: Sandbox
 ) -> None:
