@@ -161,6 +161,7 @@ def run(folder: Path, *, rounds: int, seed: int = 0) -> Counter[str]:
             if not is_whole(settings.data):
                 outcomes.append("BAD: not whole")
             ended.update(f"{name}: {outcome}" for outcome in outcomes)
+            print(name, number, *outcomes, flush=True)
     return ended
 
 
