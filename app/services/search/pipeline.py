@@ -158,8 +158,8 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
 def read_turn(resources: Resources, generation: ActiveGeneration, request: SearchRequest) -> Turn:
     """Return a turn as questions, with what it may carry over from the turn before.
 
-    A search by words alone needs no model, and carries over what may be. Where both are past the
-    model's window the turn stands by itself. Raises what `ask` raises.
+    A search by words alone needs no model, and carries over what may be. Where the model is to read
+    both at once and they are past its window, the turn stands by itself. Raises what `ask` raises.
     """
     mode, text = request.mode, request.query
     turns = resources.signals.priority

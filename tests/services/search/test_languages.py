@@ -92,7 +92,7 @@ def test_words_of_a_question_count_by_the_language_of_each_article(
         assert scores == sorted(scores, reverse=True)
 
 
-def test_turn_that_is_too_long_with_the_one_before_it_is_read_alone(
+def test_turn_that_is_too_long_with_the_one_before_it_is_read_beside_it(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
     before, turn = CHINESE_TURN, f"那么滤芯呢？{CHINESE_TURN}"[:400]
@@ -110,5 +110,5 @@ def test_turn_that_is_too_long_with_the_one_before_it_is_read_alone(
             assert explained.state is State.SHOWN
             assert explained.ranking is not None
             assert "".join(explained.ranking.reading.tokens) == (
-                "" if mode is Mode.LEXICAL else turn
+                "" if mode is Mode.LEXICAL else f"{before} {turn}"
             )
