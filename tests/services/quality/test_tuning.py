@@ -122,9 +122,9 @@ def test_tuned_generation_takes_part_in_all_that_comes_after(
     assert scores(filled) == answers
 
 
-# Its backup is Folio's own, which is of a folder.
+# A backup is of a folder.
 @pytest.mark.data_folder
-def test_tuned_generation_answers_after_a_restart_and_from_a_backup(
+def test_tuned_generation_answers_from_a_backup(
     tmp_path: Path, jina_v3: Path, sandbox: Sandbox
 ) -> None:
     with open_with(tmp_path / "data", jina_v3) as resources:
@@ -136,10 +136,22 @@ def test_tuned_generation_answers_after_a_restart_and_from_a_backup(
     restore_backup(
         tmp_path / "backup.zip", tmp_path / "restored", replace=False, allow_expired=False
     )
-    for folder in ("data", "restored"):
-        with open_with(tmp_path / folder, jina_v3) as resources:
-            assert scores(resources) == answers
-            assert_consistent(resources)
+    with open_with(tmp_path / "restored", jina_v3) as resources:
+        assert scores(resources) == answers
+        assert_consistent(resources)
+
+
+def test_tuned_generation_answers_after_a_restart(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox
+) -> None:
+    with open_with(tmp_path, jina_v3) as resources:
+        put_documents(resources, "help", ARTICLES)
+        work(resources, sandbox)
+        tune(resources)
+        answers = scores(resources)
+    with open_with(tmp_path, jina_v3) as resources:
+        assert scores(resources) == answers
+        assert_consistent(resources)
 
 
 def test_damaged_adapter_is_refused_by_name_and_the_former_one_answers(
