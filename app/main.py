@@ -75,7 +75,7 @@ from app.api.v1 import (
 from app.config import Settings
 from app.errors import FolioError, InvalidRequest, ModelUnavailable, StaleVectors
 from app.runtime.generations import EngineLoader
-from app.runtime.memory import collect_seldom
+from app.runtime.memory import collect_seldom, return_freed_regularly
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import has_keys, install_admin_key
 from app.services.operations.scheduled_sync import run_scheduled_sync
@@ -276,7 +276,7 @@ def serve(
         # uvicorn sends itself the signal once more when it has stopped. Left as it is, the process
         # would die before the data folder is closed, and deleted text would stay in the log.
         signal.signal(signal.SIGTERM, _exit)
-        with run_scheduled_sync(resources):
+        with run_scheduled_sync(resources), return_freed_regularly():
             Thread(target=_load_model, args=(resources,), name="folio-load", daemon=True).start()
             uvicorn.run(
                 app,
@@ -300,7 +300,7 @@ def work(settings: Settings, *, load: EngineLoader | None = None) -> None:
     with open_resources(settings, holder="folio work", load=load) as resources:
         resources.generations.live().check_fingerprint()
         signal.signal(signal.SIGTERM, _exit)
-        with run_worker(resources), run_background(resources):
+        with return_freed_regularly(), run_worker(resources), run_background(resources):
             Event().wait()
 
 

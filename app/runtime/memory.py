@@ -2,10 +2,14 @@
 
 import ctypes
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
 # Python's default is 700. One long question makes tens of thousands, and importing a library
 # hundreds of thousands, which are all in use.
 _NEW_OBJECTS = 50_000
+_RETURN_SECONDS = 30.0
 
 
 def collect_seldom() -> None:
@@ -22,3 +26,25 @@ def return_freed() -> None:
     library = ctypes.CDLL(None)
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
+
+
+@contextmanager
+def return_freed_regularly(every_s: float = _RETURN_SECONDS) -> Iterator[None]:
+    """Have freed memory given back again and again while the block runs.
+
+    Each thread frees into an arena of its own, which gives little back by itself: what a burst of
+    requests took would stay.
+    """
+    ended = Event()
+
+    def work() -> None:
+        while not ended.wait(every_s):
+            return_freed()
+
+    thread = Thread(target=work, name="folio-memory", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
