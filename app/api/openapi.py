@@ -42,7 +42,9 @@ def _drop_validation_errors(document: Json) -> None:
     """Leave out FastAPI's own 422: a route that can refuse its parameters answers a Problem."""
     for operations in document["paths"].values():
         for operation in operations.values():
-            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+            content = operation["responses"].get("422", {}).get("content", {})
+            schema = content.get("application/json", {}).get("schema", {})
+            if schema.get("$ref", "").endswith("/HTTPValidationError"):
                 del operation["responses"]["422"]
     for name in ("HTTPValidationError", "ValidationError"):
         document.get("components", {}).get("schemas", {}).pop(name, None)

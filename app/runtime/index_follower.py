@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.db import queries
+from app.db.checksums import metadata_crc32
 from app.db.database import Database
 from app.db.models import Generation, Version
 from app.db.queries import Changes, LogPosition
@@ -157,10 +158,15 @@ def _read_terms(
 ) -> list[TermDocument]:
     """Read terms; those that fail their checksum are made again from the text.
 
-    The versions whose text fails it as well are noted in `damaged`.
+    The versions whose text fails it as well are noted in `damaged`, and those that are live beside
+    another one of their document: what says whose they are is damaged.
     """
     documents = []
+    versions: dict[int, int] = {}
     for row in queries.live_terms(session, ANALYSIS, document_ids):
+        first = versions.setdefault(row.document_id, row.version_id)
+        if first != row.version_id:
+            damaged.update(_find_strangers(session, (first, row.version_id)))
         data = row.data
         if crc32(data) != row.data_crc32:
             logger.error("the terms of %s fail their checksum; %s", row.external_id, _ADVICE)
@@ -172,3 +178,13 @@ def _read_terms(
             data = pack_terms(count_article_terms(version.title, version.text, language)).data
         documents.append(TermDocument(row.document_id, row.collection_id, data))
     return documents
+
+
+def _find_strangers(session: Session, version_ids: Sequence[int]) -> dict[int, str]:
+    """Return which of some versions are not of the document that they name, with what to say."""
+    versions = [session.get_one(Version, version_id) for version_id in version_ids]
+    return {
+        version.id: f"the record of version {version.id}"
+        for version in versions
+        if version.metadata_crc32 != metadata_crc32(session, version)
+    }

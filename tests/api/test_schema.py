@@ -84,7 +84,7 @@ parameters = {{ "path.id" = "{model["id"]}" }}
 # not held to every status yet. No request to them gets a 500.
 CONTRACTS = (
     r"^/(v1/(files|vector_stores|dify|openwebui|embed|models|rerank)|v2/|api/|embed|rerank|"
-    r"tokenize|info|health$|$)"
+    r"similarity|tokenize|info|health$|$)"
 )
 
 

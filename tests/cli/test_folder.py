@@ -199,7 +199,7 @@ def test_doctor_counts_what_is_there_and_says_why_articles_failed(data: Path, fi
     found = findings_of(folio("doctor", "--json"))
     assert found["data"] == [("ok", f"{data / 'folio.db'} opens, schema is current")]
     documents = [text for _, text in found["documents"]]
-    assert documents[0] == "2: 0 queued, 0 processing, 1 ready, 1 failed; 1 vectors"
+    assert documents[0] == "2: 0 queued, 0 processing, 1 ready, 1 failed; 1 vector"
     assert "folio list --status failed" in documents[1]
     assert documents[2] == "failed for these reasons: 1 nul_character"
     assert found["integrity"] == [("ok", "every stored text and vector matches its checksum")]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from app.db.checksums import shown_crc32
 from app.db.models import Collection, Document, Version
 from app.domain import Attributes
 
@@ -77,6 +78,16 @@ class StoredText(NamedTuple):
     sha256: str
     url: str | None
     attributes: Attributes
+    external_id: str
+    title: str
+    metadata_crc32: int | None
+    """None for a version that was stored before there was one."""
+
+    @property
+    def shows_what_was_stored(self) -> bool:
+        """Whether what is shown beside the text is what was stored, of this document."""
+        shown = shown_crc32(self.external_id, self.number, self.title, self.url, self.attributes)
+        return self.metadata_crc32 in {None, shown}
 
 
 _FIND_TEXTS = (
@@ -90,6 +101,9 @@ _FIND_TEXTS = (
         Version.original_sha256,
         Version.url,
         Version.attributes,
+        Document.external_id,
+        Version.title,
+        Version.metadata_crc32,
     )
     .join(Document, Document.id == Version.document_id)
     .join(Collection, Collection.id == Document.collection_id)

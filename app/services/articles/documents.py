@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import queries, queue
-from app.db.checksums import metadata_crc32
+from app.db.checksums import metadata_crc32, shown_crc32
 from app.db.database import Database
 from app.db.models import (
     Collection,
@@ -301,8 +301,9 @@ def _read_document(
         versions = queries.list_versions(session, document.id)
         live = next((version for version in versions if version.is_live), None)
         text = None
-        if with_text and live is not None:
-            text = read_text(session, live.id, document.external_id)
+        if live is not None:
+            _require_known(document.external_id, live)
+            text = read_text(session, live.id, document.external_id) if with_text else None
         described = tuple(describe_version(v) for v in versions) if with_versions else None
         return describe_document(document, versions[0], live, text=text, versions=described)
 
@@ -416,6 +417,21 @@ def require_intact(
             version_id=version_id,
         )
     return text
+
+
+def _require_known(document_id: str, version: Version) -> None:
+    """Raise CorruptData unless what is shown beside the text is what was stored."""
+    shown = shown_crc32(document_id, version.number, version.title, version.url, version.attributes)
+    if version.metadata_crc32 not in {None, shown}:
+        raise damaged_metadata(document_id, version_id=version.id)
+
+
+def damaged_metadata(document_id: str, *, version_id: int) -> CorruptData:
+    """Return what is said of a version whose metadata, or whose document, is another one."""
+    return CorruptData(
+        f"what is stored of {document_id} fails its checksum; upload the document again",
+        version_id=version_id,
+    )
 
 
 def check_queue(session: Session, max_queue: int) -> None:

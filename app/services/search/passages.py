@@ -21,7 +21,7 @@ from app.errors import CorruptData
 from app.index.matching import TermMatcher
 from app.index.tables import Table, find_tables, table_head
 from app.runtime.deadline import check_time
-from app.services.articles.documents import require_intact
+from app.services.articles.documents import damaged_metadata, require_intact
 from app.services.search.candidates import Candidate
 from app.services.search.retrievers import Proposals, Question
 from app.services.search.scoring import score
@@ -199,6 +199,8 @@ def read_articles(
         text = require_intact(
             stored.text, stored.crc32, version.external_id, version_id=version.version_id
         )
+        if not stored.shows_what_was_stored:
+            raise damaged_metadata(version.external_id, version_id=version.version_id)
         passages = passages_of.get(version.version_id, {})
         near = candidate.passages.by_place()
         articles.append(

@@ -377,3 +377,34 @@ def test_byte_that_turns_over_in_the_file_is_found(
         assert search(resources) == {"a": "Tea.", "c": "Coffee."}
         assert "a vector of b fails its checksum" in caplog.text
         assert_quarantined(resources)
+
+
+def test_title_that_changed_by_itself_never_answers(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox
+) -> None:
+    with open_with(tmp_path, jina_v3) as resources:
+        put_documents(resources, "help", UPLOADS)
+        work(resources, sandbox)
+        with resources.database.write() as session:
+            session.execute(update(Version).where(Version.text == "Milk.").values(title="Silk"))
+        assert search(resources, "milk", mode=Mode.LEXICAL) == {}
+        error = get_document(resources, "help", "b").error
+        assert error is not None
+        assert "fails its checksum" in error.message
+
+
+def test_version_that_names_another_document_answers_for_neither(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox
+) -> None:
+    with open_with(tmp_path, jina_v3) as resources:
+        put_documents(resources, "help", UPLOADS)
+        work(resources, sandbox)
+        with resources.database.write() as session:
+            a = session.scalars(select(Document.id).where(Document.external_id == "a")).one()
+            session.execute(update(Version).where(Version.text == "Tea.").values(is_live=False))
+            session.execute(
+                update(Version).where(Version.text == "Milk.").values(document_id=a, number=7)
+            )
+    with open_with(tmp_path, jina_v3) as resources:
+        assert search(resources, "milk", mode=Mode.LEXICAL) == {}
+        assert search(resources, "coffee", mode=Mode.LEXICAL) == {"c": "Coffee."}
