@@ -130,3 +130,5 @@ def print_json(value: Any) -> None:
 
     document = json.dumps(value, ensure_ascii=False)
     sys.stdout.write(_CONTROL_IN_JSON.sub(escape, document) + "\n")
+    # Left to the end of the process, a reader that is gone would be told of there.
+    sys.stdout.flush()

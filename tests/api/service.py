@@ -159,7 +159,9 @@ def open_service(
 
 def folio_environment(**variables: str | Path) -> dict[str, str]:
     """Return this process's environment with no Folio setting but `variables`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FOLIO_")}
+    # Unbuffered output hides what is not written until a process ends.
+    others = ("FOLIO_", "PYTHONUNBUFFERED")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     # One thread each: the models of these tests are so small that more only wait for each other.
     # A wide terminal, so that no line of an answer is broken.
     fixed = {"OMP_NUM_THREADS": "1", "COLUMNS": "240", "NO_COLOR": "1", "TERM": "dumb"}
