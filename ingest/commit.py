@@ -5,6 +5,7 @@ from zlib import crc32
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import flag_modified
 
 from app.db import queries, queue
 from app.db.checksums import metadata_crc32, passages_crc32
@@ -189,6 +190,8 @@ def _make_live(
     version.title = article.title
     version.url = article.url
     version.attributes = dict(article.attributes or {})
+    # Stored even where Python finds it equal to what the upload said: 1 and 1.0, 1 and true.
+    flag_modified(version, "attributes")
     version.parsed = {
         "title": parsed.title,
         "url": parsed.url,

@@ -14,6 +14,7 @@ from zlib import crc32
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import flag_modified
 
 from app.db import queries, queue
 from app.db.checksums import metadata_crc32, shown_crc32
@@ -510,6 +511,9 @@ def _update_metadata(session: Session, version: Version, declared: dict[str, Any
     version.declared = declared
     version.url = declared.get("url") or parsed.get("url")
     version.attributes = {**parsed.get("attributes", {}), **declared.get("attributes", {})}
+    # To Python true is 1: what changed from one to the other would not be stored.
+    for column in ("declared", "attributes"):
+        flag_modified(version, column)
     version.metadata_crc32 = metadata_crc32(session, version)
     queries.replace_attributes(session, version.document_id, queries.looked_up(version))
 

@@ -105,6 +105,7 @@ def test_flag_is_not_the_number_that_it_equals_in_python(
         for name, value in sought.items()
     }
     assert found == {"old": set(), "new": {"a"}}
+    assert repr(get_document(resources, "help", "a").attributes) == repr({"hot": new})
 
 
 def test_metadata_that_is_taken_back_falls_back_to_that_of_the_file(
