@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
 from app.db import queries, queue
-from app.db.checksums import metadata_crc32, passages_crc32
+from app.db.checksums import is_known, metadata_crc32, passages_crc32
 from app.db.models import Original, PassageRow, TermsRow, UnitRow, Version, utc_now
 from app.db.queue import Claim
 from app.domain import Article, Heading, PageStart, Status
@@ -157,7 +157,7 @@ def is_intact(session: Session, version: Version) -> bool:
     """Return whether what is stored of a version, if it has anything yet, is undamaged."""
     if version.text is not None and crc32(version.text.encode()) != version.text_crc32:
         return False
-    if version.metadata_crc32 not in {None, metadata_crc32(session, version)}:
+    if not is_known(session, version):
         return False
     terms = session.get(TermsRow, version.id)
     if terms is not None and crc32(terms.data) != terms.data_crc32:

@@ -24,6 +24,14 @@ def shown_crc32(
     return _crc32([external_id, number, title, url, attributes])
 
 
+def is_known(session: Session, version: Version) -> bool:
+    """Whether what is shown of a version beside its text is what was stored for its document.
+
+    Nothing is known against one that was stored before there was a checksum.
+    """
+    return version.metadata_crc32 in {None, metadata_crc32(session, version)}
+
+
 def passages_crc32(passages: Iterable[Passage]) -> int:
     """Return the checksum of a unit's passages, in their order."""
     return _crc32([[p.span.start, p.span.end, p.heading, p.page] for p in passages])

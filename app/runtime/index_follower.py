@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.db.checksums import metadata_crc32
+from app.db.checksums import is_known
 from app.db.database import Database
 from app.db.models import Generation, Version
 from app.db.queries import Changes, LogPosition
@@ -186,5 +186,5 @@ def _find_strangers(session: Session, version_ids: Sequence[int]) -> dict[int, s
     return {
         version.id: f"the record of version {version.id}"
         for version in versions
-        if version.metadata_crc32 != metadata_crc32(session, version)
+        if not is_known(session, version)
     }

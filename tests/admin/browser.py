@@ -1,6 +1,8 @@
 """A browser without a screen: it keeps cookies and sends the token of the page that it saw last."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import unescape
 
@@ -30,6 +32,15 @@ class Browser:
         answer = self.send("/admin/sign-in", key=key)
         self.visit("/admin")
         return answer
+
+
+@contextmanager
+def open_browser(url: str) -> Iterator[Browser]:
+    """Open the pages of a service that asks for no key."""
+    with httpx.Client(base_url=url, timeout=60) as http:
+        browser = Browser(http)
+        browser.visit("/admin")
+        yield browser
 
 
 def text_of(answer: httpx.Response) -> str:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.config import Settings
-from tests.admin.browser import Browser, text_of
+from tests.admin.browser import Browser, open_browser, text_of
 from tests.api.service import Collection, Service, open_service, poll
 
 HOME = "/admin/collections/help"
@@ -32,10 +32,8 @@ def collection(service: Service) -> Collection:
 
 @pytest.fixture
 def browser(service: Service) -> Iterator[Browser]:
-    with httpx.Client(base_url=service.url, timeout=60) as http:
-        browser = Browser(http)
-        browser.visit("/admin")
-        yield browser
+    with open_browser(service.url) as opened:
+        yield opened
 
 
 def drop(

@@ -14,7 +14,7 @@ from markupsafe import escape
 
 from app.config import Settings
 from app.runtime.signals import SyncReport
-from tests.admin.browser import Browser, text_of
+from tests.admin.browser import Browser, open_browser, text_of
 from tests.api.service import Collection, Service, open_service, poll
 
 HOME = "/admin/collections/help"
@@ -37,10 +37,8 @@ def collection(service: Service) -> Collection:
 
 @pytest.fixture
 def browser(service: Service) -> Iterator[Browser]:
-    with httpx.Client(base_url=service.url, timeout=60) as http:
-        browser = Browser(http)
-        browser.visit("/admin")
-        yield browser
+    with open_browser(service.url) as opened:
+        yield opened
 
 
 def test_title_address_and_attributes_are_edited_in_place(

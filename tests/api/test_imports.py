@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.config import Settings
-from tests.admin.browser import Browser, text_of
+from tests.admin.browser import Browser, open_browser, text_of
 from tests.api.service import Collection, Service, open_service
 from tests.web_site import serve_site
 
@@ -119,10 +119,8 @@ def test_operator_can_let_the_server_fetch_nothing(
 
 @pytest.fixture
 def browser(service: Service) -> Iterator[Browser]:
-    with httpx.Client(base_url=service.url, timeout=60) as http:
-        browser = Browser(http)
-        browser.visit("/admin")
-        yield browser
+    with open_browser(service.url) as opened:
+        yield opened
 
 
 def test_page_is_checked_and_added_by_its_address(

@@ -426,9 +426,8 @@ class StoppableWorker:
         return not self._thread.is_alive()
 
 
-def test_worker_that_is_stopped_finishes_its_batch_and_leaves_the_next(
-    resources: Resources, watch: Watch
-) -> None:
+def hold_reading(watch: Watch) -> tuple[Event, Event]:
+    """Have the model wait before it reads; returns what says that it waits, and what ends it."""
     reading, released = Event(), Event()
 
     def wait(_text: str) -> None:
@@ -436,6 +435,13 @@ def test_worker_that_is_stopped_finishes_its_batch_and_leaves_the_next(
         assert released.wait(30)
 
     watch.before_embedding = wait
+    return reading, released
+
+
+def test_worker_that_is_stopped_finishes_its_batch_and_leaves_the_next(
+    resources: Resources, watch: Watch
+) -> None:
+    reading, released = hold_reading(watch)
     # The first one fills a batch alone.
     words = "Tea. " * 1100
     put_documents(resources, "help", [article("a", words), article("b", "Milk.")])
@@ -455,13 +461,7 @@ def test_worker_that_is_stopped_finishes_its_batch_and_leaves_the_next(
 def test_worker_that_is_stopped_is_waited_for_as_long_as_is_set(
     resources: Resources, watch: Watch
 ) -> None:
-    reading, released = Event(), Event()
-
-    def wait(_text: str) -> None:
-        reading.set()
-        assert released.wait(30)
-
-    watch.before_embedding = wait
+    reading, released = hold_reading(watch)
     put_documents(resources, "help", [article("a", "Tea.")])
     hurried = resources.settings.model_copy(update={"stop_seconds": 0.05})
     with run_worker(replace(resources, settings=hurried)):

@@ -122,16 +122,21 @@ def test_tuned_generation_takes_part_in_all_that_comes_after(
     assert scores(filled) == answers
 
 
+def fill_and_tune(data: Path, model: Path, sandbox: Sandbox) -> dict[str, float]:
+    """Make a folder whose generation is tuned; returns what its questions score."""
+    with open_with(data, model) as resources:
+        put_documents(resources, "help", ARTICLES)
+        work(resources, sandbox)
+        tune(resources)
+        return scores(resources)
+
+
 # A backup is of a folder.
 @pytest.mark.data_folder
 def test_tuned_generation_answers_from_a_backup(
     tmp_path: Path, jina_v3: Path, sandbox: Sandbox
 ) -> None:
-    with open_with(tmp_path / "data", jina_v3) as resources:
-        put_documents(resources, "help", ARTICLES)
-        work(resources, sandbox)
-        tune(resources)
-        answers = scores(resources)
+    answers = fill_and_tune(tmp_path / "data", jina_v3, sandbox)
     write_backup(tmp_path / "data", tmp_path / "backup.zip", keep_days=1)
     restore_backup(
         tmp_path / "backup.zip", tmp_path / "restored", replace=False, allow_expired=False
@@ -144,11 +149,7 @@ def test_tuned_generation_answers_from_a_backup(
 def test_tuned_generation_answers_after_a_restart(
     tmp_path: Path, jina_v3: Path, sandbox: Sandbox
 ) -> None:
-    with open_with(tmp_path, jina_v3) as resources:
-        put_documents(resources, "help", ARTICLES)
-        work(resources, sandbox)
-        tune(resources)
-        answers = scores(resources)
+    answers = fill_and_tune(tmp_path, jina_v3, sandbox)
     with open_with(tmp_path, jina_v3) as resources:
         assert scores(resources) == answers
         assert_consistent(resources)
