@@ -16,7 +16,7 @@ from app.api.v1.document_schemas import UploadOut
 from app.api.v1.fields import Answer
 from app.api.v1.uploads import FormFile, expand_file, read_form_files
 from app.config import Settings
-from app.errors import FolioError
+from app.errors import FolioError, InvalidRequest
 from app.services.articles.documents import Upload, check_uploads, put_documents
 
 router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
@@ -85,13 +85,17 @@ def _sort(files: Sequence[FormFile], settings: Settings) -> Dropped:
     uploads: list[Upload] = []
     left_out: list[str] = []
     refused = []
+    seen: set[str] = set()
     for file in files:
         try:
             batch = expand_file(file, settings)
-            check_uploads([*uploads, *batch.uploads])
+            ids = check_uploads(batch.uploads)
+            if not seen.isdisjoint(ids):
+                raise InvalidRequest("an id occurs twice in one upload", code="duplicate_id")
         except FolioError as error:
             refused.append(Refusal(file.id, error))
         else:
+            seen.update(ids)
             uploads += batch.uploads
             left_out += batch.left_out
     return Dropped(uploads, left_out, refused)
