@@ -131,7 +131,8 @@ def _read_visible(markdown: str) -> str:
 
 
 def _join_spaces(text: str) -> str:
-    return " ".join(text.split())
+    # Hyphens that are not shown are no part of a word.
+    return " ".join(text.replace("\u00ad", "").split())
 
 
 def measure_encodings(folder: Path) -> Rows:

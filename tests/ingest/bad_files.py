@@ -81,17 +81,22 @@ def make_pdf_of(
     )
 
 
-def make_pdf_with_form(stream: bytes) -> bytes:
-    """Return a PDF whose page draws a form, which a flate stream holds."""
-    form = "/Subtype /Form /BBox [0 0 9 9] /Resources << /Font << /F 5 0 R >> >>"
-    resources = "/Font << /F 5 0 R >> /XObject << /X 6 0 R >>"
+def make_pdf_with_form(stream: bytes, *, levels: int = 1, fonts: str = "/F 5 0 R") -> bytes:
+    """Return a PDF whose page draws a form, which a flate stream holds; forms may be around it."""
+    form = "/Subtype /Form /BBox [0 0 9 9] /Resources << /Font << /F 5 0 R >> {} >>"
+    around = [
+        _make_stream(zlib.compress(b"/X Do"), more=form.format(f"/XObject << /X {number} 0 R >>"))
+        for number in range(7, 6 + levels)
+    ]
+    resources = f"/Font << {fonts} >> /XObject << /X 6 0 R >>"
     return _assemble_pdf(
         [
             *_page_objects("3 0 R", "4 0 R", resources),
             # Some text, or a reader need not look into the form.
             _make_stream(zlib.compress(b"BT /F 9 Tf (tea) Tj ET /X Do")),
             _FONT,
-            _make_stream(stream, more=form),
+            *around,
+            _make_stream(stream, more=form.format("")),
         ]
     )
 
@@ -217,6 +222,16 @@ BAD_FILES: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "form that unfolds to 1 GB": (
         PDF,
         lambda: make_pdf_with_form(flate_bomb(1024)),
+        "unreadable_pdf",
+    ),
+    "form within twenty others": (
+        PDF,
+        lambda: make_pdf_with_form(flate_bomb(1024), levels=21),
+        "unreadable_pdf",
+    ),
+    "form that is named as a font first": (
+        PDF,
+        lambda: make_pdf_with_form(flate_bomb(1024), fonts="/F 5 0 R /G 6 0 R"),
         "unreadable_pdf",
     ),
     "content of many streams": (

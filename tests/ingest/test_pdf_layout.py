@@ -46,6 +46,26 @@ def test_last_of_three_lines_is_a_heading_where_text_follows_it_closely() -> Non
     assert article.title == "Town of Trent"
 
 
+def test_small_line_right_over_a_far_higher_heading_is_a_label() -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.bookmarkPage("cover")
+        canvas.addOutlineEntry("Machines", "cover", 0)
+        canvas.addOutlineEntry("Leaves", "cover", 1)
+        canvas.addOutlineEntry("Front cover", "cover", 2)
+        write(canvas, 72, 790, "Front cover")
+        write(canvas, 72, 750, "Milk machines", 30, "Helvetica-Bold")
+        write_text(canvas, 720)
+        write(canvas, 72, 600, "Part of the series", 14, "Helvetica-Bold")
+        write(canvas, 72, 570, "Tea machines", 30, "Helvetica-Bold")
+        write(canvas, 72, 540, "Cleaning", 18, "Helvetica-Bold")
+        write_text(canvas, 520)
+
+    article = parse(draw_pdf(draw))
+    assert find_headings(article) == ["Milk machines", "Tea machines", "Cleaning"]
+    assert "Front cover" in article.text
+    assert "Part of the series" in article.text
+
+
 def test_line_with_an_address_of_the_web_is_not_a_heading() -> None:
     def draw(canvas: Canvas) -> None:
         write(canvas, 72, 760, "Cleaning", 16, "Helvetica-Bold")

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from ingest.parsers.pdf.lines import Line
 from ingest.parsers.pdf.paragraphs import Block, find_paragraphs
 from ingest.parsers.pdf.regions import Region, Row
+from ingest.parsers.pdf.table_heads import render_rows
 from ingest.parsers.pdf.tables import write_rows
-from ingest.parsers.tables import render_table
 
 
 def find_blocks(regions: Iterable[Region]) -> list[Block]:
@@ -20,7 +20,7 @@ def find_blocks(regions: Iterable[Region]) -> list[Block]:
             _add_rows(region.rows, blocks)
     for block in blocks:
         if block.table and not block.text:
-            block.text = render_table(line.cells for line in block.lines)
+            block.text = render_rows([line.cells for line in block.lines])
     return blocks
 
 

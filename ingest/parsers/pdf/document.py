@@ -49,9 +49,8 @@ def parse_pdf(data: bytes, charset: str = "") -> Article:
 
 def _parse(reader: PdfReader, data: bytes) -> Article:
     guard = StreamGuard()
-    for sheet in reader.pages:
-        guard.check(sheet)
-    pages = _read_pages(reader, data, foreign=guard.foreign)
+    foreign = [guard.check(sheet) for sheet in reader.pages]
+    pages = _read_pages(reader, data, foreign)
     dropped, running = drop_running_rows(pages)
     blocks = [split_tagged(find_blocks(page.regions), page.levels) for page in pages]
     mark_headings(blocks, [page.levels for page in pages], running)
@@ -107,7 +106,7 @@ def _find_title_line(text: str) -> str:
     return "" if len(line) > _MAX_TITLE or _NO_TITLE_LINE.search(line) else line
 
 
-def _read_pages(reader: PdfReader, data: bytes, *, foreign: bool) -> list[Page]:
+def _read_pages(reader: PdfReader, data: bytes, foreign: Sequence[bool]) -> list[Page]:
     tagged = "/StructTreeRoot" in reader.root_object
     document = pypdfium2.PdfDocument(data)
     try:
@@ -115,7 +114,7 @@ def _read_pages(reader: PdfReader, data: bytes, *, foreign: bool) -> list[Page]:
         for number, page in enumerate(_each(document)):
             sheet = reader.pages[number]
             read = read_page(page, sheet, tagged=tagged)
-            pages.append(reread_page(read, sheet, foreign=foreign))
+            pages.append(reread_page(read, sheet, foreign=foreign[number]))
         return pages
     finally:
         document.close()

@@ -22,8 +22,8 @@ _SIZE, _LEADING = 10.0, 1.2
 def reread_page(page: Page, sheet: PageObject, *, foreign: bool) -> Page:
     """Return the page as pypdf reads it where that is better, else as it is.
 
-    `foreign` says that the file has fonts that are not in it, of an East Asian encoding: PDFium
-    leaves out their characters where the system lacks the font.
+    `foreign` says that the page has fonts that are not in the file, of an East Asian encoding:
+    PDFium leaves out their characters where the system lacks the font.
     """
     lost = page.letters >= _MIN_LETTERS and page.lost > _LOST_SHARE * page.letters
     if not (page.right_to_left or lost or foreign):

@@ -12,7 +12,7 @@ from ingest.parsers.pdf.annotations import add_targets, align_values, read_annot
 from ingest.parsers.pdf.grids import find_grids, has_large_picture
 from ingest.parsers.pdf.lines import Line, find_segments, join_runs
 from ingest.parsers.pdf.regions import Region, find_regions
-from ingest.parsers.pdf.tables import read_grid
+from ingest.parsers.pdf.tables import Placed, read_grid
 from ingest.parsers.pdf.tags import read_tags
 from ingest.parsers.pdf.words import SKEWED, Frame, PageText, Word, frame_page
 
@@ -99,10 +99,19 @@ def _find_page_regions(page: Any, frame: Frame, words: list[Word], read: Page) -
             continue
         rows: list[Line] = []
         for grid in find_grids(page, frame, turn):
-            found, turned = read_grid(grid, turned, tables)
+            aside = _find_aside(words, frame, turn) if turn == order[0] else []
+            found, used = read_grid(grid, turned, aside, tables)
+            words = [word for word in words if id(word) not in used]
+            turned = [word for word in words if word.turn == turn]
             rows += found
             tables += 1
         read.regions += find_regions(find_segments(turned) + rows)
+
+
+def _find_aside(words: list[Word], frame: Frame, turn: int) -> list[Placed]:
+    """Return what is turned otherwise, as the heads of narrow columns are, with its middles."""
+    others = [word for word in words if word.turn not in (turn, SKEWED)]
+    return [(word, *frame.find_middle(word, turn)) for word in others]
 
 
 def _choose_words(words: list[Word], size: tuple[float, float], read: Page) -> list[Word]:

@@ -6,7 +6,7 @@ first, under pypdf's limits.
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pypdf import PageObject, PdfReader, apply_configuration
@@ -20,7 +20,6 @@ _MAX_STREAM_BYTES = 32 * 2**20
 _MAX_PAGE_BYTES = 32 * 2**20
 _MAX_PAGE_TOKENS = 4_000_000
 _MAX_STREAM_TOKENS = 500_000
-_DEEPEST_FORM = 16
 _NO_TITLE = re.compile(
     r"^(?:microsoft (?:word|powerpoint|excel)\b|powerpoint presentation|\W*untitled"
     r"|\W*anonymous\W*$|\W*unspecified\W*$|document\d*$|presentation\d*$|slide \d+$)"
@@ -55,12 +54,15 @@ class StreamGuard:
     """Unfolds what a page draws, each stream once."""
 
     def __init__(self) -> None:
-        self._seen: set[int] = set()
-        self.foreign = False
-        """Whether a font of an East Asian encoding is not in the file."""
+        # Whether an object draws with a foreign font, by its number and what it was used as.
+        self._seen: dict[tuple[int, str], bool] = {}
 
-    def check(self, page: PageObject) -> None:
-        """Raise pypdf's or our own error when the page's streams unfold past the limits."""
+    def check(self, page: PageObject) -> bool:
+        """Raise pypdf's or our own error when the page's streams unfold past the limits.
+
+        Returns whether the page has a foreign font: one of an East Asian encoding that is not in
+        the file.
+        """
         contents = page.get("/Contents")
         size = tokens = 0
         parts = contents if isinstance(contents, ArrayObject) else [contents]
@@ -73,7 +75,18 @@ class StreamGuard:
                 f"at most {_MAX_PAGE_BYTES >> 20} MiB of {_MAX_PAGE_TOKENS} are read",
                 code="unreadable_pdf",
             )
-        self._check_resources(page.get("/Resources"), 0)
+        return self._check(page.get("/Resources"), self._check_resources)
+
+    def _check(self, entry: Any, check: Callable[[Any], bool]) -> bool:
+        """Check an object, or say what was found when it was met before."""
+        if not isinstance(entry, IndirectObject):
+            return check(entry)
+        key = entry.idnum, check.__name__
+        if (foreign := self._seen.get(key)) is None:
+            # Should it draw itself.
+            self._seen[key] = False
+            foreign = self._seen[key] = check(entry.get_object())
+        return foreign
 
     def _unfold(self, entry: Any) -> bytes:
         stream = entry.get_object() if isinstance(entry, IndirectObject) else entry
@@ -82,52 +95,37 @@ class StreamGuard:
         data = stream.get_data()
         return data if isinstance(data, bytes) else data.encode("latin-1", "replace")
 
-    def _check_resources(self, entry: Any, depth: int) -> None:
-        resources = entry.get_object() if isinstance(entry, IndirectObject) else entry
-        if not isinstance(resources, DictionaryObject) or depth > _DEEPEST_FORM:
-            return
-        if isinstance(entry, IndirectObject) and not self._is_new(entry):
-            return
-        for font in _values(resources.get("/Font")):
-            self._check_font(font)
-        for drawing in _values(resources.get("/XObject")):
-            self._check_drawing(drawing, depth)
+    def _check_resources(self, resources: Any) -> bool:
+        if not isinstance(resources, DictionaryObject):
+            return False
+        fonts, drawings = _values(resources.get("/Font")), _values(resources.get("/XObject"))
+        found = [self._check(font, self._check_font) for font in fonts]
+        found += [self._check(drawing, self._check_drawing) for drawing in drawings]
+        return any(found)
 
-    def _is_new(self, reference: IndirectObject) -> bool:
-        new = reference.idnum not in self._seen
-        self._seen.add(reference.idnum)
-        return new
-
-    def _check_drawing(self, entry: Any, depth: int) -> None:
-        if isinstance(entry, IndirectObject) and not self._is_new(entry):
-            return
-        drawing = entry.get_object() if isinstance(entry, IndirectObject) else entry
+    def _check_drawing(self, drawing: Any) -> bool:
         if not isinstance(drawing, StreamObject) or drawing.get("/Subtype") != "/Form":
-            return
+            return False
         if _count_tokens(self._unfold(drawing)) > _MAX_PAGE_TOKENS:
             raise UnreadableDocument(
                 f"a drawing of the PDF has more than {_MAX_PAGE_TOKENS} operators",
                 code="unreadable_pdf",
             )
-        self._check_resources(drawing.get("/Resources"), depth + 1)
+        return self._check(drawing.get("/Resources"), self._check_resources)
 
-    def _check_font(self, entry: Any) -> None:
-        if isinstance(entry, IndirectObject) and not self._is_new(entry):
-            return
-        font = entry.get_object() if isinstance(entry, IndirectObject) else entry
+    def _check_font(self, font: Any) -> bool:
         if not isinstance(font, DictionaryObject):
-            return
+            return False
         self._unfold(font.get("/ToUnicode"))
-        encoding = font.get("/Encoding")
-        if font.get("/Subtype") == "/Type0" and isinstance(encoding, str):
-            named = not encoding.startswith("/Identity")
-            self.foreign = self.foreign or (named and "/ToUnicode" not in font)
         for descendant in _values(font.get("/DescendantFonts")):
-            self._check_font(descendant)
+            self._check(descendant, self._check_font)
         descriptor = font.get("/FontDescriptor")
         if isinstance(described := descriptor and descriptor.get_object(), DictionaryObject):
             for name in ("/FontFile", "/FontFile2", "/FontFile3"):
                 self._unfold(described.get(name))
+        encoding = font.get("/Encoding")
+        is_named = isinstance(encoding, str) and not encoding.startswith("/Identity")
+        return is_named and font.get("/Subtype") == "/Type0" and "/ToUnicode" not in font
 
 
 def _values(entry: Any) -> list[Any]:

@@ -1,50 +1,81 @@
 """Rows of cells: of ruled grids, and of rows whose parts stand under each other."""
 
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from ingest.parsers.pdf.grids import Grid
 from ingest.parsers.pdf.lines import Line, find_rows, find_segments
 from ingest.parsers.pdf.regions import Row
+from ingest.parsers.pdf.table_heads import (
+    NUMBER,
+    Place,
+    count_head_lines,
+    join_heads,
+    join_lines,
+    render_rows,
+)
 from ingest.parsers.pdf.words import Word
-from ingest.parsers.tables import render_table
 
 _MAX_CELL = 1200
 _MIN_FILLED = 0.25
-_NUMBER = re.compile(r"^[-+(]?[$€£]?\s?[\d.,]+\s?%?\)?$")
+
+# A word and its middle, as the text of the table sees it.
+Placed = tuple[Word, float, float]
 
 
-def read_grid(grid: Grid, words: Sequence[Word], number: int) -> tuple[list[Line], list[Word]]:
-    """Return the rows of a ruled table, as lines with cells, and the words outside it.
+@dataclass(frozen=True, slots=True)
+class _Table:
+    grid: Grid
+    number: int
+    turn: int
+
+    @property
+    def columns(self) -> range:
+        return range(len(self.grid.xs) - 1)
+
+    def is_level(self, line: Line) -> bool:
+        return line.words[0].turn == self.turn
+
+
+def read_grid(
+    grid: Grid, words: Sequence[Word], aside: Sequence[Placed], number: int
+) -> tuple[list[Line], set[int]]:
+    """Return the rows of a ruled table, as lines with cells, and the ids of the words in them.
 
     Without rows where what the rules enclose is not a table: a frame, a chart or a page's layout.
+    `aside` are words that may be turned in their cells, with their middles.
     """
-    inside: dict[tuple[int, int], list[Word]] = {}
-    owners: dict[tuple[int, int], list[Word]] = {}
-    outside = []
+    inside: dict[Place, list[Word]] = {}
+    owners: dict[Place, list[Word]] = {}
     for word in words:
         middle = (word.x0 + word.x1) / 2
-        column = bisect_right(grid.xs, middle) - 1
-        row = bisect_right(grid.ys, word.y - 0.3 * word.size) - 1
-        if 0 <= column < len(grid.xs) - 1 and 0 <= row < len(grid.ys) - 1:
-            if (cell := owners.get((row, column))) is None:
-                cell = inside.setdefault(_find_owner(grid, row, column), [])
-                owners[row, column] = cell
-            cell.append(word)
-        else:
-            outside.append(word)
+        _put(grid, inside, owners, (word, middle, word.y - 0.3 * word.size))
     columns = {column for _, column in inside}
     if len(columns) < 2 or len(inside) < 3 or not _is_filled(grid, inside):
-        return [], list(words)
+        return [], set()
+    table = _Table(grid, number, words[0].turn)
+    for placed in aside:
+        _put(grid, inside, owners, placed)
     cells = {place: find_rows(find_segments(cell)) for place, cell in inside.items()}
     if any(map(_is_layout, cells.values())):
-        return [], list(words)
-    rows: list[Line] = []
-    for _, group in groupby(sorted(cells), key=lambda place: place[0]):
-        rows += _write_row(grid, {place[1]: cells[place] for place in group}, number)
-    return rows, outside
+        return [], set()
+    return _write_rows(table, cells), {id(w) for cell in inside.values() for w in cell}
+
+
+def _put(
+    grid: Grid, inside: dict[Place, list[Word]], owners: dict[Place, list[Word]], placed: Placed
+) -> None:
+    """Add a word to the cell that it stands in, if any."""
+    word, x, y = placed
+    column = bisect_right(grid.xs, x) - 1
+    row = bisect_right(grid.ys, y) - 1
+    if 0 <= column < len(grid.xs) - 1 and 0 <= row < len(grid.ys) - 1:
+        if (cell := owners.get((row, column))) is None:
+            cell = inside.setdefault(_find_owner(grid, row, column), [])
+            owners[row, column] = cell
+        cell.append(word)
 
 
 def _find_owner(grid: Grid, row: int, column: int) -> tuple[int, int]:
@@ -67,12 +98,24 @@ def _is_layout(rows: Sequence[Row]) -> bool:
     return len(rows) >= 3 and sum(len(row) >= 2 for row in rows) >= 0.4 * len(rows)
 
 
-def _write_row(grid: Grid, rows: dict[int, list[Row]], number: int) -> list[Line]:
+def _write_rows(table: _Table, cells: dict[Place, list[Row]]) -> list[Line]:
+    """Return the rows of a table: those of its head as one, the others as they stand."""
+    bands = [list(band) for _, band in groupby(sorted(cells), key=lambda place: place[0])]
+    heads, end = join_heads(table.grid, {place: _join_rows(cells[place]) for place in cells})
+    written: list[Line] = []
+    for at, band in enumerate(bands):
+        rows = {place[1]: cells[place] for place in band}
+        if at >= end or len(band) == 1:
+            written += _write_row(table, rows)
+        elif at == end - 1:
+            written.append(_make_row(table, rows, heads))
+    return written
+
+
+def _write_row(table: _Table, rows: dict[int, list[Row]]) -> list[Line]:
     """Return a row as one line, or as several where rules part only columns."""
-    if not _has_rows(rows):
-        return [_make_row(grid, rows, number)]
-    parts = _split_rows(rows)
-    return [_make_row(grid, part, number) for part in parts]
+    parts = _split_rows(table, rows) if _has_rows(rows) else [rows]
+    return [_make_row(table, p, {at: _join_rows(cell) for at, cell in p.items()}) for p in parts]
 
 
 def _has_rows(rows: dict[int, list[Row]]) -> bool:
@@ -87,13 +130,13 @@ def _has_rows(rows: dict[int, list[Row]]) -> bool:
         if max(places) - min(places) > 0.4 * line[0][0].size:
             return False
     texts = [[_join(row) for row in line] for line in lines]
-    valued = sum(any(_NUMBER.match(text) for text in line) for line in texts)
+    valued = sum(any(NUMBER.match(text) for text in line) for line in texts)
     wrapped = sum(text[:1].islower() for line in texts[1:] for text in line)
     leads = len(rows[min(rows)]) == most >= 3
     return wrapped <= 0.2 * most * len(ruling) and (leads or 2 * valued >= most)
 
 
-def _split_rows(rows: dict[int, list[Row]]) -> list[dict[int, list[Row]]]:
+def _split_rows(table: _Table, rows: dict[int, list[Row]]) -> list[dict[int, list[Row]]]:
     """Return a band as its rows; a column of one entry names them all, in the first of them."""
     most = max(map(len, rows.values()))
     ruling = next(found for found in rows.values() if len(found) == most)
@@ -102,7 +145,8 @@ def _split_rows(rows: dict[int, list[Row]]) -> list[dict[int, list[Row]]]:
     for column, found in rows.items():
         for row in found:
             near = bisect_right(halfway, row[0].y)
-            parts[0 if len(found) == 1 else near].setdefault(column, []).append(row)
+            names_all = len(found) == 1 or not table.is_level(row[0])
+            parts[0 if names_all else near].setdefault(column, []).append(row)
     return parts
 
 
@@ -110,12 +154,16 @@ def _join(row: Row) -> str:
     return " ".join(line.text for line in row)
 
 
-def _make_row(grid: Grid, cells: dict[int, list[Row]], number: int) -> Line:
-    texts = {column: " ".join(map(_join, rows)) for column, rows in cells.items()}
-    lines = [line for rows in cells.values() for row in rows for line in row]
-    made = Line([], cells=tuple(texts.get(at, "") for at in range(len(grid.xs) - 1)), table=number)
-    made.x0, made.x1 = grid.xs[0], grid.xs[-1]
-    made.y = min(line.y for line in lines)
+def _join_rows(rows: Sequence[Row]) -> str:
+    return " ".join(map(_join, rows))
+
+
+def _make_row(table: _Table, rows: dict[int, list[Row]], texts: dict[int, str]) -> Line:
+    lines = [line for cell in rows.values() for row in cell for line in row]
+    cells = tuple(texts.get(column, "") for column in table.columns)
+    made = Line([], cells=cells, table=table.number)
+    made.x0, made.x1 = table.grid.xs[0], table.grid.xs[-1]
+    made.y = min((line.y for line in lines if table.is_level(line)), default=table.grid.ys[0])
     made.size = max(line.size for line in lines)
     return made
 
@@ -123,23 +171,42 @@ def _make_row(grid: Grid, cells: dict[int, list[Row]], number: int) -> Line:
 def write_rows(rows: Sequence[Row]) -> str:
     """Return the rows of a region without rules as a table, or as lines when they are few."""
     cells = _place_cells(rows)
+    if heads := count_head_lines(rows, cells):
+        cells = [join_lines(cells[:heads]), *cells[heads:]]
+        rows = rows[heads - 1 :]
     cells = _join_wrapped(rows, cells)
     full = [row for row in cells if sum(map(bool, row)) >= 2]
     if len(full) >= 3:
-        return render_table(cells)
+        return render_rows(cells)
     return "\n".join("  ".join(filter(None, row)) for row in cells)
 
 
 def _place_cells(rows: Sequence[Row]) -> list[list[str]]:
     starts = _find_columns(rows)
+    placed = [[(_find_column(starts, line), line) for line in row] for row in rows]
+    ends: dict[int, float] = {}
+    for at, line in (entry for row in placed for entry in row):
+        if not _reaches(starts, at, line):
+            ends[at] = max(line.x1, ends.get(at, 0.0))
     cells = []
-    for row in rows:
+    for row in placed:
         texts = [""] * len(starts)
-        for line in row:
-            at = max(0, bisect_right(starts, line.x0 + 0.3 * line.size) - 1)
+        for at, line in row:
+            # A head that is wider than what stands under it begins before its column.
+            if _reaches(starts, at, line) and line.x0 >= ends.get(at, line.x1):
+                at += 1
             texts[at] = f"{texts[at]} {line.text}".strip()
         cells.append(texts)
     return cells
+
+
+def _find_column(starts: Sequence[float], line: Line) -> int:
+    return max(0, bisect_right(starts, line.x0 + 0.3 * line.size) - 1)
+
+
+def _reaches(starts: Sequence[float], at: int, line: Line) -> bool:
+    """Say whether a line goes on into the column after its own."""
+    return at + 1 < len(starts) and line.x1 > starts[at + 1]
 
 
 def _find_columns(rows: Sequence[Row]) -> list[float]:

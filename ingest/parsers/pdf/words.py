@@ -21,6 +21,8 @@ _BOLD_WEIGHT = 600
 _FIXED_PITCH, _ITALIC, _SERIF_FORCE_BOLD = 1, 1 << 6, 1 << 18
 # Text that is turned by less than this stands in its line all the same.
 _LEVEL_DEGREES = 8.0
+# A wider step, in sizes of the type, parts what one text object draws.
+_SPARSE = 1.0
 SKEWED = 4  # Divisible by 4: no turn.
 
 
@@ -88,6 +90,20 @@ class Frame:
             return width - right, height - down
         return down, width - right
 
+    def find_middle(self, word: Word, turn: int) -> tuple[float, float]:
+        """Return the middle of a level or turned word as text that is turned by `turn` sees it."""
+        x, y = (word.x0 + word.x1) / 2, word.y - 0.3 * word.size
+        width, height = self.size if turn % 2 == 0 else self.size[::-1]
+        match (word.turn - turn) % 4:
+            case 0:
+                return x, y
+            case 1:
+                return y, height - x
+            case 2:
+                return width - x, height - y
+            case _:
+                return width - y, x
+
 
 def frame_page(page: Any) -> Frame:
     """Return the frame of a page of pypdfium2."""
@@ -153,7 +169,27 @@ class PageText:
             for first, last, drawn in self._split(start, stop):
                 run = self._runs.get(drawn) or self._describe(first, drawn)
                 gap_before = gap if first == start else ""
-                yield self._word(text[first:last], first, last, run, gap_before)
+                word = self._word(text[first:last], first, last, run, gap_before)
+                if word.x1 - word.x0 > _SPARSE * word.size * (last - first):
+                    yield from self._part(word, first, last, run)
+                else:
+                    yield word
+
+    def _part(self, word: Word, first: int, last: int, run: _Run) -> list[Word]:
+        """Return what stands apart in a word of few letters over a great width: marks in columns.
+
+        One text object may draw them all, and PDFium sees no space where the object moves on.
+        """
+        if len(word.text) != last - first or word.text.endswith("\ufffe"):
+            return [word]
+        parts = [self._word(word.text[0], first, first + 1, run, word.gap)]
+        for at, letter in enumerate(word.text[1:], start=first + 1):
+            drawn, part = self._word(letter, at, at + 1, run, " "), parts[-1]
+            if drawn.x0 - part.x1 > _SPARSE * word.size:
+                parts.append(drawn)
+            else:
+                part.text, part.x1 = part.text + letter, drawn.x1
+        return parts
 
     def _split(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Yield the parts of a token that one text object each draws, and that object."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
+from itertools import zip_longest
 
 from app.domain import Heading, PageStart
 from ingest.parsers.pdf.hyphens import Hyphens
@@ -55,6 +56,31 @@ def find_headings(
 
     An entry of the outline that no line repeats begins with its page.
     """
+    marked = _mark_places(outline, text, pages, blocks)
+    return _drop_labels([marked[start] for start in sorted(marked)], text)
+
+
+def _drop_labels(headings: Sequence[Heading], text: str) -> list[Heading]:
+    """Return the headings without those that stand right over a far higher one.
+
+    Such a line names the leaf or the series ("Front cover"): no text is under it.
+    """
+    kept = []
+    for heading, following in zip_longest(headings, headings[1:]):
+        if following is not None and following.level + 1 < heading.level:
+            between = text[heading.start : following.start]
+            if _key(between) == _key(heading.text):
+                continue
+        kept.append(heading)
+    return kept
+
+
+def _mark_places(
+    outline: Iterable[tuple[int, int, str]],
+    text: str,
+    pages: Sequence[PageStart],
+    blocks: Sequence[Sequence[Block]],
+) -> dict[int, Heading]:
     marked = {
         pages[number].start + block.start: Heading(
             pages[number].start + block.start, block.level, _LINK.sub(r"\1", block.text)
@@ -75,7 +101,7 @@ def find_headings(
             marked[at] = Heading(at, level, words)
         else:
             marked[at] = Heading(at, level, marked[at].text)
-    return [marked[start] for start in sorted(marked)]
+    return marked
 
 
 def _find_entry(text: str, start: int, end: int, words: str, near: Sequence[Heading]) -> int:

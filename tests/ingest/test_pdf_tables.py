@@ -1,0 +1,148 @@
+"""Tables of PDFs: heads of several rows, turned heads, titles, heads wider than their columns."""
+
+from reportlab.pdfgen.canvas import Canvas
+
+from ingest.parsers import parse_document
+from tests.ingest.pdf_files import draw_pdf, make_raw_pdf, write
+
+HELVETICA = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+
+
+def read_lines(data: bytes) -> list[str]:
+    return parse_document("application/pdf", data).text.split("\n")
+
+
+def write_centred(canvas: Canvas, x: float, y: float, text: str) -> None:
+    canvas.setFont("Helvetica", 10)
+    canvas.drawCentredString(x, y, text)
+
+
+def test_upright_heads_of_narrow_columns_stand_over_them() -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.grid([60, 260, 290, 320, 350], [560, 580, 600, 700])
+        write(canvas, 65, 605, "Action")
+        for x, head in ((280, "First job"), (310, "Second job"), (340, "No authority")):
+            canvas.saveState()
+            canvas.translate(x, 605)
+            canvas.rotate(90)
+            canvas.drawString(0, 0, head)
+            canvas.restoreState()
+        write(canvas, 65, 585, "Start the pump")
+        write(canvas, 301, 585, "X")
+        write(canvas, 65, 565, "Open the valve")
+        write(canvas, 271, 565, "X")
+        write(canvas, 331, 565, "X")
+
+    assert read_lines(draw_pdf(draw)) == [
+        "| Action | First job | Second job | No authority |",
+        "| --- | --- | --- | --- |",
+        "| Start the pump |  | X |  |",
+        "| Open the valve | X |  | X |",
+    ]
+
+
+def test_head_of_two_ruled_rows_names_each_column() -> None:
+    def draw(canvas: Canvas) -> None:
+        for y in (600, 620, 660):
+            canvas.line(60, y, 460, y)
+        canvas.line(160, 640, 360, 640)
+        for x in (60, 160, 360, 460):
+            canvas.line(x, 580, x, 660)
+        canvas.line(260, 580, 260, 640)
+        canvas.line(60, 580, 460, 580)
+        write_centred(canvas, 110, 635, "Layers")
+        write_centred(canvas, 260, 645, "Score")
+        write_centred(canvas, 210, 625, "simple")
+        write_centred(canvas, 310, 625, "complex")
+        write_centred(canvas, 410, 635, "Time")
+        for y, cells in ((605, ("6", "0.96", "0.93", "2.7")), (585, ("4", "0.95", "0.90", "1.9"))):
+            for x, cell in zip((110, 210, 310, 410), cells, strict=True):
+                write_centred(canvas, x, y, cell)
+
+    assert read_lines(draw_pdf(draw)) == [
+        "| Layers | Score simple | Score complex | Time |",
+        "| --- | --- | --- | --- |",
+        "| 6 | 0.96 | 0.93 | 2.7 |",
+        "| 4 | 0.95 | 0.90 | 1.9 |",
+    ]
+
+
+def test_row_under_a_wide_cell_with_a_name_of_its_own_is_not_part_of_the_head() -> None:
+    def draw(canvas: Canvas) -> None:
+        for y in (580, 600, 620, 640):
+            canvas.line(60, y, 360, y)
+        for x in (60, 160, 360):
+            canvas.line(x, 580, x, 640)
+        canvas.line(260, 580, 260, 620)
+        write(canvas, 65, 625, "Model")
+        write(canvas, 165, 625, "Liters, hot and cold")
+        for y, cells in ((605, ("Mini", "1.5", "2.5")), (585, ("Maxi", "3.5", "4.5"))):
+            for x, cell in zip((65, 165, 265), cells, strict=True):
+                write(canvas, x, y, cell)
+
+    lines = read_lines(draw_pdf(draw))
+    assert lines[0].startswith("| Model | Liters, hot and cold |")
+    assert lines[2:] == ["| Mini | 1.5 | 2.5 |", "| Maxi | 3.5 | 4.5 |"]
+
+
+def test_title_over_all_columns_stands_before_the_table() -> None:
+    def draw(canvas: Canvas) -> None:
+        for y in (580, 600, 620, 640):
+            canvas.line(60, y, 360, y)
+        for x in (60, 360):
+            canvas.line(x, 580, x, 640)
+        for x in (160, 260):
+            canvas.line(x, 580, x, 620)
+        write_centred(canvas, 210, 625, "Machines sold in May")
+        for y, cells in ((605, ("City", "Mini", "Maxi")), (585, ("Trent", "15", "25"))):
+            for x, cell in zip((65, 165, 265), cells, strict=True):
+                write(canvas, x, y, cell)
+
+    assert read_lines(draw_pdf(draw)) == [
+        "Machines sold in May",
+        "",
+        "| City | Mini | Maxi |",
+        "| --- | --- | --- |",
+        "| Trent | 15 | 25 |",
+    ]
+
+
+def test_heads_that_are_wider_than_their_columns_stand_over_them() -> None:
+    names = ("Persons with disabilities", "Children", "Women", "The elderly", "Migrants")
+
+    def draw(canvas: Canvas) -> None:
+        write_centred(canvas, 340, 700, "State funded")
+        write_centred(canvas, 340, 688, "legal aid")
+        write_centred(canvas, 440, 694, "Associations")
+        for row, name in enumerate(names):
+            write(canvas, 60, 670 - 14 * row, name)
+            write_centred(canvas, 340, 670 - 14 * row, str(row))
+            write_centred(canvas, 440, 670 - 14 * row, str(9 - row))
+
+    assert read_lines(draw_pdf(draw)) == [
+        "|  | State funded legal aid | Associations |",
+        "| --- | --- | --- |",
+        *(f"| {name} | {row} | {9 - row} |" for row, name in enumerate(names)),
+    ]
+
+
+def test_marks_of_several_columns_that_are_drawn_at_once_stay_in_their_columns() -> None:
+    rows = "".join(
+        f"1 0 0 1 72 {700 - 20 * row} Tm ({name}) Tj 1 0 0 1 200 {700 - 20 * row} Tm {marks} TJ "
+        for row, (name, marks) in enumerate(
+            (
+                ("Job", "[(A) -4500 (B) -4500 (C)]"),
+                ("Start", "[(X) -4500 (X)]"),
+                ("Stop", "[(X) -9667 (X)]"),
+            )
+        )
+    )
+    rules = " ".join(f"60 {y} m 360 {y} l S" for y in (655, 675, 695, 715))
+    rules += " ".join(f" {x} 655 m {x} 715 l S" for x in (60, 190, 245, 305, 360))
+    content = f"BT /F1 12 Tf {rows} ET {rules}"
+    assert read_lines(make_raw_pdf(content, "/F1 5 0 R", HELVETICA)) == [
+        "| Job | A | B | C |",
+        "| --- | --- | --- | --- |",
+        "| Start | X | X |  |",
+        "| Stop | X |  | X |",
+    ]
