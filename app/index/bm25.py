@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from app.index.lookup import FoundWord, Scores, WordRows, find_words, rules_of, weigh
+from app.index.lookup import FoundWord, find_words, rules_of, weigh
+from app.index.postings import Scores, WordRows, add_up
 from app.index.query import QueryWord, Spelling, WordQuery
 from app.index.segments import (
     Ids,
@@ -191,7 +192,7 @@ class _Shard:
     segments: tuple[Segment, ...] = ()
 
     def __len__(self) -> int:
-        return sum(int(segment.alive.sum()) for segment in self.segments)
+        return sum(segment.living for segment in self.segments)
 
     def without(self, document_ids: Ids) -> "_Shard":
         return _Shard(tuple(_mark(segment, document_ids) for segment in self.segments))
@@ -208,9 +209,7 @@ class _Shard:
             last = (former, *last)
         if len(last) > 1:
             return last
-        return next(
-            ((some,) for some in self.segments if 4 * int(some.alive.sum()) < 3 * len(some)), ()
-        )
+        return next(((some,) for some in self.segments if 4 * some.living < 3 * len(some)), ())
 
     def joining(self, former: Sequence[Segment], merged: Segment) -> "_Shard":
         """Put in place of neighbours what was made of them, less what was removed since."""
@@ -240,32 +239,29 @@ class _Shard:
 
     def score(self, query: WordQuery, *, corrects: bool) -> LexicalScores:
         count = len(self)
-        total = sum(float(s.lengths[s.alive].sum()) for s in self.segments)
-        scores = [np.zeros(len(segment), dtype=np.float32) for segment in self.segments]
-        held = [np.zeros(len(segment), dtype=np.float32) for segment in self.segments]
+        found = self._find(query, corrects=corrects)
+        words = [_weigh_found(one, count) for one in found]
+        weights = [word.weight for word in words]
         # A collection of empty documents has no mean length, and nothing to find.
-        mean = total / count if total else 1.0
-        norms = [K1 * (1 - B + B * segment.lengths / mean) for segment in self.segments]
-        words = []
-        for found in self._find(query, corrects=corrects):
-            words.append(_weigh_found(found, count))
-            for rows, scored, holds, norm in zip(found[-1], scores, held, norms, strict=True):
-                rows.add_to(scored, holds, norm, words[-1].weight)
-        alive = [segment.alive for segment in self.segments]
-        ids = [segment.document_ids for segment in self.segments]
-        return LexicalScores(
-            np.concatenate([np.empty(0, np.int64), *map(_take, ids, alive)]),
-            np.concatenate([np.empty(0, np.float32), *map(_take, scores, alive)]),
-            np.concatenate([np.empty(0, np.float32), *map(_take, held, alive)]),
-            sum(word.weight for word in words),
-            words,
-        )
+        mean = sum(segment.living_length for segment in self.segments) / (count or 1) or 1.0
+        kept = [(_NO_IDS, _NO_SCORES, _NO_SCORES)]
+        for number, segment in enumerate(self.segments):
+            norms = K1 * (1 - B + B * segment.lengths / mean)
+            scores, held = add_up([rows[number] for *_, rows in found], weights, norms)
+            ids, alive = segment.document_ids, segment.alive
+            # Most often all are alive, and a copy of a million numbers saved.
+            whole = segment.all_alive
+            kept.append((ids, scores, held) if whole else (ids[alive], scores[alive], held[alive]))
+        ids, scores, held = map(_join, zip(*kept, strict=True))
+        return LexicalScores(ids, scores, held, sum(weights), words)
 
     def _find(self, query: WordQuery, *, corrects: bool) -> list[_Found]:
         return find_words(self.segments, rules_of(self.segments), query, corrects=corrects)
 
 
 _EMPTY = _Shard()
+_NO_IDS: Ids = np.empty(0, np.int64)
+_NO_SCORES: Scores = np.empty(0, np.float32)
 
 
 def _mark(segment: Segment, gone: Ids) -> Segment:
@@ -279,6 +275,6 @@ def _weigh_found(found: _Found, documents: int) -> FoundWord:
     return FoundWord(word.name, weigh(word, documents, frequency), spellings)
 
 
-def _take(values: npt.NDArray[Any], kept: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-    # Most often all are kept, and a copy of a million numbers saved.
-    return values if kept.all() else values[kept]
+def _join(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    # Most often there is one beside the empty first.
+    return parts[1] if len(parts) == 2 else np.concatenate(parts)

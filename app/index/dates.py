@@ -37,9 +37,12 @@ _FORMS = tuple(
 )
 
 
+_HAS_YEAR = re.compile(_YEAR)
+
+
 def find_dates(text: str) -> list[date]:
     """Return the dates in a clean text, each once; 3/4/2024 is two."""
-    if not any(map(str.isdigit, text)):
+    if not _HAS_YEAR.search(text):
         return []
     found = (match.groupdict() for form in _FORMS for match in form.finditer(text))
     return list(dict.fromkeys(made for groups in found if (made := _as_date(groups)) is not None))

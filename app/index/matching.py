@@ -6,7 +6,8 @@ from itertools import chain
 
 from app.index.analysis import list_forms
 from app.index.folding import clean, fold, spell_out
-from app.index.lookup import SURE, FoundWord
+from app.index.lookup import FoundWord
+from app.index.postings import SURE
 from app.index.stemming import PLAIN, rules_for, stem
 from app.index.words import find_words
 

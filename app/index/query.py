@@ -35,6 +35,7 @@ _QUOTES = regex.compile(
     (?:"(?P<a>[^"]+)" | “(?P<b>[^”“]+)” | „(?P<c>[^“”]+)[“”] | «(?P<d>[^»]+)»)(?!\w)""",
     regex.VERBOSE,
 )
+_OPENING = frozenset('"“„«')
 _EXCLUDED = regex.compile(r"(?<!\S)-(?P<word>\p{L}\S*)")
 VARIANT_WEIGHT = 0.7
 """Of other forms of a word, which a stemmer does not join with it."""
@@ -86,16 +87,21 @@ class WordQuery:
 
 def parse_query(query: str) -> WordQuery:
     """Return what a query asks for by words."""
-    text = clean(query)
+    included = clean(query)
     phrases: list[str] = []
     excluded: list[str] = []
-    for found in _QUOTES.finditer(text):
-        quoted = next(group for group in found.group("a", "b", "c", "d") if group)
-        if find_words(quoted):
-            (excluded if found["minus"] else phrases).append(quoted)
-    kept = _QUOTES.sub(lambda found: " " if found["minus"] else f" {_unquote(found[0])} ", text)
-    excluded += [found["word"] for found in _EXCLUDED.finditer(kept)]
-    included = _EXCLUDED.sub(" ", kept)
+    # Most questions have none of either.
+    if not _OPENING.isdisjoint(included):
+        for found in _QUOTES.finditer(included):
+            quoted = next(group for group in found.group("a", "b", "c", "d") if group)
+            if find_words(quoted):
+                (excluded if found["minus"] else phrases).append(quoted)
+        included = _QUOTES.sub(
+            lambda found: " " if found["minus"] else f" {_unquote(found[0])} ", included
+        )
+    if "-" in included:
+        excluded += [found["word"] for found in _EXCLUDED.finditer(included)]
+        included = _EXCLUDED.sub(" ", included)
     words = tuple(_telling_words(included))
     return WordQuery(words, tuple(phrases), tuple(excluded), included if excluded else query)
 

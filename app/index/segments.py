@@ -1,7 +1,7 @@
 """Postings of documents as arrays: stored, built, joined and looked up."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 from zlib import crc32
 
@@ -69,6 +69,18 @@ class Segment:
     counts: Counts
     rules: frozenset[str]
     """The languages whose rules documents of it were analysed by."""
+    living: int = field(init=False)
+    """How many documents are alive."""
+    living_length: float = field(init=False)
+    """The sum of their lengths."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "living", int(np.count_nonzero(self.alive)))
+        object.__setattr__(self, "living_length", float(self.lengths[self.alive].sum()))
+
+    @property
+    def all_alive(self) -> bool:
+        return self.living == len(self.alive)
 
     def __len__(self) -> int:
         return len(self.document_ids)
@@ -77,13 +89,20 @@ class Segment:
         arrays = (self.document_ids, self.lengths, self.alive, self.terms, self.starts)
         return sum(array.nbytes for array in (*arrays, self.rows, self.counts))
 
-    def find(self, terms: Hashes) -> tuple[Ids, Ids]:
-        """Return where the postings of each of these terms begin and end."""
-        places = np.minimum(np.searchsorted(self.terms, terms), len(self.terms) - 1)
+    def locate(self, terms: Hashes) -> tuple[Ids, Ids]:
+        """Return the numbers of those of some terms that it holds, and their places in it."""
         if not len(self.terms):
-            return np.zeros(len(terms), np.int64), np.zeros(len(terms), np.int64)
-        starts = self.starts[places]
-        return starts, np.where(self.terms[places] == terms, self.starts[places + 1], starts)
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        # What is greater than all of them is compared with the last.
+        places = np.minimum(np.searchsorted(self.terms, terms), len(self.terms) - 1)
+        numbers = np.flatnonzero(self.terms[places] == terms)
+        return numbers, places[numbers]
+
+    def find(self, terms: Hashes) -> dict[int, slice]:
+        """Return where the postings lie of those of some terms that it holds."""
+        numbers, places = self.locate(terms)
+        bounds = map(slice, self.starts[places].tolist(), self.starts[places + 1].tolist())
+        return dict(zip(terms[numbers].tolist(), bounds, strict=True))
 
 
 _LANGUAGE_TERMS: Hashes = np.array([language_term(some) for some in LANGUAGES], dtype=np.uint64)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from app.index.analysis import count_terms
 from app.index.bm25 import K1, B, LexicalIndex
-from app.index.lookup import DELTA, WordRows, find_words
+from app.index.lookup import find_words
+from app.index.postings import DELTA, WordRows
 from app.index.query import QueryWord, Spelling, WordQuery, count_query_terms, parse_query
 from app.index.segments import Segment, TermDocument, merge_segments, pack_terms
 
