@@ -161,6 +161,11 @@ class Settings(BaseSettings):
     """Requests without a valid key that are answered at a time, of all callers together."""
     stranger_seconds: float = Field(default=0.05, ge=0)
     """How long each of them keeps its place after its answer: 80 a second are answered so."""
+    max_probes_per_second: int = Field(default=50, ge=1)
+    """Answers of `/healthz`, `/readyz` and `/metrics`, and files of the pages, that one address
+    gets in a second without a wait."""
+    probe_seconds: float = Field(default=0.05, ge=0)
+    """Pause between two looks of `/readyz`, or of `/metrics`: whoever asks meanwhile shares one."""
     max_streams_per_key: int = Field(default=256, ge=1)
     """Event streams of one key that are open at a time; more are refused with 429."""
     max_requests_per_minute: int | None = Field(default=None, ge=1)

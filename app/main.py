@@ -52,6 +52,7 @@ from app.api.keyed_paths import KeyedPaths
 from app.api.methods import KnownMethods
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi, operation_id
+from app.api.pace import Pace
 from app.api.problems import add_problem_handlers
 from app.api.v1 import (
     backups,
@@ -181,6 +182,7 @@ def create_app(
     app.state.resources = resources
     app.state.requires_keys = requires_keys
     app.state.metrics = Metrics()
+    app.state.probes = health.make_probes(resources, app.state.metrics)
     unrouted = UnknownPaths(routers)
     app.add_middleware(KeyedPaths, settings=resources.settings)
     app.add_middleware(
@@ -204,6 +206,7 @@ def create_app(
             allow_headers=["*"],
         )
     app.add_middleware(KnownMethods, metrics=app.state.metrics)
+    app.add_middleware(Pace, per_second=resources.settings.max_probes_per_second)
     for router in routers:
         app.include_router(router)
     add_pages(app, resources.settings)

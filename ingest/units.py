@@ -7,7 +7,6 @@ cut: between clauses, and a clause between words. A word never is; where a scrip
 between words, the model's tokens are taken for them.
 """
 
-import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 from itertools import pairwise
@@ -16,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from app.domain import Article, Heading, PageStart, Passage, Span, Unit
+from app.domain import Article, Passage, Span, Unit
 from app.errors import UnreadableDocument
 from app.index.sentences import CLAUSE_END, SENTENCE_END
 from app.index.tables import RULE
 from app.index.words import is_unspaced
+from ingest.outline import Outline, outline
 
 TokenStarts = npt.NDArray[np.int64]
 
@@ -56,12 +56,11 @@ def split_article(
     `unit_tokens` of them and, since tokens can differ at the edges of a cut, must also satisfy
     `fits`. Raises UnreadableDocument (`unsplittable_text`) when one word alone is too long.
     """
-    text = article.text
-    sections = [heading.start for heading in article.headings]
+    text, sections = article.text, outline(article)
     whole = Span(0, len(text))
     budget = unit_tokens
     while True:
-        spans = split_span(text, whole, token_starts, budget, sections=sections)
+        spans = split_span(text, whole, token_starts, budget, sections=sections.starts)
         for span in spans:
             if (count := count_tokens(token_starts, span)) > budget:
                 raise UnreadableDocument(
@@ -74,7 +73,7 @@ def split_article(
         # The tokens at a cut differ from those of the uncut text: leave a little more room.
         budget -= max(1, budget // 50)
     return tuple(
-        Unit(span, tuple(_split_passages(article, span, token_starts, passage_tokens)))
+        Unit(span, tuple(_split_passages(text, sections, span, token_starts, passage_tokens)))
         for span in spans
     )
 
@@ -136,8 +135,8 @@ def _find_boundaries(
         if span.start < place < span.end:
             kinds[place] = max(kind, kinds.get(place, kind))
 
-    for match in SENTENCE_END.finditer(text, span.start, span.end):
-        if not _cuts_row(text, match):
+    for match, line in _with_lines(text, span):
+        if not _cuts_row(text, match, line):
             mark(match.end(), Boundary.SENTENCE)
     for match in _PARAGRAPH_END.finditer(text, span.start, span.end):
         mark(match.end(), Boundary.PARAGRAPH)
@@ -173,52 +172,40 @@ def _is_amid_run(text: str, place: int) -> bool:
     return 0 < place < len(text) and is_unspaced(text[place - 1]) and is_unspaced(text[place])
 
 
-def _cuts_row(text: str, end: regex.Match[str]) -> bool:
+def _with_lines(text: str, span: Span) -> Iterator[tuple[regex.Match[str], int]]:
+    """Yield the ends of sentences in a span, each with where its line begins."""
+    line, looked = text.rfind("\n", 0, span.start) + 1, span.start
+    for end in SENTENCE_END.finditer(text, span.start, span.end):
+        # From the end before on: a line may be a row of megabytes.
+        line = text.rfind("\n", looked, end.start()) + 1 or line
+        looked = end.start()
+        yield end, line
+
+
+def _cuts_row(text: str, end: regex.Match[str], line: int) -> bool:
     """Return whether a cut would go through a row of a table, or between its head and first row."""
-    line = text.rfind("\n", 0, end.start()) + 1
     if not text.startswith("|", line) or not text.startswith("|", end.end()):
         return text.startswith("|", line) and "\n" not in end[0]
     return "\n" not in end[0] or any(RULE.match(text, at) for at in (line, end.end()))
 
 
 def _split_passages(
-    article: Article, unit: Span, token_starts: TokenStarts, budget: int
+    text: str, sections: Outline, unit: Span, token_starts: TokenStarts, budget: int
 ) -> Iterator[Passage]:
     """Yield the passages of a unit: they keep to one section and hold all its words."""
-    starts = {heading.start for heading in article.headings}
     edges = [unit.start]
-    for heading in article.headings:
-        if unit.start < heading.start < unit.end:
-            # A heading without text of its own belongs to the section that follows it.
-            section = article.text[edges[-1] : heading.start].strip()
-            if not (edges[-1] in starts and "\n" not in section):
-                edges.append(heading.start)
+    for start in sections.sections_inside(unit):
+        # A heading without text of its own belongs to the section that follows it.
+        section = text[edges[-1] : start].strip()
+        if not (edges[-1] in sections.begins and "\n" not in section):
+            edges.append(start)
     edges.append(unit.end)
     for start, end in pairwise(edges):
-        for span in split_span(article.text, Span(start, end), token_starts, budget):
-            trimmed = _trim(article.text, span)
+        for span in split_span(text, Span(start, end), token_starts, budget):
+            trimmed = _trim(text, span)
             if trimmed is not None:
-                yield Passage(
-                    trimmed,
-                    heading_path(article.headings, trimmed.end - 1),
-                    page_number(article.pages, trimmed.start),
-                )
-
-
-def heading_path(headings: tuple[Heading, ...], offset: int) -> str:
-    """Return the headings over `offset`, outermost first, as `Setup > Water > Hardness`."""
-    path: list[Heading] = []
-    for heading in headings:
-        if heading.start > offset:
-            break
-        path = [outer for outer in path if outer.level < heading.level] + [heading]
-    return " > ".join(heading.text for heading in path)
-
-
-def page_number(pages: tuple[PageStart, ...], offset: int) -> int | None:
-    """Return the number of the page that holds `offset`; None for a text without pages."""
-    at = bisect.bisect_right([page.start for page in pages], offset)
-    return pages[at - 1].number if at else None
+                path = sections.path_at(trimmed.end - 1)
+                yield Passage(trimmed, path, sections.page_at(trimmed.start))
 
 
 def count_tokens(token_starts: TokenStarts, span: Span) -> int:

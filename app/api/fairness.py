@@ -21,8 +21,7 @@ from app.runtime.deadline import limit_time
 from app.runtime.priority import answer_to
 
 RETRY_AFTER_S = 1
-# They answer while everything else is busy.
-_NEVER_WAIT = frozenset({"/healthz", "/health", "/readyz", "/metrics"})
+_OPEN_PATHS = frozenset({"/healthz", "/health", "/readyz", "/metrics"})
 _STATIC = "/admin/static/"
 
 Refuse = Callable[[str, FolioError, dict[str, str]], Response]
@@ -90,7 +89,7 @@ class Fairness:
         self._model_calls = asyncio.Semaphore(self.settings.max_model_calls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _never_waits(scope):
+        if scope["type"] != "http" or takes_no_turn(scope):
             await self.app(scope, receive, send)
             return
         caller = "" if self.callers is None else await self.callers.find(HTTPConnection(scope))
@@ -198,6 +197,7 @@ class Fairness:
         await self.refuse(scope["path"], error, headers)(scope, receive, send)
 
 
-def _never_waits(scope: Scope) -> bool:
+def takes_no_turn(scope: Scope) -> bool:
+    """Return whether a request is answered while everything else is busy."""
     path: str = scope["path"]
-    return scope["method"] in {"GET", "HEAD"} and (path in _NEVER_WAIT or path.startswith(_STATIC))
+    return scope["method"] in {"GET", "HEAD"} and (path in _OPEN_PATHS or path.startswith(_STATIC))

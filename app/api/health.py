@@ -1,22 +1,26 @@
 """Is it alive, is it ready, how is it doing."""
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
-from typing import Literal
+from typing import Literal, TypeVar
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from app.api.access import OpenRoute, resources_of
+from app.api.access import OpenRoute
 from app.api.callers import SIDE_ROOM
 from app.api.metrics import Metrics
+from app.api.probes import Shared
 from app.api.problems import problem_responses
 from app.api.v1.fields import Answer
 from app.db import queries
 from app.errors import ModelUnavailable
 from app.runtime.resources import Resources
+
+T = TypeVar("T")
 
 # Open to everyone who reaches the port: counts and states, no names and no content.
 router = APIRouter(route_class=OpenRoute, tags=["health"])
@@ -74,6 +78,28 @@ class Welcome(Answer):
     """Whether questions can be answered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """What is told to everyone, and has to be looked up."""
+
+    readiness: Shared[Readiness]
+    metrics: Shared[tuple[bytes, str]]
+    """The text format and its media type."""
+
+
+def make_probes(resources: Resources, metrics: Metrics) -> Probes:
+    """Return the answers of an application: in threads of their own, and none too often."""
+    pause_s = resources.settings.probe_seconds
+
+    def share(make: Callable[[], T]) -> Shared[T]:
+        return Shared(lambda: to_thread.run_sync(make, limiter=SIDE_ROOM), pause_s)
+
+    return Probes(
+        share(lambda: _read_readiness(resources)),
+        share(lambda: _render_metrics(resources, metrics)),
+    )
+
+
 @router.get("/")
 def welcome() -> Welcome:
     """Say what this is and where to go."""
@@ -89,8 +115,8 @@ async def check_health() -> Health:
 @router.get("/readyz", responses=problem_responses(503))
 async def check_readiness(request: Request) -> Readiness:
     """Answer 200 once questions can be answered, 503 with the reason until then."""
-    # Dependencies that are plain functions would wait for a thread as requests do.
-    return await to_thread.run_sync(_read_readiness, resources_of(request), limiter=SIDE_ROOM)
+    probes: Probes = request.app.state.probes
+    return await probes.readiness.get()
 
 
 def _read_readiness(resources: Resources) -> Readiness:
@@ -112,15 +138,13 @@ def _read_readiness(resources: Resources) -> Readiness:
 @router.get("/metrics", response_class=PlainTextResponse)
 async def show_metrics(request: Request) -> Response:
     """Show counters and histograms in Prometheus' text format."""
-    metrics: Metrics = request.app.state.metrics
-    return await to_thread.run_sync(
-        _render_metrics, resources_of(request), metrics, limiter=SIDE_ROOM
-    )
+    probes: Probes = request.app.state.probes
+    content, media_type = await probes.metrics.get()
+    return Response(content, media_type=media_type)
 
 
-def _render_metrics(resources: Resources, metrics: Metrics) -> Response:
+def _render_metrics(resources: Resources, metrics: Metrics) -> tuple[bytes, str]:
     with resources.database.read() as session:
         counts = queries.count_by_status(session)
     engine = resources.generations.live().loaded_engine
-    content, media_type = metrics.render(counts, engine.metrics.registry if engine else None)
-    return Response(content, media_type=media_type)
+    return metrics.render(counts, engine.metrics.registry if engine else None)

@@ -14,6 +14,8 @@ _HEAD = re.compile(rf"^\|[^\n]*\n{RULE.pattern}", re.MULTILINE)
 _ROWS = re.compile(r"(?:\n\|[^\n]*)*")
 # Longer lines before a table are prose, not its caption.
 _MAX_CAPTION = 200
+# Of a longer head a passage, which is a small part of so wide a row, would say nothing else.
+_MAX_HEAD = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,15 @@ def find_tables(text: str) -> tuple[Table, ...]:
 def table_head(tables: Sequence[Table], start: int) -> str:
     """Return what of its table a passage that begins at `start` lacks; "" outside of tables.
 
-    Its caption and head, so that the passage after it is a table again.
+    Its caption and head, so that the passage after it is a table again. A head of more than 4,096
+    characters is left out.
     """
     table = find_table(tables, start)
     if table is None:
         return ""
     caption = f"{table.caption}\n\n" if table.caption else ""
-    return caption + (f"{table.head}\n" if start >= table.rows else "")
+    is_amid_rows = start >= table.rows and len(table.head) <= _MAX_HEAD
+    return caption + (f"{table.head}\n" if is_amid_rows else "")
 
 
 def find_table(tables: Sequence[Table], offset: int) -> Table | None:

@@ -6,48 +6,40 @@ Each attack meets a server of its own, whose database holds articles of both key
 searches, uploads and asks for health before and during the attack. What must hold: its search's p99
 at most five times that before, /healthz within 250 ms, nothing of its own refused, and the
 server's memory within 50 MB of what it was. `--terminated` sends so many servers SIGTERM at random
-moments of their first ten seconds. Exits with 1 unless everything held.
+moments of their start. Exits with 1 unless everything held.
 """
 
 import argparse
-import random
-import signal
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 from time import monotonic, sleep
 
 import httpx
 
 from app.config import BUNDLED_MODEL, Settings
-from app.db.sqlite import open_database
 from app.domain import Scope
 from app.runtime.resources import open_resources
 from app.services.access.keys import create_key
 from app.services.articles.collections import create_collection
 from tests.abuse.attacks import ATTACKS, Target, attack_forked
 from tests.abuse.neighbour import Timings, measure
+from tests.abuse.terminations import terminate_servers
 from tests.api.service import poll
 from tests.checkpoints import make_jina_v3
-from tests.durability.serving import STOP_SECONDS, Server, forkserver, run_forked
+from tests.durability.serving import Server, forkserver, run_forked
 
 MAX_RATIO = 5.0
 MAX_HEALTH_MS = 250.0
 MAX_GROWTH_MB = 50.0
 _ARTICLES = 150
 _READY_SECONDS = 180.0
-_SETTLE_SECONDS = 30.0
-_START_SECONDS = 10.0
-_STARTS_AT_ONCE = 4
-# Alembic keeps what it migrates in its modules: one database of a process at a time.
-_OPENING = Lock()
+# Freed memory goes back to the system every half minute (app/runtime/memory.py).
+_SETTLE_SECONDS = 45.0
 _COLUMNS = (
     "attack",
     "what it was answered",
@@ -181,37 +173,6 @@ def _wait_for_memory(server: Server, wanted_mb: float) -> float:
     return memory
 
 
-def terminate_at_start(settings: Settings, folder: Path, count: int) -> dict[str, int]:
-    """Send SIGTERM at random moments of the first ten seconds; returns how the servers ended."""
-    randomness = random.Random(0)
-    moments = [randomness.uniform(0, _START_SECONDS) for _ in range(count)]
-    forkserver()
-    with ThreadPoolExecutor(_STARTS_AT_ONCE) as pool:
-        ends = pool.map(
-            lambda number: _terminate(settings, folder / f"stopped{number}", moments[number]),
-            range(count),
-        )
-        return dict(Counter(ends))
-
-
-def _terminate(settings: Settings, folder: Path, moment_s: float) -> str:
-    """Stop one server; returns how it ended."""
-    folder.mkdir()
-    log, settings = folder / "log", settings.model_copy(update={"data": folder / "data"})
-    with run_forked(settings, log, waits=False) as server:
-        sleep(moment_s)
-        server.send_signal(signal.SIGTERM)
-        took = server.wait()
-        said = log.read_text(encoding="utf-8") if log.exists() else ""
-        how = f"exit {server.process.exitcode}"
-    # It is refused to a second one as long as any process of the first is there.
-    with _OPENING, open_database(settings.data, holder="the test"):
-        pass
-    if "terminate called" in said or "Traceback" in said or took > STOP_SECONDS:
-        return f"{how}, BAD after {moment_s:.2f} s: {said[-1500:]}"
-    return how
-
-
 def find_attacks(word: str) -> list[str]:
     """Return the attacks whose name holds a word; none for `-`."""
     return [name for name in ATTACKS if word in name and word != "-"]
@@ -235,22 +196,23 @@ def main() -> None:
         "--terminated", type=int, default=0, help="servers to stop while they start"
     )
     arguments = parser.parse_args()
-    outcomes, ends = [], dict[str, int]()
+    outcomes, ended = list[Outcome](), None
     with TemporaryDirectory(prefix="folio-abuse-") as made:
         folder = Path(made)
         tiny = str(make_jina_v3(folder / "model")) if arguments.model == "tiny" else ""
+        model = tiny or arguments.model
         for number, name in enumerate(find_attacks(arguments.only)):
-            settings = Settings(data=folder / f"data{number}", model=tiny or arguments.model)
+            settings = Settings(data=folder / f"data{number}", model=model)
             outcomes.append(run_attack(name, settings, folder, seconds=arguments.seconds))
             print_outcomes(outcomes[-1:])
             print(outcomes[-1].during.failures[:5], flush=True)
         if arguments.terminated:
-            settings = Settings(data=folder / "stopped", model=tiny or arguments.model)
-            ends = terminate_at_start(settings, folder, arguments.terminated)
+            ended = terminate_servers(model, folder, arguments.terminated)
     print()
     print_outcomes(outcomes)
-    print(ends)
-    held = all(outcome.held for outcome in outcomes) and not any("BAD" in how for how in ends)
+    if ended is not None:
+        print(f"stopped within {ended.start_s:.1f} s of the start:", *ended.lines(), sep="\n")
+    held = all(outcome.held for outcome in outcomes) and (ended is None or ended.held)
     sys.exit(0 if held else 1)
 
 

@@ -5,6 +5,7 @@ The numbers are those of the faults that were first seen this way.
 
 import os
 import random
+import re
 import socket
 import string
 from collections import Counter
@@ -16,8 +17,9 @@ from functools import partial
 from itertools import count
 from multiprocessing import Process
 from multiprocessing.connection import Connection
+from selectors import EVENT_READ, DefaultSelector
 from time import monotonic, sleep
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,8 +27,12 @@ import httpx
 COLLECTION = "/v1/collections/theirs"
 _AT_ONCE = 16
 _TIMEOUT_S = 30.0
+# Not the one from which the other key asks.
+_ADDRESS = "127.0.0.2"
 _MAX_SOCKETS = 400
 _STREAMS = 200
+_FLOOD_SOCKETS = 64
+_OPEN_PATHS = ("/healthz", "/readyz", "/metrics")
 
 Call: TypeAlias = Callable[[httpx.Client, int], httpx.Response]
 """Sends the N-th request of an attack."""
@@ -42,7 +48,10 @@ class Target:
 
     def open_client(self, *, with_key: bool = True) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.token}"} if with_key else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT_S)
+        transport = httpx.HTTPTransport(local_address=_ADDRESS)
+        return httpx.Client(
+            base_url=self.url, headers=headers, timeout=_TIMEOUT_S, transport=transport
+        )
 
 
 Attack: TypeAlias = Callable[[Target], Counter[str]]
@@ -101,6 +110,28 @@ def invent_methods(target: Target) -> Counter[str]:
     return repeat(
         target, lambda http, number: http.request(f"M{number}", "/healthz"), with_key=False
     )
+
+
+def flood_health(target: Target) -> Counter[str]:
+    """2: the routes that are open to all, without a key, as fast as they answer."""
+    requests = [f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for path in _OPEN_PATHS]
+    seen: Counter[str] = Counter()
+    ends_at = monotonic() + target.seconds
+    with ExitStack() as stack, DefaultSelector() as selector:
+        for number in range(_FLOOD_SOCKETS):
+            request = requests[number % len(requests)]
+            selector.register(stack.enter_context(_connect(target, request)), EVENT_READ, request)
+        while monotonic() < ends_at:
+            for key, _ in selector.select(timeout=0.1):
+                opened = cast(socket.socket, key.fileobj)
+                received = opened.recv(2**16)
+                if not received:
+                    selector.unregister(opened)
+                    seen["closed"] += 1
+                answers = re.findall(rb"HTTP/1.1 (\d+)", received)
+                opened.sendall(key.data * len(answers))
+                seen.update(status.decode() for status in answers)
+    return seen
 
 
 def _make_words(number: int, size: int) -> str:
@@ -205,7 +236,9 @@ def upload_articles(target: Target) -> Counter[str]:
 
 def _connect(target: Target, begun: bytes) -> socket.socket:
     address = urlsplit(target.url)
-    opened = socket.create_connection((address.hostname, address.port), timeout=_TIMEOUT_S)
+    opened = socket.create_connection(
+        (address.hostname, address.port), timeout=_TIMEOUT_S, source_address=(_ADDRESS, 0)
+    )
     opened.sendall(begun)
     return opened
 
@@ -295,6 +328,7 @@ ATTACKS: dict[str, Attack] = {
     "1 unknown fields": send_unknown_fields,
     "1 wrong numbers": send_wrong_numbers,
     "2 invented methods": invent_methods,
+    "2 health routes": flood_health,
     "4 long questions": ask_long_questions,
     "4 embeddings as queries": embed_as_queries,
     "4 reranking": rerank,

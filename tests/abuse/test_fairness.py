@@ -1,12 +1,15 @@
 """Item 4: whoever asks, others get their turn; health routes wait for nobody; work has an end."""
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from select import select
 from threading import Event, Semaphore
 from time import monotonic
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -17,6 +20,7 @@ from app.api.callers import Callers
 from app.api.compat.unknown import UnknownPaths
 from app.api.fairness import Fairness
 from app.api.metrics import Metrics
+from app.api.pace import Pace
 from app.api.problems import add_problem_handlers
 from app.config import Settings
 from app.main import ROUTERS
@@ -76,7 +80,7 @@ def open_door(data: Path, **limits: object) -> Iterator[Door]:
             while monotonic() < ends_at:
                 check_time()
 
-        app.state.resources, app.state.metrics = resources, Metrics()
+        app.state.probes = health.make_probes(resources, Metrics())
         app.include_router(health.router)
         unrouted = UnknownPaths(ROUTERS)
         add_problem_handlers(app, [], unrouted.answer)
@@ -87,6 +91,7 @@ def open_door(data: Path, **limits: object) -> Iterator[Door]:
             model_paths=frozenset({"/model", "/model/slow"}),
             refuse=unrouted.refuse,
         )
+        app.add_middleware(Pace, per_second=settings.max_probes_per_second)
         with serve_app(app) as door.url:
             try:
                 yield door
@@ -148,6 +153,35 @@ def test_strangers_are_answered_so_many_times_a_second(tmp_path: Path) -> None:
         assert door.get("/quick", {}).is_success
         assert door.get("/quick", own).is_success
         assert door.get("/healthz", {}).is_success
+
+
+def test_address_that_asks_for_health_again_and_again_waits(tmp_path: Path) -> None:
+    with open_door(tmp_path, max_probes_per_second=10) as door:
+        begun = monotonic()
+        with httpx.Client(base_url=door.url) as http:
+            answers = [http.get("/healthz") for _ in range(20)]
+        # The first ten are a second's worth.
+        assert monotonic() - begun >= 0.9
+        assert {answer.status_code for answer in answers} == {200}
+
+
+def test_flood_of_one_address_holds_up_no_other(tmp_path: Path) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    with open_door(tmp_path, max_probes_per_second=1) as door, ExitStack() as stack:
+        port = urlsplit(door.url).port
+        flooding, other = (
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", port), 30, source_address=(address, 0))
+            )
+            for address in ("127.0.0.2", "127.0.0.3")
+        )
+        flooding.sendall(request)
+        assert flooding.recv(4096).startswith(b"HTTP/1.1 200")
+        flooding.sendall(request)
+        other.sendall(request)
+        assert select([flooding, other], [], [], 30)[0] == [other]
+        assert other.recv(4096).startswith(b"HTTP/1.1 200")
+        assert flooding.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 def test_new_key_gets_turns_of_its_own_and_a_revoked_one_loses_them(tmp_path: Path) -> None:

@@ -208,8 +208,9 @@ def run_server(
     environment: Mapping[str, str],
     program: Sequence[str] = (FOLIO,),
     cwd: Path | None = None,
+    waits: bool = True,
 ) -> Iterator[ServerProcess]:
-    """Run `folio serve` until the block ends; yields once it answers."""
+    """Run `folio serve` until the block ends; yields once it answers, without `waits` at once."""
     port = find_free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -221,7 +222,8 @@ def run_server(
         )
         server = ServerProcess(process, f"http://127.0.0.1:{port}", log)
         try:
-            poll(server.is_up, bool, seconds=180.0)
+            if waits:
+                poll(server.is_up, bool, seconds=180.0)
             yield server
         finally:
             if process.poll() is None:

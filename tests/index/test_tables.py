@@ -30,6 +30,13 @@ def test_heading_and_prose_are_no_captions() -> None:
         assert table_head(find_tables(text), text.index("| Pro")) == f"{_HEAD}\n"
 
 
+def test_head_of_thousands_of_columns_is_not_repeated_for_each_row() -> None:
+    cells = " | ".join(f"Column {n}" for n in range(1000))
+    rule = " | ".join(["---"] * 1000)
+    text = f"Fees\n\n| {cells} |\n| {rule} |\n| {cells} |\n"
+    assert table_head(find_tables(text), len(text) - 5) == "Fees\n\n"
+
+
 def test_table_of_a_long_text_is_found_in_one_pass() -> None:
     rows = "| a | b |\n" * 100_000
     text = f"{_HEAD}\n{rows}"

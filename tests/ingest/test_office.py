@@ -13,8 +13,8 @@ from app.domain import Article, PageStart
 from app.errors import UnreadableDocument
 from ingest.bundles import Member, expand_bundle
 from ingest.formats import INVALID_LINE, JSON_LINES, UNKNOWN, ZIP, resolve_media_type
+from ingest.outline import outline
 from ingest.parsers import parse_document
-from ingest.units import page_number
 from tests.ingest.bad_files import make_docx, make_zip, word_paragraph
 from tests.ingest.pdf_files import make_pdf
 
@@ -131,7 +131,7 @@ def test_slides_are_pages_with_titles_tables_and_notes() -> None:
     assert [heading.text for heading in article.headings] == ["Water", "Milk"]
     assert "| Cup | Spoons |\n| --- | --- |\n| small | 1 |" in article.text
     assert "Notes: Say it slowly" in article.text
-    assert page_number(article.pages, article.text.index("Milk goes first")) == 2
+    assert outline(article).page_at(article.text.index("Milk goes first")) == 2
     assert article.pages_with_text == 2
 
 

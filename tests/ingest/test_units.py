@@ -14,8 +14,6 @@ from ingest.units import (
     Boundary,
     TokenStarts,
     _find_boundaries,
-    heading_path,
-    page_number,
     split_article,
     split_span,
 )
@@ -424,25 +422,20 @@ def test_article_without_pages_has_passages_without_page() -> None:
     assert [(p.heading, p.page) for p in unit.passages] == [("", None)]
 
 
-@pytest.mark.parametrize(
-    ("offset", "path"),
-    [(0, ""), (5, "A"), (14, "A"), (15, "A > B"), (25, "A > C"), (35, "D"), (45, "D > E")],
-)
-def test_heading_path_leaves_out_closed_sections(offset: int, path: str) -> None:
-    headings = (
-        Heading(5, 1, "A"),
-        Heading(15, 3, "B"),
-        Heading(25, 2, "C"),
-        Heading(35, 1, "D"),
-        Heading(45, 4, "E"),
-    )
-    assert heading_path(headings, offset) == path
+@pytest.mark.timeout(120)
+def test_text_of_many_sections_is_cut_in_one_pass() -> None:
+    text = "# Tea\n\nSteep it.\n\n" * 200_000
+    units = split_into_units(make_article(text), 8000, 160)
+    assert sum(len(unit.passages) for unit in units) == 200_000
+    assert {passage.heading for unit in units for passage in unit.passages} == {"Tea"}
 
 
-def test_page_of_an_offset_is_the_last_one_that_began() -> None:
-    pages = (PageStart(0, 1), PageStart(10, 2), PageStart(10, 3), PageStart(20, 4))
-    assert [page_number(pages, offset) for offset in (0, 9, 10, 19, 20, 99)] == [1, 1, 3, 3, 4, 4]
-    assert page_number((), 5) is None
+@pytest.mark.timeout(120)
+def test_row_of_many_sentences_is_cut_in_one_pass() -> None:
+    row = "| " + " | ".join(["It is here. See there!"] * 200_000) + " |"
+    text = f"| A |\n| --- |\n{row}\n"
+    units = split_into_units(make_article(text), 8000, 160)
+    assert units[-1].span.end == len(text)
 
 
 def test_tables_are_cut_between_rows_and_a_head_stays_with_its_first_row() -> None:
