@@ -1,8 +1,7 @@
 """Where the words of a query stand in a collection, however they are spelled there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
@@ -18,9 +17,6 @@ from app.index.variants import list_numbers
 
 MAX_WORDS = 256
 """Words of a query that are scored: the rarest."""
-
-_Hashed: TypeAlias = tuple[Spelling, tuple[int, ...]]
-"""With the hashes of its terms."""
 
 # A word that so few documents hold may be a slip of the fingers.
 _FEW = 3
@@ -57,19 +53,22 @@ class _Lookup:
     rows: list[WordRows]
     frequency: int = 0
 
-    def take(self, postings: Postings, spellings: Iterable[_Hashed]) -> None:
-        """Add the rows of those of these spellings that the collection holds."""
-        held = postings.found
-        found = [some for some in spellings if some[1][0] in held and held.issuperset(some[1])]
+    def take(
+        self, postings: Postings, held: Mapping[str, int], spellings: Iterable[Spelling]
+    ) -> None:
+        """Add the rows of those of these spellings that the collection holds, all by `held`."""
+        found = [
+            (spelling, [held[term] for term in spelling.terms])
+            for spelling in spellings
+            if spelling.terms[0] in held and held.keys() >= set(spelling.terms)
+        ]
         if not found:
             return
-        self.spellings += tuple(spelling for spelling, _ in found)
-        by_weight: dict[float, list[tuple[int, ...]]] = {}
-        for spelling, terms in found:
-            by_weight.setdefault(spelling.weight, []).append(terms)
-        for weight in sorted(by_weight, reverse=True):
+        self.spellings += tuple([spelling for spelling, _ in found])
+        for weight in sorted({spelling.weight for spelling, _ in found}, reverse=True):
+            terms = [terms for spelling, terms in found if spelling.weight == weight]
             for number, rows in enumerate(self.rows):
-                rows.add(weight, [postings.of(number, terms) for terms in by_weight[weight]])
+                rows.add(weight, [postings.of(number, some) for some in terms])
         if not self.frequency:
             self.frequency = sum(rows.frequency(SURE) for rows in self.rows)
 
@@ -113,10 +112,11 @@ def _look_up(
 ) -> None:
     terms = list(dict.fromkeys(term for some in spelled for one in some for term in one.terms))
     hashes = np.fromiter(hash_terms(terms), np.uint64, len(terms))
-    hash_of = dict(zip(terms, hashes.tolist(), strict=True)).__getitem__
     postings = Postings(segments, hashes)
+    hashed = zip(terms, hashes.tolist(), strict=True)
+    held = {term: number for term, number in hashed if number in postings.found}
     for one, some in zip(found, spelled, strict=True):
-        one.take(postings, [(spelling, tuple(map(hash_of, spelling.terms))) for spelling in some])
+        one.take(postings, held, some)
 
 
 def _spell_numbers(found: _Lookup, rules: Sequence[str]) -> list[Spelling]:

@@ -10,12 +10,13 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from heapq import nlargest
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import regex
 
 from app.index.analysis import fold_term
+from app.index.byte_cache import keep
 from app.index.dates import find_dates, list_date_terms
 from app.index.folding import clean, fold
 from app.index.hashing import hash_term
@@ -172,56 +173,62 @@ def _telling_parts(word: str, *, is_first: bool, shouted: bool, is_month: bool) 
 def _joined_neighbours(found: Sequence[str], places: Container[int]) -> dict[int, list[str]]:
     """Return what words at some places make with their neighbours, where they have no parts."""
     joined: dict[int, list[str]] = {}
+    whole = [place in places and len(split_word(word)) == 1 for place, word in enumerate(found)]
     for i, (one, other) in enumerate(pairwise(found)):
         # `a part` is not `apart`, but `log in` is `login`.
         if one.isalpha() and other.isalpha() and fold(one) not in QUESTION_WORDS:
             for place in (i, i + 1):
-                if place in places and len(split_word(found[place])) == 1:
+                if whole[place]:
                     joined.setdefault(place, []).append(one + other)
     return joined
 
 
 def spell_words(words: Sequence[QueryWord], rules: Sequence[str]) -> list[tuple[Spelling, ...]]:
     """Return how articles that were analysed by `rules` may write words, the surest first."""
-    varied = [vary(word.part.text) if word.part.is_stemmed else () for word in words]
     texts = [
-        text
-        for word, others in zip(words, varied, strict=True)
-        if word.part.is_stemmed
-        for text in (word.part.text, *word.joined, *others)
+        text for word in words if word.part.is_stemmed for text in (word.part.text, *word.joined)
     ]
     stems = _stem_by_rules(texts, rules)
-    return [_spell(word, others, stems) for word, others in zip(words, varied, strict=True)]
+    return [tuple(_spell(word, stems, tuple(rules))) for word in words]
 
 
-def _stem_by_rules(texts: Iterable[str], rules: Sequence[str]) -> dict[str, dict[str, None]]:
-    """Return the stems of each text by each of some rules."""
-    stems: dict[str, dict[str, None]] = {text: {} for text in texts}
+def _stem_by_rules(texts: Iterable[str], rules: Sequence[str]) -> dict[str, list[str]]:
+    """Return the stems of each text by each of some rules, some of them twice."""
+    stems: dict[str, list[str]] = {text: [] for text in texts}
     for text, forms in stem_by_each(list(stems), rules):
-        stems[text].update(dict.fromkeys(forms))
+        stems[text].extend(forms)
     return stems
 
 
+# Of Hebrew and Arabic a word has up to fifty forms.
+@keep(8 << 20)
+def _stem_varied(text: str, rules: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the stems of what else stands for a word."""
+    stems = _stem_by_rules(vary(text), rules)
+    return tuple(dict.fromkeys(chain.from_iterable(stems.values())))
+
+
 def _spell(
-    word: QueryWord, varied: Sequence[str], stems: Mapping[str, Mapping[str, None]]
-) -> tuple[Spelling, ...]:
+    word: QueryWord, stems: Mapping[str, Sequence[str]], rules: tuple[str, ...]
+) -> Iterable[Spelling]:
     text = word.part.text
     if word.day is not None:
-        return tuple(_spell_date(word.day))
+        return _spell_date(word.day)
+    others: Sequence[str] = ()
     if not word.part.is_stemmed:
         exact = {fold_term(text): None}
-        others = [fold(text[:-1])] if is_plural_of_capitals(text) else []
+        if is_plural_of_capitals(text):
+            others = [fold(text[:-1])]
     else:
-        exact = {form: None for some in (text, *word.joined) for form in stems[some]}
-        # Its plural in capitals, AMIs, or other forms.
-        others = [form for some in varied for form in stems[some]]
-        if text.isascii() and len(text) <= _MAX_CAPITALS:
+        exact = dict.fromkeys(form for some in (text, *word.joined) for form in stems[some])
+        if not text.isascii():
+            others = _stem_varied(text, rules)
+        elif len(text) <= _MAX_CAPITALS:
+            # Its plural in capitals, AMIs.
             others = [stem(text, PLAIN)[0] + "s"]
-    others = [form for form in dict.fromkeys(others) if form not in exact]
-    return (
-        *[Spelling((form,)) for form in exact],
-        *[Spelling((form,), VARIANT_WEIGHT) for form in others],
-    )
+    spellings = [Spelling((form,)) for form in exact]
+    spellings += [Spelling((form,), VARIANT_WEIGHT) for form in others if form not in exact]
+    return spellings
 
 
 def _spell_date(day: date) -> Iterator[Spelling]:

@@ -6,7 +6,6 @@ some five hundred for a word of nine letters, by arithmetic on the hash of the w
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 import regex
@@ -29,10 +28,13 @@ _ALPHABETS = {
     "Devanagari": "अआइईउऊएऐओऔकखगघचछजझटठडढणतथदधनपफबभमयरलवशषसहािीुूेैोौ्ंँः",
 }
 _SCRIPTS = {name: regex.compile(rf"[\p{{{name}}}]+") for name in _ALPHABETS}
-_CODES = {
+_MULTIPLES: dict[str, Hashes] = {
     name: np.array([ord(letter) for letter in letters], dtype=np.uint64)
+    * POWERS[: _MAX_LETTERS + 1, None]
     for name, letters in _ALPHABETS.items()
 }
+"""The letters of each alphabet, a row for each place from the end of a word."""
+_INVERSE = np.uint64(pow(BASE, -1, 1 << 64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +71,23 @@ def list_neighbours(word: str) -> Neighbours | None:
     script = next((name for name, letters in _SCRIPTS.items() if letters.fullmatch(word)), None)
     if script is None or not MIN_LETTERS - 1 <= len(word) <= _MAX_LETTERS:
         return None
-    values = np.concatenate(list(_edit(word, _CODES[script])))
+    values = np.concatenate(list(_edit(word, _MULTIPLES[script])))
     return Neighbours(word, _ALPHABETS[script], mix(values))
 
 
-def _edit(word: str, letters: Hashes) -> Iterator[Hashes]:
+def _edit(word: str, multiples: Hashes) -> Iterator[Hashes]:
     """Yield the polynomials of the words with a letter more, another one, one less, two swapped."""
     size = len(word)
     codes = np.array([ord(letter) for letter in word], dtype=np.uint64)
-    # heads[i] is the value of the first i letters, tails[i] that of those from i on.
-    powers = POWERS[size - 1 :: -1] if size else POWERS[:0]
-    tails = np.append(np.cumsum((codes * powers)[::-1])[::-1], np.uint64(0)).astype(np.uint64)
-    values = accumulate(
-        map(ord, word), lambda value, code: (value * BASE + code) % 2**64, initial=0
-    )
-    heads = np.array(list(values), dtype=np.uint64)
-    after = POWERS[size::-1]
-    more = heads * POWERS[size + 1 : 0 : -1] + tails
-    yield (more[:, None] + after[:, None] * letters).ravel()
-    other = heads[:-1] * after[:-1] + tails[1:]
-    yield (other[:, None] + after[1:, None] * letters).ravel()
-    yield heads[:-1] * after[1:] + tails[1:]
-    if size > 1:
-        swapped = codes[1:] * after[1:-1] + codes[:-1] * after[2:]
-        yield heads[:-2] * after[:-2] + swapped + tails[2:]
+    powers = POWERS[:size][::-1]
+    values = codes * powers
+    # tails[i] is the value of the letters from i on, heads[i] that of those before them.
+    tails = np.zeros(size + 1, dtype=np.uint64)
+    np.cumsum(values[::-1], out=tails[:-1][::-1])
+    heads = tails[0] - tails
+    # What stands before a letter that comes or goes is worth a power more or less.
+    yield ((heads * POWERS[1] + tails)[:, None] + multiples[: size + 1][::-1]).ravel()
+    yield ((tails[0] - values)[:, None] + multiples[:size][::-1]).ravel()
+    yield heads[:-1] * _INVERSE + tails[1:]
+    swapped = codes[1:] * powers[:-1] + codes[:-1] * powers[1:]
+    yield tails[0] - values[:-1] - values[1:] + swapped

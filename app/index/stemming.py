@@ -103,8 +103,12 @@ def stem_by_each(
 
 
 def _part_by_script(words: Iterable[str], language: str) -> tuple[list[str], list[str]]:
+    words = list(words)
     if language == PLAIN:
-        return list(words), []
+        return words, []
+    # Most often none of them is, or all are.
+    if not _reads(language, "\n".join(words)):
+        return [], words
     parts: tuple[list[str], list[str]] = ([], [])
     for word in words:
         parts[not _reads(language, word)].append(word)

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 import regex
 
-from app.index.byte_cache import keep
-
 _HEBREW = regex.compile(r"\p{Hebrew}")
 _ARABIC = regex.compile(r"\p{Arabic}")
 _HEBREW_PREFIXES = (
@@ -60,7 +58,6 @@ _NUMBERS = {**_IRREGULAR, **{plural: one for one, plural in _IRREGULAR.items()}}
 """The plural of a singular, and the other way round."""
 
 
-@keep(4 << 20)
 def vary(word: str) -> tuple[str, ...]:
     """Return other forms of a word of a question that stand for the same."""
     if word.isascii():

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import regex
 
+from app.index.byte_cache import keep
 from app.index.folding import fold
 from app.index.numerals import number_terms
 
@@ -114,10 +115,15 @@ def _plane_token() -> re.Pattern[str]:
 
 def split_word(word: str) -> tuple[Part, ...]:
     """Return what a word is compared by: parts first, the whole last."""
+    if is_simple(word) and not is_unspaced(word):
+        return (Part(word, True),)
+    return _split(word)
+
+
+@keep(4 << 20)
+def _split(word: str) -> tuple[Part, ...]:
     if is_unspaced(word):
         return tuple(Part(gram, False) for gram in list_grams(word))
-    if is_simple(word):
-        return (Part(word, True),)
     if word[0] in "§":
         return (Part("§" + word.lstrip("§ "), False), Part(word.lstrip("§ "), False))
     if word[-1] in "+#":
