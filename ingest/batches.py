@@ -6,11 +6,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from threading import Event, Thread
 
+from app.db.queue import Claim
 from app.domain import Stage
 from app.errors import FolioError
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
-from ingest.pipeline import NOT_THE_DOCUMENTS_FAULT, Prepared, attempt, embed_documents
+from ingest.leases import Leases
+from ingest.pipeline import (
+    NOT_THE_DOCUMENTS_FAULT,
+    Parsed,
+    Prepared,
+    attempt,
+    commit_document,
+    cut_parsed,
+    embed_documents,
+)
 from ingest.wanted import WantedClaims
 
 logger = logging.getLogger("folio")
@@ -44,6 +54,27 @@ class Batch:
         """Whether it holds as many documents as it may, or tokens for an engine call."""
         tokens = sum(sum(document.cut.tokens) for document in self.documents)
         return self.taken >= _MAX_DOCUMENTS or tokens >= self.call_tokens
+
+    def add(self, claim: Claim, document: Parsed | None, leases: Leases) -> None:
+        """Cut what was parsed for the model; None is one that failed."""
+        self.taken += 1
+        self.is_retry = claim.attempt > 1
+        engine = self.generation.engine()
+        prepared = None if document is None else cut_parsed(self.resources, engine, document)
+        if prepared is None:
+            leases.let_go(claim)
+            self.generation.settle()
+        else:
+            self.documents.append(prepared)
+
+    def commit(self, wanted: WantedClaims, leases: Leases) -> None:
+        """Store what the model has read; claims of what it has not are given back later."""
+        for document in self.documents:
+            if document.is_embedded:
+                commit_document(self.resources, self.generation, document)
+            if document.is_embedded or document.claim not in wanted:
+                leases.let_go(document.claim)
+        self.generation.settle()
 
 
 class RunningBatch:

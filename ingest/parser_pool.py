@@ -31,7 +31,7 @@ class ParserPool:
 
     def __init__(self, resources: Resources, leases: Leases, sandboxes: Sequence[Sandbox]) -> None:
         self._resources = resources
-        self._leases = leases
+        self.leases = leases
         self._sandboxes = sandboxes
         self._free = list(sandboxes)
         self._running: dict[Future[Parsed | None], _Work] = {}
@@ -48,17 +48,19 @@ class ParserPool:
         if not self._running:
             self._free[0].start()
 
-    def claim(self, most: int, *, only_new: bool) -> None:
+    def claim(self, most: int, *, only_new: bool, waiting: frozenset[int] = frozenset()) -> None:
         """Begin to parse up to `most` documents that are due, as far as parsers are free.
 
-        A second attempt goes alone.
+        A second attempt goes alone. While long documents of some collections wait for the model,
+        small ones of others are parsed only.
         """
         while most > 0 and self._free and not self._is_alone():
-            claimable = self._find_claimable()
+            claimable = self._find_claimable(waiting)
             if claimable is None:
                 return
-            claim = self._leases.take_next(claimable, only_new=only_new or self.busy > 0)
+            claim = self.leases.take_next(claimable, only_new=only_new or self.busy > 0)
             if claim is None:
+                self._next_look = monotonic() + _LOOK_SECONDS
                 return
             sandbox = self._free.pop(0)
             future = self._executor.submit(parse_claimed, self._resources, sandbox, claim)
@@ -68,16 +70,16 @@ class ParserPool:
     def _is_alone(self) -> bool:
         return any(work.claim.attempt > 1 for work in self._running.values())
 
-    def _find_claimable(self) -> Claimable | None:
+    def _find_claimable(self, waiting: frozenset[int]) -> Claimable | None:
         """Return which documents may come next; None when it is too early to look for one."""
-        if len(self._free) > 1 or not self._running:
+        is_last = len(self._free) == 1 and bool(self._running)
+        if not is_last and not waiting:
             return Claimable()
         if monotonic() < self._next_look:
             return None
-        self._next_look = monotonic() + _LOOK_SECONDS
-        busy = {work.claim.collection_id for work in self._running.values()}
+        busy = {work.claim.collection_id for work in self._running.values()} if is_last else set()
         # Parsing a large one may take a minute.
-        return Claimable(frozenset(busy), self._resources.settings.parse_small_bytes)
+        return Claimable(waiting.union(busy), self._resources.settings.parse_small_bytes)
 
     def take(self, timeout_s: float) -> list[tuple[Claim, Parsed | None]]:
         """Return what has been parsed, after a wait for the first; None for what has failed.

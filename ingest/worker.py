@@ -8,28 +8,22 @@ from threading import Event, Thread
 
 from app.db import queue
 from app.db.database import Database
-from app.db.queue import Claim
 from app.domain import Stage
-from app.embedding.engine import Engine
 from app.errors import ParserUnavailable
 from app.runtime.resources import Resources
 from ingest.batches import Batch, RunningBatch
 from ingest.leases import Leases
+from ingest.long_documents import LongDocuments, is_long
 from ingest.parser_pool import ParserPool
-from ingest.pipeline import (
-    NOT_THE_DOCUMENTS_FAULT,
-    Parsed,
-    commit_document,
-    cut_parsed,
-)
+from ingest.pipeline import NOT_THE_DOCUMENTS_FAULT
 from ingest.sandbox import Sandbox
-from ingest.wanted import WantedClaims
 
 logger = logging.getLogger("folio")
 
 _RETRY_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
 _PARSE_WAIT_SECONDS = 0.1
+_LONG_WAIT_SECONDS = 0.25
 
 
 @contextmanager
@@ -107,20 +101,21 @@ def drain_queue(
     """Ingest until nothing is due, or `max_documents` are done.
 
     While the model reads one batch, the next one is parsed and the one before is stored. With
-    `spare` sandboxes others are parsed while a document takes its time. Returns the seconds to
-    pause: until the next document is due, or for a while when the work had to be given up. None
-    when the queue is empty.
+    `spare` sandboxes others are parsed while a document takes its time; a long one is read beside
+    the batches. Returns the seconds to pause: until the next document is due, or for a while when
+    the work had to be given up. None when the queue is empty.
     """
     leases = leases or Leases(resources.database, resources.settings)
     left = sys.maxsize if max_documents is None else max_documents
     running: RunningBatch | None = None
     pool = ParserPool(resources, leases, [sandbox, *spare])
+    long = LongDocuments(resources, leases, stopping)
     try:
         while True:
             batch = Batch(resources, resources.generations.live())
             # A second attempt goes alone: what cut the first one off must not take others with it.
             if not (running and running.batch.is_retry) and not stopping.is_set():
-                _prepare(batch, pool, leases, stopping, most=left, former=running)
+                _prepare(batch, pool, long, stopping, most=left, former=running)
             left -= batch.taken
             former, running = running, None
             if former is not None:
@@ -129,9 +124,15 @@ def drain_queue(
                 leases.note_stage([document.claim for document in batch.documents], Stage.EMBED)
                 running = RunningBatch(batch, stopping)
             if former is not None:
-                _commit(former.batch, former.wanted, leases)
-            elif not batch.taken and (stopping.is_set() or not pool.busy):
-                return None if stopping.is_set() or left <= 0 else batch.pause_s
+                former.batch.commit(former.wanted, leases)
+            elif not batch.taken:
+                if stopping.is_set():
+                    long.finish()
+                    return None
+                if not pool.busy and not long.is_busy:
+                    return None if left <= 0 else batch.pause_s
+            is_idle = running is None and not batch.taken and not pool.busy
+            long.advance(_LONG_WAIT_SECONDS if is_idle else 0.0)
     except NOT_THE_DOCUMENTS_FAULT as error:
         logger.error("ingestion waits: %s", error)
         return _RETRY_SECONDS
@@ -143,6 +144,7 @@ def drain_queue(
     finally:
         if running is not None:
             running.abandon()
+        long.abandon()
         leases.give_back_all()
         pool.close()
 
@@ -155,7 +157,7 @@ def _seconds_until_due(database: Database) -> float | None:
 def _prepare(
     batch: Batch,
     pool: ParserPool,
-    leases: Leases,
+    long: LongDocuments,
     stopping: Event,
     *,
     most: int,
@@ -171,38 +173,21 @@ def _prepare(
     if batch.pause_s != 0.0 and not pool.busy:
         return
     # Before anything is claimed: a process that ends meanwhile costs no document an attempt.
-    engine = batch.generation.engine()
+    batch.generation.engine()
     pool.start()
     while not (batch.is_full or batch.is_retry or stopping.is_set()):
-        only_new = former is not None or batch.taken > 0
-        pool.claim(most - batch.taken - pool.busy, only_new=only_new)
+        long.advance()
+        only_new = former is not None or batch.taken > 0 or long.is_busy
+        most_now = most - batch.taken - pool.busy
+        pool.claim(most_now, only_new=only_new, waiting=long.waiting_collections)
         if not pool.busy:
             break
         parsed = pool.take(_PARSE_WAIT_SECONDS)
         for claim, document in parsed:
-            _add(batch, engine, leases, claim, document)
+            if document is not None and claim.attempt == 1 and is_long(document):
+                batch.taken += 1
+                long.add(document)
+            else:
+                batch.add(claim, document, pool.leases)
         if not parsed and (batch.documents if former is None else former.is_done):
             break
-
-
-def _add(
-    batch: Batch, engine: Engine, leases: Leases, claim: Claim, document: Parsed | None
-) -> None:
-    batch.taken += 1
-    batch.is_retry = claim.attempt > 1
-    prepared = None if document is None else cut_parsed(batch.resources, engine, document)
-    if prepared is None:
-        leases.let_go(claim)
-        batch.generation.settle()
-    else:
-        batch.documents.append(prepared)
-
-
-def _commit(batch: Batch, wanted: WantedClaims, leases: Leases) -> None:
-    """Store what the model has read; the claims of what it has not are given back later."""
-    for document in batch.documents:
-        if document.is_embedded:
-            commit_document(batch.resources, batch.generation, document)
-        if document.is_embedded or document.claim not in wanted:
-            leases.let_go(document.claim)
-    batch.generation.settle()

@@ -1,0 +1,86 @@
+"""A long text is read beside other documents: they do not wait for it."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from threading import Event
+
+from app.config import Settings
+from app.domain import Status
+from app.runtime.resources import Resources
+from app.services.articles.collections import create_collection
+from ingest.long_documents import LONG_CHARACTERS
+from ingest.sandbox import Sandbox
+from ingest.worker import drain_queue
+from tests.api.service import poll
+from tests.conftest import article
+from tests.named import delete_document, get_document, put_documents
+
+_SENTENCE = "Steep the tea well, and pour it into a warm cup. "
+LONG_TEXT = _SENTENCE * (LONG_CHARACTERS // len(_SENTENCE) + 1)
+
+
+@contextmanager
+def working(resources: Resources, *, parsers: int = 2) -> Iterator[Event]:
+    """Ingest in a thread while the block runs; yields what stops it."""
+    stopping = Event()
+    with ThreadPoolExecutor(1) as thread, closing(Sandbox(Settings())) as first:
+        spare = [Sandbox(Settings()) for _ in range(parsers - 1)]
+        running = thread.submit(drain_queue, resources, first, stopping, spare=spare)
+        try:
+            yield stopping
+        finally:
+            result = running.result(timeout=300)
+        assert result is None
+
+
+def status(resources: Resources, document_id: str, collection: str = "help") -> Status:
+    return get_document(resources, collection, document_id).status
+
+
+def wait_for(resources: Resources, document_id: str, wanted: Status, collection: str) -> None:
+    poll(partial(status, resources, document_id, collection), lambda found: found is wanted)
+
+
+def test_article_is_ready_while_a_long_one_is_read(resources: Resources) -> None:
+    create_collection(resources.database, "other")
+    put_documents(resources, "help", [article("long", LONG_TEXT)])
+    with working(resources):
+        wait_for(resources, "long", Status.PROCESSING, "help")
+        put_documents(resources, "other", [article("tea", "Tea.")])
+        wait_for(resources, "tea", Status.READY, "other")
+        assert status(resources, "long") is Status.PROCESSING
+    assert status(resources, "long") is Status.READY
+
+
+def test_long_documents_of_a_collection_leave_turns_to_others(resources: Resources) -> None:
+    create_collection(resources.database, "other")
+    names = [f"long{number}" for number in range(3)]
+    put_documents(resources, "help", [article(name, f"{name} {LONG_TEXT}") for name in names])
+    with working(resources):
+        wait_for(resources, "long1", Status.PROCESSING, "help")
+        put_documents(resources, "other", [article("tea", "Tea.")])
+        wait_for(resources, "tea", Status.READY, "other")
+        assert status(resources, "long2") is Status.QUEUED
+    assert {status(resources, name) for name in names} == {Status.READY}
+
+
+def test_stop_gives_a_long_document_back(resources: Resources) -> None:
+    create_collection(resources.database, "other")
+    put_documents(resources, "help", [article("long", LONG_TEXT)])
+    with working(resources) as stopping:
+        wait_for(resources, "long", Status.PROCESSING, "help")
+        put_documents(resources, "other", [article("tea", "Tea.")])
+        wait_for(resources, "tea", Status.READY, "other")
+        stopping.set()
+    waiting = get_document(resources, "help", "long")
+    assert (waiting.status, waiting.error) == (Status.QUEUED, None)
+
+
+def test_long_document_that_is_deleted_is_not_read_on(resources: Resources) -> None:
+    put_documents(resources, "help", [article("long", LONG_TEXT), article("tea", "Tea.")])
+    with working(resources):
+        wait_for(resources, "long", Status.PROCESSING, "help")
+        delete_document(resources, "help", "long")
+        wait_for(resources, "tea", Status.READY, "help")
