@@ -1,7 +1,7 @@
 """The words of a question in short texts: which of them stand there, and how much that is of it."""
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
 
 from app.index.analysis import list_forms
@@ -38,7 +38,9 @@ class TermMatcher:
             if len(terms) == 1:
                 self._numbers.setdefault(terms[0], []).append(number)
         self._wanted = frozenset(chain.from_iterable(terms for _, terms in sure))
-        self._plain = {word: term for term in self._wanted for word in _list_plain(term)}
+        self._plain: dict[str, Set[str]] = {
+            word: frozenset((term,)) for term in self._wanted for word in _list_plain(term)
+        }
         # What each spelling has in it wherever it stands.
         self._cores = list({(number, *_cores(terms)) for number, terms in sure})
         self._all = frozenset(number for number, _ in sure)
@@ -48,26 +50,42 @@ class TermMatcher:
 
     def find(self, text: str, language: str | None = None) -> Set[int]:
         """Return the words that stand in a text of an article in `language`."""
-        held = self._find_terms(text, rules_for(language))
-        found = set(chain.from_iterable(self._numbers.get(term, ()) for term in held))
-        if self._pairs:
-            found.update(number for number, terms in self._pairs if terms <= held)
-        return found
+        return self._spelled_by(self.list_spellings(text, language).values())
 
-    def _find_terms(self, text: str, rules: str) -> set[str]:
-        words = set(find_words(clean(text)))
-        held: set[str] = set()
+    def list_spellings(self, text: str, language: str | None = None) -> dict[str, Set[str]]:
+        """Return the words of a text that spell a part of the question, and what each spells.
+
+        They are as a clean text has them.
+        """
+        words, rules = set(find_words(clean(text))), rules_for(language)
+        spellings: dict[str, Set[str]] = {}
         if rules == PLAIN:
             # Most words, of which none has to be stemmed.
-            held.update(map(self._plain.__getitem__, self._plain.keys() & words))
+            spellings = {word: self._plain[word] for word in self._plain.keys() & words}
             words = set(_NOT_PLAIN.findall("\n".join(words)))
         seen, holding = self._seen.setdefault(rules, (set(), {}))
         for word, forms in list_forms(words - seen, rules):
             if terms := self._wanted.intersection(forms):
                 holding[word] = terms
         seen |= words
-        held.update(chain.from_iterable(map(holding.__getitem__, holding.keys() & words)))
-        return held
+        spellings.update({word: holding[word] for word in holding.keys() & words})
+        return spellings
+
+    def find_in_part(self, part: str, spellings: Mapping[str, Set[str]]) -> Set[int]:
+        """Return the words that stand in a part of a text with these spellings."""
+        cleaned = clean(part)
+        if not any(word in cleaned for word in spellings):
+            return frozenset()
+        return self._spelled_by(
+            map(spellings.__getitem__, spellings.keys() & set(find_words(cleaned)))
+        )
+
+    def _spelled_by(self, spelled: Iterable[Set[str]]) -> Set[int]:
+        held = set(chain.from_iterable(spelled))
+        found = set(chain.from_iterable(self._numbers.get(term, ()) for term in held))
+        if self._pairs:
+            found.update(number for number, terms in self._pairs if terms <= held)
+        return found
 
     def find_at_most(self, text: str, language: str | None = None) -> Set[int]:
         """Return a superset of what `find` returns, in a small part of its time.

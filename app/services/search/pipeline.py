@@ -92,7 +92,7 @@ class Retrieval:
 
 @dataclass(slots=True)
 class Clock:
-    """Milliseconds by stage, each since the one before."""
+    """Milliseconds by stage, each since the mark before; a stage marked twice has both."""
 
     took_ms: dict[str, float] = field(default_factory=dict)
     _last: float = field(default_factory=perf_counter)
@@ -100,7 +100,8 @@ class Clock:
     def mark(self, stage: str) -> None:
         """Note that `stage` ended now."""
         now = perf_counter()
-        self.took_ms[stage] = round(1000 * (now - self._last), 3)
+        took = 1000 * (now - self._last)
+        self.took_ms[stage] = round(self.took_ms.get(stage, 0.0) + took, 3)
         self._last = now
 
     @property

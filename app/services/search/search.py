@@ -83,9 +83,9 @@ def describe_hits(
     request: SearchRequest, found: Retrieval, clock: Clock, *, passages: int
 ) -> SearchResult:
     """Return articles that were found as hits, each with its `passages` best passages."""
-    return _answer(
-        request, found, [_as_hit(article, passages) for article in found.articles], clock
-    )
+    hits = [_as_hit(article, passages) for article in found.articles]
+    clock.mark("search")
+    return _answer(request, found, hits, clock)
 
 
 def _answer(

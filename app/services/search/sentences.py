@@ -25,11 +25,12 @@ def find_sentence(text: str, matcher: TermMatcher, language: str | None) -> Span
     Of equal ones the first; None where none holds any.
     """
     best, most = None, 0.0
+    spellings = matcher.list_spellings(text, language)
     passed_on: Set[int] = frozenset()
     tables = find_tables(text)
     for span in split_sentences(text):
         sentence = text[span.start : span.end]
-        held = matcher.find(sentence, language) | passed_on
+        held = matcher.find_in_part(sentence, spellings) | passed_on
         table = find_table(tables, span.start)
         if table is not None:
             if span.start < table.rows:
