@@ -31,7 +31,7 @@ from app.runtime.resources import Resources
 from app.services.quality.calibration import measure_anchors
 from app.services.quality.generations import GateRequest, keep_generations
 from app.services.quality.tuning import TuningRequest, request_tuning
-from app.services.search.candidates import Candidate
+from app.services.search.candidates import Candidate, compare
 from app.services.search.pipeline import Clock, retrieve
 from app.services.search.scoring import Anchors, no_answer
 from bench.collection import collection_of, open_analysed, request_of
@@ -142,8 +142,7 @@ def _judge(
     if not found:
         return Outcome(0.0, 0.0, is_answered, is_right=False)
     nearest = max(one.stages.get("passage", 0.0) for one in found)
-    best = found[0].evidence
-    scale = replace(found[0].scale, nearest=nearest, anchors=anchors, best=best)
+    scale = compare(replace(found[0].scale, nearest=nearest, anchors=anchors), found)
     first = found[0].with_scale(scale)
     nothing = no_answer(first.evidence, scale) or 0.0
     return Outcome(1 - nothing, first.score, is_answered, first.version.external_id in grades)

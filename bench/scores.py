@@ -8,19 +8,18 @@ these were not there. Each set is measured with weights that were fitted to the 
 that of a folder in SETS, with a suffix after a colon where one set is there for several models;
 `examples` and `examples_far` are the questions of this project's examples/, to a folder that `folio
 add examples/articles` made.
-`--fit` prints weights for app/services/search/scoring.py, fitted to all sets.
+`--fit` prints all weights of app/services/search/scoring.py, fitted to all sets.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 if not __package__:
     # As a script this folder comes first, where `ingest` would be bench/ingest.py.
@@ -31,86 +30,80 @@ from app.domain import Mode
 from app.evaluation.calibration import area, calibration_error, measure_calibration
 from app.runtime.resources import Resources
 from app.services.quality.calibration import measure_anchors
-from app.services.search.candidates import Candidate
+from app.services.search.candidates import Candidate, compare
 from app.services.search.pipeline import ask
 from app.services.search.ranking import rank_articles
-from app.services.search.scoring import Anchors, Scale
+from app.services.search.scoring import Anchors, describe
 from app.services.search.snapshot import snapshots
 from bench.collection import collection_of, open_analysed
+from bench.fits import Array, Asked, Sets, fit, list_others, predict
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, Query, read_queries, read_questions, read_set, take_spread
 
-Array: TypeAlias = npt.NDArray[np.float64]
-
 # Hits of a question that a fit of scores learns from: those that are looked at.
 _SHOWN = 5
+# So many are read, and enough of them are left where the articles that answer are taken out.
 _DEPTH = 10
-_STEPS = 60
-_RIDGE = 1e-2
-# How much the three kinds of question weigh: with an answer, with its articles taken out, without.
-_MIX = {"answered": 0.6, "taken out": 0.28, "unanswered": 0.12}
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question and what it found: of each of the first hits its features and whether it answers.
-
-    Features are what the weights of scoring.py apply to.
-    """
-
-    kind: str
-    features: list[list[float]]
-    answers: list[bool]
-    ndcg: float
 
 
 def ask_all(
     labelled: LabelledSet, unanswered: Sequence[Query], resources: Resources
-) -> list[Asked]:
+) -> dict[Mode, list[Asked]]:
     """Ask every question with and without its articles, and those that none answers."""
     generation = resources.generations.live()
     ref = collection_of(resources)
     anchors = measure_anchors(resources, generation, ref)
     if anchors is None:
         raise SystemExit("the model tells nothing apart: there are no anchors")
-    asked = []
+    return {mode: list(_ask(labelled, unanswered, resources, anchors, mode)) for mode in Mode}
+
+
+def _ask(
+    labelled: LabelledSet,
+    unanswered: Sequence[Query],
+    resources: Resources,
+    anchors: Anchors,
+    mode: Mode,
+) -> Iterator[Asked]:
     for query in labelled.queries:
         grades = labelled.grades[query.id]
-        found = _find(resources, query.text)
-        asked.append(_describe("answered", found, grades, anchors))
+        found = _find(resources, query.text, mode)
+        yield _describe("answered", found, grades, anchors)
         others = [c for c in found if c.version.external_id not in grades]
-        asked.append(_describe("taken out", others, {}, anchors))
-    nothing = [_find(resources, query.text) for query in unanswered]
-    return [*asked, *(_describe("unanswered", found, {}, anchors) for found in nothing)]
+        yield _describe("taken out", others, {}, anchors)
+    for query in unanswered:
+        yield _describe("unanswered", _find(resources, query.text, mode), {}, anchors)
 
 
-def _find(resources: Resources, text: str) -> list[Candidate]:
+def _find(resources: Resources, text: str, mode: Mode) -> list[Candidate]:
+    """Return all candidates, best first: which passage is nearest is a matter of all."""
     generation = resources.generations.live()
-    question = ask(generation, text, Mode.HYBRID)
+    question = ask(generation, text, mode)
     found: list[Candidate] = []
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:
             refs = [collection_of(resources)]
-            ranked = rank_articles(snapshot, question, refs, limit=_DEPTH, reads_all=True)
-            found = sorted(ranked.candidates, key=lambda c: -c.evidence)
+            found = list(rank_articles(snapshot, question, refs, limit=_DEPTH).candidates)
     return found
 
 
 def _describe(kind: str, found: Sequence[Candidate], grades: Any, anchors: Anchors) -> Asked:
-    nearest = max((c.stages.get("passage", 0.0) for c in found), default=0.0)
     gains = [grades.get(c.version.external_id, 0) for c in found]
-    rows = [_features(replace(c.scale, nearest=nearest), c, anchors) for c in found[:_SHOWN]]
+    rows = [_read_features(c, found, anchors) for c in found[:_SHOWN]]
     return Asked(kind, rows, [gain > 0 for gain in gains[:_SHOWN]], _ndcg(gains, grades))
 
 
-def _features(scale: Scale, candidate: Candidate, anchors: Anchors) -> list[float]:
-    a = anchors
-    return [
-        (scale.nearest - a.null_nearness) / (a.own_nearness - a.null_nearness),
-        scale.spread.standardize(scale.nearest) - float(np.log(scale.spread.passages)),
-        (candidate.evidence - a.null_evidence) / (a.own_evidence - a.null_evidence),
-    ]
+def _read_features(one: Candidate, found: Sequence[Candidate], anchors: Anchors) -> list[float]:
+    """Return what the weights of the candidate's mode apply to, beside all that were found."""
+    if one.mode is Mode.LEXICAL:
+        return [one.stages.get("lexical", 0.0)]
+    nearest = max(c.stages.get("passage", 0.0) for c in found)
+    scale = replace(one.scale, nearest=nearest, anchors=anchors)
+    if one.mode is Mode.HYBRID:
+        return list(describe(one.stages, one.mode, compare(scale, found)))
+    features = describe(one.stages, one.mode, scale)
+    return [features.nearest, features.standout]
 
 
 def _ndcg(gains: Sequence[int], grades: Any) -> float:
@@ -118,52 +111,6 @@ def _ndcg(gains: Sequence[int], grades: Any) -> float:
         return float(sum((2**v - 1) / np.log2(i + 2) for i, v in enumerate(values[:_DEPTH])))
 
     return add(gains) / add(sorted(grades.values(), reverse=True)) if grades else 0.0
-
-
-def fit(asked: Sequence[Sequence[Asked]], *, of_hits: bool) -> Array:
-    """Return bias and weights; every set counts the same, and every kind of question in it."""
-    rows, labels, weights = [], [], []
-    for some in asked:
-        counts = {kind: sum(one.kind == kind for one in some) for kind in _MIX}
-        for one in some:
-            if not one.features:
-                continue
-            shown = len(one.features) if of_hits else 1
-            for n in range(shown):
-                rows.append([1.0, *one.features[n]])
-                labels.append(one.answers[n] if of_hits else one.kind == "answered")
-                # The first hit is what is looked at most.
-                share = 1.0 if n == 0 else 0.25
-                weights.append(share * _MIX[one.kind] / counts[one.kind])
-    x, y = np.array(rows), np.array(labels, dtype=float)
-    w = np.array(weights) / sum(weights)
-    return _fit_logistic(x, y, w)
-
-
-def _fit_logistic(x: Array, y: Array, w: Array) -> Array:
-    """Return the weights of greatest likelihood, none but the bias below 0."""
-    free = np.ones(x.shape[1], dtype=bool)
-    while True:
-        some = x[:, free]
-        ridge = _RIDGE * np.eye(some.shape[1]) / 10
-        ridge[0, 0] = 0
-        b = np.zeros(some.shape[1])
-        for _ in range(_STEPS):
-            p = 1 / (1 + np.exp(-some @ b))
-            hessian = (some * (w * p * (1 - p))[:, None]).T @ some + ridge
-            b += np.linalg.solve(hessian, some.T @ (w * (y - p)) - ridge @ b)
-        full = np.zeros(x.shape[1])
-        full[free] = b
-        wrong = (full < 0) & (np.arange(len(full)) > 0)
-        if not wrong.any():
-            return full
-        free &= ~wrong
-
-
-def predict(weights: Array, asked: Sequence[Asked]) -> Array:
-    """Return the probability of the first hit of each question."""
-    first = np.array([one.features[0] if one.features else [0.0, -9.0, 0.0] for one in asked])
-    return np.asarray(1 / (1 + np.exp(-(weights[0] + first @ weights[1:]))))
 
 
 def report(name: str, asked: Sequence[Asked], answers: Array, hits: Array) -> list[str]:
@@ -177,11 +124,7 @@ def report(name: str, asked: Sequence[Asked], answers: Array, hits: Array) -> li
         str(int(answered.sum())),
         f"{np.mean([a.ndcg for a in np.array(asked, object)[answered]]):.3f}",
     ]
-    cells += [f"{q[answered].mean():.2f}", f"{right[answered].mean():.2f}"]
-    cells += [
-        f"{calibration_error(q[answered], right[answered]):.3f}",
-        f"{calibration_error(q, right):.3f}",
-    ]
+    cells += report_hits(asked, q)
     for other in ("taken out", "unanswered"):
         some = answered | (kind == other)
         if not (kind == other).any():
@@ -197,6 +140,28 @@ def report(name: str, asked: Sequence[Asked], answers: Array, hits: Array) -> li
     return [*cells, f"{coverage.mean:.2f} [{coverage.low:.2f}, {coverage.high:.2f}]"]
 
 
+def report_modes(sets: Mapping[Mode, Sets], name: str) -> list[str]:
+    """Return a row of the table of the modes of one stage."""
+    cells = [name]
+    for mode in (Mode.DENSE, Mode.LEXICAL):
+        asked = sets[mode][name]
+        scores = predict(fit(list_others(sets[mode], name), of_hits=True), asked)
+        cells += report_hits(asked, scores)
+    return cells
+
+
+def report_hits(asked: Sequence[Asked], scores: Array) -> list[str]:
+    """Return what first hits score, how many are right, and the errors."""
+    answered = np.array([one.kind == "answered" for one in asked])
+    right = np.array([bool(one.answers and one.answers[0]) for one in asked], dtype=float)
+    return [
+        f"{scores[answered].mean():.2f}",
+        f"{right[answered].mean():.2f}",
+        f"{calibration_error(scores[answered], right[answered]):.3f}",
+        f"{calibration_error(scores, right):.3f}",
+    ]
+
+
 HEAD = (
     "set",
     "questions",
@@ -210,6 +175,11 @@ HEAD = (
     "AUC unanswered",
     "ECE",
     "coverage at 5 %",
+)
+HEAD_OF_OTHER_MODES = (
+    "set",
+    *("dense: first score", "right", "ECE first", "all"),
+    *("lexical: first score", "right", "ECE first", "all"),
 )
 
 
@@ -237,7 +207,9 @@ def _read_examples(files: Sequence[str]) -> tuple[LabelledSet, tuple[Query, ...]
     return LabelledSet((), queries, grades), tuple(q for _, some in read for q in some)
 
 
-def load(name: str, kb: Path, model: str, data: Path, cache: Path, most: int) -> list[Asked]:
+def load(
+    name: str, kb: Path, model: str, data: Path, cache: Path, most: int
+) -> dict[Mode, list[Asked]]:
     """Return what the questions of a set found, from the cache or by asking them."""
     path = cache / f"{name.replace(':', '.')}.json"
     if not path.exists():
@@ -247,18 +219,9 @@ def load(name: str, kb: Path, model: str, data: Path, cache: Path, most: int) ->
         with open_analysed(Settings(data=kb, model=model), holder="bench") as resources:
             asked = ask_all(some, others, resources)
         cache.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps([asdict(one) for one in asked]))
-    return [Asked(**one) for one in json.loads(path.read_text())]
-
-
-def list_others(sets: Mapping[str, Sequence[Asked]], name: str) -> list[Sequence[Asked]]:
-    """Return the sets of other articles than those of one."""
-    return [some for other, some in sets.items() if _domain(other) != _domain(name)]
-
-
-def _domain(name: str) -> str:
-    """Return what sets of the same articles share."""
-    return name.partition(":")[0].partition("_")[0]
+        path.write_text(json.dumps({mode: list(map(asdict, asked[mode])) for mode in asked}))
+    stored = json.loads(path.read_text())
+    return {mode: [Asked(**one) for one in stored[mode]] for mode in Mode}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -269,16 +232,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--queries", type=int, default=300, help="so many of each set at most")
 
 
-def load_all(arguments: argparse.Namespace) -> dict[str, list[Asked]]:
-    """Return what the questions of each set found, by its name."""
-    sets = {}
+def load_all(arguments: argparse.Namespace) -> dict[Mode, dict[str, list[Asked]]]:
+    """Return what the questions of each set found, by mode and by the set's name."""
+    sets: dict[Mode, dict[str, list[Asked]]] = {mode: {} for mode in Mode}
     for given in arguments.kb:
         name, _, rest = given.partition("=")
         folder, _, model = rest.partition("@")
-        model = model or BUNDLED_MODEL
         some = arguments.data, arguments.cache, arguments.queries
-        sets[name] = load(name, Path(folder), model, *some)
-        print(name, len(sets[name]), file=sys.stderr)
+        loaded = load(name, Path(folder), model or BUNDLED_MODEL, *some)
+        for mode, asked in loaded.items():
+            sets[mode][name] = asked
+        print(name, len(loaded[Mode.HYBRID]), file=sys.stderr)
     return sets
 
 
@@ -289,16 +253,21 @@ def main() -> None:
     parser.add_argument("--fit", action="store_true", help="print weights fitted to all sets")
     arguments = parser.parse_args()
     sets = load_all(arguments)
+    if any(not list_others(sets[Mode.HYBRID], name) for name in sets[Mode.HYBRID]):
+        parser.error("sets of at least two kinds of articles are needed: one is fitted to the rest")
     print(f"each set with weights that were fitted to the others; {describe_machine()}")
+    hybrid = sets[Mode.HYBRID]
     rows = []
-    for name, asked in sets.items():
-        others = list_others(sets, name)
+    for name, asked in hybrid.items():
+        others = list_others(hybrid, name)
         rows.append(report(name, asked, fit(others, of_hits=False), fit(others, of_hits=True)))
     print_table(HEAD, rows)
+    print("\nby vectors alone, and by words alone")
+    print_table(HEAD_OF_OTHER_MODES, [report_modes(sets, name) for name in hybrid])
     if arguments.fit:
-        every = list(sets.values())
-        print("no_answer:", fit(every, of_hits=False).round(3).tolist())
-        print("score:", fit(every, of_hits=True).round(3).tolist())
+        print("no_answer:", fit(hybrid, of_hits=False).round(3).tolist())
+        for mode in Mode:
+            print(f"score, {mode}:", fit(sets[mode], of_hits=True).round(3).tolist())
 
 
 if __name__ == "__main__":

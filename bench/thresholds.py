@@ -8,7 +8,7 @@ is measured with weights that were fitted to the others.
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,11 @@ if not __package__:
     # As a script this folder comes first, where `ingest` would be bench/ingest.py.
     sys.path[0] = str(Path(__file__).parents[1])
 
+from app.domain import Mode
 from app.evaluation.calibration import MAX_WRONG, measure_calibration
+from bench.fits import Array, Asked, Sets, fit, list_others, predict
 from bench.report import describe_machine, print_table
-from bench.scores import Array, Asked, add_arguments, fit, list_others, load_all, predict
+from bench.scores import add_arguments, load_all
 
 LIMITS = (0.3, 0.5, 0.7, 0.9)
 
@@ -28,10 +30,10 @@ def main() -> None:
     """Print what each threshold brings, and how much can be answered."""
     parser = ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     add_arguments(parser)
-    print_thresholds(load_all(parser.parse_args()))
+    print_thresholds(load_all(parser.parse_args())[Mode.HYBRID])
 
 
-def print_thresholds(sets: Mapping[str, Sequence[Asked]]) -> None:
+def print_thresholds(sets: Sets) -> None:
     """Print three tables: by `no_answer`, by `score`, and coverage."""
     print(f"each set with weights that were fitted to the others; {describe_machine()}")
     limits = [f"{limit}" for limit in LIMITS]
@@ -44,9 +46,7 @@ def print_thresholds(sets: Mapping[str, Sequence[Asked]]) -> None:
     print_table(("set", "coverage", "95% interval", "from a score of"), rows)
 
 
-def _predict(
-    sets: Mapping[str, Sequence[Asked]], *, hits: bool
-) -> Iterator[tuple[str, Sequence[Asked], Array]]:
+def _predict(sets: Sets, *, hits: bool) -> Iterator[tuple[str, Sequence[Asked], Array]]:
     for name, asked in sets.items():
         yield name, asked, predict(fit(list_others(sets, name), of_hits=hits), asked)
 

@@ -13,7 +13,7 @@ from app.services.access.collections import CollectionRef
 from app.services.quality.correction import correct, fit_correction
 from app.services.quality.evaluations import dump_golden, load_golden
 from app.services.quality.feedback import learn_golden
-from app.services.search.candidates import Candidate
+from app.services.search.candidates import Candidate, compare
 from app.services.search.pipeline import ask
 from app.services.search.ranking import rank_articles
 from app.services.search.scoring import Anchors, Correction, log_odds, no_answer
@@ -130,8 +130,7 @@ def _describe(found: Sequence[Candidate], anchors: Anchors, query: GoldenQuery) 
     if not found:
         return _Asked(log_odds(0.0), log_odds(0.0), False, bool(query.relevant), 0)
     nearest = max(candidate.stages.get("passage", 0.0) for candidate in found)
-    best = found[0].evidence
-    scale = replace(found[0].scale, nearest=nearest, anchors=anchors, best=best)
+    scale = compare(replace(found[0].scale, nearest=nearest, anchors=anchors), found)
     first = found[0].with_scale(scale)
     nothing = no_answer(first.evidence, scale) or 0.0
     is_right = first.version.external_id in query.relevant
@@ -141,11 +140,10 @@ def _describe(found: Sequence[Candidate], anchors: Anchors, query: GoldenQuery) 
 def _find(
     resources: Resources, generation: ActiveGeneration, ref: CollectionRef, text: str
 ) -> list[Candidate]:
-    """Return the first candidates of a hybrid search, best first."""
+    """Return the candidates of a hybrid search, best first; `_DEPTH` of them are read."""
     question = ask(generation, text, Mode.HYBRID)
     found: list[Candidate] = []
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:
-            ranked = rank_articles(snapshot, question, [ref], limit=_DEPTH)
-            found = list(ranked.candidates[:_DEPTH])
+            found = list(rank_articles(snapshot, question, [ref], limit=_DEPTH).candidates)
     return found

@@ -21,12 +21,11 @@ from app.services.access.collections import CollectionRef
 from app.services.search.candidates import Candidate, rank_candidates
 from app.services.search.pipeline import ask
 from app.services.search.retrievers import CANDIDATES
-from app.services.search.scoring import log_odds
 from app.services.search.snapshot import snapshots
 
 HARD_NEGATIVES = 8
-FALSE_NEGATIVE_MARGIN = 1.0
-"""A document whose logit is so much above the right one's may well answer too."""
+FALSE_NEGATIVE_MARGIN = 0.4
+"""A document with so much more evidence than the right one may well answer too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +87,14 @@ def _draft(
     if not right:
         return None
     others = [c for c in ranked if c.version.external_id not in query.relevant]
-    limit = max(log_odds(c.score) for c in right) + FALSE_NEGATIVE_MARGIN
-    negatives = [c.version.document_id for c in others if log_odds(c.score) <= limit]
+    limit = max(c.evidence for c in right) + FALSE_NEGATIVE_MARGIN
+    negatives = [c.version.document_id for c in others if c.evidence <= limit]
     return _Draft(
         query.text,
         parse_query(query.text),
         tuple(c.version.document_id for c in right),
         tuple(negatives[:HARD_NEGATIVES]),
-        frozenset(c.version.document_id for c in others if log_odds(c.score) > limit),
+        frozenset(c.version.document_id for c in others if c.evidence > limit),
     )
 
 

@@ -1,7 +1,7 @@
 """From a question to ranked candidates: what each stage finds, and one score of all of it."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 from zlib import crc32
@@ -201,6 +201,19 @@ def _scale_candidates(
 def order(candidate: Candidate) -> tuple[float, int]:
     """Return what candidates are sorted by, best first."""
     return -candidate.evidence, candidate.version.document_id
+
+
+def find_second(ranked: Sequence[Candidate]) -> Candidate | None:
+    """Return the best candidate, of these in their order, that has less evidence than the best."""
+    return next((one for one in ranked if one.evidence < ranked[0].evidence), None)
+
+
+def compare(scale: Scale, ranked: Sequence[Candidate]) -> Scale:
+    """Return a scale that knows the evidence of the first ones of these, which are not empty."""
+    second = find_second(ranked)
+    return replace(
+        scale, best=ranked[0].evidence, second=None if second is None else second.evidence
+    )
 
 
 @dataclass(frozen=True, slots=True)

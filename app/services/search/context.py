@@ -21,7 +21,7 @@ MAX_CONTEXT_TOKENS = 1_000_000
 # The best ones; what ranks lower would only fill the prompt.
 _ARTICLES = 10
 # What answers at so much lower odds than the first article costs more tokens than it finds answers.
-_MIN_ODDS = log(0.02)
+_MIN_ODDS = log(0.08)
 # What is so unlikely to answer is left out, however little else there is.
 _MIN_SCORE = 0.03
 # A passage whose terms are so far those of one chosen before says nothing new.
@@ -164,7 +164,7 @@ def choose_blocks(
 
     By descending score: an article whole if it fits into what is left, else passage by passage,
     each in the turn of its own score, but for those that repeat what is there. It ends where
-    nothing has a fiftieth of the odds of the best article, and before what is hopeless.
+    nothing has a twelfth of the odds of the best article, and before what is hopeless.
     `trusts_receipts` says that `count_tokens` counts as the model does that read the articles: it
     saves the counting of a text that is far too long.
     """

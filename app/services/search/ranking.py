@@ -5,7 +5,7 @@ docs/decisions/0072-pages-of-one-list.md.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.db import queries
 from app.domain import Filter, Mode
@@ -15,7 +15,9 @@ from app.services.search.candidates import (
     NO_PASSAGES,
     Candidate,
     Candidates,
+    compare,
     complete,
+    find_second,
     find_versions,
     order,
     rank_candidates,
@@ -83,12 +85,12 @@ def rank_articles(
     needed = limit
     if is_parted and offset is not None and limit > head:
         rest = _rank_rest(snapshot, question, found, limit=limit - head, first=offset - head)
-        # A page further down needs the best one, which the scores of all others depend on.
+        # A page further down needs the first two, which the scores of all others depend on.
         needed = head if offset < head else 1
     read = _read_first(snapshot, question, found, head if reads_all else needed)
     candidates = [*(article.candidate for article in read), *found.ranked[len(read) :], *rest]
-    if candidates and question.mode is Mode.HYBRID:
-        candidates = _put_behind(candidates, candidates[0].evidence)
+    if head and question.mode is Mode.HYBRID:
+        candidates = _put_behind(candidates, candidates[:head])
     if rest:
         candidates = _hold_down(candidates, head)
     for article, candidate in zip(read, candidates, strict=False):
@@ -104,14 +106,16 @@ def rank_articles(
 def _read_first(
     snapshot: Snapshot, question: Question, found: Candidates, needed: int
 ) -> list[RankedArticle]:
-    """Read as many candidates of a hybrid search as it takes to know the `needed` best."""
+    """Read as many candidates of a hybrid search as it takes to know the `needed` best.
+
+    The first two are known always: the scores of all depend on them.
+    """
     ranked = found.ranked
     read: list[RankedArticle] = []
     if question.mode is not Mode.HYBRID:
         return read
     for first in range(0, len(ranked), _READ_AT_ONCE):
-        # Best first, by the most that they can be: the rest cannot come before `needed` others.
-        if first >= needed and order(ranked[first]) > order(read[needed - 1].candidate):
+        if first >= needed and _are_known([one.candidate for one in read], needed, ranked[first]):
             break
         some = ranked[first : first + _READ_AT_ONCE]
         for article in read_articles(snapshot, question, found.proposals, some):
@@ -122,11 +126,22 @@ def _read_first(
     return read
 
 
-def _put_behind(candidates: Sequence[Candidate], best: float) -> list[Candidate]:
-    """Return them with their scores beside a best one of that evidence."""
+def _are_known(read: Sequence[Candidate], needed: int, following: Candidate) -> bool:
+    """Return whether no unread one can come before the `needed` best, or before the second one.
+
+    `following` is the best of the unread, by the most that it can be.
+    """
+    second = find_second(read)
+    if second is None:
+        return False
+    return order(following) > max(order(read[needed - 1]), order(second))
+
+
+def _put_behind(candidates: Sequence[Candidate], ranked: Sequence[Candidate]) -> list[Candidate]:
+    """Return candidates with their scores beside the first ones of those that were `ranked`."""
     # A search has one scale a language, and up to a few hundred candidates.
     scales = {id(candidate.scale): candidate.scale for candidate in candidates}
-    behind = {key: replace(scale, best=best) for key, scale in scales.items()}
+    behind = {key: compare(scale, ranked) for key, scale in scales.items()}
     return [candidate.with_scale(behind[id(candidate.scale)]) for candidate in candidates]
 
 

@@ -11,7 +11,7 @@ docs/decisions/0049-calibrated-without-labels.md.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from app.domain import Mode
 from app.index.samples import Spread
@@ -111,6 +111,10 @@ class Scale:
     """None where a collection was not measured."""
     best: float | None = None
     """The evidence of the best document; None until it is known."""
+    second: float | None = None
+    """That of the best one which has less; None where there is none, or until it is known.
+
+    What has as much is a copy: it does not make the best one doubtful."""
 
     def nearness(self, product: float) -> float:
         """Return an inner product in units that are the same for every model; 0 is usual."""
@@ -125,27 +129,50 @@ class Scale:
         return (max(self.nearness(product), 0.0) + _FAR) * share
 
 
+class Features(NamedTuple):
+    """What says whether a document answers."""
+
+    nearest: float
+    """The inner product with the nearest passage: 0 as for a question without an answer, 1 as for
+    one of the collection's own sentences."""
+    standout: float
+    """Its deviations above the mean, less the logarithm of the number of passages."""
+    evidence: float
+    """The evidence, in the same way as `nearest`."""
+    lead: float
+    """How much more evidence it has than the second document, at least 0."""
+    behind: float
+    """How much more evidence it has than the best document, at most 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A logistic function: of the nearest passage, how it stands out, and the evidence."""
+    """A logistic function of features."""
 
     bias: float
-    nearest: float
-    """Of the inner product with the passage: 0 as for a question without an answer, 1 as for one
-    of the collection's own sentences."""
-    standout: float
-    """Of its deviations above the mean, less the logarithm of the number of passages."""
-    evidence: float
-    """Of the evidence, in the same way as `nearest`."""
+    nearest: float = 0.0
+    standout: float = 0.0
+    evidence: float = 0.0
+    lead: float = 0.0
     behind: float = 0.0
-    """Of how much more evidence the best document has."""
+
+    def weigh(self, found: Features) -> float:
+        """Return the log odds."""
+        return (
+            self.bias
+            + self.nearest * found.nearest
+            + self.standout * found.standout
+            + self.evidence * found.evidence
+            + self.lead * found.lead
+            + self.behind * found.behind
+        )
 
 
-# Fitted by bench/scores.py.
-_ANSWERS = Weights(-0.301, 1.811, 0.301, 1.65)
-_HIT = Weights(-0.884, 1.259, 0.382, 2.465, behind=5.88)
-_DENSE = Weights(-0.884, 3.0, 0.382, 0.0)
-_LEXICAL_BIAS, _LEXICAL_WEIGHT = -6.47, 5.68
+# All of these come from `bench/scores.py --fit`.
+_ANSWERS = Weights(0.368, 2.06, 0.502, 1.382)
+_HIT = Weights(-1.318, 1.335, 0.431, 1.328, lead=4.189, behind=4.507)
+_DENSE = Weights(-0.151, 3.086, 0.88)
+_LEXICAL_BIAS, _LEXICAL_WEIGHT = -4.901, 5.934
 
 
 def evidence(stages: Stages, mode: Mode, scale: Scale) -> float:
@@ -166,8 +193,8 @@ def score(stages: Stages, mode: Mode, scale: Scale) -> float:
     if mode is Mode.LEXICAL:
         return logistic(_LEXICAL_BIAS + _LEXICAL_WEIGHT * stages.get("lexical", 0.0))
     if mode is Mode.DENSE:
-        return logistic(_weigh(_DENSE, 0.0, _mix(stages), scale))
-    odds = _weigh(_HIT, evidence(stages, mode, scale), scale.nearest, scale)
+        return logistic(_DENSE.weigh(describe(stages, mode, scale)))
+    odds = _HIT.weigh(describe(stages, mode, scale))
     return logistic((scale.anchors or TYPICAL).hits.apply(odds))
 
 
@@ -183,7 +210,14 @@ def no_answer(best_evidence: float, scale: Scale) -> float | None:
 
 def answer_odds(best_evidence: float, scale: Scale) -> float:
     """Return what grows with the probability that anything answers, measured or not."""
-    return _weigh(_ANSWERS, best_evidence, scale.nearest, scale)
+    return _ANSWERS.weigh(_describe(best_evidence, scale.nearest, scale))
+
+
+def describe(stages: Stages, mode: Mode, scale: Scale) -> Features:
+    """Return what a document's score is made of, unless it is found by words alone."""
+    if mode is Mode.DENSE:
+        return _describe(0.0, _mix(stages), scale)
+    return _describe(evidence(stages, mode, scale), scale.nearest, scale)
 
 
 def _mix(stages: Stages) -> float:
@@ -191,17 +225,17 @@ def _mix(stages: Stages) -> float:
     return 0.2 * stages.get("unit", 0.0) + 0.8 * stages.get("passage", 0.0)
 
 
-def _weigh(weights: Weights, found: float, nearest: float, scale: Scale) -> float:
+def _describe(found: float, nearest: float, scale: Scale) -> Features:
     anchors = scale.anchors or TYPICAL
-    near = _between(nearest, anchors.null_nearness, anchors.own_nearness)
-    standout = scale.spread.standardize(nearest) - log(scale.spread.passages)
-    behind = 0.0 if scale.best is None else scale.best - found
-    return (
-        weights.bias
-        - weights.behind * behind / (anchors.own_evidence - anchors.null_evidence)
-        + weights.nearest * near
-        + weights.standout * standout
-        + weights.evidence * _between(found, anchors.null_evidence, anchors.own_evidence)
+    separation = anchors.own_evidence - anchors.null_evidence
+    # What is alone is ahead of what a question finds that nothing answers.
+    second = anchors.null_evidence if scale.second is None else scale.second
+    return Features(
+        nearest=_between(nearest, anchors.null_nearness, anchors.own_nearness),
+        standout=scale.spread.standardize(nearest) - log(scale.spread.passages),
+        evidence=_between(found, anchors.null_evidence, anchors.own_evidence),
+        lead=max(found - second, 0.0) / separation,
+        behind=0.0 if scale.best is None else (found - scale.best) / separation,
     )
 
 

@@ -76,6 +76,18 @@ def test_the_first_hit_of_a_plain_question_scores_as_one_that_answers(
     assert found.results[0].score > 0.6
 
 
+@pytest.mark.parametrize("query", ["Is the drip tray dishwasher safe?", "How do I knit a scarf?"])
+def test_an_article_scores_the_same_however_many_are_shown(measured: Resources, query: str) -> None:
+    whole = search_documents(measured, "help", query, limit=10).results
+    scores = {hit.document_id: hit.score for hit in whole}
+    for limit in (1, 2, 3):
+        shown = search_documents(measured, "help", query, limit=limit).results
+        assert [hit.score for hit in shown] == [hit.score for hit in whole[:limit]]
+    for offset in (0, 1, 4):
+        page = search_documents(measured, "help", query, limit=3, offset=offset).results
+        assert [hit.score for hit in page] == [scores[hit.document_id] for hit in page]
+
+
 def test_what_was_measured_is_kept_with_the_generation(measured: Resources) -> None:
     (generation,) = list_generations(measured)
     assert generation.calibration is not None
