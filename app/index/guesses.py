@@ -59,7 +59,9 @@ def _locate(
     hashes = [neighbours.hashes for _, neighbours in near]
     every = np.concatenate(hashes)
     # Of all words at once.
-    held = np.unique(np.concatenate([segment.locate(every)[0] for segment in segments]))
+    # A collection may have been emptied, or not been filled yet.
+    found = [segment.locate(every)[0] for segment in segments]
+    held = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
     first = 0
     for some in hashes:
         start, end = np.searchsorted(held, (first, first + len(some)))
