@@ -115,15 +115,10 @@ def _plane_token() -> re.Pattern[str]:
 
 def split_word(word: str) -> tuple[Part, ...]:
     """Return what a word is compared by: parts first, the whole last."""
-    if is_simple(word) and not is_unspaced(word):
-        return (Part(word, True),)
-    return _split(word)
-
-
-@keep(4 << 20)
-def _split(word: str) -> tuple[Part, ...]:
     if is_unspaced(word):
         return tuple(Part(gram, False) for gram in list_grams(word))
+    if is_simple(word):
+        return (Part(word, True),)
     if word[0] in "§":
         return (Part("§" + word.lstrip("§ "), False), Part(word.lstrip("§ "), False))
     if word[-1] in "+#":
@@ -144,6 +139,7 @@ def _split(word: str) -> tuple[Part, ...]:
     return tuple(_structured(word))
 
 
+@keep(4 << 20)
 def asked_parts(word: str) -> tuple[Part, ...]:
     """Return what a word of a question is compared by: of a run of characters only the pairs."""
     parts = split_word(word)
