@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
 
 from app.index.analysis import list_forms
+from app.index.byte_cache import keep
 from app.index.folding import clean, fold, spell_out
 from app.index.lookup import FoundWord
 from app.index.postings import SURE
@@ -57,7 +58,7 @@ class TermMatcher:
 
         They are as a clean text has them.
         """
-        words, rules = set(find_words(clean(text))), rules_for(language)
+        words, rules = set(_list_words(text)), rules_for(language)
         spellings: dict[str, Set[str]] = {}
         if rules == PLAIN:
             # Most words, of which none has to be stemmed.
@@ -96,12 +97,7 @@ class TermMatcher:
             return self._all
         if not self._cores:
             return self._all
-        cleaned = clean(text)
-        folded = fold(cleaned)
-        if not cleaned.isascii():
-            folded += fold(spell_out(cleaned))
-        # Of bytes many can be deleted at once.
-        joined = folded.replace("’", "").encode().translate(None, _SEPARATORS).decode()
+        joined = _join(text)
         return {
             number
             for number, first, others in self._cores
@@ -111,6 +107,24 @@ class TermMatcher:
     def share(self, words: Set[int]) -> float:
         """Return the share of the question's weight that words of it have: 0 to 1."""
         return sum([self._shares[number] for number in words])
+
+
+# The same few articles answer most of what is asked, and so the same passages are read again.
+@keep(8 << 20)
+def _list_words(text: str) -> tuple[str, ...]:
+    """Return the words of a text, each once."""
+    return tuple(set(find_words(clean(text))))
+
+
+@keep(8 << 20)
+def _join(text: str) -> str:
+    """Return a text in small letters without what may part a word."""
+    cleaned = clean(text)
+    folded = fold(cleaned)
+    if not cleaned.isascii():
+        folded += fold(spell_out(cleaned))
+    # Of bytes many can be deleted at once.
+    return folded.replace("’", "").encode().translate(None, _SEPARATORS).decode()
 
 
 def _list_plain(term: str) -> Iterator[str]:
