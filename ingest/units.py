@@ -146,14 +146,25 @@ def _find_boundaries(
     for start, end in _find_long(kinds, token_starts, budget):
         for match in CLAUSE_END.finditer(text, start, end):
             mark(match.end(), Boundary.CLAUSE)
-    long = _find_long(kinds, token_starts, budget)
-    tokens = frozenset(token_starts.tolist()) if long else frozenset()
-    for start, end in long:
+    for start, end in _find_long(kinds, token_starts, budget):
+        begins_token = _mark_tokens(token_starts, Span(start, end))
         for boundary in _WORD_BOUNDARY.finditer(text, start, end):
             place = boundary.start()
-            is_word = place in tokens or not _is_amid_run(text, place)
+            is_word = begins_token[place - start] or not _is_amid_run(text, place)
             mark(place, Boundary.WORD if is_word else Boundary.CHARACTER)
     return kinds
+
+
+def _mark_tokens(token_starts: TokenStarts, span: Span) -> bytes:
+    """Return, for each place of a span and for its end, whether a token begins there.
+
+    A set of the places of all tokens would be made for each span of a text, and in one of megabytes
+    keep the interpreter for a second.
+    """
+    first, last = np.searchsorted(token_starts, (span.start, span.end + 1))
+    begins = np.zeros(span.end - span.start + 1, np.bool_)
+    begins[token_starts[first:last] - span.start] = True
+    return begins.tobytes()
 
 
 def _find_long(

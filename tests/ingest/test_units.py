@@ -438,6 +438,13 @@ def test_row_of_many_sentences_is_cut_in_one_pass() -> None:
     assert units[-1].span.end == len(text)
 
 
+@pytest.mark.timeout(120)
+def test_words_without_any_sentence_are_cut_in_one_pass() -> None:
+    text = "tea,cup " * 400_000
+    units = split_into_units(make_article(text), 160, 16)
+    assert sum(len(unit.passages) for unit in units) == 75_000
+
+
 def test_tables_are_cut_between_rows_and_a_head_stays_with_its_first_row() -> None:
     rows = [f"| name {n} | It is here. See there! | {n} |" for n in range(40)]
     text = "\n".join(["| A | B | C |", "| --- | --- | --- |", *rows])
