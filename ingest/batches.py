@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event, Thread
+from threading import Event
 
 from app.db.queue import Claim
 from app.domain import Stage
@@ -22,6 +22,7 @@ from ingest.pipeline import (
     embed_documents,
 )
 from ingest.wanted import WantedClaims
+from ingest.work import Work
 
 logger = logging.getLogger("folio")
 
@@ -84,34 +85,22 @@ class RunningBatch:
         self.batch = batch
         self._stopping = stopping
         self._abandoned = False
-        self._error: Exception | None = None
         self.wanted = WantedClaims(
             batch.resources.database, [document.claim for document in batch.documents]
         )
-        # A daemon, as the worker is.
-        self._thread = Thread(target=self._run, name="folio-embedding", daemon=True)
-        self._thread.start()
+        self._work = Work(self._embed_together_or_each, "folio-embedding")
 
     @property
     def is_done(self) -> bool:
-        return not self._thread.is_alive()
+        return self._work.is_done
 
     def wait(self) -> None:
         """Return when all documents have been read or have failed; raises what ended the work."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
+        self._work.wait()
 
     def abandon(self) -> None:
         """Read no more than has been begun; what comes of it is void."""
         self._abandoned = True
-
-    def _run(self) -> None:
-        try:
-            self._embed_together_or_each()
-        # Met again by who waits.
-        except Exception as error:  # noqa: BLE001
-            self._error = error
 
     def _embed_together_or_each(self) -> None:
         """Embed documents together; when that fails one by one, to find the one at fault."""

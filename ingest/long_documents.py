@@ -5,13 +5,14 @@ take turns (app/embedding/scheduler.py).
 """
 
 from collections import deque
-from threading import Event, Thread
+from threading import Event
 
 from app.domain import Stage
 from app.runtime.resources import Resources
 from ingest.batches import Batch, RunningBatch
 from ingest.leases import Leases
 from ingest.pipeline import Parsed
+from ingest.work import Work
 
 LONG_CHARACTERS = 2**17
 """Some ten units of the longest windows: fewer take turns well enough as parts of a batch."""
@@ -51,7 +52,7 @@ class LongDocuments:
 
         Raises NOT_THE_DOCUMENTS_FAULT.
         """
-        if self._run is not None and self._run.is_done(timeout_s):
+        if self._run is not None and self._run.work.wait(timeout_s):
             self._run = None
         if self._run is None and self._waiting and not self._stopping.is_set():
             self._run = _Run(self._resources, self._leases, self._waiting.popleft(), self._stopping)
@@ -59,7 +60,7 @@ class LongDocuments:
     def finish(self) -> None:
         """Wait until what the model is reading is read; raises NOT_THE_DOCUMENTS_FAULT."""
         if self._run is not None:
-            self._run.is_done(None)
+            self._run.work.wait()
             self._run = None
 
     def abandon(self) -> None:
@@ -81,29 +82,12 @@ class _Run:
         self._batch = Batch(resources, resources.generations.live())
         self._running: RunningBatch | None = None
         self._is_abandoned = False
-        self._error: Exception | None = None
-        # A daemon, as the worker is.
-        self._thread = Thread(target=self._work, name="folio-long-document", daemon=True)
-        self._thread.start()
-
-    def is_done(self, timeout_s: float | None) -> bool:
-        """Return whether it is, after a wait; raises what ended the work."""
-        self._thread.join(timeout_s)
-        if self._error is not None:
-            raise self._error
-        return not self._thread.is_alive()
+        self.work = Work(self._ingest, "folio-long-document")
 
     def abandon(self) -> None:
         self._is_abandoned = True
         if self._running is not None:
             self._running.abandon()
-
-    def _work(self) -> None:
-        try:
-            self._ingest()
-        # Met again by who waits.
-        except Exception as error:  # noqa: BLE001
-            self._error = error
 
     def _ingest(self) -> None:
         batch, claim = self._batch, self._document.claim
