@@ -19,6 +19,9 @@ from app.runtime.index_follower import Indexes, IndexFollower, quarantine_damage
 
 EngineLoader = Callable[[Checkpoint, Settings], Engine]
 
+# The one that is built beside the live one, and the one whose vectors it shares.
+_MAX_BESIDE = 2
+
 
 class ActiveGeneration:
     """One generation in use: the model that answers with it and the indexes over its vectors.
@@ -209,13 +212,24 @@ class Generations:
 
     def _activate(self, session: Session, row: Generation) -> ActiveGeneration:
         with self._choosing:
-            active = self._active.get(row.id)
-            if active is None:
-                active = self._active[row.id] = self._open(row)
-                there = set(session.scalars(select(Generation.id)))
-                for gone in self._active.keys() - there:
-                    del self._active[gone]
+            known = self._active.pop(row.id, None)
+            # The one used last comes last.
+            active = self._active[row.id] = known or self._open(row)
+            if known is None:
+                self._release_idle(session)
         return active
+
+    def _release_idle(self, session: Session) -> None:
+        """Let go of generations that are gone, and of those that were not in use for longest.
+
+        Each tuning leaves one behind, and each of them would keep a model and its indexes. Who
+        still computes with one keeps it as long as that takes.
+        """
+        rows = session.execute(select(Generation.id, Generation.is_live))
+        is_live = {row.id: row.is_live for row in rows}
+        beside = [known for known in self._active if not is_live.get(known, True)]
+        for idle in {*beside[:-_MAX_BESIDE], *(self._active.keys() - is_live.keys())}:
+            self._active.pop(idle).follower.forget()
 
     def _open(self, row: Generation) -> ActiveGeneration:
         """Return what answers with a generation: the configured model if it is its own.

@@ -287,6 +287,7 @@ def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], 
             message=message,
             report=report,
         )
+        resources.generations.forget(generation_id, model=False)
         return
     if not passes:
         logger.warning("generation %d goes live by force: %s", generation_id, message)

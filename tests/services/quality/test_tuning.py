@@ -1,19 +1,26 @@
 """A query adapter that learns a knowledge base's questions: beside the vectors, behind the gate."""
 
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from sqlalchemy import select, update
 
+from app.config import Settings
 from app.db.backup import restore_backup, write_backup
 from app.db.models import AdapterRow, LoggedQuery
 from app.domain import GenerationState, Mode
+from app.embedding.checkpoint import Checkpoint
+from app.embedding.engine import Engine
+from app.embedding.loading import load_engine
 from app.errors import Conflict, InvalidRequest, ModelUnavailable
 from app.evaluation.golden import GoldenQuery
-from app.runtime.resources import Resources
+from app.runtime.resources import Resources, open_resources
+from app.services.articles.collections import create_collection
 from app.services.quality import replay
 from app.services.quality.feedback import store_queries
 from app.services.quality.fine_tuning import MIN_PAIRS, TooFewPairs
@@ -33,6 +40,7 @@ from app.services.search.search import search_documents as search_request
 from ingest.sandbox import Sandbox
 from tests.checkpoints import make_plain
 from tests.conftest import article
+from tests.databases import on_test_database
 from tests.named import put_documents, record_query, ref_of, search_documents
 from tests.services.knowledge import open_with, read_live, search, work
 from tests.services.quality.test_generation_gate import assert_consistent, settle
@@ -120,6 +128,36 @@ def test_tuned_generation_takes_part_in_all_that_comes_after(
     with filled.database.read() as session:
         assert session.scalars(select(AdapterRow.generation_id)).all() == [made.id]
     assert scores(filled) == answers
+
+
+def test_generations_of_former_tunings_let_go_of_their_models(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox
+) -> None:
+    engines = WeakSet[Engine]()
+
+    def load(checkpoint: Checkpoint, settings: Settings) -> Engine:
+        engine = load_engine(checkpoint, settings)
+        engines.add(engine)
+        return engine
+
+    settings = Settings(data=tmp_path / "data", model=str(jina_v3), passage_tokens=16)
+    with open_resources(on_test_database(settings), load=load) as resources:
+        create_collection(resources.database, "help")
+        put_documents(resources, "help", ARTICLES)
+        work(resources, sandbox)
+        before = scores(resources)
+        # The third by its number, as an evaluation asks for it; the last stays out.
+        for _ in range(4):
+            tune(resources)
+        resources.generations.get(3).catch_up()
+        refused = settle(resources, ask_for(resources, force=False, margin=0.0))
+        gc.collect()
+        # The live one, the two that were used last, and the one that the settings name.
+        assert len(engines) <= 4
+        assert refused.state == GenerationState.REFUSED
+        roll_back(resources, 1)
+        assert scores(resources) == before
+        assert_consistent(resources)
 
 
 def fill_and_tune(data: Path, model: Path, sandbox: Sandbox) -> dict[str, float]:
