@@ -75,7 +75,7 @@ from app.api.v1 import (
 )
 from app.config import Settings
 from app.errors import FolioError, InvalidRequest, ModelUnavailable, StaleVectors
-from app.runtime.generations import EngineLoader
+from app.runtime.generations import EngineLoader, follow_others
 from app.runtime.memory import collect_seldom, return_freed_regularly
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import has_keys, install_admin_key
@@ -162,6 +162,8 @@ def create_app(
         stack = ExitStack()
         if works:
             stack.enter_context(run_worker(resources))
+        if resources.database.is_shared:
+            stack.enter_context(follow_others(resources.generations))
         stack.enter_context(run_background(resources, only_notes=not works))
         try:
             async with nullcontext() if door is None else door.open():

@@ -1,7 +1,9 @@
 """Generations in use: each with its model, its indexes, and how the two are kept together."""
 
-from collections.abc import Callable
-from threading import Lock
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Lock, Thread
 from zlib import crc32
 
 from sqlalchemy import select
@@ -19,8 +21,11 @@ from app.runtime.index_follower import Indexes, IndexFollower, quarantine_damage
 
 EngineLoader = Callable[[Checkpoint, Settings], Engine]
 
+logger = logging.getLogger("folio")
+
 # The one that is built beside the live one, and the one whose vectors it shares.
 _MAX_BESIDE = 2
+_FOLLOW_SECONDS = 1.0
 
 
 class ActiveGeneration:
@@ -256,6 +261,32 @@ class Generations:
         if row.is_live:
             return configured != row.replaced
         return configured == row.fingerprint
+
+
+@contextmanager
+def follow_others(generations: Generations, every_s: float = _FOLLOW_SECONDS) -> Iterator[None]:
+    """Settle the live generation again and again while the block runs: other processes write.
+
+    Else the first search after many changes would read all of them, and nobody would join the small
+    parts of the lexical index that each such search leaves and every later one goes through.
+    """
+    ended = Event()
+
+    def work() -> None:
+        while not ended.wait(every_s):
+            try:
+                generations.live().settle()
+            # PostgreSQL is away, or memory is short: searches say so, and the next turn goes on.
+            except Exception as error:  # noqa: BLE001
+                logger.warning("the index follows later, after %s", type(error).__name__)
+
+    thread = Thread(target=work, name="folio-follower", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def describe_generation(
