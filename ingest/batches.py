@@ -64,7 +64,7 @@ class Batch:
         prepared = None if document is None else cut_parsed(self.resources, engine, document)
         if prepared is None:
             leases.let_go(claim)
-            self.generation.settle()
+            self._settle()
         else:
             self.documents.append(prepared)
 
@@ -75,7 +75,12 @@ class Batch:
                 commit_document(self.resources, self.generation, document)
             if document.is_embedded or document.claim not in wanted:
                 leases.let_go(document.claim)
-        self.generation.settle()
+        self._settle()
+
+    def _settle(self) -> None:
+        # A process that answers follows a shared database by itself, and one that only works would
+        # hold the indexes for nobody.
+        self.generation.settle(reads=not self.resources.database.is_shared)
 
 
 class RunningBatch:

@@ -133,8 +133,13 @@ class ActiveGeneration:
                 return indexes
             quarantine_damaged(self._database, damaged)
 
-    def settle(self) -> None:
-        """Catch up after a change, and merge what small changes leave in the lexical index."""
+    def settle(self, *, reads: bool = True) -> None:
+        """Catch up after a change, and merge what small changes leave in the lexical index.
+
+        Without `reads`, only where the indexes are in memory already.
+        """
+        if not reads and not self.follower.has_read:
+            return
         indexes = self.catch_up()
         if indexes is not None:
             indexes.terms.merge()

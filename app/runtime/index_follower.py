@@ -49,6 +49,11 @@ class IndexFollower:
         self._position = LogPosition()
         self._following = Lock()
 
+    @property
+    def has_read(self) -> bool:
+        """Whether the indexes are in memory."""
+        return self._indexes is not None
+
     def follow(
         self, session: Session, generation: Generation
     ) -> tuple[Indexes, LogPosition, dict[int, str]]:

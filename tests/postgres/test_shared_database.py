@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 
 import psycopg
 import pytest
@@ -19,8 +20,11 @@ from app.db.postgres_cursor import use_ending_cursors
 from app.db.queries.streams import stream
 from app.domain import Status
 from app.errors import DatabaseUnavailable, InvalidRequest, StorageFailed
+from app.runtime.generations import follow_others
 from app.runtime.resources import Resources, open_resources
-from tests.api.service import Collection, Service
+from ingest.sandbox import Sandbox
+from ingest.worker import drain_queue
+from tests.api.service import Collection, Service, poll
 from tests.conftest import Ingest, article
 from tests.databases import on_test_database
 from tests.named import delete_document, put_documents, search_documents
@@ -141,6 +145,34 @@ def test_another_process_finds_what_this_one_commits_and_not_what_it_deletes(
         }
         delete_document(resources, "help", "a")
         assert [hit.document_id for hit in search_documents(other, "help", "tea").results] == ["b"]
+
+
+def test_a_server_follows_the_others_before_it_is_asked_and_joins_what_they_add(
+    resources: Resources, ingest: Ingest, settings: Settings
+) -> None:
+    ingest(article("a0", "Tea."))
+    with open_resources(settings) as other:
+        indexes = other.generations.live().catch_up()
+        assert indexes is not None
+        with follow_others(other.generations, every_s=0.01):
+            for number in range(1, 12):
+                ingest(article(f"a{number}", "Tea."))
+                poll(lambda: len(indexes.terms), lambda found, n=number + 1: found == n)
+            # Sizes of neighbours at least halve.
+            poll(lambda: len(indexes.terms._shards[1].segments), lambda parts: parts <= 4)
+
+
+def test_a_process_that_only_works_does_not_read_the_index(
+    resources: Resources, settings: Settings, sandbox: Sandbox
+) -> None:
+    put_documents(resources, "help", [article("a", "Tea."), article("b", "Coffee.")])
+    with open_resources(settings) as worker:
+        drain_queue(worker, sandbox, Event())
+        assert not worker.generations.live().follower.has_read
+    assert {hit.document_id for hit in search_documents(resources, "help", "tea").results} == {
+        "a",
+        "b",
+    }
 
 
 def test_joining_leaves_the_work_of_others_alone(resources: Resources, settings: Settings) -> None:
