@@ -5,6 +5,8 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
+from operator import eq
 from pathlib import Path
 from threading import Event
 
@@ -157,7 +159,7 @@ def test_a_server_follows_the_others_before_it_is_asked_and_joins_what_they_add(
         with follow_others(other.generations, every_s=0.01):
             for number in range(1, 12):
                 ingest(article(f"a{number}", "Tea."))
-                poll(lambda: len(indexes.terms), lambda found, n=number + 1: found == n)
+                poll(lambda: len(indexes.terms), partial(eq, number + 1))
             # Sizes of neighbours at least halve.
             poll(lambda: len(indexes.terms._shards[1].segments), lambda parts: parts <= 4)
 
