@@ -3,7 +3,8 @@
     python -m tests.postgres.cluster [--servers N] [--workers N] [--documents N] [--kills N]
         [--outages N] [--no-failover]
 
-`--kills` is how often each process is killed with SIGKILL; it is started again at once. Writers
+`--kills` is how often each process is killed with SIGKILL, a server every other time only once it
+answers; it is started again at once. Writers
 put, replace and delete documents through whichever server answers. A call that was cut off may have
 happened or not; nothing else may be in doubt. At the end every document must be ready, have its
 vectors once, and be found by the word that only it holds, on every server; `drift` counts vectors
@@ -47,6 +48,7 @@ _START_SECONDS = 600.0
 _STUCK_SECONDS = 600.0
 """Without any document leaving the queue."""
 _DELETES = 0.1
+_KILLED_WHILE_UP = 0.5
 
 
 @dataclass(slots=True)
@@ -59,6 +61,8 @@ class Member:
     """Of a server; a worker has none."""
     process: ForkServerProcess | None = None
     kills: int = 0
+    kills_while_up: int = 0
+    """Of a server that answered."""
 
     @property
     def url(self) -> str:
@@ -248,6 +252,7 @@ def run(
         counts = _count(cluster, ledger)
     counts["mistyped"] = mistyped
     counts["kills"] = sum(member.kills for member in cluster.members)
+    counts["of servers that answered"] = sum(server.kills_while_up for server in cluster.servers)
     return counts
 
 
@@ -262,6 +267,10 @@ def _injure(cluster: Cluster, kills: int, outages: int, randomness: random.Rando
             sleep(randomness.uniform(0.2, 1.0))
             cluster.postgres.start()
         else:
+            # Every other one of them amid its start, if that takes long.
+            if turn.port is not None and randomness.random() < _KILLED_WHILE_UP:
+                poll(turn.answers, bool, seconds=_START_SECONDS)
+                turn.kills_while_up += 1
             turn.kill()
             turn.kills += 1
         # Also those that met no database when they started.
