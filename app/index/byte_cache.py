@@ -3,7 +3,7 @@
 Counting entries would not do: who asks may send words of thirty thousand characters.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from sys import getsizeof
@@ -13,41 +13,91 @@ import numpy as np
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R", bound=Hashable)
 
 _ENTRY_BYTES = 200
 """A key's tuple, and its place in a table that is two thirds full."""
-_MISSING: Any = object()
+MISSING: Any = object()
+
+
+class ByteCache:
+    """Values by their keys, up to a number of bytes.
+
+    Two generations: what is asked for stays in the younger one, and when that has half of the bytes
+    it becomes the older one, whose rest is let go.
+    """
+
+    __slots__ = ("_half", "_left", "_old", "_young")
+
+    def __init__(self, max_bytes: int) -> None:
+        self._young: dict[Hashable, Any] = {}
+        self._old: dict[Hashable, Any] = {}
+        self._half = self._left = max_bytes // 2
+
+    def find(self, key: Hashable) -> Any:
+        """Return the value that is kept, or MISSING."""
+        found = self._young.get(key, MISSING)
+        if found is MISSING:
+            found = self._old.get(key, MISSING)
+            if found is not MISSING:
+                self.put(key, found)
+        return found
+
+    def put(self, key: Hashable, value: object) -> None:
+        """Keep a value, unless it alone takes half of the bytes."""
+        # Threads may lose each other's entries and miscount a few: both are made good at the next
+        # turn of the generations.
+        size = _ENTRY_BYTES + count_bytes(key) + count_bytes(value)
+        if size > self._left:
+            self._old, self._young, self._left = self._young, {}, self._half
+        if size <= self._left:
+            self._young[key] = value
+            self._left -= size
 
 
 def keep(max_bytes: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Return a decorator that keeps results of a pure function, up to `max_bytes` of them.
 
-    Two generations: what is asked for stays in the younger one, and when that has half of the bytes
-    it becomes the older one, whose rest is let go. For functions of positional arguments.
+    For functions of positional arguments.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        young: dict[Hashable, T] = {}
-        old: dict[Hashable, T] = {}
-        left = max_bytes // 2
+        cache = ByteCache(max_bytes)
 
         @wraps(function)
         def look_up(*key: P.args, **_none: P.kwargs) -> T:
-            # Threads may lose each other's entries and miscount a few: both are made good at the
-            # next turn of the generations.
-            nonlocal young, old, left
-            found: T = young.get(key, _MISSING)
-            if found is not _MISSING:
-                return found
-            found = old.get(key, _MISSING)
-            if found is _MISSING:
+            found: T = cache.find(key)
+            if found is MISSING:
                 found = function(*key, **_none)
-            size = _ENTRY_BYTES + count_bytes(key) + count_bytes(found)
-            if size > left:
-                old, young, left = young, {}, max_bytes // 2
-            if size <= left:
-                young[key] = found
-                left -= size
+                cache.put(key, found)
+            return found
+
+        return look_up
+
+    return decorate
+
+
+def keep_each(
+    max_bytes: int,
+) -> Callable[[Callable[[Sequence[str], R], Sequence[T]]], Callable[[Sequence[str], R], list[T]]]:
+    """Return a decorator as `keep` does, for a function that makes one result of each word.
+
+    What it makes also depends on its other argument. It is called once for all that are missing.
+    """
+
+    def decorate(
+        function: Callable[[Sequence[str], R], Sequence[T]],
+    ) -> Callable[[Sequence[str], R], list[T]]:
+        cache = ByteCache(max_bytes)
+
+        @wraps(function)
+        def look_up(words: Sequence[str], other: R) -> list[T]:
+            found: list[T] = [cache.find((word, other)) for word in words]
+            if missing := [n for n, one in enumerate(found) if one is MISSING]:
+                made = function([words[n] for n in missing], other)
+                for n, one in zip(missing, made, strict=True):
+                    cache.put((words[n], other), one)
+                    found[n] = one
             return found
 
         return look_up

@@ -1,11 +1,15 @@
 """What words that an index does not hold may have been meant to be, of those that it holds."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
+from app.index.byte_cache import keep
 from app.index.folding import fold
-from app.index.segments import Segment
+from app.index.hashing import SortedHashes, hash_terms
+from app.index.segments import Segment, find_held
 from app.index.spelling import MIN_LETTERS, Neighbours, list_neighbours
 from app.index.stemming import distinct_rules, stem, stem_folded
 
@@ -15,27 +19,57 @@ _MIN_HALF = 2
 def guess_words(
     segments: Sequence[Segment], words: Sequence[str], rules: Sequence[str]
 ) -> list[set[tuple[str, ...]]]:
-    """Return for each word the terms of slips that a segment holds, and each two words in one."""
+    """Return for each word the terms of slips, and of each two words in one, that are held."""
     typed = [fold(word) for word in words]
-    rules_of = [distinct_rules(word, rules) for word in typed]
-    guesses: list[set[tuple[str, ...]]] = [
-        {pair for rule in some for pair in _split(word, rule)}
-        for word, some in zip(typed, rules_of, strict=True)
-    ]
-    near = [
-        (number, neighbours)
-        for number, word in enumerate(typed)
-        for form in dict.fromkeys(form for rule in rules_of[number] for form in stem(word, rule))
-        if (neighbours := _list_near(word, form)) is not None
-    ]
-    for (number, neighbours), places in zip(near, _locate(segments, near), strict=True):
-        forms = (neighbours.spell(place) for place in places)
-        # What the slip was made in has to be long enough, and a stem is shorter than its word.
-        least = MIN_LETTERS - len(typed[number]) + len(neighbours.word)
-        guesses[number].update(
-            (form,) for form in forms if len(form) >= least and form != neighbours.word
-        )
-    return guesses
+    guesses = [_list_guesses(word, tuple(distinct_rules(word, rules))) for word in typed]
+    return [some.find(segments) for some in guesses]
+
+
+@dataclass(frozen=True, slots=True)
+class _Guesses:
+    """What a word may have been meant to be."""
+
+    typed: str
+    near: tuple[Neighbours, ...]
+    """Of each of its forms."""
+    pairs: tuple[tuple[str, str], ...]
+    """The terms of each two words that it may be made of."""
+    halves: tuple[str, ...]
+    """Those of all pairs, each once."""
+    hashes: SortedHashes
+    """Of all words in `near`, then of `halves`."""
+
+    def find(self, segments: Sequence[Segment]) -> set[tuple[str, ...]]:
+        """Return the terms of what some segment holds."""
+        places = find_held(segments, self.hashes)
+        found: set[tuple[str, ...]] = set()
+        first = 0
+        for neighbours in self.near:
+            last = first + len(neighbours)
+            forms = (neighbours.spell(place - first) for place in places if first <= place < last)
+            # What the slip was made in has to be long enough, and a stem is shorter than its word.
+            least = MIN_LETTERS - len(self.typed) + len(neighbours.word)
+            found.update(
+                (form,) for form in forms if len(form) >= least and form != neighbours.word
+            )
+            first = last
+        held = {half for place, half in enumerate(self.halves, first) if place in places}
+        found.update(pair for pair in self.pairs if held.issuperset(pair))
+        return found
+
+
+@keep(8 << 20)
+def _list_guesses(typed: str, rules: tuple[str, ...]) -> _Guesses:
+    pairs = tuple(dict.fromkeys(pair for rule in rules for pair in _split(typed, rule)))
+    halves = tuple(dict.fromkeys(chain.from_iterable(pairs)))
+    forms = dict.fromkeys(form for rule in rules for form in stem(typed, rule))
+    near = tuple(
+        neighbours for form in forms if (neighbours := _list_near(typed, form)) is not None
+    )
+    hashes = np.concatenate(
+        [*(one.hash_all() for one in near), np.fromiter(hash_terms(halves), np.uint64, len(halves))]
+    )
+    return _Guesses(typed, near, pairs, halves, SortedHashes.of(hashes))
 
 
 def _split(typed: str, rule: str) -> Iterator[tuple[str, str]]:
@@ -48,22 +82,3 @@ def _split(typed: str, rule: str) -> Iterator[tuple[str, str]]:
 
 def _list_near(typed: str, form: str) -> Neighbours | None:
     return list_neighbours(form) if len(typed) >= MIN_LETTERS - 1 else None
-
-
-def _locate(
-    segments: Sequence[Segment], near: Sequence[tuple[int, Neighbours]]
-) -> Iterator[list[int]]:
-    """Yield the places of the neighbours of each word that a segment holds."""
-    if not near:
-        return
-    hashes = [neighbours.hashes for _, neighbours in near]
-    every = np.concatenate(hashes)
-    # Of all words at once.
-    # A collection may have been emptied, or not been filled yet.
-    found = [segment.locate(every)[0] for segment in segments]
-    held = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
-    first = 0
-    for some in hashes:
-        start, end = np.searchsorted(held, (first, first + len(some)))
-        yield (held[start:end] - first).tolist()
-        first += len(some)

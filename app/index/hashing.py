@@ -5,11 +5,14 @@ that are one letter away follow by arithmetic on arrays: so slips are looked up 
 holds no words.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
+
+from app.index.byte_cache import keep_each
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -22,6 +25,20 @@ POWERS: Hashes = np.array(
 _MIX_ONE, _MIX_OTHER = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 # Of longer terms the arrays would take more memory than they are worth.
 _MAX_CHARACTERS, _BATCH = 100, 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SortedHashes:
+    """Hashes in ascending order: so, many are looked up in a third of the time."""
+
+    hashes: Hashes
+    order: npt.NDArray[np.int64]
+    """Where each stood before."""
+
+    @classmethod
+    def of(cls, hashes: Hashes) -> "SortedHashes":
+        order = np.argsort(hashes)
+        return cls(hashes[order], order)
 
 
 def hash_term(term: str) -> int:
@@ -43,6 +60,12 @@ def hash_terms(terms: Iterable[str]) -> Iterator[int]:
             yield from map(hash_term, batch)
         else:
             yield from _hash_batch(batch).tolist()
+
+
+@keep_each(4 << 20)
+def hash_known(terms: Sequence[str], _: None = None) -> list[int]:
+    """Return the hashes of terms that are asked for again and again: the words of questions."""
+    return list(hash_terms(terms))
 
 
 def _hash_batch(terms: list[str]) -> Hashes:

@@ -2,16 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import log1p
 
 import numpy as np
 
 from app.index.analysis import TermCounts
 from app.index.dates import list_figures
 from app.index.guesses import guess_words
-from app.index.hashing import hash_term, hash_terms
+from app.index.hashing import hash_known, hash_term
 from app.index.postings import SURE, Postings, WordRows
-from app.index.query import VARIANT_WEIGHT, QueryWord, Spelling, WordQuery, spell_words
-from app.index.segments import Segment
+from app.index.query import (
+    VARIANT_WEIGHT,
+    QueryWord,
+    Spelling,
+    WordQuery,
+    list_varied,
+    spell_words,
+)
+from app.index.segments import Segment, find_held
 from app.index.stemming import PLAIN, stem
 from app.index.variants import list_numbers
 
@@ -57,18 +65,19 @@ class _Lookup:
         self, postings: Postings, held: Mapping[str, int], spellings: Iterable[Spelling]
     ) -> None:
         """Add the rows of those of these spellings that the collection holds, all by `held`."""
-        found = [
-            (spelling, [held[term] for term in spelling.terms])
-            for spelling in spellings
-            if spelling.terms[0] in held and held.keys() >= set(spelling.terms)
-        ]
-        if not found:
+        found: dict[float, list[list[int]]] = {}
+        kept = []
+        for spelling in spellings:
+            terms = [held[term] for term in spelling.terms if term in held]
+            if len(terms) == len(spelling.terms):
+                kept.append(spelling)
+                found.setdefault(spelling.weight, []).append(terms)
+        if not kept:
             return
-        self.spellings += tuple([spelling for spelling, _ in found])
-        for weight in sorted({spelling.weight for spelling, _ in found}, reverse=True):
-            terms = [terms for spelling, terms in found if spelling.weight == weight]
+        self.spellings += tuple(kept)
+        for weight in sorted(found, reverse=True):
             for number, rows in enumerate(self.rows):
-                rows.add(weight, [postings.of(number, some) for some in terms])
+                rows.add(weight, [postings.of(number, terms) for terms in found[weight]])
         if not self.frequency:
             self.frequency = sum(rows.frequency(SURE) for rows in self.rows)
 
@@ -82,7 +91,7 @@ def find_words(
     what it may have been meant to be.
     """
     found = [_Lookup(word, (), list(map(WordRows, segments))) for word in query.words]
-    _look_up(segments, found, spell_words(query.words, rules))
+    _look_up(segments, found, _spell(segments, query.words, tuple(rules)))
     found = _settle_dates(found)
     if len(found) > MAX_WORDS:
         found = sorted(found, key=lambda one: (not one.frequency, one.frequency))[:MAX_WORDS]
@@ -94,6 +103,20 @@ def find_words(
         rare = [one for one in few if one.frequency <= most][:_MAX_CORRECTED]
         _look_up(segments, rare, _guess(segments, rare, rules))
     return [(one.word, one.spellings, one.frequency, one.rows) for one in found]
+
+
+def _spell(
+    segments: Sequence[Segment], words: Sequence[QueryWord], rules: tuple[str, ...]
+) -> list[tuple[Spelling, ...]]:
+    """Return how words may be written, of their many forms only those that are held."""
+    spelled = spell_words(words, rules)
+    for n, word in enumerate(words):
+        if (forms := list_varied(word, rules)) is not None:
+            known = {spelling.terms[0] for spelling in spelled[n]}
+            held = [forms.terms[place] for place in sorted(find_held(segments, forms.hashes))]
+            others = [Spelling((form,), VARIANT_WEIGHT) for form in held if form not in known]
+            spelled[n] = (*spelled[n], *others)
+    return spelled
 
 
 def _settle_dates(found: Sequence[_Lookup]) -> list[_Lookup]:
@@ -111,9 +134,11 @@ def _look_up(
     segments: Sequence[Segment], found: Sequence[_Lookup], spelled: Sequence[Sequence[Spelling]]
 ) -> None:
     terms = list(dict.fromkeys(term for some in spelled for one in some for term in one.terms))
-    hashes = np.fromiter(hash_terms(terms), np.uint64, len(terms))
-    postings = Postings(segments, hashes)
-    hashed = zip(terms, hashes.tolist(), strict=True)
+    if not terms:
+        return
+    numbers = hash_known(terms, None)
+    postings = Postings(segments, np.array(numbers, dtype=np.uint64))
+    hashed = zip(terms, numbers, strict=True)
     held = {term: number for term, number in hashed if number in postings.found}
     for one, some in zip(found, spelled, strict=True):
         one.take(postings, held, some)
@@ -149,4 +174,4 @@ def rules_of(segments: Sequence[Segment]) -> tuple[str, ...]:
 
 def weigh(word: QueryWord, documents: int, frequency: int) -> float:
     """Return what a word counts for: how often it is asked, times Lucene's idf."""
-    return word.repeats * float(np.log1p((documents - frequency + 0.5) / (frequency + 0.5)))
+    return word.repeats * log1p((documents - frequency + 0.5) / (frequency + 0.5))

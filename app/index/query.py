@@ -13,13 +13,14 @@ from heapq import nlargest
 from itertools import chain, pairwise
 from typing import NamedTuple
 
+import numpy as np
 import regex
 
 from app.index.analysis import fold_term
-from app.index.byte_cache import keep
+from app.index.byte_cache import keep, keep_each
 from app.index.dates import find_dates, list_date_terms
 from app.index.folding import clean, fold
-from app.index.hashing import hash_term
+from app.index.hashing import SortedHashes, hash_term, hash_terms
 from app.index.stemming import PLAIN, stem, stem_by_each
 from app.index.variants import vary
 from app.index.words import (
@@ -28,6 +29,8 @@ from app.index.words import (
     asked_parts,
     find_words,
     is_plural_of_capitals,
+    is_simple,
+    is_unspaced,
     split_word,
 )
 
@@ -173,7 +176,7 @@ def _telling_parts(word: str, *, is_first: bool, shouted: bool, is_month: bool) 
 def _joined_neighbours(found: Sequence[str], places: Container[int]) -> dict[int, list[str]]:
     """Return what words at some places make with their neighbours, where they have no parts."""
     joined: dict[int, list[str]] = {}
-    whole = [place in places and len(split_word(word)) == 1 for place, word in enumerate(found)]
+    whole = [place in places and _is_whole(word) for place, word in enumerate(found)]
     for i, (one, other) in enumerate(pairwise(found)):
         # `a part` is not `apart`, but `log in` is `login`.
         if one.isalpha() and other.isalpha() and fold(one) not in QUESTION_WORDS:
@@ -183,34 +186,56 @@ def _joined_neighbours(found: Sequence[str], places: Container[int]) -> dict[int
     return joined
 
 
+def _is_whole(word: str) -> bool:
+    """Return whether a word has no parts."""
+    return (is_simple(word) and not is_unspaced(word)) or len(split_word(word)) == 1
+
+
 def spell_words(words: Sequence[QueryWord], rules: Sequence[str]) -> list[tuple[Spelling, ...]]:
-    """Return how articles that were analysed by `rules` may write words, the surest first."""
+    """Return how articles that were analysed by `rules` may write words, the surest first.
+
+    What `list_varied` returns comes beside these.
+    """
+    rules = tuple(rules)
     texts = [
         text for word in words if word.part.is_stemmed for text in (word.part.text, *word.joined)
     ]
-    stems = _stem_by_rules(texts, rules)
-    return [tuple(_spell(word, stems, tuple(rules))) for word in words]
+    stems = dict(zip(texts, _stem_by_rules(texts, rules), strict=True))
+    return [tuple(_spell(word, stems)) for word in words]
 
 
-def _stem_by_rules(texts: Iterable[str], rules: Sequence[str]) -> dict[str, list[str]]:
-    """Return the stems of each text by each of some rules, some of them twice."""
-    stems: dict[str, list[str]] = {text: [] for text in texts}
+@keep_each(8 << 20)
+def _stem_by_rules(texts: Sequence[str], rules: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return the stems of each text by each of some rules."""
+    stems: dict[str, dict[str, None]] = {text: {} for text in texts}
     for text, forms in stem_by_each(list(stems), rules):
-        stems[text].extend(forms)
-    return stems
+        stems[text].update(dict.fromkeys(forms))
+    return [tuple(stems[text]) for text in texts]
 
 
-# Of Hebrew and Arabic a word has up to fifty forms.
-@keep(8 << 20)
-def _stem_varied(text: str, rules: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the stems of what else stands for a word."""
-    stems = _stem_by_rules(vary(text), rules)
-    return tuple(dict.fromkeys(chain.from_iterable(stems.values())))
+class Varied(NamedTuple):
+    """What else stands for a word, as an index may hold it."""
+
+    terms: tuple[str, ...]
+    hashes: SortedHashes
 
 
-def _spell(
-    word: QueryWord, stems: Mapping[str, Sequence[str]], rules: tuple[str, ...]
-) -> Iterable[Spelling]:
+def list_varied(word: QueryWord, rules: tuple[str, ...]) -> Varied | None:
+    """Return what else stands for a word of Hebrew or Arabic: up to fifty forms."""
+    text = word.part.text
+    return None if text.isascii() or not word.part.is_stemmed else _list_varied(text, rules)
+
+
+@keep(16 << 20)
+def _list_varied(text: str, rules: tuple[str, ...]) -> Varied | None:
+    varied = vary(text)
+    if not varied:
+        return None
+    terms = tuple(dict.fromkeys(chain.from_iterable(_stem_by_rules(varied, rules))))
+    return Varied(terms, SortedHashes.of(np.fromiter(hash_terms(terms), np.uint64, len(terms))))
+
+
+def _spell(word: QueryWord, stems: Mapping[str, Sequence[str]]) -> Iterable[Spelling]:
     text = word.part.text
     if word.day is not None:
         return _spell_date(word.day)
@@ -221,9 +246,7 @@ def _spell(
             others = [fold(text[:-1])]
     else:
         exact = dict.fromkeys(form for some in (text, *word.joined) for form in stems[some])
-        if not text.isascii():
-            others = _stem_varied(text, rules)
-        elif len(text) <= _MAX_CAPITALS:
+        if text.isascii() and len(text) <= _MAX_CAPITALS:
             # Its plural in capitals, AMIs.
             others = [stem(text, PLAIN)[0] + "s"]
     spellings = [Spelling((form,)) for form in exact]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeAlias
 from zlib import crc32
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.index.analysis import TermCounts, language_term
-from app.index.hashing import Hashes
+from app.index.hashing import Hashes, SortedHashes
 from app.index.stemming import LANGUAGES
 
 Ids: TypeAlias = npt.NDArray[np.int64]
@@ -103,6 +104,12 @@ class Segment:
         numbers, places = self.locate(terms)
         bounds = map(slice, self.starts[places].tolist(), self.starts[places + 1].tolist())
         return dict(zip(terms[numbers].tolist(), bounds, strict=True))
+
+
+def find_held(segments: Sequence[Segment], terms: SortedHashes) -> set[int]:
+    """Return which of some terms, by where they stood before, some segment holds."""
+    found = [terms.order[segment.locate(terms.hashes)[0]].tolist() for segment in segments]
+    return set(chain.from_iterable(found))
 
 
 _LANGUAGE_TERMS: Hashes = np.array([language_term(some) for some in LANGUAGES], dtype=np.uint64)

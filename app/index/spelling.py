@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import regex
 
-from app.index.byte_cache import keep
 from app.index.hashing import BASE, POWERS, Hashes, mix
 
 MIN_LETTERS = 5
@@ -39,15 +38,22 @@ _INVERSE = np.uint64(pow(BASE, -1, 1 << 64))
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The words that are one slip away from a word, by their hashes."""
+    """The words that are one slip away from a word, which is of letters of one script."""
 
     word: str
-    alphabet: str
-    hashes: Hashes
+    script: str
+
+    def __len__(self) -> int:
+        size, letters = len(self.word), len(_ALPHABETS[self.script])
+        return (2 * size + 1) * letters + 2 * size - 1
+
+    def hash_all(self) -> Hashes:
+        """Return their hashes."""
+        return mix(np.concatenate(list(_edit(self.word, _MULTIPLES[self.script]))))
 
     def spell(self, number: int) -> str:
         """Return the word of one of the hashes."""
-        word, letters, size = self.word, self.alphabet, len(self.word)
+        word, letters, size = self.word, _ALPHABETS[self.script], len(self.word)
         if number < (size + 1) * len(letters):
             place, letter = divmod(number, len(letters))
             return word[:place] + letters[letter] + word[place:]
@@ -62,17 +68,15 @@ class Neighbours:
         return word[:number] + word[number + 1] + word[number] + word[number + 2 :]
 
 
-@keep(8 << 20)
 def list_neighbours(word: str) -> Neighbours | None:
     """Return the neighbours of a folded word; None where a letter's slip cannot be told.
 
     So it is in short words, in words with digits, and in scripts whose signs are not letters.
     """
-    script = next((name for name, letters in _SCRIPTS.items() if letters.fullmatch(word)), None)
-    if script is None or not MIN_LETTERS - 1 <= len(word) <= _MAX_LETTERS:
+    if not MIN_LETTERS - 1 <= len(word) <= _MAX_LETTERS:
         return None
-    values = np.concatenate(list(_edit(word, _MULTIPLES[script])))
-    return Neighbours(word, _ALPHABETS[script], mix(values))
+    script = next((name for name, letters in _SCRIPTS.items() if letters.fullmatch(word)), None)
+    return None if script is None else Neighbours(word, script)
 
 
 def _edit(word: str, multiples: Hashes) -> Iterator[Hashes]:

@@ -2,10 +2,11 @@
 
 import ast
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.index.analysis import count_terms
-from app.index.byte_cache import count_bytes, keep
+from app.index.byte_cache import count_bytes, keep, keep_each
 from app.index.query import parse_query
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +62,30 @@ def test_cache_answers_as_its_function_and_keeps_to_its_bytes() -> None:
         double("tea")
         double(f"z{number}")
     assert asked.count("tea") <= 1
+
+
+def test_of_many_words_those_are_made_that_are_not_kept() -> None:
+    asked = []
+
+    @keep_each(64 * 1024)
+    def repeat(words: Sequence[str], times: int) -> list[str]:
+        asked.append((*words, times))
+        return [word * times for word in words]
+
+    assert repeat(["tea", "oil"], 2) == ["teatea", "oiloil"]
+    assert repeat(["oil", "tea", "rye", "oil"], 2) == ["oiloil", "teatea", "ryerye", "oiloil"]
+    # What it depends on besides is part of the key.
+    assert repeat(["tea"], 3) == ["teateatea"]
+    assert asked == [("tea", "oil", 2), ("rye", 2), ("tea", 3)]
+    tracemalloc.start()
+    try:
+        for number in range(2000):
+            asked.clear()
+            repeat([f"{number}" + "y" * 1000], 2)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100 * 1024
 
 
 def test_bytes_count_what_a_value_is_made_of() -> None:
