@@ -161,8 +161,14 @@ class Lanes(Generic[Row, Result]):
             self._changed.notify_all()
         while not call.done.wait(_POLL_SECONDS) and not call.is_over:
             pass
-        if call.error is not None:
-            raise call.error
+        # Taken out: its traceback holds this frame, and with it rows and model until garbage is
+        # looked for.
+        error, call.error = call.error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error
         self._metrics.seconds.labels(lane).observe(perf_counter() - started)
         return [call.results[i] for i in range(len(rows))]
 
@@ -182,9 +188,7 @@ class Lanes(Generic[Row, Result]):
                 if self._closed:
                     break
                 queries = self._take(Lane.QUERIES)
-                for lane in _SLOW:
-                    if lane not in running and (begun := self._take(lane)) is not None:
-                        running[lane] = begun
+                self._begin_slow(running)
             if queries is not None:
                 while not queries.advance():
                     pass
@@ -194,6 +198,12 @@ class Lanes(Generic[Row, Result]):
         waiting = [ticket for lane in self._waiting.values() for call in lane for ticket in call]
         for ticket in waiting + [ticket for each in running.values() for ticket in each.tickets]:
             ticket.call.fail(EmbeddingCancelled("the model is closed"))
+
+    def _begin_slow(self, running: dict[Lane, _Pass[Row, Result]]) -> None:
+        """Begin a pass of each slow lane that has none and in which somebody waits."""
+        for lane in _SLOW:
+            if lane not in running and (begun := self._take(lane)) is not None:
+                running[lane] = begun
 
     def _advance_one(self, running: dict[Lane, _Pass[Row, Result]], turns: deque[Lane]) -> None:
         """Give the slow lane whose turn it is a step of its pass."""
