@@ -281,7 +281,8 @@ def serve(
         # uvicorn sends itself the signal once more when it has stopped. Left as it is, the process
         # would die before the data folder is closed, and deleted text would stay in the log.
         signal.signal(signal.SIGTERM, _exit)
-        with run_scheduled_sync(resources), return_freed_regularly():
+        turn = resources.signals.priority.yield_to_requests
+        with run_scheduled_sync(resources), return_freed_regularly(wait_for_turn=turn):
             Thread(target=_load_model, args=(resources,), name="folio-load", daemon=True).start()
             uvicorn.run(
                 app,

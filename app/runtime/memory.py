@@ -2,7 +2,7 @@
 
 import ctypes
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -29,16 +29,22 @@ def return_freed() -> None:
 
 
 @contextmanager
-def return_freed_regularly(every_s: float = _RETURN_SECONDS) -> Iterator[None]:
-    """Have freed memory given back again and again while the block runs.
+def return_freed_regularly(
+    every_s: float = _RETURN_SECONDS, *, wait_for_turn: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Have garbage freed, and what is free given back, again and again while the block runs.
 
     Each thread frees into an arena of its own, which gives little back by itself: what a burst of
-    requests took would stay.
+    requests took would stay. So would what they left in cycles, connections among it: old objects
+    are looked at after millions of new ones, which an idle process does not make. That looking
+    holds the interpreter, so it waits for its turn.
     """
     ended = Event()
 
     def work() -> None:
         while not ended.wait(every_s):
+            wait_for_turn()
+            gc.collect()
             return_freed()
 
     thread = Thread(target=work, name="folio-memory", daemon=True)

@@ -1,7 +1,9 @@
 """Freed memory goes back to the system."""
 
+import gc
 from pathlib import Path
 from threading import Thread
+from weakref import ref
 
 import pytest
 
@@ -45,3 +47,20 @@ def test_what_threads_freed_goes_back_regularly() -> None:
     with return_freed_regularly(every_s=0.01):
         poll(lambda: filled - resident_pages(), lambda returned: returned > 5_000)
     assert len(kept[0]) == 1000
+
+
+def test_cycles_that_requests_left_are_freed_regularly() -> None:
+    class Connection:
+        def __init__(self) -> None:
+            self.handler = self.close
+
+        def close(self) -> None: ...
+
+    gc.disable()
+    try:
+        left = ref(Connection())
+        assert left() is not None
+        with return_freed_regularly(every_s=0.01):
+            poll(lambda: left() is None, bool)
+    finally:
+        gc.enable()
