@@ -60,6 +60,21 @@ _BAD_NAME = re.compile(
     r"|\bads?\b|sponsor|banner|popup|modal|overlay|dialog|search|form",
     re.IGNORECASE,
 )
+# What stands beside articles, as classes and ids name it; not what only some sites mean by such a
+# name: comment, widget, teaser, ad.
+_ASIDES = frozenset(
+    (
+        *("related", "recommended", "recommendations", "sidebar", "breadcrumb", "breadcrumbs"),
+        *("newsletter", "newsletters", "subscribe", "subscription", "signup", "pagination"),
+        *("author", "authors", "byline", "bio", "credit", "credits", "copyright", "disclaimer"),
+        *("comments", "respond", "kommentar", "kommentare", "share", "sharing", "social"),
+        *("promo", "promotion", "sponsor", "sponsored", "affiliate", "advertisement", "advert"),
+        *("cookie", "cookies", "footer"),
+    )
+)
+_ASIDE_TAGS = frozenset({"div", "section", "aside", "p", "ul", "ol", "header", "footer", "form"})
+_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_MAX_ASIDES = 1 / 3
 _REGION_PATH = "//article | //main | //*[@role='main']"
 _NO_PARAGRAPHS = {"table", "thead", "tbody", "tfoot", "tr", "ul", "ol", "menu", "dir", "dl", "html"}
 _KEPT_SHORT = {"li", "td", "th", "pre", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6"}
@@ -124,11 +139,13 @@ def extract_article(page: HtmlElement, base: str = "") -> str:
     kept = sum(leaf.words for leaf in leaves if leaf.is_kept)
     least = _MIN_OF_PAGE if region is page else _MIN_OF_REGION
     if words < _MIN_WORDS or kept < least * words:
-        return _write_whole(region, base)
+        return _write_whole(region, base, known=False)
     _drop_pictures(page, leaves)
     for leaf in leaves:
         if not leaf.is_kept:
             leaf.element.drop_tree()
+    # Words of the head are not shown.
+    _drop_asides(next(page.iter("body"), page))
     return write_markdown(page, base) or found
 
 
@@ -143,14 +160,46 @@ def _drop_pictures(page: HtmlElement, leaves: list[Leaf]) -> None:
             image.drop_tree()
 
 
-def _write_whole(region: HtmlElement, base: str) -> str:
+def _write_whole(region: HtmlElement, base: str, *, known: bool = True) -> str:
     words = _count_words(region)
     for element in region.xpath(_AROUND_PATH):
         # Some sites have the whole page in an element that is named like a part of it.
         is_part = element.tag == "nav" or 2 * _count_words(element) <= words
         if is_part and element.getparent() is not None:
             element.drop_tree()
+    if not known:
+        _drop_asides(region)
     return write_markdown(region, base)
+
+
+def _drop_asides(page: HtmlElement) -> None:
+    """Remove what its class says stands beside the article: small parts, and few words in all."""
+    most = _MAX_ASIDES * _count_words(page)
+    found: dict[HtmlElement, int] = {}
+    for element in page.iter(*_ASIDE_TAGS):
+        if not _ASIDES.intersection(_list_names(element)):
+            continue
+        if any(outer in found for outer in element.iterancestors()):
+            continue
+        words = _count_words(element)
+        if words <= most and element is not page:
+            found[element] = words
+    if sum(found.values()) <= most:
+        for element in found:
+            element.drop_tree()
+
+
+def _list_names(element: HtmlElement) -> list[str]:
+    """Return the words of an element's class and id: `relatedPosts` and `related-posts` are two.
+
+    An id that a heading in it spells is the anchor of a section, whatever that is about.
+    """
+    names = element.get("class") or ""
+    if anchor := _squeeze(element.get("id") or "").replace("_", ""):
+        titles = element.iter("h1", "h2", "h3", "h4", "h5", "h6")
+        if not any(anchor in _squeeze(title.text_content()) for title in titles):
+            names += f" {element.get('id')}"
+    return [name.lower() for name in _NAME.findall(names)]
 
 
 def _find_region(page: HtmlElement, leaves: list[Leaf]) -> HtmlElement:

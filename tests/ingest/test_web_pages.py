@@ -129,6 +129,46 @@ def test_span_without_end_does_not_unfold() -> None:
     assert len(text) < 10_000
 
 
+_PROSE = "".join(
+    f"<p>Step {n}: turn the wheel until the needle of gauge {n} stands upright, then wait.</p>"
+    for n in range(12)
+)
+_STRAY = "<p>Write your address here and we send you a long letter on pumps each week.</p>"
+
+
+@pytest.mark.parametrize(
+    ("aside", "is_kept"),
+    [
+        (f"<div class='box newsletter-form'>{_STRAY}</div>", False),
+        (f"<div class='relatedPosts'>{_STRAY}</div>", False),
+        (f"<div id='author-description'>{_STRAY}</div>", False),
+        # The anchor of a section says what the section is about.
+        (f"<section id='newsletter'><h2>Newsletter¶</h2>{_STRAY}</section>", True),
+        (f"<div id='credit-notes'><h2>Credit notes</h2>{_STRAY}</div>", True),
+        # A part of a name is not the name.
+        (f"<div class='accredited'>{_STRAY}</div>", True),
+        (f"<table><tr><th>By</th></tr><tr><td class='author'>{_STRAY}</td></tr></table>", True),
+    ],
+)
+def test_small_part_that_names_itself_as_standing_beside_is_left_out(
+    aside: str, is_kept: bool
+) -> None:
+    page = f"<body><div id='page'><h1>Gauges</h1>{_PROSE}{aside}{_PROSE}</div></body>"
+    article = parse_document("text/html", page.encode())
+    assert ("long letter on pumps" in article.text) == is_kept
+    assert article.text.count("gauge 11 stands upright") == 2
+    said = any("were left out as navigation" in warning for warning in article.warnings)
+    assert said != is_kept
+
+
+def test_article_that_is_named_like_a_part_beside_it_is_read() -> None:
+    page = f"<body><h1>Gauges</h1><div class='related sidebar'>{_PROSE}</div></body>"
+    assert "gauge 11 stands upright" in parse_document("text/html", page.encode()).text
+    parts = "".join(f"<div class='comments'>{_PROSE}</div>" for _ in range(3))
+    page = f"<body><h1>Gauges</h1><div>{_PROSE}{parts}</div></body>"
+    assert parse_document("text/html", page.encode()).text.count("gauge 11 stands") == 4
+
+
 def test_a_few_undecodable_bytes_are_a_warning() -> None:
     data = (
         "<meta charset=utf-8><p>Gr\u00fc\u00dfe, caf\u00e9s, \u00d6l, \u00dcbung".encode()
