@@ -19,7 +19,7 @@ from app.index.bm25 import LexicalIndex
 from app.index.flat import FlatIndex, UnitVectors
 from app.index.samples import PassageSamples
 from app.index.segments import TermDocument, pack_terms
-from app.runtime.lookups import Lookups
+from app.runtime.lookups import LogState, Lookups
 from app.runtime.memory import return_freed
 
 logger = logging.getLogger("folio")
@@ -47,6 +47,7 @@ class IndexFollower:
         self._corrects_spelling = corrects_spelling
         self._indexes: Indexes | None = None
         self._position = LogPosition()
+        self._state: LogState = object()
         self._following = Lock()
 
     @property
@@ -56,27 +57,33 @@ class IndexFollower:
 
     def follow(
         self, session: Session, generation: Generation
-    ) -> tuple[Indexes, LogPosition, dict[int, str]]:
+    ) -> tuple[Indexes, LogState, dict[int, str]]:
         """Return the indexes, which are no older than the session's transaction.
 
-        The second value is how much of the log the transaction sees. The third names the versions
-        that fail a checksum, with what is damaged; they are not in the indexes and have to be
-        quarantined.
+        The second value stands for what the transaction sees of the log. The third names the
+        versions that fail a checksum, with what is damaged; they are not in the indexes and have to
+        be quarantined.
         """
         damaged: dict[int, str] = {}
         with self._following:
             indexes = self._indexes
             if indexes is None or indexes.generation_id != generation.id:
                 indexes = self._read(session, generation, damaged)
-                return indexes, self._position, damaged
+                return indexes, self._state, damaged
             changes = queries.read_changes(session, self._position)
             if changes is None:
                 indexes = self._read(session, generation, damaged)
-                return indexes, self._position, damaged
+                return indexes, self._state, damaged
+            if changes.is_behind:
+                # Another transaction that sees more was here first. Going back for this one, the
+                # next would read again what is in the indexes.
+                return indexes, None, damaged
             if changes.unit_ids or changes.document_ids:
                 self._apply(session, indexes, generation, changes, damaged)
+            if changes.count:
+                self._state = object()
             self._position = changes.position
-        return indexes, changes.position, damaged
+            return indexes, self._state, damaged
 
     def forget(self) -> None:
         """Release the memory of the indexes until they are asked for again."""
@@ -89,7 +96,7 @@ class IndexFollower:
             session, generation, damaged, corrects_spelling=self._corrects_spelling
         )
         return_freed()
-        self._indexes, self._position = indexes, position
+        self._indexes, self._position, self._state = indexes, position, object()
         return indexes
 
     def _apply(

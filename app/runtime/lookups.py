@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Hashable
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from app.db.queries import LogPosition
 from app.index.byte_cache import count_bytes
 
 T = TypeVar("T")
+
+LogState: TypeAlias = object | None
+"""Another object whenever a transaction sees other changes; None where that is not known."""
 
 _MAX_BYTES = 32 << 20
 
@@ -19,22 +21,24 @@ class Lookups:
     """
 
     def __init__(self) -> None:
-        self._position = LogPosition()
+        self._state: LogState = None
         self._kept: dict[Hashable, Any] = {}
         self._left = _MAX_BYTES
         self._lock = Lock()
 
-    def find(self, position: LogPosition, key: Hashable, look_up: Callable[[], T]) -> T:
-        """Return what `look_up` returns in a transaction that sees the log up to there."""
+    def find(self, state: LogState, key: Hashable, look_up: Callable[[], T]) -> T:
+        """Return what `look_up` returns in a transaction that sees the log in this state."""
+        if state is None:
+            return look_up()
         with self._lock:
-            if position == self._position and key in self._kept:
+            if state is self._state and key in self._kept:
                 kept: T = self._kept[key]
                 return kept
         found = look_up()
         size = count_bytes(found)
         with self._lock:
-            if position != self._position or size > self._left:
-                self._position, self._kept, self._left = position, {}, _MAX_BYTES
+            if state is not self._state or size > self._left:
+                self._state, self._kept, self._left = state, {}, _MAX_BYTES
             if size <= self._left and key not in self._kept:
                 self._kept[key] = found
                 self._left -= size

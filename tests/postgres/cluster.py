@@ -4,14 +4,14 @@
         [--outages N] [--no-failover]
 
 `--kills` is how often each process is killed with SIGKILL, a server every other time only once it
-answers; it is started again at once. Writers
-put, replace and delete documents through whichever server answers. A call that was cut off may have
-happened or not; nothing else may be in doubt. At the end every document must be ready, have its
-vectors once, and be found by the word that only it holds, on every server; `drift` counts vectors
-that only one of database and a new index has. `--outages` is how often PostgreSQL itself is killed
-and started again: requests must get 503 meanwhile, and nothing else but an answer. Last it is
-killed for good and its standby takes over: `mistyped` counts what until then was answered otherwise
-than with 503 `database_unavailable`. Exits with 1 unless everything held.
+answers; it is started again at once. Writers put, replace and delete documents through whichever
+server answers. A call that was cut off may have happened or not; nothing else may be in doubt. At
+the end every document must be ready, have its vectors once, and be found by the word that only it
+holds, on every server; `drift` counts vectors that only one of database and a new index has.
+`--outages` is how often PostgreSQL itself is killed and started again: requests must get 503
+meanwhile, and nothing else but an answer. Last it is killed for good and its standby takes over:
+`mistyped` counts what until then was answered otherwise than with 503 `database_unavailable`. Exits
+with 1 unless everything held.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """What several processes rely on: claims, the log of changes, the leader's lock, the schema."""
 
 import gc
+import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -111,6 +112,37 @@ def test_a_change_that_is_committed_after_a_later_one_is_not_missed(
         third = queries.read_changes(session, second.position)
     assert third is not None
     assert (third.unit_ids, third.document_ids) == ([], [])
+
+
+def test_a_follower_starts_anew_after_a_crash(
+    resources: Resources, postgres: PostgresServer
+) -> None:
+    """What was taken back just before may not be in the log: its number is given out again."""
+    with resources.database.read() as session:
+        position = queries.log_position(session)
+    postgres.stop(signal.SIGQUIT)
+    postgres.start()
+    with resources.database.read() as session:
+        assert queries.read_changes(session, position) is None
+
+
+def test_a_follower_starts_anew_where_a_crash_of_one_session_ended_all(
+    resources: Resources, settings: Settings
+) -> None:
+    with resources.database.read() as session:
+        position = queries.log_position(session)
+        assert queries.read_changes(session, position) is not None
+    with connect(settings) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+
+    def is_told() -> bool:
+        try:
+            with resources.database.read() as session:
+                return queries.read_changes(session, position) is None
+        except DatabaseUnavailable:
+            return False
+
+    poll(is_told, bool)
 
 
 def test_a_follower_behind_a_trimmed_log_is_told_so(

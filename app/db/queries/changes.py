@@ -3,7 +3,8 @@
 Where several processes write, numbers are committed out of order: 8 may be there before 7 is. A
 follower that remembered only the last number would never see 7. On PostgreSQL each change carries
 the number of its transaction, and a follower goes back to the oldest one that was still running
-when it last looked; what it has read since then it knows by number.
+when it last looked; what it has read since then it knows by number. After a crash, or on a standby
+that took over, PostgreSQL gives numbers of transactions out again: a follower starts anew there.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,11 @@ from app.db.models import Change
 _KEPT = 100_000
 """Changes that a shared log keeps: a follower that is further behind reads its index anew."""
 
-_HORIZON = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+_HORIZON = text(
+    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
+    # The second of both is when a crash of one session had all others started again.
+    " concat_ws(' ', pg_postmaster_start_time(), (SELECT stats_reset FROM pg_stat_archiver))"
+)
 _FIRST = text("SELECT min(transaction) FROM changes")
 _SINCE = text(
     "SELECT number, unit_id, document_id, transaction FROM changes WHERE transaction >= :horizon"
@@ -42,6 +47,8 @@ class LogPosition:
 
     horizon: int = 0
     beyond: frozenset[int] = field(default_factory=frozenset)
+    run: str = ""
+    """Of PostgreSQL, since its last start: only within it numbers of transactions grow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,10 @@ class Changes:
     unit_ids: Sequence[int]
     document_ids: Sequence[int]
     position: LogPosition
+    count: int = 0
+    """Of changes, with those that no index has to follow."""
+    is_behind: bool = False
+    """Whether the transaction sees less than was read: what it sees began before."""
 
 
 def log_units(session: Session, unit_ids: Sequence[int], document_id: int = 0) -> None:
@@ -73,19 +84,19 @@ def log_attributes(session: Session) -> None:
 def log_position(session: Session) -> LogPosition:
     """Return the position of who has read all that this transaction sees."""
     if _is_shared(session):
-        horizon = session.execute(_HORIZON).scalar_one()
+        horizon, run = session.execute(_HORIZON).one()
         rows = _rows_from(session, horizon)
-        return LogPosition(horizon, frozenset(number for number, *_ in rows))
+        return LogPosition(horizon, frozenset(number for number, *_ in rows), run)
     return LogPosition(_last_number(session))
 
 
 def read_changes(session: Session, position: LogPosition) -> Changes | None:
-    """Return what came after `position`; None when the log was trimmed past it."""
+    """Return what came after `position`; None when the log does not tell."""
     if _is_shared(session):
         return _read_shared(session, position)
     last = _last_number(session)
-    if last == position.horizon:
-        return Changes((), (), position)
+    if last <= position.horizon:
+        return Changes((), (), position, is_behind=last < position.horizon)
     rows = session.execute(
         select(Change.unit_id, Change.document_id).where(Change.number > position.horizon)
     ).all()
@@ -106,11 +117,15 @@ def _read_shared(session: Session, position: LogPosition) -> Changes | None:
     # Trimmed are transactions before the first one that is left.
     if first is not None and first > position.horizon:
         return None
-    horizon = session.execute(_HORIZON).scalar_one()
+    horizon, run = session.execute(_HORIZON).one()
+    if run != position.run:
+        return None
     rows = _rows_from(session, position.horizon)
-    beyond = frozenset(number for number, _, _, transaction in rows if transaction >= horizon)
-    new = [(unit, document) for number, unit, document, _ in rows if number not in position.beyond]
-    return _collect(new, LogPosition(horizon, beyond))
+    if horizon < position.horizon or not position.beyond.issubset(row.number for row in rows):
+        return Changes((), (), position, is_behind=True)
+    beyond = frozenset(row.number for row in rows if row.transaction >= horizon)
+    new = [(row.unit_id, row.document_id) for row in rows if row.number not in position.beyond]
+    return _collect(new, LogPosition(horizon, beyond, run))
 
 
 def _rows_from(session: Session, horizon: int) -> Sequence[Any]:
@@ -122,6 +137,7 @@ def _collect(rows: Sequence[tuple[int, int]], position: LogPosition) -> Changes:
         list({unit_id for unit_id, _ in rows if unit_id}),
         list({document_id for _, document_id in rows if document_id}),
         position,
+        len(rows),
     )
 
 

@@ -134,7 +134,8 @@ def rank_probes(
     snapshot = Snapshot(
         session,
         read_indexes(session, live, {}),
-        queries.log_position(session),
+        # One transaction, which sees one state.
+        object(),
         load_anchors(live.calibration),
     )
     rankings = []

@@ -8,13 +8,13 @@ from types import TracebackType
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.db.queries import LogPosition
 from app.domain import Filter
 from app.errors import CorruptData, NotFound
 from app.index.flat import Ids
 from app.runtime.deadline import check_time
 from app.runtime.generations import ActiveGeneration
 from app.runtime.index_follower import Indexes, quarantine, quarantine_damaged
+from app.runtime.lookups import LogState
 from app.runtime.resources import Resources
 from app.services.search.scoring import Anchors, load_anchors
 
@@ -29,8 +29,8 @@ class Snapshot:
 
     session: Session
     indexes: Indexes
-    position: LogPosition
-    """How much of the log of changes the transaction sees."""
+    state: LogState
+    """What stands for what the transaction sees of the log of changes."""
     anchors: Mapping[int, Anchors]
     """What was measured of collections, by id."""
 
@@ -39,7 +39,7 @@ class Snapshot:
         # By what it says: a condition on 1 equals one on true.
         key = ("filter", collection_id, repr(condition))
         return self.indexes.lookups.find(
-            self.position,
+            self.state,
             key,
             lambda: queries.filter_documents(self.session, collection_id, condition),
         )
@@ -47,7 +47,7 @@ class Snapshot:
     def list_values(self, collection_id: int, key: str) -> queries.ValueColumn:
         """Return which of a collection's documents have which values of an attribute."""
         return self.indexes.lookups.find(
-            self.position,
+            self.state,
             ("values", collection_id, key),
             lambda: queries.list_values(self.session, collection_id, key),
         )
@@ -81,8 +81,8 @@ class Attempt:
         if row is None:
             self._stack.close()
             raise NotFound("the generation was removed meanwhile", code="generation_not_found")
-        indexes, position, damaged = self._generation.follower.follow(session, row)
-        return Snapshot(session, indexes, position, load_anchors(row.calibration)), damaged
+        indexes, state, damaged = self._generation.follower.follow(session, row)
+        return Snapshot(session, indexes, state, load_anchors(row.calibration)), damaged
 
     def __exit__(
         self,
