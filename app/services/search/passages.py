@@ -24,7 +24,7 @@ from app.runtime.deadline import check_time
 from app.services.articles.documents import damaged_metadata, require_intact
 from app.services.search.candidates import Candidate
 from app.services.search.retrievers import Proposals, Question
-from app.services.search.scoring import score
+from app.services.search.scoring import Stages, evidence, score
 from app.services.search.sentences import find_sentence
 from app.services.search.snapshot import Snapshot
 
@@ -103,32 +103,33 @@ class RankedArticle:
         """Yield all passages, best first; of equal ones the earlier."""
         is_lexical = self.question.mode is Mode.LEXICAL
         most = self._greatest(lambda _, share: share) if is_lexical else 1.0
+        mode, scale = self.question.mode, self.candidate.scale
         whole, coverage = self.candidate.score, self.candidate.coverage
 
-        def score_by(i: int, share: float) -> float:
-            return min(self._score(i, share, most), whole)
+        def rank_by(i: int, share: float) -> float:
+            return -evidence(self._stages(i, share, most), mode, scale)
 
         closer_looks = (self._bound, self._share)
-        waiting = [(-score_by(i, coverage), i, 0) for i in range(len(self.passages))]
+        waiting = [(rank_by(i, coverage), i, 0, coverage) for i in range(len(self.passages))]
         heapify(waiting)
         while waiting:
-            negative, i, looks = heappop(waiting)
+            _, i, looks, share = heappop(waiting)
             if looks == len(closer_looks):
-                yield ScoredPassage(-negative, self.passages[i])
+                own = score(self._stages(i, share, most), mode, scale)
+                yield ScoredPassage(min(own, whole), self.passages[i])
             else:
                 share = closer_looks[looks](i)
-                heappush(waiting, (-score_by(i, share), i, looks + 1))
+                heappush(waiting, (rank_by(i, share), i, looks + 1, share))
 
-    def _score(self, i: int, share: float, most: float) -> float:
-        """Return what the article would score by a passage that holds `share` of the words."""
+    def _stages(self, i: int, share: float, most: float) -> Stages:
+        """Return what the article would rank by with a passage that holds `share` of the words."""
         stages, mode = self.candidate.stages, self.question.mode
         if mode is Mode.LEXICAL:
-            own = {"lexical": stages.get("lexical", 0.0) * sqrt(share / (most or 1.0))}
-        else:
-            own = {**stages, "passage": self.nearness[i]}
-            if mode is Mode.HYBRID:
-                own["match"] = self._match(i, share)
-        return score(own, mode, self.candidate.scale)
+            return {"lexical": stages.get("lexical", 0.0) * sqrt(share / (most or 1.0))}
+        own = {**stages, "passage": self.nearness[i]}
+        if mode is Mode.HYBRID:
+            own["match"] = self._match(i, share)
+        return own
 
     def _match(self, i: int, share: float) -> float:
         return self._weights[i] * share
