@@ -1,6 +1,7 @@
 """Ruled tables: the cells that a page's lines and rectangles enclose."""
 
 import ctypes
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,24 +29,22 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The lines that enclose a table's cells: their places, and the rules themselves."""
+    """The lines that enclose a table's cells: their places, and the rules at each of them."""
 
     xs: tuple[float, ...]
     ys: tuple[float, ...]
-    across: tuple[Rule, ...]
-    down: tuple[Rule, ...]
+    across: tuple[tuple[Rule, ...], ...]
+    down: tuple[tuple[Rule, ...], ...]
 
     def has_edge_right(self, row: int, column: int) -> bool:
         """Say whether a line parts a cell from the next one in its row."""
         middle = (self.ys[row] + self.ys[row + 1]) / 2
-        at = self.xs[column + 1]
-        return any(abs(r.at - at) <= _NEAR and r.start <= middle <= r.end for r in self.down)
+        return any(rule.start <= middle <= rule.end for rule in self.down[column + 1])
 
     def has_edge_below(self, row: int, column: int) -> bool:
         """Say whether a line parts a cell from the one below it."""
         middle = (self.xs[column] + self.xs[column + 1]) / 2
-        at = self.ys[row + 1]
-        return any(abs(r.at - at) <= _NEAR and r.start <= middle <= r.end for r in self.across)
+        return any(rule.start <= middle <= rule.end for rule in self.across[row + 1])
 
 
 Box = tuple[float, float, float, float]
@@ -81,7 +80,12 @@ def _find_strokes(page: Any, frame: Frame, turn: int) -> list[Box]:
         points = engine.count_segments(drawn)
         if points > _MAX_POINTS:
             continue
-        boxes += _trace(drawn, points, matrix) if points > 5 else [_bound(drawn, matrix)]
+        bound = _bound(drawn, matrix)
+        if points <= 5:
+            boxes.append(bound)
+        # Of a small drawing, a letter or a sign, no part is long enough for a rule.
+        elif matrix or bound[2] - bound[0] >= _LEAST or bound[3] - bound[1] >= _LEAST:
+            boxes += _trace(drawn, points, matrix)
     return [_turn(box, frame, turn) for box in boxes]
 
 
@@ -199,7 +203,15 @@ def _build(across: list[Rule], down: list[Rule]) -> Grid | None:
     ys = _snap([r.at for r in across] + [min(r.start for r in down), max(r.end for r in down)])
     if len(xs) < 3 or len(ys) < 2 or len(xs) + len(ys) < 6:
         return None
-    return Grid(xs, ys, tuple(across), tuple(down))
+    return Grid(xs, ys, _place_rules(ys, across), _place_rules(xs, down))
+
+
+def _place_rules(places: Sequence[float], rules: Sequence[Rule]) -> tuple[tuple[Rule, ...], ...]:
+    """Return for each place the rules that lie on it."""
+    ordered = sorted(rules, key=lambda rule: rule.at)
+    ats = [rule.at for rule in ordered]
+    ends = [(bisect_left(ats, at - _NEAR), bisect_right(ats, at + _NEAR)) for at in places]
+    return tuple(tuple(ordered[first:last]) for first, last in ends)
 
 
 def _snap(places: list[float]) -> tuple[float, ...]:

@@ -116,7 +116,8 @@ def _find_aside(words: list[Word], frame: Frame, turn: int) -> list[Placed]:
 
 def _choose_words(words: list[Word], size: tuple[float, float], read: Page) -> list[Word]:
     """Return the words that a reader sees, mended, and count the others."""
-    shown = sum(len(word.text) * (1 if not word.hidden else -1) for word in words)
+    hidden = sum(len(word.text) for word in words if word.hidden)
+    shown = sum(len(word.text) for word in words) - 2 * hidden if hidden else 0
     chosen: list[Word] = []
     rtl = 0
     for word in words:
@@ -181,9 +182,9 @@ def _drop_doubles(words: list[Word]) -> list[Word]:
 def _is_among(word: Word, others: Sequence[Word]) -> bool:
     """Say whether a word stands where one of the others does."""
     near = max(0.5, 0.15 * word.size)
-    return any(
-        abs(word.x0 - other.x0) <= near
-        and abs(word.y - other.y) <= near
-        and word.turn == other.turn
-        for other in others
-    )
+    x0, y, turn = word.x0, word.y, word.turn
+    # A plain loop: a page has its common words fifty times.
+    for other in others:
+        if -near <= y - other.y <= near and -near <= x0 - other.x0 <= near and turn == other.turn:
+            return True
+    return False

@@ -49,9 +49,11 @@ def read_grid(
     """
     inside: dict[Place, list[Word]] = {}
     owners: dict[Place, list[Word]] = {}
+    left, right = grid.xs[0], grid.xs[-1]
     for word in words:
         middle = (word.x0 + word.x1) / 2
-        _put(grid, inside, owners, (word, middle, word.y - 0.3 * word.size))
+        if left <= middle < right:
+            _put(grid, inside, owners, (word, middle, word.y - 0.3 * word.size))
     columns = {column for _, column in inside}
     if len(columns) < 2 or len(inside) < 3 or not _is_filled(grid, inside):
         return [], set()

@@ -4,6 +4,7 @@ import ctypes
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ingest.parsers.pdf import engine
@@ -41,12 +42,12 @@ def _read(element: int | None, level: int, depth: int, tags: Tags) -> None:
     tags.left -= 1
     if not element or depth > _DEEPEST or tags.left < 0:
         return
-    kind = _text(engine.element_type, element)
+    kind = _name(_ask(engine.element_type, element))
     if match := _HEADING.match(kind):
         level = int(match[1] or 1)
     elif kind == "Title":
         level = 1
-    if kind == "Figure" and (shown := _text(engine.element_alt, element)):
+    if kind == "Figure" and (shown := _decode(_ask(engine.element_alt, element))):
         tags.pictures.append(shown)
     for index in range(max(0, engine.count_children(element))):
         child = engine.child_element(element, index)
@@ -56,12 +57,18 @@ def _read(element: int | None, level: int, depth: int, tags: Tags) -> None:
             tags.levels[engine.child_content(element, index)] = level
 
 
-def _text(function: Callable[..., int], element: int) -> str:
+def _ask(function: Callable[..., int], element: int) -> bytes:
     buffer = _BUFFER
     size = function(element, buffer, len(buffer))
     if size > len(buffer):
         buffer = ctypes.create_string_buffer(size)
         size = function(element, buffer, size)
-    if size <= 2:
-        return ""
-    return join_string(buffer.raw[: size - 2].decode("utf-16-le", "replace"))
+    return ctypes.string_at(buffer, max(0, size - 2))
+
+
+def _decode(units: bytes) -> str:
+    return join_string(units.decode("utf-16-le", "replace"))
+
+
+# A page has thousands of elements of a few kinds.
+_name = lru_cache(maxsize=64)(_decode)

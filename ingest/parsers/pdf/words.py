@@ -159,14 +159,18 @@ class PageText:
 
     def words(self) -> Iterator[Word]:
         """Yield the words in the order in which the page draws them."""
-        text = self.text()
+        handle, text = self._handle, self.text()
         end = 0
         for token in _TOKEN.finditer(text):
             start, stop = token.span()
             between = text[end:start]
             gap = "\n" if "\n" in between or (end and text[end - 1] == "\ufffe") else " "
             end = stop
-            for first, last, drawn in self._split(start, stop):
+            opening = engine.char_object(handle, start) or 0
+            # Nearly all words: one object draws the whole of it.
+            whole = stop - start == 1 or opening == (engine.char_object(handle, stop - 1) or 0)
+            parts = ((start, stop, opening),) if whole else self._split(start, stop, opening)
+            for first, last, drawn in parts:
                 run = self._runs.get(drawn) or self._describe(first, drawn)
                 gap_before = gap if first == start else ""
                 word = self._word(text[first:last], first, last, run, gap_before)
@@ -191,13 +195,9 @@ class PageText:
                 part.text, part.x1 = part.text + letter, drawn.x1
         return parts
 
-    def _split(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    def _split(self, start: int, stop: int, opening: int) -> Iterator[tuple[int, int, int]]:
         """Yield the parts of a token that one text object each draws, and that object."""
         handle = self._handle
-        opening = engine.char_object(handle, start) or 0
-        if stop - start == 1 or opening == (engine.char_object(handle, stop - 1) or 0):
-            yield start, stop, opening
-            return
         first = start
         for at in range(start + 1, stop):
             current = engine.char_object(handle, at) or 0
@@ -216,7 +216,7 @@ class PageText:
         engine.char_box(handle, ending, self._box)
         x0, x1, y = self._place(run.turn)
         size, font, turn, tag, hidden = run
-        return Word(text, x0, max(x0, x1), y, size, font, gap, turn, tag, hidden)
+        return Word(text, x0, x1 if x1 > x0 else x0, y, size, font, gap, turn, tag, hidden)
 
     def _place(self, turn: int) -> tuple[float, float, float]:
         """Return where the word starts and ends, and its baseline, of what was just asked for."""
