@@ -6,7 +6,8 @@ Ten search and four write, with keys of two collections; one follows each upload
 folder is mirrored that keeps changing, and a tuning follows the other. At the end everything that
 was acknowledged must be there and be found, each search must have answered of its own collection
 only, and the server's memory must have levelled off: over the second half of the time it may grow
-by 2 % (which a run of less than ten minutes does not count: caches fill).
+by 2 % (which a run of less than ten minutes does not count: caches fill). What it stands on is said
+beside it: the articles of the writers that are there, which are never more than 120.
 """
 
 import argparse
@@ -76,6 +77,8 @@ class Load:
     expected: dict[tuple[str, str], str | None] = field(default_factory=dict)
     """The words that articles hold, by collection and id; None where it was deleted."""
     memory_mb: list[float] = field(default_factory=list)
+    live: list[int] = field(default_factory=list)
+    """How many articles of the writers were there at each of these times."""
     _lock: Lock = field(default_factory=Lock)
 
     def client(self, collection: str) -> httpx.Client:
@@ -170,6 +173,12 @@ class Load:
         """Note the server's memory once a second."""
         while not self.ended.wait(_MEMORY_SECONDS):
             self.memory_mb.append(read_memory_mb(server))
+            self.live.append(sum(word is not None for word in list(self.expected.values())))
+
+    def levels(self) -> str:
+        """Return the memory at the start, half-way and at the end, with the articles there."""
+        places = (0, len(self.memory_mb) // 2, -1)
+        return ", ".join(f"{self.memory_mb[at]:.0f} MB of {self.live[at]}" for at in places)
 
     def growth(self) -> float:
         """Return by how much memory grew over the second half: medians of a tenth of the time."""
@@ -307,8 +316,7 @@ def describe(load: Load, seconds: float) -> Row:
         "everything at once",
         f"{seconds / 60:.1f} minutes",
         f"{done}, {counts['foreign']} foreign, {counts['errors']} errors; memory "
-        f"{load.memory_mb[0]:.0f}, {load.memory_mb[len(load.memory_mb) // 2]:.0f}, "
-        f"{load.memory_mb[-1]:.0f} MB, {100 * growth:+.1f} % in the second half",
+        f"{load.levels()} articles, {100 * growth:+.1f} % in the second half",
         held=did and levelled and not bad,
         lost=counts["lost"] + counts["wrong"],
         errors_500=counts["errors"],
