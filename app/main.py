@@ -162,8 +162,6 @@ def create_app(
         stack = ExitStack()
         if works:
             stack.enter_context(run_worker(resources))
-        if resources.database.is_shared:
-            stack.enter_context(follow_others(resources.generations))
         stack.enter_context(run_background(resources, only_notes=not works))
         try:
             async with nullcontext() if door is None else door.open():
@@ -282,7 +280,9 @@ def serve(
         # would die before the data folder is closed, and deleted text would stay in the log.
         signal.signal(signal.SIGTERM, _exit)
         turn = resources.signals.priority.yield_to_requests
-        with run_scheduled_sync(resources), return_freed_regularly(wait_for_turn=turn):
+        shared = resources.database.is_shared
+        following = follow_others(resources.generations) if shared else nullcontext()
+        with run_scheduled_sync(resources), return_freed_regularly(wait_for_turn=turn), following:
             Thread(target=_load_model, args=(resources,), name="folio-load", daemon=True).start()
             uvicorn.run(
                 app,
