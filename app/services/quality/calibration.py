@@ -32,7 +32,7 @@ from app.services.search.retrievers import Question
 from app.services.search.scoring import ANCHORS, Anchors
 from app.services.search.snapshot import Snapshot, snapshots
 
-RULES = 3
+RULES = 4
 """Number of these rules: what was measured under another number is measured again."""
 MIN_DOCUMENTS = 4
 """With fewer, there is nothing to tell an article from."""

@@ -21,7 +21,7 @@ from app.services.search.retrievers import (
     Question,
     make_retrievers,
 )
-from app.services.search.scales import measure_scale, scale_by_language
+from app.services.search.scales import measure_scale, scale_by_language, weigh_words
 from app.services.search.scoring import Scale, Stages, evidence, score
 from app.services.search.snapshot import OutOfDate, Snapshot
 
@@ -117,7 +117,7 @@ def rank_candidates(
         snapshot,
         [collection.id for collection in collections],
         question.vector,
-        coverage=proposals.max_coverage(),
+        word_weight=weigh_words(proposals.max_coverage(), proposals.count_words()),
         nearest=max(passages.best.values(), default=0.0),
     )
     covered = proposals.coverage()

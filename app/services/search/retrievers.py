@@ -214,6 +214,11 @@ class Proposals:
         shares = (one.max_coverage(i) for one in self.retrievers for i in self.allowed)
         return max(shares, default=0.0)
 
+    def count_words(self) -> int:
+        """Return how many words of the query are looked for."""
+        words = (one.found_words(i) for one in self.retrievers for i in self.allowed)
+        return max(map(len, words), default=0)
+
     def coverage(self) -> dict[int, float]:
         """Return the share that each of the documents holds that were proposed."""
         return {i: share for one in self.retrievers for i, share in one.coverage.items()}

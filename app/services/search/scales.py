@@ -16,6 +16,8 @@ from app.services.search.scoring import ANCHORS, Anchors, Correction, Scale, mak
 from app.services.search.snapshot import Snapshot
 
 _NOTHING_COMPARED = Spread(0.0, 1.0, 1.0)
+# So many words that one article holds are there by chance in half of the cases.
+_BY_CHANCE = 3.0
 # As if so many more articles of a language held the question's words as well as any article does:
 # one or two, whose language may have been detected wrongly, say little of it.
 _PRIOR_ARTICLES = 3
@@ -26,7 +28,7 @@ def measure_scale(
     collection_ids: Sequence[int],
     query: Vector | None,
     *,
-    coverage: float,
+    word_weight: float,
     nearest: float,
 ) -> Scale:
     """Return the scale of a query; without a vector it says nothing of inner products.
@@ -38,7 +40,19 @@ def measure_scale(
         spread = _pool([_find_sample(snapshot, i).spread(query) for i in collection_ids])
     known = [snapshot.anchors[i] for i in collection_ids if i in snapshot.anchors]
     anchors = _average(known) if len(known) == len(collection_ids) else None
-    return Scale(spread, coverage, nearest, anchors)
+    return Scale(spread, word_weight, nearest, anchors)
+
+
+def weigh_words(coverage: float, words: int) -> float:
+    """Return how much the words of a question count: 0 to 1.
+
+    `coverage` is the greatest share of their weight that any article holds. Where no article holds
+    more than a few of the words, the question is put in other words than the articles, and the few
+    are there by chance: by their share, but less so the more they are, since many hardly meet by
+    chance even where they are a part of a long question.
+    """
+    shared = coverage * words
+    return 1 - (1 - coverage**3) / (1 + (shared / _BY_CHANCE) ** 2)
 
 
 def scale_by_language(
@@ -66,7 +80,7 @@ def scale_by_language(
         if most and (not known or {language, asked} <= known):
             prior = most * _PRIOR_ARTICLES
             likeness = (max(shares) * len(shares) + prior) / (most * len(shares) + prior)
-            scales[language] = replace(scale, coverage=scale.coverage * likeness**2)
+            scales[language] = replace(scale, word_weight=scale.word_weight * likeness**2)
     return scales
 
 

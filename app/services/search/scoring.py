@@ -20,7 +20,7 @@ _MIN_PROBABILITY = 1e-9
 # A standard deviation counts as much as this many units of an inner product, folio-mini's spread.
 _UNIT = 0.15
 # What is added to nearness: 0 would let words count for nothing where the meaning is far.
-_FAR = 0.3
+_FAR = 0.4
 
 
 Stages: TypeAlias = Mapping[str, float]
@@ -100,11 +100,8 @@ class Scale:
     """What the stage scores of one question mean in the collections that are searched."""
 
     spread: Spread
-    coverage: float = 1.0
-    """The greatest share of the question's term weight that any article holds: 0 to 1.
-
-    Words count by it: where no article holds more than a few of them, the question is put in other
-    words than the articles, and the few that are shared are there by chance."""
+    word_weight: float = 1.0
+    """How much words count: 0 to 1, see `weigh_words`."""
     nearest: float = 0.0
     """The greatest inner product with a passage of any candidate."""
     anchors: Anchors | None = None
@@ -185,7 +182,7 @@ def evidence(stages: Stages, mode: Mode, scale: Scale) -> float:
     if "passage" in stages:
         near += scale.nearness(stages["passage"])
     words = 0.9 * stages.get("match", 0.0) + 0.2 * stages.get("lexical", 0.0)
-    return 0.2 * near + scale.coverage * words
+    return 0.2 * near + scale.word_weight * words
 
 
 def score(stages: Stages, mode: Mode, scale: Scale) -> float:

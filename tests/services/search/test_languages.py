@@ -23,7 +23,7 @@ from tests.conftest import article
 from tests.named import put_documents, ref_of, search_documents
 from tests.services.knowledge import open_with, work
 
-SCALE = Scale(Spread(0.1, 0.2, 100.0), coverage=0.8)
+SCALE = Scale(Spread(0.1, 0.2, 100.0), word_weight=0.8)
 GERMAN_QUESTION = "Wie oft muss ich meine Nivona Rondo entkalken?"
 ARTICLES = {
     "de": "Die Nivona Rondo wird alle drei Monate entkalkt. Lösen Sie einen Beutel Entkalker in "
@@ -54,8 +54,8 @@ def test_words_count_less_in_languages_that_hold_few_of_the_question() -> None:
     coverage = {i: 0.9 if i < 20 else 0.2 for i in range(40)}
     scales = scale_by_language(SCALE, coverage, languages)
     assert scales["de"] == SCALE
-    assert scales["en"].coverage < 0.2 * SCALE.coverage
-    assert scales["en"] == replace(SCALE, coverage=scales["en"].coverage)
+    assert scales["en"].word_weight < 0.2 * SCALE.word_weight
+    assert scales["en"] == replace(SCALE, word_weight=scales["en"].word_weight)
 
 
 def test_words_count_as_before_in_languages_that_the_model_does_not_know() -> None:
@@ -68,7 +68,7 @@ def test_words_count_as_before_in_languages_that_the_model_does_not_know() -> No
 def test_one_article_whose_language_was_detected_wrongly_is_hardly_touched() -> None:
     languages = dict.fromkeys(range(99), "en") | {99: "la"}
     coverage = dict.fromkeys(range(99), 0.9) | {99: 0.6}
-    assert scale_by_language(SCALE, coverage, languages)["la"].coverage > 0.8 * SCALE.coverage
+    assert scale_by_language(SCALE, coverage, languages)["la"].word_weight > 0.8 * SCALE.word_weight
 
 
 def test_words_of_a_question_count_by_the_language_of_each_article(
@@ -84,7 +84,7 @@ def test_words_of_a_question_count_by_the_language_of_each_article(
             with attempt as snapshot:
                 ranked = rank_articles(snapshot, question, [ref_of(resources, "help")], limit=20)
                 found = {one.version.external_id: one for one in ranked.candidates}
-        counts = {name: one.scale.coverage for name, one in found.items()}
+        counts = {name: one.scale.word_weight for name, one in found.items()}
         assert counts["de"] == counts["de-mill"] > 2 * counts["en-name"] > 0
         assert counts["en"] == counts["en-name"]
         # A score says of the evidence what that of its own language makes of it.

@@ -10,6 +10,7 @@ from app.index.samples import Spread
 from app.services.search.candidates import Candidate
 from app.services.search.pipeline import ask
 from app.services.search.ranking import rank_articles
+from app.services.search.scales import weigh_words
 from app.services.search.scoring import TYPICAL, Scale, evidence, score
 from app.services.search.snapshot import snapshots
 from ingest.sandbox import Sandbox
@@ -28,6 +29,20 @@ def of(scale: Scale) -> float:
 
 def test_article_that_is_far_ahead_of_the_second_is_surer() -> None:
     assert of(replace(SCALE, second=OWN - 1)) > of(replace(SCALE, second=OWN - 0.2)) > of(SCALE)
+
+
+def test_words_count_by_their_share_and_by_how_many_they_are() -> None:
+    # What one article holds whole counts in full, also a name alone.
+    assert weigh_words(1.0, 1) == weigh_words(1.0, 12) == 1
+    assert weigh_words(0.0, 0) == weigh_words(0.0, 12) == 0
+    # One word of four, shared by chance, and six of a claim in twelve.
+    assert weigh_words(0.25, 4) < 0.15
+    assert weigh_words(0.5, 12) > 0.8
+    shares = [n / 20 for n in range(21)]
+    for words in range(1, 20):
+        weights = [weigh_words(share, words) for share in shares]
+        assert weights == sorted(weights)
+        assert all(weigh_words(s, words) <= weigh_words(s, words + 1) for s in shares)
 
 
 def test_article_that_is_alone_is_ahead_of_what_answers_nothing() -> None:
