@@ -12,6 +12,7 @@ from app.runtime.resources import Resources
 from ingest.batches import Batch, RunningBatch
 from ingest.leases import Leases
 from ingest.pipeline import Parsed
+from ingest.wanted import WantedClaims
 from ingest.work import Work
 
 LONG_CHARACTERS = 2**17
@@ -91,6 +92,10 @@ class _Run:
 
     def _ingest(self) -> None:
         batch, claim = self._batch, self._document.claim
+        # It may have waited for minutes, and cutting it takes as long.
+        if claim not in WantedClaims(batch.resources.database, [claim]):
+            self._leases.let_go(claim)
+            return
         batch.add(claim, self._document, self._leases)
         if not batch.documents or self._is_abandoned:
             return

@@ -8,10 +8,16 @@ from functools import partial
 from threading import Event
 
 from app.config import Settings
+from app.db.queue import Claimable
 from app.domain import Status
-from app.runtime.resources import Resources
+from app.embedding.checkpoint import Checkpoint
+from app.embedding.engine import Engine
+from app.errors import ModelUnavailable
+from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
-from ingest.long_documents import LONG_CHARACTERS
+from ingest.leases import Leases
+from ingest.long_documents import LONG_CHARACTERS, LongDocuments
+from ingest.pipeline import parse_claimed
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.api.service import poll
@@ -127,3 +133,25 @@ def test_nothing_of_a_document_that_was_cut_off_is_left_either(resources: Resour
         wait_for(resources, "long", Status.PROCESSING, "help")
         delete_document(resources, "help", "long")
     assert left == set()
+
+
+def test_long_document_that_was_deleted_while_it_waited_is_not_cut(
+    settings: Settings, sandbox: Sandbox
+) -> None:
+    def refuse(checkpoint: Checkpoint, _: Settings) -> Engine:
+        raise ModelUnavailable(f"{checkpoint.name} was asked to cut it")
+
+    with open_resources(settings, load=refuse) as resources:
+        create_collection(resources.database, "help")
+        put_documents(resources, "help", [article("long", LONG_TEXT)])
+        leases = Leases(resources.database, settings)
+        claim = leases.take_next(Claimable(), only_new=True)
+        assert claim is not None
+        parsed = parse_claimed(resources, sandbox, claim)
+        assert parsed is not None
+        delete_document(resources, "help", "long")
+        waiting = LongDocuments(resources, leases, Event())
+        waiting.add(parsed)
+        waiting.advance()
+        waiting.finish()
+        assert not waiting.is_busy
