@@ -13,7 +13,7 @@ from app.domain import Item, Span, Task
 from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
 from app.errors import TextTooLong
 
-PIECE_CHARACTERS = 1 << 18
+PIECE_CHARACTERS = 1 << 16
 
 
 class ReadItem(NamedTuple):
