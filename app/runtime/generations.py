@@ -1,9 +1,9 @@
 """Generations in use: each with its model, its indexes, and how the two are kept together."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Event, Lock, Thread
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from threading import Lock
 from zlib import crc32
 
 from sqlalchemy import select
@@ -18,6 +18,7 @@ from app.embedding.engine import Engine
 from app.embedding.loading import open_checkpoint
 from app.errors import ModelUnavailable, NotFound, StaleVectors
 from app.runtime.index_follower import Indexes, IndexFollower, quarantine_damaged
+from app.runtime.repeating import repeat
 
 EngineLoader = Callable[[Checkpoint, Settings], Engine]
 
@@ -268,30 +269,23 @@ class Generations:
         return configured == row.fingerprint
 
 
-@contextmanager
-def follow_others(generations: Generations, every_s: float = _FOLLOW_SECONDS) -> Iterator[None]:
+def follow_others(
+    generations: Generations, every_s: float = _FOLLOW_SECONDS
+) -> AbstractContextManager[None]:
     """Settle the live generation again and again while the block runs: other processes write.
 
     Else the first search after many changes would read all of them, and nobody would join the small
     parts of the lexical index that each such search leaves and every later one goes through.
     """
-    ended = Event()
 
-    def work() -> None:
-        while not ended.wait(every_s):
-            try:
-                generations.live().settle()
-            # PostgreSQL is away, or memory is short: searches say so, and the next turn goes on.
-            except Exception as error:  # noqa: BLE001
-                logger.warning("the index follows later, after %s", type(error).__name__)
+    def follow() -> None:
+        try:
+            generations.live().settle()
+        # PostgreSQL is away, or memory is short: searches say so, and the next turn goes on.
+        except Exception as error:  # noqa: BLE001
+            logger.warning("the index follows later, after %s", type(error).__name__)
 
-    thread = Thread(target=work, name="folio-follower", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return repeat(follow, every_s, "folio-follower")
 
 
 def describe_generation(

@@ -2,9 +2,10 @@
 
 import ctypes
 import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from app.runtime.repeating import repeat
 
 # Python's default is 700. One long question makes tens of thousands, and importing a library
 # hundreds of thousands, which are all in use.
@@ -28,10 +29,9 @@ def return_freed() -> None:
         library.malloc_trim(0)
 
 
-@contextmanager
 def return_freed_regularly(
     every_s: float = _RETURN_SECONDS, *, wait_for_turn: Callable[[], object] = lambda: None
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Have garbage freed, and what is free given back, again and again while the block runs.
 
     Each thread frees into an arena of its own, which gives little back by itself: what a burst of
@@ -39,18 +39,10 @@ def return_freed_regularly(
     are looked at after millions of new ones, which an idle process does not make. That looking
     holds the interpreter, so it waits for its turn.
     """
-    ended = Event()
 
-    def work() -> None:
-        while not ended.wait(every_s):
-            wait_for_turn()
-            gc.collect()
-            return_freed()
+    def clear() -> None:
+        wait_for_turn()
+        gc.collect()
+        return_freed()
 
-    thread = Thread(target=work, name="folio-memory", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return repeat(clear, every_s, "folio-memory")
