@@ -161,6 +161,9 @@ class Settings(BaseSettings):
     """Requests without a valid key that are answered at a time, of all callers together."""
     stranger_seconds: float = Field(default=0.05, ge=0)
     """How long each of them keeps its place after its answer: 80 a second are answered so."""
+    max_refusals_per_second: int = Field(default=50, ge=1)
+    """Refusals (429) that one caller gets in a second without a wait; the next ones come up to two
+    seconds late."""
     max_probes_per_second: int = Field(default=50, ge=1)
     """Answers of `/healthz`, `/readyz` and `/metrics`, and files of the pages, that one address
     gets in a second without a wait."""

@@ -25,6 +25,7 @@ from ingest.confinement import Confinement
 _DOCUMENTS_PER_CHILD = 200
 _MAX_GREETING_BYTES = 2**16
 _START_SECONDS = 60.0
+_NICENESS = 10
 
 
 class Sandbox:
@@ -235,6 +236,8 @@ def _start_parser(memory_bytes: int, seconds: float, *, uses_landlock: bool) -> 
     from ingest.parsers.ocr import connect_recognizer
     from ingest.recognition import start_recognizer
 
+    # Requests go first where there are few processors.
+    os.nice(_NICENESS)
     limit_process(memory_bytes)
     connect_recognizer(start_recognizer(seconds=seconds))
     return confine_parser(uses_landlock=uses_landlock, preload=preload_parsers)

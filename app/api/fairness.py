@@ -15,12 +15,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.callers import Callers
+from app.api.rates import Rate
 from app.config import Settings
 from app.errors import FolioError, OutOfTime, QueueFull
 from app.runtime.deadline import limit_time
 from app.runtime.priority import answer_to
 
 RETRY_AFTER_S = 1
+# Of 400 connections that are made anew after each refusal it leaves 200 a second.
+_MAX_REFUSAL_WAIT_S = 2.0
 _OPEN_PATHS = frozenset({"/healthz", "/health", "/readyz", "/metrics"})
 _STATIC = "/admin/static/"
 
@@ -71,6 +74,8 @@ class _Allowance:
 class Fairness:
     """Lets so many requests of each caller run, so many wait, and refuses the rest with 429.
 
+    A caller that is refused often is told so late: at once it would come back at once.
+
     A request that takes longer than `request_seconds` (`model_call_seconds` for those that the
     model alone answers), its wait included, ends with 504.
     """
@@ -84,8 +89,10 @@ class Fairness:
     _queues: dict[tuple[str | None, Kind], _Queue] = field(default_factory=dict)
     _allowances: dict[str | None, _Allowance] = field(default_factory=dict)
     _model_calls: asyncio.Semaphore = field(init=False)
+    _refusals: Rate = field(init=False)
 
     def __post_init__(self) -> None:
+        self._refusals = Rate(self.settings.max_refusals_per_second, _MAX_REFUSAL_WAIT_S)
         self._model_calls = asyncio.Semaphore(self.settings.max_model_calls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,6 +105,7 @@ class Fairness:
             self._count(caller)
             queue = self._join(caller, kind)
         except TooManyRequests as error:
+            await asyncio.sleep(self._refusals.note(caller))
             await self._answer(error, scope, receive, send)
             return
         try:

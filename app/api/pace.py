@@ -2,16 +2,15 @@
 
 import asyncio
 from contextlib import suppress
-from time import monotonic
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.fairness import takes_no_turn
+from app.api.rates import Rate
 
 # No longer than whoever looks after a service waits for its sign of life: probes may come from the
 # address of a flood, where a proxy or a cluster hides who asks.
 _MAX_WAIT_S = 0.5
-_MAX_ADDRESSES = 4096
 
 
 class Pace:
@@ -22,25 +21,14 @@ class Pace:
 
     def __init__(self, app: ASGIApp, per_second: int) -> None:
         self._app = app
-        self._per_second = per_second
-        self._paid_until: dict[str, float] = {}
-        """When an address will have waited for all that it asked."""
+        self._rate = Rate(per_second, _MAX_WAIT_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and takes_no_turn(scope) and scope["client"]:
-            wait_s = self._note(scope["client"][0])
+            wait_s = self._rate.note(scope["client"][0])
             if wait_s > 0 and await _hangs_up(receive, wait_s):
                 return
         await self._app(scope, receive, send)
-
-    def _note(self, address: str) -> float:
-        """Return how long this request has to wait."""
-        now = monotonic()
-        if len(self._paid_until) > _MAX_ADDRESSES:
-            self._paid_until = {one: at for one, at in self._paid_until.items() if at > now}
-        until = max(now, self._paid_until.get(address, now)) + 1 / self._per_second
-        self._paid_until[address] = min(until, now + 1 + _MAX_WAIT_S)
-        return min(until - now - 1, _MAX_WAIT_S)
 
 
 async def _hangs_up(receive: Receive, seconds: float) -> bool:

@@ -21,6 +21,7 @@ from app.api.fairness import Fairness
 from app.api.metrics import Metrics
 from app.api.pace import Pace
 from app.api.problems import add_problem_handlers
+from app.api.rates import Rate
 from app.config import Settings
 from app.main import ROUTERS
 from app.runtime.deadline import check_time
@@ -212,6 +213,29 @@ def test_requests_a_minute_are_counted_by_key(tmp_path: Path) -> None:
         for _ in range(4):
             told = httpx.get(f"{door.url}/v1/models", headers=one)
         assert told.json()["error"]["type"] == "rate_limit_error"
+
+
+def test_caller_that_is_refused_often_is_told_so_late_and_no_other(tmp_path: Path) -> None:
+    limits = {"max_requests_per_minute": 1, "max_refusals_per_second": 2}
+    with open_door(tmp_path, **limits) as door:
+        one, other = door.make_key(), door.make_key()
+        for key in (one, other):
+            assert door.get("/quick", key).is_success
+        begun = monotonic()
+        assert [door.get("/quick", one).status_code for _ in range(4)] == [429] * 4
+        # The first two are a second's worth.
+        assert monotonic() - begun >= 0.9
+        begun = monotonic()
+        assert door.get("/quick", other).status_code == 429
+        assert monotonic() - begun < 0.9
+
+
+def test_wait_for_an_answer_is_bounded() -> None:
+    rate = Rate(10, 2.0)
+    waits = [rate.note("flood") for _ in range(100)]
+    assert waits[:10] == [0.0] * 10
+    assert 1.9 < max(waits) <= 2.0
+    assert rate.note("other") == 0.0
 
 
 def test_calls_of_the_model_have_turns_of_their_own(tmp_path: Path) -> None:
