@@ -13,7 +13,14 @@ from app.index.byte_cache import keep
 from app.index.folding import clean, fold
 from app.index.hashing import hash_term, hash_terms
 from app.index.stemming import LANGUAGES, PLAIN, rules_for, stem, stem_all
-from app.index.words import find_words, is_simple, is_unspaced, list_grams, split_word
+from app.index.words import (
+    cut_between_words,
+    find_words,
+    is_simple,
+    is_unspaced,
+    list_grams,
+    split_word,
+)
 
 ANALYSIS = 3
 """Number of these rules: terms that were stored under another number are made again."""
@@ -59,7 +66,9 @@ def _hash(forms: Mapping[str, int]) -> Counter[int]:
 def _count_forms(text: str, rules: str) -> defaultdict[str, int]:
     """Return how often what the words of a text are compared by stands in it."""
     forms: defaultdict[str, int] = defaultdict(int)
-    counts = Counter(find_words(clean(text)))
+    counts: Counter[str] = Counter()
+    for piece in cut_between_words(text):
+        counts.update(find_words(clean(piece)))
     for word, made in list_forms(counts, rules):
         for form in made:
             forms[form] += counts[word]

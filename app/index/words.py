@@ -75,6 +75,9 @@ _TOKEN = regex.compile(_token(_UNSPACED, _LETTER, _EMOJI, _MARK), regex.VERSION1
 _ASCII_TOKEN = re.compile(
     rf"{_lead()} [A-Za-z0-9_]+ (?:(?:{_ASCII_JOINT}) [A-Za-z0-9_]+)* {_SUFFIX}", re.VERBOSE
 )
+# Where no word goes on, in a text that was not cleaned yet either.
+_BREAK = re.compile(r"(?<=[^\s\u00ad])\n|(?<=[^\W\d_]|[.,;:!?|)]) (?=[\w|(])|。")
+_PIECE_CHARACTERS = 1 << 16
 _ASTRAL = re.compile(r"[^\u0000-\uffff]")
 _IS_UNSPACED = regex.compile(f"[{_UNSPACED}]", regex.VERSION1)
 _IS_SYLLABIC = regex.compile(rf"[{_SYLLABIC}]", regex.VERSION1)
@@ -98,6 +101,16 @@ def find_words(text: str) -> list[str]:
     if text.isascii():
         return _ASCII_TOKEN.findall(text)
     return (_TOKEN if _ASTRAL.search(text) else _plane_token()).findall(text)
+
+
+def cut_between_words(text: str) -> Iterator[str]:
+    """Yield a long text in pieces: all its words at once keep the interpreter, and much memory."""
+    begin = 0
+    while begin < len(text):
+        found = _BREAK.search(text, begin + _PIECE_CHARACTERS)
+        end = found.end() if found else len(text)
+        yield text[begin:end]
+        begin = end
 
 
 @cache

@@ -1,13 +1,16 @@
 """What words become: spellings that meet, and parts that can be found."""
 
+import tracemalloc
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.index import words
 from app.index.analysis import TITLE_WEIGHT, count_article_terms, count_terms, list_terms
 from app.index.bm25 import LexicalIndex
+from app.index.folding import clean
 from app.index.hashing import hash_term, hash_terms
 from app.index.matching import TermMatcher
 from app.index.query import count_query_terms, parse_query
@@ -142,3 +145,31 @@ def test_words_of_a_text_are_stemmed_as_each_by_itself(language: str | None) -> 
     together = count_terms(text, language)
     assert together == sum((count_terms(word, language) for word in text.split()), Counter())
     assert together == Counter(term for word in list_terms(text, language) for term in word)
+
+
+_JOINED = [
+    *("R & D", "1 250 000", "C++", "§ 5", "tea", "naïve", "漢字。かな", "１２ ２５０", "Wi-Fi's"),
+    *("tea\u00ad \n", "\u00ad\n", "\u200b", "\u00a0", "٢٥٠", "| a |", "@me", " ", "\n", ", ", "。"),
+]
+
+
+@given(st.lists(st.sampled_from(_JOINED), max_size=20).map("".join))
+def test_text_that_is_cut_between_words_has_the_words_of_the_whole(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(words, "_PIECE_CHARACTERS", 0)
+        pieces = list(words.cut_between_words(text))
+    assert "".join(pieces) == text
+    found = [word for piece in pieces for word in words.find_words(clean(piece))]
+    assert found == words.find_words(clean(text))
+
+
+def test_words_of_a_long_text_are_never_all_in_memory() -> None:
+    text = "| tea | 3 minutes | cup number 7 |\n" * 50_000
+    tracemalloc.start()
+    try:
+        count_article_terms("", text, "en")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # All of them took nine times the text.
+    assert peak < len(text)
