@@ -93,8 +93,8 @@ class TrainingStopped(FolioError):
     status, code = 503, "training_stopped"
 
 
-class EmbeddingCancelled(FolioError):
-    """Nobody waits for these vectors any more."""
+class WorkCancelled(FolioError):
+    """Nobody waits any more for what this work would make."""
 
     status, code = 503, "cancelled"
 

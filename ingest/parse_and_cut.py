@@ -1,7 +1,7 @@
 """From bytes to an article in units, and what the model makes of it: no database, no claims.
 
 Everything here is a function of its arguments, so that the worker, a preflight and a bulk run share
-it.
+it; a long text ends between two steps once nobody waits for it (app/runtime/deadline.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -16,9 +16,11 @@ import numpy as np
 from app.config import Settings
 from app.domain import Article, Embedding, Item, Receipt, Span, Task, Unit
 from app.embedding.engine import Engine
+from app.embedding.pieces import cut_pieces
 from app.errors import UnreadableDocument
 from app.index.language import detect_language
 from app.index.tables import Table, find_table, find_tables, table_head
+from app.runtime.deadline import check_between, embed_in_time
 from ingest.sandbox import Sandbox
 from ingest.units import TokenStarts, count_tokens, split_article
 
@@ -125,7 +127,7 @@ def embed_article(
 
 def embed_cut(engine: Engine, cut: CutArticle, *, source_bytes: int) -> EmbeddedArticle:
     """Embed every unit of an article with its passages; raises UnreadableDocument."""
-    embeddings = engine.embed(cut.items)
+    embeddings = embed_in_time(engine, cut.items)
     return join_embeddings(engine, cut, embeddings, source_bytes=source_bytes, took_ms={})
 
 
@@ -152,7 +154,7 @@ def cut_article(engine: Engine, article: Article, *, passage_tokens: int) -> Cut
     def count(span: Span) -> int:
         return engine.count_tokens(_as_item(article, span, head_of(span)))
 
-    starts = engine.token_starts(article.text)
+    starts = _find_token_starts(engine, article.text)
     units = split_article(
         article,
         starts,
@@ -167,6 +169,17 @@ def cut_article(engine: Engine, article: Article, *, passage_tokens: int) -> Cut
         for unit, head in zip(units, heads, strict=True)
     )
     return CutArticle(article, units, tuple(map(count, spans)), heads, headed)
+
+
+def _find_token_starts(engine: Engine, text: str) -> TokenStarts:
+    pieces = check_between(cut_pieces(text), at_once=1)
+    return np.concatenate([engine.token_starts(text[begin:end]) + begin for begin, end in pieces])
+
+
+def count_unknown(engine: Engine, text: str) -> int:
+    """Return how many tokens of a text, which may be long, the model does not know."""
+    pieces = check_between(cut_pieces(text), at_once=1)
+    return sum(engine.count_unknown(text[begin:end]) for begin, end in pieces)
 
 
 def _list_headed(
@@ -222,7 +235,7 @@ def join_embeddings(
     article, units = cut.article, cut.units
     read = [embedding.tokens for embedding in embeddings]
     counted = count_text_tokens(engine, article.title, cut.tokens)
-    unknown = engine.count_unknown(article.text)
+    unknown = count_unknown(engine, article.text)
     language = detect_language(article.text)
     receipt = Receipt(
         bytes=source_bytes,
@@ -270,7 +283,7 @@ def is_mostly_unknown(unknown: int, counted: int) -> bool:
 
 def require_known(engine: Engine, cut: CutArticle) -> None:
     """Raise UnreadableDocument for a text of which the model does not know most."""
-    unknown = engine.count_unknown(cut.article.text)
+    unknown = count_unknown(engine, cut.article.text)
     counted = count_text_tokens(engine, cut.article.title, cut.tokens)
     if is_mostly_unknown(unknown, counted):
         raise UnreadableDocument(

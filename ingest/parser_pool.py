@@ -10,16 +10,19 @@ from app.runtime.resources import Resources
 from ingest.leases import Leases
 from ingest.pipeline import Parsed, parse_claimed
 from ingest.sandbox import Sandbox
+from ingest.wanted import WantedClaims
 
 # Looking for a document that may have the last parser can mean to read the whole queue.
 _LOOK_SECONDS = 0.25
 _KILL_AGAIN_SECONDS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Work:
     claim: Claim
     sandbox: Sandbox
+    is_ended: bool = False
+    """Its parser was killed, as nobody wants the document any more."""
 
 
 class ParserPool:
@@ -37,6 +40,7 @@ class ParserPool:
         self._running: dict[Future[Parsed | None], _Work] = {}
         self._executor = ThreadPoolExecutor(len(sandboxes), "folio-parser")
         self._next_look = 0.0
+        self._next_check = 0.0
 
     @property
     def busy(self) -> int:
@@ -84,16 +88,32 @@ class ParserPool:
     def take(self, timeout_s: float) -> list[tuple[Claim, Parsed | None]]:
         """Return what has been parsed, after a wait for the first; None for what has failed.
 
-        Raises NOT_THE_DOCUMENTS_FAULT.
+        Documents that were deleted are not parsed on. Raises NOT_THE_DOCUMENTS_FAULT.
         """
+        self._end_unwanted()
         done, _ = wait(self._running, timeout_s, FIRST_COMPLETED)
         taken = []
         # In the order in which they were claimed.
         for future in [each for each in self._running if each in done]:
             work = self._running.pop(future)
+            if work.is_ended:
+                # Killed when it had just parsed, its process would be missed by the next document.
+                work.sandbox.close()
             self._free.append(work.sandbox)
-            taken.append((work.claim, future.result()))
+            taken.append((work.claim, None if work.is_ended else future.result()))
         return taken
+
+    def _end_unwanted(self) -> None:
+        """Kill the parsers of documents that were deleted or replaced; looks now and then."""
+        if not self._running or monotonic() < self._next_check:
+            return
+        self._next_check = monotonic() + _LOOK_SECONDS
+        claims = [work.claim for work in self._running.values()]
+        wanted = WantedClaims(self._resources.database, claims)
+        for work in self._running.values():
+            if work.claim not in wanted:
+                work.is_ended = True
+                work.sandbox.kill()
 
     def close(self) -> None:
         """End what is being parsed: its claims are void or given back."""

@@ -17,19 +17,19 @@ from app.domain import Article, Embedding, Item, Stage
 from app.embedding.engine import Engine
 from app.errors import (
     CorruptData,
-    EmbeddingCancelled,
     FolioError,
     ModelUnavailable,
     ParserUnavailable,
     StorageFailed,
     StorageFull,
+    WorkCancelled,
 )
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from ingest.commit import commit_article, commit_metadata, is_intact, read_article
 from ingest.parse_and_cut import CutArticle, apply_declared, cut_known_article, join_embeddings
 from ingest.sandbox import Sandbox
-from ingest.wanted import WantedClaims
+from ingest.wanted import WantedClaims, work_on
 
 logger = logging.getLogger("folio")
 
@@ -168,7 +168,7 @@ def embed_documents(
         started = perf_counter()
         try:
             embeddings = engine.embed([item for _, item, _ in call], is_cancelled=is_unwanted)
-        except EmbeddingCancelled:
+        except WorkCancelled:
             if not is_unwanted():
                 raise
             continue
@@ -205,13 +205,18 @@ def attempt(resources: Resources, claim: Claim, stage: Stage, step: Callable[[],
     """Return what a step gives; None when it failed, and the document with it.
 
     What a document can do about fails it at once. An unexpected error is tried again after a pause,
-    `max_attempts` times in all. Lets requests pass first. Raises NOT_THE_DOCUMENTS_FAULT.
+    `max_attempts` times in all. A document that was deleted meanwhile ends between two steps. Lets
+    requests pass first. Raises NOT_THE_DOCUMENTS_FAULT.
     """
     resources.signals.priority.yield_to_requests()
     try:
-        return step()
+        with work_on(resources, claim):
+            return step()
     except NOT_THE_DOCUMENTS_FAULT:
         raise
+    # Deleted or replaced, or the process ends: nothing is to be said of the document.
+    except WorkCancelled:
+        return None
     except FolioError as error:
         _fail(resources.database, claim, stage, error.code, str(error))
     # Whatever else goes wrong must end this document, not the worker. The message of an unknown

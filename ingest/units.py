@@ -7,7 +7,9 @@ cut: between clauses, and a clause between words. A word never is; where a scrip
 between words, the model's tokens are taken for them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 
@@ -20,6 +22,7 @@ from app.errors import UnreadableDocument
 from app.index.sentences import CLAUSE_END, SENTENCE_END
 from app.index.tables import RULE
 from app.index.words import is_unspaced
+from app.runtime.deadline import check_between
 from ingest.outline import Outline, outline
 
 TokenStarts = npt.NDArray[np.int64]
@@ -68,13 +71,13 @@ def split_article(
                     f"tokens; a unit holds at most {budget}, and words are not cut",
                     code="unsplittable_text",
                 )
-        if all(fits(span) for span in spans):
+        if all(fits(span) for span in check_between(spans, at_once=1)):
             break
         # The tokens at a cut differ from those of the uncut text: leave a little more room.
         budget -= max(1, budget // 50)
     return tuple(
         Unit(span, tuple(_split_passages(text, sections, span, token_starts, passage_tokens)))
-        for span in spans
+        for span in check_between(spans, at_once=1)
     )
 
 
@@ -84,7 +87,7 @@ def split_span(
     token_starts: TokenStarts,
     budget: int,
     *,
-    sections: Iterable[int] = (),
+    sections: Sequence[int] = (),
 ) -> list[Span]:
     """Tile `span` of `text` with the fewest spans of at most `budget` tokens.
 
@@ -93,66 +96,111 @@ def split_span(
     """
     if count_tokens(token_starts, span) <= budget:
         return [span]
-    kinds = _find_boundaries(text, span, token_starts, budget, sections)
-    places = sorted(kinds)
-    # tokens[i]: tokens that start before places[i]
-    tokens = np.searchsorted(token_starts, places, side="left").tolist()
+    places = find_places(text, span, token_starts, budget, sections)
+    # tokens[i]: tokens that start before the i-th place
+    tokens = np.searchsorted(token_starts, places.offsets)
     furthest = _find_furthest(tokens, budget)
-    # pieces[i]: the fewest spans from places[i] to the end; never grows with i
-    pieces = [0] * len(places)
-    for i in range(len(places) - 2, -1, -1):
-        pieces[i] = 1 + pieces[furthest[i]]
+    firsts = _find_firsts(furthest)
     spans = []
     at = 0
-    while at < len(places) - 1:
-        choices = [j for j in range(at + 1, furthest[at] + 1) if pieces[j] == pieces[at] - 1]
-        even = tokens[at] + (tokens[-1] - tokens[at]) / pieces[at]
-        best = max(choices, key=lambda j: (kinds[places[j]], -abs(tokens[j] - even)))
-        spans.append(Span(places[at], places[best]))
+    for left in range(len(firsts) - 1, 0, -1):
+        choices = slice(firsts[left - 1], int(furthest[at]) + 1)
+        even = tokens[at] + (tokens[-1] - tokens[at]) / left
+        best = choices.start + _choose(places.kinds[choices], abs(tokens[choices] - even))
+        spans.append(Span(int(places.offsets[at]), int(places.offsets[best])))
         at = best
     return spans
 
 
-def _find_furthest(tokens: list[int], budget: int) -> list[int]:
+def _find_furthest(tokens: npt.NDArray[np.int64], budget: int) -> npt.NDArray[np.int64]:
     """For each place return the last place that one span can reach; at least the next one."""
-    furthest = []
-    j = 0
-    for i in range(len(tokens)):
-        j = max(j, i)
-        while j + 1 < len(tokens) and (tokens[j + 1] - tokens[i] <= budget or j == i):
-            j += 1
-        furthest.append(j)
-    return furthest
+    numbers = np.arange(len(tokens))
+    reached = np.searchsorted(tokens, tokens + budget, side="right") - 1
+    return np.minimum(np.maximum(reached, numbers + 1), len(tokens) - 1)
 
 
-def _find_boundaries(
-    text: str, span: Span, token_starts: TokenStarts, budget: int, sections: Iterable[int]
-) -> dict[int, Boundary]:
+def _find_firsts(furthest: npt.NDArray[np.int64]) -> list[int]:
+    """For each number of spans return the first place from which so many reach the end.
+
+    What one span reaches never comes before what one reaches that begins earlier.
+    """
+    firsts = [len(furthest) - 1]
+    while firsts[-1]:
+        firsts.append(int(np.searchsorted(furthest, firsts[-1])))
+    return firsts
+
+
+def _choose(kinds: npt.NDArray[np.int8], distances: npt.NDArray[np.float64]) -> int:
+    """Return which of several places is of the best kind, and of those the nearest, the first."""
+    best = np.flatnonzero(kinds == kinds.max())
+    return int(best[np.argmin(distances[best])])
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a text may be cut, in order, and what each is: of megabytes, a million of them."""
+
+    offsets: npt.NDArray[np.int64]
+    kinds: npt.NDArray[np.int8]
+
+
+def find_places(
+    text: str, span: Span, token_starts: TokenStarts, budget: int, sections: Sequence[int]
+) -> Places:
     """Return the places inside `span` where a cut may fall, its two ends included."""
-    kinds: dict[int, Boundary] = {}
+    found: dict[Boundary, Sequence[int]] = {
+        Boundary.SENTENCE: _find_sentence_ends(text, span),
+        Boundary.PARAGRAPH: _find_ends(_PARAGRAPH_END, text, [span]),
+        Boundary.SECTION: sections,
+        Boundary.END: (span.start, span.end),
+    }
+    places = _sort_places(found, span)
+    if long := _find_long(places, token_starts, budget):
+        found[Boundary.CLAUSE] = _find_ends(CLAUSE_END, text, long)
+        places = _sort_places(found, span)
+    if long := _find_long(places, token_starts, budget):
+        found |= _find_words(text, long, token_starts)
+        places = _sort_places(found, span)
+    return places
 
-    def mark(place: int, kind: Boundary) -> None:
-        if span.start < place < span.end:
-            kinds[place] = max(kind, kinds.get(place, kind))
 
-    for match, line in _with_lines(text, span):
-        if not _cuts_row(text, match, line):
-            mark(match.end(), Boundary.SENTENCE)
-    for match in _PARAGRAPH_END.finditer(text, span.start, span.end):
-        mark(match.end(), Boundary.PARAGRAPH)
-    for start in sections:
-        mark(start, Boundary.SECTION)
-    kinds[span.start] = kinds[span.end] = Boundary.END
-    for start, end in _find_long(kinds, token_starts, budget):
-        for match in CLAUSE_END.finditer(text, start, end):
-            mark(match.end(), Boundary.CLAUSE)
-    for start, end in _find_long(kinds, token_starts, budget):
-        begins_token = _mark_tokens(token_starts, Span(start, end))
-        for boundary in _WORD_BOUNDARY.finditer(text, start, end):
+def _sort_places(found: Mapping[Boundary, Sequence[int]], span: Span) -> Places:
+    """Return all places in a span in order, each as the best kind of boundary that it is."""
+    ends = {kind: np.array(found[kind], np.int64) for kind in sorted(found)}
+    inside = {kind: at[(span.start <= at) & (at <= span.end)] for kind, at in ends.items()}
+    # Each kind is in order, which sorting makes use of; np.unique keeps the interpreter.
+    sorted_ = np.sort(np.concatenate(list(inside.values())), kind="stable")
+    offsets = sorted_[np.append(True, np.diff(sorted_) > 0)]
+    kinds = np.zeros(len(offsets), np.int8)
+    # From the worst kind to the best.
+    for kind, at in inside.items():
+        kinds[np.searchsorted(offsets, at)] = kind
+    return Places(offsets, kinds)
+
+
+def _find_sentence_ends(text: str, span: Span) -> Sequence[int]:
+    ends = check_between(_with_lines(text, span))
+    return array("q", (end.end() for end, line in ends if not _cuts_row(text, end, line)))
+
+
+def _find_ends(pattern: regex.Pattern[str], text: str, spans: Iterable[Span]) -> Sequence[int]:
+    """Return where the matches in some spans end."""
+    found = (match for span in spans for match in pattern.finditer(text, span.start, span.end))
+    return array("q", (match.end() for match in check_between(found)))
+
+
+def _find_words(
+    text: str, spans: Iterable[Span], token_starts: TokenStarts
+) -> dict[Boundary, Sequence[int]]:
+    """Return the places between the words of some spans; between tokens where none has a space."""
+    words, characters = array("q"), array("q")
+    for span in spans:
+        begins_token = _mark_tokens(token_starts, span)
+        for boundary in check_between(_WORD_BOUNDARY.finditer(text, span.start, span.end)):
             place = boundary.start()
-            is_word = begins_token[place - start] or not _is_amid_run(text, place)
-            mark(place, Boundary.WORD if is_word else Boundary.CHARACTER)
-    return kinds
+            is_word = begins_token[place - span.start] or not _is_amid_run(text, place)
+            (words if is_word else characters).append(place)
+    return {Boundary.WORD: words, Boundary.CHARACTER: characters}
 
 
 def _mark_tokens(token_starts: TokenStarts, span: Span) -> bytes:
@@ -167,15 +215,11 @@ def _mark_tokens(token_starts: TokenStarts, span: Span) -> bytes:
     return begins.tobytes()
 
 
-def _find_long(
-    kinds: Mapping[int, Boundary], token_starts: TokenStarts, budget: int
-) -> list[tuple[int, int]]:
-    """Return what lies between two boundaries and has more than `budget` tokens."""
-    return [
-        (start, end)
-        for start, end in pairwise(sorted(kinds))
-        if count_tokens(token_starts, Span(start, end)) > budget
-    ]
+def _find_long(places: Places, token_starts: TokenStarts, budget: int) -> list[Span]:
+    """Return what lies between two places and has more than `budget` tokens."""
+    counts = np.diff(np.searchsorted(token_starts, places.offsets))
+    numbers = np.flatnonzero(counts > budget).tolist()
+    return [Span(int(places.offsets[n]), int(places.offsets[n + 1])) for n in numbers]
 
 
 def _is_amid_run(text: str, place: int) -> bool:

@@ -1,12 +1,15 @@
 """Which claimed documents somebody still wants: not those that were deleted or replaced."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 
 from app.db import queue
 from app.db.database import Database
 from app.db.queue import Claim
+from app.runtime.deadline import work_while
+from app.runtime.resources import Resources
 
 logger = logging.getLogger("folio")
 
@@ -37,3 +40,15 @@ class WantedClaims:
         # It is asked amid a pass of the model, which a busy disk must not end.
         except Exception as error:  # noqa: BLE001
             logger.warning("claims could not be looked at: %s", type(error).__name__)
+
+
+@contextmanager
+def work_on(resources: Resources, claim: Claim) -> Iterator[None]:
+    """Let requests pass between the steps of the block, and end it once the claim is gone.
+
+    `check_time` raises WorkCancelled then.
+    """
+    wanted = WantedClaims(resources.database, [claim])
+    let_pass = resources.signals.priority.yield_to_requests
+    with work_while(lambda: claim in wanted, let_pass=let_pass):
+        yield

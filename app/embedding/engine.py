@@ -39,7 +39,7 @@ class Engine(Protocol):
 
         `dimensions` cuts the vectors of a Matryoshka model; None gives `self.dimensions`. Raises
         TextTooLong when an item, with its title, prompt and special tokens, has more than
-        `self.max_tokens` tokens: nothing is cut silently; EmbeddingCancelled once `is_cancelled`
+        `self.max_tokens` tokens: nothing is cut silently; WorkCancelled once `is_cancelled`
         says that nobody waits any more; and with `refuses` EngineBusy while too much waits. Such
         calls, of other programs, wait in a lane of their own.
         """

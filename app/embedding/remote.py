@@ -26,7 +26,7 @@ from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
 from app.embedding.metrics import EngineMetrics
 from app.embedding.scheduler import Lane
 from app.embedding.tokenization import ReadItem, TokenReader
-from app.errors import EmbeddingCancelled, EngineBusy, ModelUnavailable
+from app.errors import EngineBusy, ModelUnavailable, WorkCancelled
 
 _MAX_INPUTS = 128
 _REQUEST_TOKENS = 32_768
@@ -197,7 +197,7 @@ class RemoteEngine:
             body |= {"encoding_format": "base64"}
         for attempt in range(1, _ATTEMPTS + 1):
             if is_cancelled():
-                raise EmbeddingCancelled("nobody waits for these vectors any more")
+                raise WorkCancelled("nobody waits for these vectors any more")
             try:
                 answer = self._http.post("embeddings", json=body)
             except httpx.TransportError as error:
@@ -238,7 +238,7 @@ class RemoteEngine:
     def _rest(self, seconds: float, is_cancelled: Callable[[], bool]) -> None:
         while seconds > 0:
             if is_cancelled():
-                raise EmbeddingCancelled("nobody waits for these vectors any more")
+                raise WorkCancelled("nobody waits for these vectors any more")
             self._pause(min(_MAX_NAP_S, seconds))
             seconds -= _MAX_NAP_S
 

@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import Generic, TypeVar
 
 from app.embedding.metrics import EngineMetrics
-from app.errors import EmbeddingCancelled, EngineBusy
+from app.errors import EngineBusy, WorkCancelled
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -64,7 +64,7 @@ class _Call(Generic[Row, Result]):
     def is_over(self) -> bool:
         """Whether nobody waits; fails a call that was cancelled."""
         if not self.done.is_set() and self.is_cancelled():
-            self.fail(EmbeddingCancelled("nobody waits for these vectors any more"))
+            self.fail(WorkCancelled("nobody waits for these vectors any more"))
         return self.done.is_set()
 
 
@@ -197,7 +197,7 @@ class Lanes(Generic[Row, Result]):
             self._advance_one(running, turns)
         waiting = [ticket for lane in self._waiting.values() for call in lane for ticket in call]
         for ticket in waiting + [ticket for each in running.values() for ticket in each.tickets]:
-            ticket.call.fail(EmbeddingCancelled("the model is closed"))
+            ticket.call.fail(WorkCancelled("the model is closed"))
 
     def _begin_slow(self, running: dict[Lane, _Pass[Row, Result]]) -> None:
         """Begin a pass of each slow lane that has none and in which somebody waits."""

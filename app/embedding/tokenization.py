@@ -1,7 +1,7 @@
 """From items to tokens: what precedes a text, what counts, and where each span lies."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +11,8 @@ from tokenizers.models import WordPiece
 
 from app.domain import Item, Span, Task
 from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
+from app.embedding.pieces import cut_pieces
 from app.errors import TextTooLong
-
-PIECE_CHARACTERS = 1 << 16
 
 
 class ReadItem(NamedTuple):
@@ -52,7 +51,7 @@ class TokenReader:
     def token_starts(self, text: str) -> npt.NDArray[np.int64]:
         """Return the offset of the first character of each token of `text`, ascending."""
         starts = []
-        for begin, end in _cut_pieces(text):
+        for begin, end in cut_pieces(text):
             (encoding,) = self.tokenizer.encode_batch([text[begin:end]], add_special_tokens=False)
             starts.append(np.array([start for start, _ in encoding.offsets], np.int64) + begin)
         return np.concatenate(starts)
@@ -62,7 +61,7 @@ class TokenReader:
         if self._unknown is None:
             return 0
         unknown = 0
-        for begin, end in _cut_pieces(text):
+        for begin, end in cut_pieces(text):
             pieces = [text[begin:end]]
             (encoding,) = self.tokenizer.encode_batch_fast(pieces, add_special_tokens=False)
             unknown += int(np.count_nonzero(np.array(encoding.ids) == self._unknown))
@@ -141,19 +140,3 @@ class _TokenOffsets:
         first = int(np.searchsorted(self._ends, span.start, side="right"))
         last = int(np.searchsorted(self._starts, span.end, side="left"))
         return self._first + first, self._first + max(first, last)
-
-
-def _cut_pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the pieces of a text begin and end that are tokenized by themselves.
-
-    What a tokenizer says of a text takes 150 bytes a token: of a table of 22 MB it was gigabytes.
-    """
-    begin = 0
-    while len(text) - begin > PIECE_CHARACTERS:
-        limit = begin + PIECE_CHARACTERS
-        # White space begins the next piece: many tokenizers have it as a part of the word after it.
-        breaks = (text.rfind(sign, begin + 1, limit) for sign in "\n ")
-        end = next((place for place in breaks if place > 0), limit)
-        yield begin, end
-        begin = end
-    yield begin, len(text)

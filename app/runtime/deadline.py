@@ -1,21 +1,31 @@
-"""How long a request may take: set where it comes in, asked between the steps of its work.
+"""How long work may go on: set where it begins, asked between its steps.
 
-A thread cannot be ended from outside. So what computes for a request asks here as it goes on, and
-whoever embeds for it hands the model a function that says when nobody waits any more.
+A thread cannot be ended from outside. So what computes for a request, or for a document, asks here
+as it goes on, and whoever embeds for it hands the model a function that says when nobody waits any
+more.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import inf
 from time import monotonic
+from typing import TypeVar
 
 from app.domain import Embedding, Item
 from app.embedding.engine import Engine
-from app.errors import EmbeddingCancelled, OutOfTime
+from app.errors import OutOfTime, WorkCancelled
+
+T = TypeVar("T")
+
+# Some milliseconds of the shortest steps.
+_STEPS_AT_ONCE = 1000
+_ASK_AGAIN_S = 0.25
 
 # A thread that works for a request has its context.
 _ends_at: ContextVar[float] = ContextVar("ends_at", default=inf)
+_is_wanted: ContextVar[Callable[[], bool]] = ContextVar("is_wanted", default=lambda: True)
+_let_pass: ContextVar[Callable[[], object]] = ContextVar("let_pass", default=lambda: None)
 
 
 @contextmanager
@@ -28,16 +38,57 @@ def limit_time(seconds: float) -> Iterator[None]:
         _ends_at.reset(token)
 
 
+@contextmanager
+def work_while(
+    is_wanted: Callable[[], bool], *, let_pass: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Have `check_time` raise WorkCancelled in the block once nobody wants what it makes.
+
+    Before it asks, it lets others pass. `is_wanted` is asked a few times a second at most, also by
+    the model's thread: it must not raise.
+    """
+    wanted, passing = _is_wanted.set(_ask_seldom(is_wanted)), _let_pass.set(let_pass)
+    try:
+        yield
+    finally:
+        _is_wanted.reset(wanted)
+        _let_pass.reset(passing)
+
+
+def _ask_seldom(is_wanted: Callable[[], bool]) -> Callable[[], bool]:
+    asks_again, said = monotonic(), True
+
+    def ask() -> bool:
+        nonlocal asks_again, said
+        if said and monotonic() >= asks_again:
+            said = is_wanted()
+            asks_again = monotonic() + _ASK_AGAIN_S
+        return said
+
+    return ask
+
+
 def check_time() -> None:
-    """Raise OutOfTime once the time of the request is over."""
+    """Raise OutOfTime once the time of the request is over; WorkCancelled: see `work_while`."""
     if monotonic() >= _ends_at.get():
         raise OutOfTime("this took longer than a request may; the work on it has ended")
+    _let_pass.get()()
+    if not _is_wanted.get()():
+        raise WorkCancelled("nobody wants what this makes any more")
+
+
+def check_between(steps: Iterable[T], at_once: int = _STEPS_AT_ONCE) -> Iterator[T]:
+    """Yield what steps give, short ones if not said otherwise; calls `check_time` now and then."""
+    for number, result in enumerate(steps):
+        if number and number % at_once == 0:
+            check_time()
+        yield result
 
 
 def watch_time() -> Callable[[], bool]:
-    """Return a function, for any thread, that says whether the time of this request is over."""
-    ends_at = _ends_at.get()
-    return lambda: monotonic() >= ends_at
+    """Return a function, for any thread, that says whether this work is to end."""
+    ends_at, is_wanted = _ends_at.get(), _is_wanted.get()
+    return lambda: monotonic() >= ends_at or not is_wanted()
 
 
 def embed_in_time(
@@ -57,6 +108,6 @@ def embed_in_time(
             is_cancelled=lambda: is_cancelled() or is_late(),
             refuses=refuses,
         )
-    except EmbeddingCancelled:
+    except WorkCancelled:
         check_time()
         raise

@@ -6,7 +6,7 @@ import pytest
 from app.config import Settings
 from app.embedding.engine import Engine
 from app.embedding.loading import load_engine, open_checkpoint
-from app.embedding.tokenization import PIECE_CHARACTERS
+from app.embedding.pieces import PIECE_CHARACTERS
 
 
 @pytest.fixture(scope="module")

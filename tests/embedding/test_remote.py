@@ -18,7 +18,7 @@ from app.config import Settings
 from app.domain import Item, Span, Task
 from app.embedding.loading import load_engine, open_checkpoint
 from app.embedding.remote import RemoteEngine
-from app.errors import EmbeddingCancelled, EngineBusy, ModelUnavailable, TextTooLong
+from app.errors import EngineBusy, ModelUnavailable, TextTooLong, WorkCancelled
 
 DIMENSIONS = 8
 
@@ -241,7 +241,7 @@ def test_documents_keep_to_the_budget_and_queries_go_first(
 def test_waiting_ends_when_it_is_cancelled(remote: RemoteService, jina_v3: Path) -> None:
     engine, pauses = open_engine(remote, jina_v3)
     remote.failures = [(429, {"Retry-After": "30"})]
-    with pytest.raises(EmbeddingCancelled):
+    with pytest.raises(WorkCancelled):
         engine.embed([Item("tea", Task.QUERY)], is_cancelled=lambda: len(pauses) >= 2)
     assert pauses == [0.5, 0.5]
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.embedding.metrics import EngineMetrics
 from app.embedding.scheduler import Lane, Lanes
-from app.errors import EmbeddingCancelled, EngineBusy
+from app.errors import EngineBusy, WorkCancelled
 
 
 class Model:
@@ -142,7 +142,7 @@ def test_cancelled_pass_stops_between_two_steps(model: Model, threads: ThreadPoo
     assert model.began.wait(timeout=30)
     cancelled.set()
     model.go.set()
-    with pytest.raises(EmbeddingCancelled):
+    with pytest.raises(WorkCancelled):
         document.result(timeout=30)
     assert model.run("next") == ["NEXT"]
     assert model.log == ["long", "next"]
@@ -180,7 +180,7 @@ def test_slow_lanes_take_turns_step_by_step(model: Model, threads: ThreadPoolExe
 def test_cancelled_call_leaves_before_its_turn(model: Model, threads: ThreadPoolExecutor) -> None:
     running = threads.submit(model.run, "long")
     assert model.began.wait(timeout=30)
-    with pytest.raises(EmbeddingCancelled):
+    with pytest.raises(WorkCancelled):
         model.run("late", lane=Lane.QUERIES, is_cancelled=lambda: True)
     model.go.set()
     assert running.result(timeout=30) == ["LONG"]
@@ -188,7 +188,7 @@ def test_cancelled_call_leaves_before_its_turn(model: Model, threads: ThreadPool
 
 
 def test_cancelled_call_is_not_begun(model: Model) -> None:
-    with pytest.raises(EmbeddingCancelled):
+    with pytest.raises(WorkCancelled):
         model.run("never", is_cancelled=lambda: True)
     assert model.log == []
 
@@ -208,7 +208,7 @@ def test_closing_tells_who_waits(model: Model, threads: ThreadPoolExecutor) -> N
     model.lanes.close()
     model.go.set()
     for future in (running, waiting):
-        with pytest.raises(EmbeddingCancelled, match="closed"):
+        with pytest.raises(WorkCancelled, match="closed"):
             future.result(timeout=30)
 
 

@@ -1,17 +1,24 @@
 """A long text is read beside other documents: they do not wait for it."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
 from threading import Event
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import select
 
 from app.config import Settings
+from app.db.models import Version
 from app.db.queue import Claimable
 from app.domain import Status
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
+from app.embedding.loading import load_engine
 from app.errors import ModelUnavailable
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
@@ -155,3 +162,38 @@ def test_long_document_that_was_deleted_while_it_waited_is_not_cut(
         waiting.advance()
         waiting.finish()
         assert not waiting.is_busy
+
+
+class Watched:
+    """An engine that counts the pieces that it tokenizes, and says when it has the first."""
+
+    def __init__(self, engine: Engine, on_first: Callable[[], object]) -> None:
+        self._engine = engine
+        self._on_first = on_first
+        self.pieces = 0
+
+    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
+        self.pieces += 1
+        if self.pieces == 1:
+            self._on_first()
+        return self._engine.token_starts(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+
+def test_long_document_that_is_deleted_is_not_tokenized_on(settings: Settings) -> None:
+    engines: list[Watched] = []
+
+    def load(checkpoint: Checkpoint, settings: Settings) -> Engine:
+        delete = partial(delete_document, resources, "help", "long")
+        engines.append(Watched(load_engine(checkpoint, settings), delete))
+        return cast(Engine, engines[0])
+
+    with open_resources(settings, load=load) as resources, closing(Sandbox(settings)) as sandbox:
+        create_collection(resources.database, "help")
+        put_documents(resources, "help", [article("long", _SENTENCE * 10_000)])
+        assert drain_queue(resources, sandbox, Event()) is None
+        with resources.database.read() as session:
+            assert not session.scalars(select(Version)).all()
+    assert [engine.pieces for engine in engines] == [1]

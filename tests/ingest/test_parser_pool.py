@@ -20,7 +20,7 @@ from ingest.worker import drain_queue
 from tests.abuse.attacks import make_slow_file
 from tests.api.service import poll
 from tests.conftest import article
-from tests.named import get_document, put_documents
+from tests.named import delete_document, get_document, put_documents
 
 
 @dataclass
@@ -144,3 +144,18 @@ def test_stop_ends_what_is_being_parsed_and_gives_it_back(resources: Resources) 
         assert running.result(timeout=20) is None
     waiting = get_document(resources, "help", "slow")
     assert (waiting.status, waiting.error) == (Status.QUEUED, None)
+
+
+def test_document_that_is_deleted_is_not_parsed_on(resources: Resources) -> None:
+    slow = Upload("slow", make_slow_file(), "text/x-rst")
+    settings = resources.settings.model_copy(update={"parse_small_seconds": 300.0})
+    put_documents(resources, "help", [slow])
+    with closing(Sandbox(settings)) as sandbox, ThreadPoolExecutor(1) as thread:
+        running = thread.submit(drain_queue, resources, sandbox, Event())
+        poll(lambda: get_document(resources, "help", "slow").status, lambda s: s != Status.QUEUED)
+        delete_document(resources, "help", "slow")
+        # Else it would be parsed for a minute, which is the default of `parse_seconds`.
+        assert running.result(timeout=30) is None
+        put_documents(resources, "help", [article("tea", "Tea.")])
+        assert drain_queue(resources, sandbox, Event()) is None
+    assert get_document(resources, "help", "tea").status is Status.READY

@@ -1,6 +1,7 @@
 """Cutting articles into units and passages."""
 
 import re
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -9,11 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.domain import Article, Heading, PageStart, Span, Unit
-from app.errors import UnreadableDocument
+from app.errors import UnreadableDocument, WorkCancelled
+from app.runtime.deadline import work_while
 from ingest.units import (
     Boundary,
     TokenStarts,
-    _find_boundaries,
+    find_places,
     split_article,
     split_span,
 )
@@ -67,7 +69,7 @@ def split(text: str, budget: int) -> list[str]:
 def fewest_spans(text: str, tokens: TokenStarts, budget: int) -> dict[int, int]:
     """Return for each boundary how many spans it takes from there to the end, by brute force."""
     whole = Span(0, len(text))
-    places = sorted(_find_boundaries(text, whole, tokens, budget, section_starts(text)))
+    places = find_places(text, whole, tokens, budget, section_starts(text)).offsets.tolist()
     fewest = {len(text): 0}
     for i in range(len(places) - 2, -1, -1):
         reachable = [
@@ -120,7 +122,8 @@ def test_every_cut_is_the_best_kind_that_costs_no_further_span(text: str, budget
     assume(len(tokens) > budget)
     sections = section_starts(text)
     whole = Span(0, len(text))
-    kinds = _find_boundaries(text, whole, tokens, budget, sections)
+    places = find_places(text, whole, tokens, budget, sections)
+    kinds = dict(zip(places.offsets.tolist(), places.kinds.tolist(), strict=True))
     fewest = fewest_spans(text, tokens, budget)
     for span in split_span(text, whole, tokens, budget, sections=sections):
         possible = [
@@ -457,3 +460,24 @@ def test_tables_are_cut_between_rows_and_a_head_stays_with_its_first_row() -> No
         assert text[span.start] == "|"
         assert span.end == len(text) or text[span.end] == "\n"
     assert "| name 0 |" in text[spans[0].start : spans[0].end]
+
+
+@pytest.mark.parametrize("gap", [" ", ". ", "\n\n", ", "])
+def test_long_text_is_not_cut_on_when_nobody_waits(gap: str) -> None:
+    text = f"tea{gap}" * 10_000
+    starts = np.arange(0, len(text), 2)
+    with work_while(lambda: False), pytest.raises(WorkCancelled):
+        split_span(text, Span(0, len(text)), starts, 100)
+
+
+def test_cutting_a_long_text_takes_little_memory_beside_it() -> None:
+    # Of each place where it may be cut numbers are kept: objects took fourteen times the text.
+    text = "Tea is warm.\n" * 100_000
+    starts = np.arange(0, len(text), 4)
+    tracemalloc.start()
+    try:
+        split_span(text, Span(0, len(text)), starts, 8000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * len(text)

@@ -4,10 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from app.db.models import UnitRow, Version
 from app.domain import Item, Status, Task
-from app.errors import EmbeddingCancelled
+from app.embedding.engine import Engine
+from app.errors import WorkCancelled
+from app.runtime import deadline
 from app.runtime.resources import Resources
+from app.services.quality.reembedding import reembed_version
 from ingest.sandbox import Sandbox
 from tests.conftest import article, markdown
 from tests.named import delete_collection, delete_document, get_document, get_job, put_documents
@@ -103,6 +108,40 @@ def test_pass_that_nobody_waits_for_is_cut_off(tmp_path: Path, jina_v3: Path) ->
 
     with open_with(tmp_path, jina_v3) as resources:
         engine = resources.generations.live().engine()
-        with pytest.raises(EmbeddingCancelled):
+        with pytest.raises(WorkCancelled):
             engine.embed([Item("Tea with milk.", Task.PASSAGE)], is_cancelled=is_cancelled)
     assert asked == 3
+
+
+def test_article_that_was_deleted_is_not_embedded_again(
+    tmp_path: Path,
+    short_jina_v3: Path,
+    sandbox: Sandbox,
+    watch: Watch,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It ends while another generation is built."""
+    monkeypatch.setattr(deadline, "_ASK_AGAIN_S", 0.0)
+    with open_with(tmp_path, short_jina_v3, batch_tokens=64) as resources:
+        put_documents(resources, "help", [markdown("a", LONG)])
+        assert work(resources, sandbox) is None
+        with resources.database.read() as session:
+            version_id, generation_id = session.execute(
+                select(Version.id, UnitRow.generation_id).join(UnitRow).limit(1)
+            ).one()
+
+        def end_once(_: str) -> None:
+            watch.before_embedding = lambda text: None
+            delete_document(resources, "help", "a")
+
+        watch.before_embedding = end_once
+        engine = resources.generations.live().engine()
+        before = count_read(engine)
+        reembed_version(resources, engine, "a", version_id, generation_id)
+        assert count_read(engine) == before
+
+
+def count_read(engine: Engine) -> float | None:
+    """Return how many tokens of documents the model has read."""
+    name, labels = "folio_embedding_tokens_total", {"lane": "documents"}
+    return engine.metrics.registry.get_sample_value(name, labels)

@@ -1,7 +1,9 @@
 """Vector sets: embedding every article again with another model."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import delete, exists, func, select, update
@@ -11,16 +13,20 @@ from app.db import queries
 from app.db.database import Database
 from app.db.models import Document, Generation, PassageRow, UnitRow, Version
 from app.embedding.engine import Engine
-from app.errors import CorruptData, FolioError, UnreadableDocument
+from app.errors import CorruptData, FolioError, UnreadableDocument, WorkCancelled
+from app.runtime.deadline import work_while
 from app.runtime.resources import Resources
 from app.services.articles.documents import read_text
 from ingest.commit import read_article, store_units
 from ingest.parse_and_cut import (
     count_text_tokens,
+    count_unknown,
     embed_article,
     warn_of_language,
     warn_of_unknown,
 )
+
+logger = logging.getLogger("folio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,8 @@ def reembed_version(
 ) -> None:
     """Embed an article once more, into a generation; nothing happens if it is not live any more.
 
+    That is looked at as it goes on.
+
     Raises CorruptData, and UnreadableDocument when the model cannot read it whole.
     """
     with resources.database.read() as session:
@@ -131,12 +139,19 @@ def reembed_version(
         read_text(session, version_id, external_id)
         article = read_article(version)
         source_bytes = (version.receipt or {}).get("bytes", 0)
-    embedded = embed_article(
-        engine,
-        article,
-        passage_tokens=resources.settings.passage_tokens,
-        source_bytes=source_bytes,
-    )
+    is_live = partial(_is_live, resources.database, version_id)
+    try:
+        with work_while(is_live, let_pass=resources.signals.priority.yield_to_requests):
+            embedded = embed_article(
+                engine,
+                article,
+                passage_tokens=resources.settings.passage_tokens,
+                source_bytes=source_bytes,
+            )
+    except WorkCancelled:
+        if is_live():
+            raise
+        return
     with resources.database.write() as session:
         # Replaced, removed or embedded by someone else since it was read.
         version = session.get(Version, version_id)
@@ -151,6 +166,17 @@ def reembed_version(
             session, embedded, version_id=version_id, generation_id=generation_id
         )
         queries.log_units(session, unit_ids, version.document_id)
+
+
+def _is_live(database: Database, version_id: int) -> bool:
+    """Return whether a version is live, as far as is known: a busy disk ends no pass."""
+    try:
+        with database.read() as session:
+            live = select(Version.is_live).where(Version.id == version_id)
+            return bool(session.scalar(live))
+    except Exception as error:  # noqa: BLE001
+        logger.warning("a version could not be looked at: %s", type(error).__name__)
+        return True
 
 
 def count_receipt(
@@ -172,7 +198,7 @@ def count_receipt(
             .where(PassageRow.unit_id.in_(select(UnitRow.id).where(*units)))
         )
     tokens = count_text_tokens(engine, title, unit_tokens)
-    unknown = engine.count_unknown(text or "")
+    unknown = count_unknown(engine, text or "")
     receipt = receipt or {}
     # What the former model did not know is none of this one's business.
     language = receipt.get("language")
