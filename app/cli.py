@@ -48,6 +48,7 @@ def _main(
 
 app.command("serve")(upkeep.serve)
 app.command("work")(upkeep.work)
+app.command("embed-server")(upkeep.embed_server)
 app.command("add")(uploads.add)
 app.command("sync")(uploads.sync)
 app.command("import-url")(uploads.import_url)

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BUNDLED_MODEL = "bundled"
 """The setting that stands for the default of the models which come with the installation."""
+BUNDLED_NAME = "folio-mini"
 
 
 class Settings(BaseSettings):
@@ -39,10 +40,11 @@ class Settings(BaseSettings):
     """Commit of a Hugging Face checkpoint: 40 hexadecimal digits."""
     model_url: str = ""
     """Base URL of a service that embeds, such as `https://api.jina.ai/v1`; `model` is its name."""
-    model_api: Literal["openai", "jina"] = "openai"
-    """Which contract that service speaks: Jina's has tasks and late chunking."""
+    model_api: Literal["openai", "jina", "folio"] = "openai"
+    """Which contract that service speaks: Jina's has tasks and late chunking; `folio` is
+    `folio embed-server`, which needs neither tokenizer nor window here."""
     model_key_file: Path | None = None
-    """File with the key for that service."""
+    """File with the key for that service; `folio embed-server` answers whoever has it."""
     model_tokenizer: Path | None = None
     """The tokenizer of that model: a tokenizer.json or the folder that holds it."""
     model_max_tokens: int | None = Field(default=None, ge=16)

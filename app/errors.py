@@ -121,6 +121,12 @@ class ModelUnavailable(FolioError):
     status, code = 503, "model_unavailable"
 
 
+class ModelAway(ModelUnavailable):
+    """The service that runs the model does not answer now; it may again."""
+
+    code = "model_away"
+
+
 class UnsupportedCheckpoint(ModelUnavailable):
     code = "unsupported_checkpoint"
 

@@ -74,7 +74,7 @@ from app.api.v1 import (
     search,
 )
 from app.config import Settings
-from app.errors import FolioError, InvalidRequest, ModelUnavailable, StaleVectors
+from app.errors import FolioError, InvalidRequest, ModelAway, ModelUnavailable, StaleVectors
 from app.runtime.generations import EngineLoader, follow_others
 from app.runtime.memory import collect_seldom, return_freed_regularly
 from app.runtime.resources import Resources, open_resources
@@ -91,6 +91,8 @@ logger = logging.getLogger("folio")
 
 # Requests that wait for what is in work get their answers after it.
 _ANSWER_SECONDS = 5
+# Pause between two looks for a model that runs elsewhere.
+_AWAY_SECONDS = 5.0
 # How long a thread may keep the interpreter while others wait for it; Python's default is 5 ms. A
 # search gives it up and waits for it again hundreds of times, at every row that SQLite reads and at
 # every product, and ingestion computes beside it.
@@ -180,6 +182,7 @@ def create_app(
         generate_unique_id_function=operation_id,
     )
     app.state.resources = resources
+    app.state.settings = resources.settings
     app.state.requires_keys = requires_keys
     app.state.metrics = Metrics()
     app.state.probes = health.make_probes(resources, app.state.metrics)
@@ -238,7 +241,7 @@ def serve(
 
     Raises FolioError when it would not be safe to start.
     """
-    on_loopback = _is_loopback(host)
+    on_loopback = is_loopback(host)
     # For whoever sits at this terminal: a log that is kept must not let anybody in.
     tells_link = on_loopback and sys.stderr.isatty()
     if no_auth and not on_loopback:
@@ -278,22 +281,34 @@ def serve(
             print(f"the pages: {url}/admin{link}", file=sys.stderr)  # noqa: T201  not a log line
         # uvicorn sends itself the signal once more when it has stopped. Left as it is, the process
         # would die before the data folder is closed, and deleted text would stay in the log.
-        signal.signal(signal.SIGTERM, _exit)
+        signal.signal(signal.SIGTERM, exit_on_signal)
         turn = resources.signals.priority.yield_to_requests
         shared = resources.database.is_shared
         following = follow_others(resources.generations) if shared else nullcontext()
         with run_scheduled_sync(resources), return_freed_regularly(wait_for_turn=turn), following:
-            Thread(target=_load_model, args=(resources,), name="folio-load", daemon=True).start()
-            uvicorn.run(
-                app,
-                host=host,
-                port=port,
-                access_log=False,
-                server_header=False,
-                http=make_protocol(settings),
-                limit_concurrency=settings.max_connections,
-                timeout_graceful_shutdown=ceil(settings.stop_seconds) + _ANSWER_SECONDS,
+            stopping = Event()
+            loading = Thread(
+                target=_load_model, args=(resources, stopping), name="folio-load", daemon=True
             )
+            loading.start()
+            try:
+                listen(app, settings, host=host, port=port)
+            finally:
+                stopping.set()
+
+
+def listen(app: FastAPI, settings: Settings, *, host: str, port: int) -> None:
+    """Answer until a signal comes."""
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        server_header=False,
+        http=make_protocol(settings),
+        limit_concurrency=settings.max_connections,
+        timeout_graceful_shutdown=ceil(settings.stop_seconds) + _ANSWER_SECONDS,
+    )
 
 
 def work(settings: Settings, *, load: EngineLoader | None = None) -> None:
@@ -304,8 +319,11 @@ def work(settings: Settings, *, load: EngineLoader | None = None) -> None:
     require_shared(settings, "folio work")
     forbid_tracing()
     with open_resources(settings, holder="folio work", load=load) as resources:
-        resources.generations.live().check_fingerprint()
-        signal.signal(signal.SIGTERM, _exit)
+        try:
+            resources.generations.live().check_fingerprint()
+        except ModelAway as error:
+            logger.warning("documents wait: %s", error)
+        signal.signal(signal.SIGTERM, exit_on_signal)
         with return_freed_regularly(), run_worker(resources), run_background(resources):
             Event().wait()
 
@@ -341,18 +359,26 @@ def serve_on_socket(resources: Resources, *, works: bool) -> Iterator[Path]:
             thread.join()
 
 
-def _exit(signal_number: int, _frame: FrameType | None) -> None:
-    # What a shell reports of a process that a signal ended.
+def exit_on_signal(signal_number: int, _frame: FrameType | None) -> None:
+    """End the process with what a shell reports of one that a signal ended."""
     raise SystemExit(128 + signal_number)
 
 
-def _load_model(resources: Resources) -> None:
-    try:
-        generation = resources.generations.live()
-        device = generation.engine().device
-        logger.info("%s answers, on %s", generation.checkpoint().name, device)
-    except ModelUnavailable as error:
-        logger.error("the model cannot be loaded: %s", error)
+def _load_model(resources: Resources, stopping: Event) -> None:
+    """Have the model ready; one that runs elsewhere is waited for: a probe asks no question."""
+    while not stopping.is_set():
+        try:
+            generation = resources.generations.live()
+            device = generation.engine().device
+        except ModelAway as error:
+            logger.warning("the model is waited for: %s", error)
+            stopping.wait(_AWAY_SECONDS)
+        except ModelUnavailable as error:
+            logger.error("the model cannot be loaded: %s", error)
+            return
+        else:
+            logger.info("%s answers, on %s", generation.checkpoint().name, device)
+            return
 
 
 def favour_requests() -> None:
@@ -365,7 +391,8 @@ def favour_requests() -> None:
     gc.freeze()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether an address is reached from this machine only."""
     if host == "localhost":
         return True
     try:

@@ -22,6 +22,8 @@ if not __package__:
     # As a script this folder comes first, where `ingest` would be bench/ingest.py.
     sys.path[0] = str(Path(__file__).parents[1])
 
+from tokenizers import Tokenizer
+
 from app.config import Settings
 from app.domain import Embedding, Hit, Item, Task
 from app.embedding.engine import Engine
@@ -165,6 +167,11 @@ class RememberingEngine:
         for item, made in zip(missing, self._engine.embed(missing), strict=True):
             self._made[item.title, item.text] = made
         return [self._made[item.title, item.text] for item in items]
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """See Engine.tokenizer."""
+        return self._engine.tokenizer
 
     def count_tokens(self, item: Item) -> int:
         """See Engine.count_tokens."""

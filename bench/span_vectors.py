@@ -9,6 +9,7 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+from tokenizers import Tokenizer, models
 
 from app.domain import Embedding, Item, Matrix, Task
 from app.embedding.metrics import EngineMetrics
@@ -58,6 +59,11 @@ class StandInEngine:
         return Embedding(
             vectors[0], vectors[passages], tokens, tokens, float(norms[0]), norms[passages]
         )
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """See Engine.tokenizer: of no words."""
+        return Tokenizer(models.Unigram())
 
     def count_tokens(self, item: Item) -> int:
         """See Engine.count_tokens."""

@@ -18,6 +18,7 @@ LAYERS = [
     ["app.api"],
     ["app.admin"],
     ["app.main"],
+    ["app.embedding_server"],
     ["app.commands"],
     ["app.cli"],
     ["train"],

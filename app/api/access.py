@@ -7,6 +7,7 @@ anything of the body is read, in one transaction that also finds the collection 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from hmac import compare_digest
 from inspect import isclass, iscoroutinefunction, signature
 from typing import Annotated, Any
 
@@ -17,13 +18,15 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
 from app.api.problems import unexpected_problem
+from app.config import Settings
 from app.domain import Scope
-from app.errors import FolioError, MissingKey
+from app.errors import FolioError, MissingKey, Unauthorized
 from app.runtime.resources import Resources
 from app.services.access.collections import (
     BY_JOB,
@@ -145,6 +148,10 @@ class _CollectionOfJob(_Declared):
         return _granted_collection(request)
 
 
+class _KeyHolder(_Declared):
+    async def __call__(self) -> None: ...
+
+
 class _Caller(_Declared):
     async def __call__(self, request: Request) -> Caller:
         return caller_of(request)
@@ -161,6 +168,9 @@ OwnedStore = Annotated[CollectionRef, Depends(_CollectionOfStore(Scope.ADMIN))]
 Reader = Annotated[Caller, Depends(_Caller(Access(Scope.READ)))]
 Writer = Annotated[Caller, Depends(_Caller(Access(Scope.WRITE)))]
 Admin = Annotated[Caller, Depends(_Caller(Access(Scope.ADMIN, everywhere=True)))]
+
+KeyHolder = Annotated[None, Depends(_KeyHolder(Access(Scope.READ)))]
+"""Whoever has the key of a SharedKeyRoute."""
 
 
 class GuardedRoute(APIRoute):
@@ -235,6 +245,20 @@ def _write_json(endpoint: Callable[..., Any], options: Mapping[str, Any]) -> Cal
     return answer
 
 
+class SharedKeyRoute(GuardedRoute):
+    """A route of a server with one key, which all its callers share: `app.state.shared_key`.
+
+    Without a key, on a loopback address, it is for everyone.
+    """
+
+    def authorize(self, request: Request, access: Access) -> Grant:
+        """Raise MissingKey or Unauthorized."""
+        key: str | None = request.app.state.shared_key
+        if key is not None and not compare_digest(token_of(request).encode(), key.encode()):
+            raise Unauthorized("the key is not valid")
+        return Grant(EVERYONE)
+
+
 class GuardedEndpoint:
     """An ASGI application that checks the key itself, for what is not a FastAPI route."""
 
@@ -302,14 +326,15 @@ def _find_access(dependant: Dependant) -> Iterator[Access]:
 
 def check_key(request: Request, access: Access) -> Grant:
     """Return what the bearer key of a request is allowed; raises Unauthorized and what it lacks."""
-    token = _token_of(request) if request.app.state.requires_keys else None
+    token = token_of(request) if request.app.state.requires_keys else None
     with resources_of(request).database.read() as session:
         principal = EVERYONE if token is None else authenticate(session, token)
         note_use(resources_of(request), principal)
         return access.grant(session, principal, request.path_params)
 
 
-def _token_of(request: Request) -> str:
+def token_of(request: Request) -> str:
+    """Return the bearer key of a request; raises MissingKey."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise MissingKey("this needs a key: Authorization: Bearer KEY")
@@ -318,10 +343,20 @@ def _token_of(request: Request) -> str:
 
 def resources_of(request: Request) -> Resources:
     """Return the open resources of the application that a request came to."""
-    # An application of a library that answers a part of the paths has its own state.
-    app = getattr(request.state, "folio", None) or request.app
-    resources: Resources = app.state.resources
+    resources: Resources = _state_of(request).resources
     return resources
+
+
+def settings_of(request: Request) -> Settings:
+    """Return the settings of the application that a request came to."""
+    settings: Settings = _state_of(request).settings
+    return settings
+
+
+def _state_of(request: Request) -> State:
+    # An application of a library that answers a part of the paths has its own state.
+    state: State = (getattr(request.state, "folio", None) or request.app).state
+    return state
 
 
 async def _open_resources(request: Request) -> Resources:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema
 from starlette.types import Message
 
-from app.api.access import resources_of
+from app.api.access import settings_of
 from app.api.json_signs import count_outside_texts, count_signs
 from app.config import Settings
 from app.errors import TooLarge, UnsupportedMediaType
@@ -88,7 +88,7 @@ class BodyLimits:
 
 def limits_of(request: Request, size: BodySize) -> BodyLimits:
     """Return what the settings of this server allow."""
-    return size.limits(resources_of(request).settings)
+    return size.limits(settings_of(request))
 
 
 def limit_body(request: Request, max_bytes: int) -> Request:

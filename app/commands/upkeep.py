@@ -67,6 +67,22 @@ def work() -> None:
         run_work(read_settings(None))
 
 
+@reports_errors
+def embed_server(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8001,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Answer without the key; on loopback only.")
+    ] = False,
+) -> None:
+    """Run the model alone, for servers and workers that ask it (FOLIO_MODEL_API=folio)."""
+    from app.embedding_server import serve_embeddings
+
+    _log_to_stderr()
+    with _leaving():
+        serve_embeddings(read_settings(None), host=host, port=port, no_auth=no_auth)
+
+
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     # httpx and others would log every request of ours and of the model hub.

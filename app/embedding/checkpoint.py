@@ -92,6 +92,12 @@ class Checkpoint:
         identity = {**self.identity, "query_adapter": sha256(data).hexdigest()}
         return replace(self, query_adapter=data, identity=identity)
 
+    def find_adapter(self, task: Task) -> str:
+        """Return the adapter of a task, "" where there are none; raises InvalidRequest."""
+        if self.adapters and task not in self.adapters:
+            raise InvalidRequest(f"{self.name} has no adapter for the task {task}")
+        return self.adapters.get(task, "")
+
     def prompt(self, task: Task) -> str:
         return self.prompts.get(task, "")
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from tokenizers import Tokenizer
 
 from app.domain import Embedding, Item, Task
 from app.embedding.metrics import EngineMetrics
@@ -26,6 +27,11 @@ class Engine(Protocol):
     languages: frozenset[str]
     """What it reads, in ISO 639-1; empty where that is not limited."""
     metrics: EngineMetrics
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What its texts are read with; it is not changed."""
+        ...
 
     def embed(
         self,

@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
-from app.config import BUNDLED_MODEL, Settings
+from app.config import BUNDLED_MODEL, BUNDLED_NAME, Settings
 from app.embedding.checkpoint import Checkpoint, read_checkpoint
 from app.embedding.engine import Engine
 from app.embedding.remote import RemoteEngine, describe_remote
+from app.embedding.served import ServedEngine, describe_served
 from app.errors import FolioError, ModelUnavailable
 
-BUNDLED_NAME = "folio-mini"
 BUNDLED_MULTILINGUAL = "multilingual-e5-small"
 BUNDLED = {
     BUNDLED_NAME: Path(__file__).parent / "mini",
@@ -25,12 +25,14 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 def open_checkpoint(settings: Settings) -> Checkpoint:
     """Find the configured checkpoint and read what it declares.
 
-    Downloads only for a Hugging Face id whose files are not cached yet. Raises ModelUnavailable
+    Downloads only for a Hugging Face id whose files are not cached yet, and asks only an embedding
+    server of Folio. Raises ModelUnavailable
     with the reason when there is no such checkpoint, UnsupportedCheckpoint when it is one that
     cannot be run faithfully.
     """
     if settings.model_url:
-        return describe_remote(settings)
+        is_served = settings.model_api == "folio"
+        return describe_served(settings) if is_served else describe_remote(settings)
     folder, name, revision = _locate(settings)
     return read_checkpoint(
         folder,
@@ -44,7 +46,8 @@ def open_checkpoint(settings: Settings) -> Checkpoint:
 def load_engine(checkpoint: Checkpoint, settings: Settings) -> Engine:
     """Load the weights of `checkpoint`; raises ModelUnavailable with the reason."""
     if settings.model_url:
-        return RemoteEngine(checkpoint, settings)
+        is_served = settings.model_api == "folio"
+        return (ServedEngine if is_served else RemoteEngine)(checkpoint, settings)
     # torch and transformers take seconds to import; a command that embeds nothing does not pay.
     from app.embedding.torch.engine import TorchEngine
 

@@ -6,14 +6,13 @@ texts of their own elsewhere.
 """
 
 import base64
-import random
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -24,16 +23,13 @@ from app.config import Settings
 from app.domain import Embedding, Item, Matrix, Task
 from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
 from app.embedding.metrics import EngineMetrics
-from app.embedding.scheduler import Lane
-from app.embedding.tokenization import ReadItem, TokenReader
-from app.errors import EngineBusy, ModelUnavailable, WorkCancelled
+from app.embedding.scheduler import Lane, choose_lane
+from app.embedding.service import Service, host_of
+from app.embedding.tokenization import ReadItem, ReadsTokens, TokenReader
+from app.errors import EngineBusy, ModelUnavailable
 
 _MAX_INPUTS = 128
 _REQUEST_TOKENS = 32_768
-_ATTEMPTS = 6
-_MAX_PAUSE_S = 60.0
-# How late a cancellation may be noticed.
-_MAX_NAP_S = 0.5
 
 
 def describe_remote(settings: Settings) -> Checkpoint:
@@ -45,7 +41,7 @@ def describe_remote(settings: Settings) -> Checkpoint:
     ]
     if missing:
         wanted = ", ".join(f"FOLIO_{name.upper()}" for name in missing)
-        raise ModelUnavailable(f"the model at {_host(settings)} needs the settings {wanted}")
+        raise ModelUnavailable(f"the model at {host_of(settings)} needs the settings {wanted}")
     tokenizer = _tokenizer_file(settings)
     if not tokenizer.is_file():
         raise ModelUnavailable(f"there is no tokenizer {tokenizer}")
@@ -69,7 +65,7 @@ def describe_remote(settings: Settings) -> Checkpoint:
         matryoshka=settings.model_api == "jina",
         identity={
             "model": settings.model,
-            "service": _host(settings),
+            "service": host_of(settings),
             "api": settings.model_api,
             "tokenizer": sha256(tokenizer.read_bytes()).hexdigest(),
             "title_rule": f"title{TITLE_SEPARATOR}text",
@@ -78,7 +74,7 @@ def describe_remote(settings: Settings) -> Checkpoint:
     )
 
 
-class RemoteEngine:
+class RemoteEngine(ReadsTokens):
     """Batches, a budget of tokens a minute, and retries with jitter on 429, 5xx and lost lines."""
 
     name = "remote"
@@ -92,7 +88,6 @@ class RemoteEngine:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.checkpoint = checkpoint
-        self.device = _host(settings)
         self.max_tokens = checkpoint.max_tokens
         self.unit_tokens = checkpoint.unit_tokens
         self.languages = checkpoint.languages
@@ -100,15 +95,9 @@ class RemoteEngine:
         self.metrics = EngineMetrics()
         self._reader = TokenReader(Tokenizer.from_file(str(_tokenizer_file(settings))), checkpoint)
         self._is_jina = self.late_chunking = settings.model_api == "jina"
-        self._pause = pause
         self._budget = _Budget(settings.model_tokens_per_minute)
-        headers = {}
-        if settings.model_key_file is not None:
-            key = settings.model_key_file.read_text(encoding="utf-8").strip()
-            headers["Authorization"] = f"Bearer {key}"
-        self._http = httpx.Client(
-            base_url=settings.model_url, headers=headers, timeout=settings.model_seconds
-        )
+        self._service = Service(settings, name=checkpoint.name, pause=pause)
+        self.device = self._service.host
 
     def embed(
         self,
@@ -126,8 +115,7 @@ class RemoteEngine:
             self.dimensions if dimensions is None else self.checkpoint.check_dimensions(dimensions)
         )
         reads = self._reader.read(items)
-        is_urgent = all(item.task is Task.QUERY for item in items)
-        lane = Lane.CALLS if refuses else Lane.QUERIES if is_urgent else Lane.DOCUMENTS
+        lane = choose_lane(items, of_others=refuses)
         started = time.perf_counter()
 
         def ask(texts: Sequence[str], tokens: int, task: Task, *, late: bool = False) -> Matrix:
@@ -156,22 +144,6 @@ class RemoteEngine:
         self.metrics.seconds.labels(lane).observe(time.perf_counter() - started)
         return embeddings
 
-    def count_tokens(self, item: Item) -> int:
-        """See Engine.count_tokens."""
-        return self._reader.count_tokens(item)
-
-    def count_unknown(self, text: str) -> int:
-        """See Engine.count_unknown."""
-        return self._reader.count_unknown(text)
-
-    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
-        """See Engine.token_starts."""
-        return self._reader.token_starts(text)
-
-    def overhead(self, title: str, task: Task) -> int:
-        """See Engine.overhead."""
-        return self.count_tokens(Item("", task, title))
-
     def warm_up(self) -> None:
         """Ask once, so that a wrong key or name is found at the start."""
         self.embed([Item("warm up", Task.QUERY)])
@@ -184,7 +156,7 @@ class RemoteEngine:
             if refuses:
                 self.metrics.refused.labels(lane).inc()
                 raise EngineBusy("the tokens of this minute are used up", round(wait_s) + 1)
-            self._rest(wait_s, is_cancelled)
+            self._service.rest(wait_s, is_cancelled)
 
     def _ask(
         self, texts: Sequence[str], task: Task, *, late: bool, is_cancelled: Callable[[], bool]
@@ -195,23 +167,14 @@ class RemoteEngine:
             body |= {"dimensions": self.dimensions, "truncate": False}
         else:
             body |= {"encoding_format": "base64"}
-        for attempt in range(1, _ATTEMPTS + 1):
-            if is_cancelled():
-                raise WorkCancelled("nobody waits for these vectors any more")
-            try:
-                answer = self._http.post("embeddings", json=body)
-            except httpx.TransportError as error:
-                problem, hint = type(error).__name__, None
-            else:
-                if answer.is_success:
-                    return self._read(answer, len(texts))
-                # The service's own words may quote the texts.
-                problem, hint = f"status {answer.status_code}", answer.headers.get("retry-after")
-                if answer.status_code != 429 and answer.status_code < 500:
-                    break
-            if attempt < _ATTEMPTS:
-                self._rest(_pause_before(attempt, hint), is_cancelled)
-        raise ModelUnavailable(f"{self.checkpoint.name} at {self.device} answers with {problem}")
+        answer = self._service.ask(
+            "POST", "embeddings", content=json.dumps(body).encode(), is_cancelled=is_cancelled
+        )
+        if answer.is_success:
+            return self._read(answer, len(texts))
+        raise ModelUnavailable(
+            f"{self.checkpoint.name} at {self.device} answers with status {answer.status_code}"
+        )
 
     def _read(self, answer: httpx.Response, count: int) -> Matrix:
         try:
@@ -234,13 +197,6 @@ class RemoteEngine:
                 f"{(count, self.dimensions)} is wanted"
             )
         return np.asarray(vectors, dtype=np.float32)
-
-    def _rest(self, seconds: float, is_cancelled: Callable[[], bool]) -> None:
-        while seconds > 0:
-            if is_cancelled():
-                raise WorkCancelled("nobody waits for these vectors any more")
-            self._pause(min(_MAX_NAP_S, seconds))
-            seconds -= _MAX_NAP_S
 
 
 class _Budget:
@@ -293,20 +249,6 @@ def _join(vectors: Matrix, read: ReadItem) -> Embedding:
     norms = np.linalg.norm(vectors, axis=1)
     unit = np.asarray(vectors / np.maximum(norms, 1e-12)[:, None], dtype=np.float32)
     return Embedding(unit[0], unit[1:], len(read.ids), read.text_tokens, float(norms[0]), norms[1:])
-
-
-def _pause_before(attempt: int, retry_after: str | None) -> float:
-    """Return seconds: what the service asks for, or twice as long each time; both with jitter."""
-    if retry_after is not None and retry_after.isdecimal():
-        base = float(retry_after)
-    else:
-        base = 0.5 * 2.0 ** (attempt - 1)
-    # Spreads callers that were refused at once; no secret is made of it.
-    return min(_MAX_PAUSE_S, base * random.uniform(1.0, 1.5))  # noqa: S311
-
-
-def _host(settings: Settings) -> str:
-    return urlsplit(settings.model_url).netloc.rpartition("@")[2]
 
 
 def _tokenizer_file(settings: Settings) -> Path:

@@ -17,6 +17,7 @@ from threading import Condition, Event, Thread
 from time import perf_counter
 from typing import Generic, TypeVar
 
+from app.domain import Item, Task
 from app.embedding.metrics import EngineMetrics
 from app.errors import EngineBusy, WorkCancelled
 
@@ -32,6 +33,13 @@ class Lane(StrEnum):
     CALLS = "calls"
     """What other programs want embedded or reranked."""
     DOCUMENTS = "documents"
+
+
+def choose_lane(items: Sequence[Item], *, of_others: bool) -> Lane:
+    """Return where a call of an engine waits; `of_others` are calls of other programs."""
+    if of_others:
+        return Lane.CALLS
+    return Lane.QUERIES if all(item.task is Task.QUERY for item in items) else Lane.DOCUMENTS
 
 
 _SLOW = (Lane.LONG_QUERIES, Lane.CALLS, Lane.DOCUMENTS)

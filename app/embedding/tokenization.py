@@ -97,6 +97,33 @@ class TokenReader:
         return rows
 
 
+class ReadsTokens:
+    """What an engine says of texts by its tokenizer: see Engine."""
+
+    _reader: TokenReader
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """See Engine.tokenizer."""
+        return self._reader.tokenizer
+
+    def count_tokens(self, item: Item) -> int:
+        """See Engine.count_tokens."""
+        return self._reader.count_tokens(item)
+
+    def count_unknown(self, text: str) -> int:
+        """See Engine.count_unknown."""
+        return self._reader.count_unknown(text)
+
+    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
+        """See Engine.token_starts."""
+        return self._reader.token_starts(text)
+
+    def overhead(self, title: str, task: Task) -> int:
+        """See Engine.overhead."""
+        return self.count_tokens(Item("", task, title))
+
+
 def _split_unreadable(tokenizer: Tokenizer) -> None:
     """Let WordPiece read a word but for its unknown characters, and a long word in parts.
 

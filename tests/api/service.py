@@ -122,11 +122,12 @@ class Collection:
 
 
 @contextmanager
-def serve_app(app: FastAPI) -> Iterator[str]:
-    """Serve `app` from a thread on a free loopback port; yields its URL."""
+def serve_app(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """Serve `app` from a thread on a loopback port, a free one for 0; yields its URL."""
     # With the protocol named: asyncio turns Nagle's delay of 40 ms off for such sockets only.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         # Requests that come before the server accepts wait in the backlog.
         listener.listen()
         server = uvicorn.Server(

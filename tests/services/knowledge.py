@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import select
+from tokenizers import Tokenizer
 
 from app.config import Settings
 from app.db import queries
@@ -70,6 +71,10 @@ class WatchedEngine:
         return self._engine.embed(
             items, dimensions=dimensions, is_cancelled=is_cancelled, refuses=refuses
         )
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self._engine.tokenizer
 
     def count_tokens(self, item: Item) -> int:
         return self._engine.count_tokens(item)

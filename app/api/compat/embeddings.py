@@ -1,18 +1,18 @@
 """`POST /v1/embeddings` and `GET /v1/models`: OpenAI's contract with Jina's fields."""
 
-import asyncio
 import base64
-from threading import Event
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import AliasChoices, Field, StrictBool, StrictInt, field_validator
-from starlette.concurrency import run_in_threadpool
 
 from app.api.access import Opened, Reader
 from app.api.bodies import BodySize, json_body
 from app.api.compat.errors import ContractBody, OpenAIRoute, openai_responses
+from app.api.disconnects import run_while_wanted
 from app.api.v1.fields import Answer
 from app.domain import Task, Vector
 from app.embedding.foreign_tokens import MAX_IDS, decode_ids
@@ -32,7 +32,6 @@ _INPUT_TYPES = {
     "classification": Task.CLASSIFICATION,
     "clustering": Task.SEPARATION,
 }
-_DISCONNECT_POLL_S = 0.2
 _MAX_INT8 = 127
 # What the largest of these stands for, in standard deviations of a unit vector's components.
 _DEVIATIONS = 8
@@ -226,20 +225,8 @@ async def create_embeddings(
     request: Request,
 ) -> EmbeddingsOut:
     """Embed texts. Work that nobody waits for any more is dropped."""
-    cancelled = Event()
-
-    async def watch() -> None:
-        while not await request.is_disconnected():
-            await asyncio.sleep(_DISCONNECT_POLL_S)
-        cancelled.set()
-
-    watching = asyncio.create_task(watch())
-    try:
-        return await run_in_threadpool(
-            _answer, resources, body, cancelled, fills_empty=_fills_empty(request)
-        )
-    finally:
-        watching.cancel()
+    work = partial(_answer, resources, body, fills_empty=_fills_empty(request))
+    return await run_while_wanted(request, work)
 
 
 @router.get("/models", responses=openai_responses(401, 403, 503))
@@ -276,7 +263,11 @@ def _fills_empty(request: Request) -> bool:
 
 
 def _answer(
-    resources: Resources, body: EmbeddingsIn, cancelled: Event, *, fills_empty: bool
+    resources: Resources,
+    body: EmbeddingsIn,
+    is_cancelled: Callable[[], bool],
+    *,
+    fills_empty: bool,
 ) -> EmbeddingsOut:
     chosen = resolve_model(resources, body.model)
     task = body.asked_task or chosen or Task.PASSAGE
@@ -288,7 +279,7 @@ def _answer(
         dimensions=body.dimensions,
         late_chunking=body.late_chunking,
         truncate=body.truncate,
-        is_cancelled=cancelled.is_set,
+        is_cancelled=is_cancelled,
     )
     tokens = sum(embedding.tokens for embedding in embeddings)
     kind = body.asked_encoding

@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import load as load_safetensors
 from transformers import AutoTokenizer
@@ -21,15 +20,15 @@ from app.domain import Embedding, Item, Task
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.metrics import EngineMetrics
 from app.embedding.processors import count_processors
-from app.embedding.scheduler import Lane, Lanes
-from app.embedding.tokenization import ReadItem, TokenReader
+from app.embedding.scheduler import Lane, Lanes, choose_lane
+from app.embedding.tokenization import ReadItem, ReadsTokens, TokenReader
 from app.embedding.torch.architectures import read_network
 from app.embedding.torch.jina_v2 import is_jina_v2, read_jina_v2
 from app.embedding.torch.jina_v5 import find_family
 from app.embedding.torch.layers import Network
 from app.embedding.torch.packed import CompilePass, PackedEncoder, Steps, pick_dtype
 from app.embedding.torch.q4_0 import is_packed, read_packed
-from app.errors import InvalidRequest, ModelUnavailable
+from app.errors import ModelUnavailable
 
 PEFT_PREFIX = "base_model.model."
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -61,7 +60,7 @@ class _Encoder(Protocol):
     ) -> Steps: ...
 
 
-class TorchEngine:
+class TorchEngine(ReadsTokens):
     """Packed passes with all adapters at once; architectures it does not know run padded."""
 
     name: str
@@ -147,33 +146,16 @@ class TorchEngine:
         cut = (
             self.dimensions if dimensions is None else self.checkpoint.check_dimensions(dimensions)
         )
-        adapters = self.checkpoint.adapters
-        for task in {item.task for item in items} if adapters else ():
-            if task not in adapters:
-                raise InvalidRequest(f"{self.checkpoint.name} has no adapter for the task {task}")
+        adapters = [self.checkpoint.find_adapter(item.task) for item in items]
         rows = [
-            (_Row(read, adapters.get(item.task, ""), cut), len(read.ids))
-            for item, read in zip(items, self._reader.read(items), strict=True)
+            (_Row(read, adapter, cut), len(read.ids))
+            for adapter, read in zip(adapters, self._reader.read(items), strict=True)
         ]
-        lane = _choose_lane(items, sum(tokens for _, tokens in rows), of_others=refuses)
+        lane = choose_lane(items, of_others=refuses)
+        if lane is Lane.QUERIES and sum(tokens for _, tokens in rows) > _MAX_URGENT_TOKENS:
+            lane = Lane.LONG_QUERIES
         start = partial(self._start_pass, is_urgent=lane is Lane.QUERIES)
         return self._lanes.run(rows, lane, start, is_cancelled=is_cancelled, refuses=refuses)
-
-    def count_tokens(self, item: Item) -> int:
-        """See Engine.count_tokens."""
-        return self._reader.count_tokens(item)
-
-    def count_unknown(self, text: str) -> int:
-        """See Engine.count_unknown."""
-        return self._reader.count_unknown(text)
-
-    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
-        """See Engine.token_starts."""
-        return self._reader.token_starts(text)
-
-    def overhead(self, title: str, task: Task) -> int:
-        """See Engine.overhead."""
-        return self.count_tokens(Item("", task, title))
 
     def warm_up(self) -> None:
         """See Engine.warm_up."""
@@ -250,14 +232,6 @@ def _put_together(items: Sequence[Item], embeddings: Sequence[Embedding]) -> lis
         norms = np.array([part.norm for part in parts], dtype=np.float32)
         joined.append(replace(unit, passages=passages, passage_norms=norms))
     return joined
-
-
-def _choose_lane(items: Sequence[Item], tokens: int, *, of_others: bool) -> Lane:
-    if of_others:
-        return Lane.CALLS
-    if not all(item.task is Task.QUERY for item in items):
-        return Lane.DOCUMENTS
-    return Lane.QUERIES if tokens <= _MAX_URGENT_TOKENS else Lane.LONG_QUERIES
 
 
 def _choose_runtime(wanted: str, network: Network | None, device: str) -> str:

@@ -160,20 +160,7 @@ def install_admin_key(database: Database, path: Path) -> None:
     Any secret of at least 32 characters will do; a former one from the file ends. A key that was
     revoked stays revoked.
     """
-    try:
-        token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FolioError(
-            f"the admin key file {path} cannot be read: {type(error).__name__}",
-            code="admin_key_unreadable",
-        ) from error
-    if len(token) < _MIN_SECRET_CHARACTERS or token.split() != [token]:
-        raise FolioError(
-            f"the admin key in {path} must be one word of at least {_MIN_SECRET_CHARACTERS} "
-            "characters; `openssl rand -hex 32` makes one",
-            code="admin_key_weak",
-        )
-    key_id, secret = _split(token)
+    key_id, secret = _split(read_key_file(path, "admin"))
     with database.write() as session:
         for former in session.scalars(select(Key).where(Key.from_file)):
             if (former.id, former.secret_sha256) != (key_id, _digest(secret)):
@@ -190,6 +177,24 @@ def install_admin_key(database: Database, path: Path) -> None:
                     from_file=True,
                 )
             )
+
+
+def read_key_file(path: Path, kind: str) -> str:
+    """Return the key in an operator's file; raises FolioError for one that could be guessed."""
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FolioError(
+            f"the {kind} key file {path} cannot be read: {type(error).__name__}",
+            code="key_file_unreadable",
+        ) from error
+    if len(token) < _MIN_SECRET_CHARACTERS or token.split() != [token]:
+        raise FolioError(
+            f"the {kind} key in {path} must be one word of at least {_MIN_SECRET_CHARACTERS} "
+            "characters; `openssl rand -hex 32` makes one",
+            code="key_file_weak",
+        )
+    return token
 
 
 def _split(token: str) -> tuple[str, str]:

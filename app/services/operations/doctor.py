@@ -15,13 +15,13 @@ from zlib import crc32
 from sqlalchemy import func, select
 from sqlalchemy.exc import DatabaseError
 
-from app.config import Settings
+from app.config import BUNDLED_NAME, Settings
 from app.db import queries
 from app.db.database import Database
 from app.db.models import Collection, Key, TermsRow, UnitRow, Version
 from app.db.queries.streams import stream
 from app.domain import LANGUAGE_KEY, Status
-from app.embedding.loading import BUNDLED_MULTILINGUAL, BUNDLED_NAME
+from app.embedding.loading import BUNDLED_MULTILINGUAL
 from app.errors import DataFolderHeld, FolioError, ModelUnavailable, ParserUnavailable
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import has_keys

@@ -2,14 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path
-
-from tokenizers import Tokenizer
 
 from app.domain import Item, Matrix, Span, Task
-from app.errors import InvalidRequest, ModelUnavailable
+from app.errors import InvalidRequest
 from app.runtime.deadline import embed_in_time
 from app.runtime.resources import Resources
 
@@ -40,8 +36,8 @@ def embed_tokens(resources: Resources, texts: Sequence[str], task: Task) -> list
 def tokenize(
     resources: Resources, texts: Sequence[str], *, with_special: bool
 ) -> list[list[Token]]:
-    """Return the tokens of each text."""
-    tokenizer = _open(resources.generations.live().checkpoint().folder / "tokenizer.json")
+    """Return the tokens of each text, as the model reads it."""
+    tokenizer = resources.generations.live().engine().tokenizer
     encodings = tokenizer.encode_batch(list(texts), add_special_tokens=with_special)
     return [
         [
@@ -56,13 +52,3 @@ def tokenize(
         ]
         for encoding in encodings
     ]
-
-
-@lru_cache(maxsize=4)
-def _open(path: Path) -> Tokenizer:
-    if not path.is_file():
-        raise ModelUnavailable("the model has no tokenizer.json", code="no_tokenizer")
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
