@@ -34,7 +34,7 @@ check: $(VENV)/developed
 	$(BIN)/python -m pytest -q tests/test_layers.py
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml \
-		compose.postgres.yaml
+		compose.postgres.yaml compose.embeddings.yaml
 
 # Writes the pages of docs/reference that are made of the program.
 docs: $(VENV)/developed

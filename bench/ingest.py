@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from types import MappingProxyType
 
 if not __package__:
     # As a script this folder comes first, where `ingest` would be this file.
@@ -45,7 +46,12 @@ class Ingestion:
 
 
 def add_documents(
-    documents: Path, kb: Path, *, model: str | None = None, dimensions: int | None = None
+    documents: Path,
+    kb: Path,
+    *,
+    model: str | None = None,
+    dimensions: int | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Ingestion:
     """Run `folio add` on a JSONL file in a process of its own; raises SystemExit when it breaks."""
     started = perf_counter()
@@ -57,6 +63,7 @@ def add_documents(
             **{name: value for name, value in os.environ.items() if name != "FOLIO_SERVER"},
             **({"FOLIO_MODEL": model} if model else {}),
             **({"FOLIO_DIMENSIONS": str(dimensions)} if dimensions else {}),
+            **variables,
         },
     )
     assert process.stdout is not None

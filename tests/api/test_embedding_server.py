@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event, current_thread
 from typing import Any
@@ -34,6 +35,7 @@ from app.errors import (
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.quality.generations import GateRequest, request_generation
+from app.services.quality.reembedding import reembed
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.api.service import FOLIO, find_free_port, folio_environment, poll, run_server, serve_app
@@ -281,12 +283,9 @@ def test_each_call_waits_in_its_own_lane(server: EmbeddingServer) -> None:
             (Item("a question", Task.QUERY), False, Lane.QUERIES),
             (Item("of others", Task.QUERY), True, Lane.CALLS),
         ):
-            before = server.waiting(lane)
+            wanted = server.waiting(lane) + replica.count_tokens(item)
             threads.submit(replica.embed, [item], refuses=refuses)
-            tokens = replica.count_tokens(item)
-            poll(
-                lambda lane=lane: server.waiting(lane), lambda now, b=before, t=tokens: now == b + t
-            )
+            poll(partial(server.waiting, lane), wanted.__eq__)
 
 
 def test_calls_of_others_are_refused_while_too_much_waits(jina_v3: Path, tmp_path: Path) -> None:
@@ -385,6 +384,11 @@ def test_base_of_another_model_is_refused_at_the_start(
         pytest.raises(StaleVectors, match=r"they differ in: .*weights"),
     ):
         resources.generations.live().check_fingerprint()
+    # Until its articles are embedded by the server's model, which needs none here.
+    with open_resources(asking) as resources:
+        assert reembed(resources).documents == 1
+        assert search_documents(resources, "help", "tea").results[0].document_id == "tea"
+        assert isinstance(resources.generations.live().engine(), ServedEngine)
     # And so where nothing was embedded yet, by the settings.
     with open_resources(
         asking.model_copy(update={"data": tmp_path / "empty", "model": str(other)})

@@ -1,0 +1,211 @@
+"""Measures what it costs that the model is in another process: `folio embed-server` on loopback.
+
+    python bench/embedding_server.py --data SETS --set aws_docs_small --limit 200
+
+One process with the model and one that asks a server are measured by turns, so that what else the
+machine does meets both: questions one at a time, then those of two replicas at once, by the passes
+that they share; the ingestion of the same articles; the memory of a server over them.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter, sleep
+
+import httpx
+import numpy as np
+
+if not __package__:
+    # As a script this folder comes first, where `ingest` would be bench/ingest.py.
+    sys.path[0] = str(Path(__file__).parents[1])
+
+from app.config import Settings
+from app.domain import Item, Task
+from app.embedding.engine import Engine
+from app.embedding.loading import load_engine, open_checkpoint
+from bench.collection import COLLECTION
+from bench.ingest import add_documents
+from bench.report import describe_machine, print_table, processor_seconds, resident_bytes
+from bench.sets import read_queries
+from tests.api.service import find_free_port
+
+_CLIENTS = 8
+_PASSES = 'folio_embedding_batch_fill_count{lane="queries"}'
+_START_SECONDS = 120.0
+
+
+@contextmanager
+def run_folio(*arguments: str, variables: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """Run a server while the block runs; yields its URL and its number once it is ready."""
+    port = find_free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", *arguments, "--no-auth", "--port", str(port)],
+        env={**os.environ, **variables},
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_ready(url, process)
+        yield url, process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = perf_counter() + _START_SECONDS
+    while perf_counter() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/readyz").is_success:
+                return
+        except httpx.TransportError:
+            pass
+        sleep(0.2)
+    raise SystemExit(f"{url} is not ready")
+
+
+def measure_questions(engines: Sequence[Engine], questions: Sequence[str]) -> list[float]:
+    """Return the median milliseconds of a question for each engine, asked by turns."""
+    took: list[list[float]] = [[] for _ in engines]
+    for question in questions:
+        for engine, ms in zip(engines, took, strict=True):
+            started = perf_counter()
+            engine.embed([Item(question, Task.QUERY)])
+            ms.append(1000 * (perf_counter() - started))
+    return [median(ms) for ms in took]
+
+
+def largest_difference(engines: Sequence[Engine], questions: Sequence[str]) -> float:
+    """Return by how much a component of a vector differs between two engines at most."""
+    ours, theirs = (
+        np.stack([engine.embed([Item(text, Task.QUERY)])[0].vector for text in questions])
+        for engine in engines
+    )
+    return float(np.abs(ours - theirs).max())
+
+
+def measure_passes(
+    url: str, replicas: Sequence[Engine], questions: Sequence[str]
+) -> tuple[float, float]:
+    """Return questions a second and a pass, with all clients of all replicas asking at once."""
+    before, started = _count_passes(url), perf_counter()
+    with ThreadPoolExecutor(_CLIENTS * len(replicas)) as threads:
+        calls = [
+            threads.submit(replica.embed, [Item(question, Task.QUERY)])
+            for question in questions
+            for replica in replicas
+        ]
+        for call in calls:
+            call.result()
+    seconds, passes = perf_counter() - started, _count_passes(url) - before
+    return len(calls) / seconds, len(calls) / passes
+
+
+def _count_passes(url: str) -> float:
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return next((float(line.split()[-1]) for line in lines if line.startswith(_PASSES)), 0.0)
+
+
+def measure_ingestion(
+    documents: Path, folder: Path, variables: Mapping[str, str], server: int | None
+) -> tuple[float, float, float]:
+    """Return tokens a second, and processor seconds of the process and of the server it asks."""
+    before = processor_seconds(server) if server else 0.0
+    done = add_documents(documents, folder, variables=variables)
+    return (
+        done.tokens / done.seconds,
+        done.processor_seconds,
+        processor_seconds(server) - before if server else 0.0,
+    )
+
+
+def measure_memory(folder: Path, questions: Sequence[str], variables: Mapping[str, str]) -> int:
+    """Return the resident bytes of a server over a folder that has answered questions."""
+    with (
+        run_folio("serve", "--data", str(folder), variables=variables) as (url, pid),
+        httpx.Client(base_url=url, timeout=120.0) as http,
+    ):
+        for question in questions:
+            path = f"/v1/collections/{COLLECTION}/search"
+            http.post(path, json={"query": question}).raise_for_status()
+        return resident_bytes(pid)
+
+
+def _print_questions(url: str, settings: Settings, questions: Sequence[str]) -> None:
+    local = load_engine(open_checkpoint(Settings()), Settings())
+    replicas = [load_engine(open_checkpoint(settings), settings) for _ in range(2)]
+    engines = [local, replicas[0]]
+    measure_questions(engines, questions[:20])
+    ms = measure_questions(engines, questions)
+    print_table(
+        ("a question, one at a time", "ms, median"),
+        [["with the model", f"{ms[0]:.1f}"], ["through the server", f"{ms[1]:.1f}"]],
+    )
+    print(f"\nLargest difference of a component: {largest_difference(engines, questions):.1e}")
+    rows = []
+    for count in (1, 2):
+        per_second, per_pass = measure_passes(url, replicas[:count], questions)
+        rows.append([str(count), str(_CLIENTS), f"{per_second:.0f}", f"{per_pass:.1f}"])
+    print_table(("replicas", "clients of each", "questions/s", "questions a pass"), rows)
+
+
+def _print_runs(
+    name: str, columns: Sequence[str], runs: Callable[[bool], Sequence[float]], rounds: int
+) -> None:
+    rows = []
+    for number in range(rounds):
+        for asks in (False, True):
+            who = "through the server" if asks else "with the model"
+            rows.append([f"{who}, run {number + 1}", *(f"{value:,.0f}" for value in runs(asks))])
+    print_table((name, *columns), rows)
+
+
+def main() -> None:
+    """Run `folio embed-server` and print what it costs and saves."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--set", required=True, help="name of the set: a folder in --data")
+    parser.add_argument("--limit", type=int, default=200, help="articles that are ingested")
+    parser.add_argument("--rounds", type=int, default=2, help="runs of each kind of ingestion")
+    arguments = parser.parse_args()
+    folder: Path = arguments.data / arguments.set
+    questions = [query.text for query in read_queries(folder)][:200]
+    print(describe_machine())
+    print(f"{arguments.set}, load {Path('/proc/loadavg').read_text(encoding='utf-8').strip()}")
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(TemporaryDirectory(prefix="folio-bench-")))
+        documents = work / "documents.jsonl"
+        with (folder / "docs.jsonl").open("rb") as source, documents.open("wb") as target:
+            target.writelines(islice(source, arguments.limit))
+        url, server = stack.enter_context(run_folio("embed-server", variables={}))
+        asking = {"FOLIO_MODEL_URL": url, "FOLIO_MODEL_API": "folio"}
+        _print_questions(url, Settings(model_url=url, model_api="folio"), questions)
+        folders: dict[bool, list[Path]] = {False: [], True: []}
+
+        def ingest(asks: bool) -> Sequence[float]:
+            kb = work / f"{asks}-{len(folders[asks])}"
+            folders[asks].append(kb)
+            variables = asking if asks else {}
+            return measure_ingestion(documents, kb, variables, server if asks else None)
+
+        columns = ("tokens/s", "processor s of the process", "of the server")
+        _print_runs(f"{arguments.limit} articles", columns, ingest, arguments.rounds)
+
+        def remember(asks: bool) -> Sequence[float]:
+            kb = folders[False][0]
+            return [measure_memory(kb, questions[:20], asking if asks else {}) / 2**20]
+
+        _print_runs("`folio serve` over them", ("MiB resident",), remember, 1)
+        print(f"\nThe embedding server: {resident_bytes(server) / 2**20:,.0f} MiB resident.")
+
+
+if __name__ == "__main__":
+    main()
