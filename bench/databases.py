@@ -169,7 +169,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
     parser.add_argument("--set", required=True, help="name of the set: a folder in --data")
     parser.add_argument("--kb", type=Path, required=True, help="data folder, made at the first run")
-    parser.add_argument("--limit", type=int, help="only so many articles, from the first")
+    parser.add_argument(
+        "--limit", type=int, help="so many articles; past the set's, the set again in other words"
+    )
     parser.add_argument("--questions", type=int, default=100, help="only so many, from the first")
     parser.add_argument("--url", help="an empty database")
     arguments = parser.parse_args()

@@ -11,7 +11,6 @@ ones that comparing all of them finds.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -41,7 +40,7 @@ from app.services.search.search import search_documents
 from bench.collection import collection_of, open_analysed, request_of
 from bench.ingest import fresh_folder
 from bench.report import describe_machine, print_table
-from bench.sets import read_queries
+from bench.sets import read_lines, read_queries
 from bench.span_vectors import StandInEngine
 from ingest.commit import store_article
 from ingest.parse_and_cut import embed_article
@@ -60,15 +59,14 @@ _CHECKED = 5
 
 
 def store_articles(resources: Resources, documents: Path, limit: int | None) -> None:
-    """Store the articles of a JSONL file as if they had been embedded.
+    """Store the articles of a JSONL file as if they had been embedded: see `read_lines`.
 
     Goes on where an earlier run was broken off.
     """
     stored = get_collection(resources.database, collection_of(resources)).documents[Status.READY]
-    with documents.open(encoding="utf-8") as lines:
-        for batch in _batches(map(json.loads, islice(lines, stored, limit)), _AT_ONCE):
-            _store_batch(resources, batch, first=stored)
-            stored += len(batch)
+    for batch in _batches(islice(read_lines(documents, limit), stored, None), _AT_ONCE):
+        _store_batch(resources, batch, first=stored)
+        stored += len(batch)
 
 
 def _batches(lines: Iterator[Any], size: int) -> Iterator[list[Any]]:
@@ -155,7 +153,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
     parser.add_argument("--set", required=True, help="name of the set: a folder in --data")
     parser.add_argument("--kb", type=Path, help="data folder to make and keep, or made before")
-    parser.add_argument("--limit", type=int, help="only so many articles, from the first")
+    parser.add_argument(
+        "--limit", type=int, help="so many articles; past the set's, the set again in other words"
+    )
     arguments = parser.parse_args()
     folder = arguments.data / arguments.set
     questions = [query.text for query in read_queries(folder)]

@@ -5,10 +5,15 @@ A set is a folder with `docs.jsonl` {"id", "title", "text"}, `queries.jsonl` {"i
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
+
+# Shorter ones are mostly those that every text has.
+_LONG_WORD = re.compile(r"[A-Za-z]{5,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,32 @@ def take_spread(queries: Sequence[Query], count: int | None) -> tuple[Query, ...
     if count is None or count >= len(queries):
         return tuple(queries)
     return tuple(queries[n * len(queries) // count] for n in range(count))
+
+
+def read_lines(path: Path, number: int | None) -> Iterator[dict[str, Any]]:
+    """Yield the first `number` lines of the documents of a set; None yields all, each once.
+
+    After the last one they come again, in other words: under other ids, their long words spelled
+    otherwise each time, so that words are as frequent as in a set which is so much larger.
+    """
+    if number is None:
+        yield from _read_lines(path)
+        return
+    yield from islice((line for time in count() for line in _read_again(path, time)), number)
+
+
+def _read_again(path: Path, time: int) -> Iterator[dict[str, Any]]:
+    for line in _read_lines(path):
+        if time:
+            line["id"] = f"{line['id']}-{time}"
+            for part in ("title", "text"):
+                line[part] = _LONG_WORD.sub(rf"\g<0>{_spell(time)}", line[part])
+        yield line
+
+
+def _spell(number: int) -> str:
+    """Return a number in the letters q to z, which endings of words are not taken for."""
+    return "".join(chr(ord("q") + int(digit)) for digit in str(number))
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
