@@ -101,7 +101,7 @@ def language_term(rules: str) -> int:
     return hash_term(f"language {rules}")
 
 
-@keep(16 << 20)
+@keep(4 << 20)
 def _structured_forms(word: str, rules: str) -> tuple[str, ...]:
     return tuple(
         form

@@ -58,7 +58,7 @@ class _Guesses:
         return found
 
 
-@keep(8 << 20)
+@keep(2 << 20)
 def _list_guesses(typed: str, rules: tuple[str, ...]) -> _Guesses:
     pairs = tuple(dict.fromkeys(pair for rule in rules for pair in _split(typed, rule)))
     halves = tuple(dict.fromkeys(chain.from_iterable(pairs)))

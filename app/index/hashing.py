@@ -62,7 +62,7 @@ def hash_terms(terms: Iterable[str]) -> Iterator[int]:
             yield from _hash_batch(batch).tolist()
 
 
-@keep_each(4 << 20)
+@keep_each(1 << 20)
 def hash_known(terms: Sequence[str], _: None = None) -> list[int]:
     """Return the hashes of terms that are asked for again and again: the words of questions."""
     return list(hash_terms(terms))

@@ -204,7 +204,7 @@ def spell_words(words: Sequence[QueryWord], rules: Sequence[str]) -> list[tuple[
     return [tuple(_spell(word, stems)) for word in words]
 
 
-@keep_each(8 << 20)
+@keep_each(2 << 20)
 def _stem_by_rules(texts: Sequence[str], rules: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Return the stems of each text by each of some rules."""
     stems: dict[str, dict[str, None]] = {text: {} for text in texts}
@@ -226,7 +226,7 @@ def list_varied(word: QueryWord, rules: tuple[str, ...]) -> Varied | None:
     return None if text.isascii() or not word.part.is_stemmed else _list_varied(text, rules)
 
 
-@keep(16 << 20)
+@keep(4 << 20)
 def _list_varied(text: str, rules: tuple[str, ...]) -> Varied | None:
     varied = vary(text)
     if not varied:

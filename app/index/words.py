@@ -152,7 +152,7 @@ def split_word(word: str) -> tuple[Part, ...]:
     return tuple(_structured(word))
 
 
-@keep(4 << 20)
+@keep(1 << 20)
 def asked_parts(word: str) -> tuple[Part, ...]:
     """Return what a word of a question is compared by: of a run of characters only the pairs."""
     parts = split_word(word)

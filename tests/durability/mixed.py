@@ -42,6 +42,8 @@ _DOCUMENTS, _FILES, _PAIRS = 30, 20, 100
 _SYNC_MINUTES = 0.1
 _MEMORY_SECONDS = 1.0
 _MIN_COUNTED_S = 600.0
+# Of the server's log, shown where anything was refused.
+_LOG_CHARACTERS = 8_000
 MAX_GROWTH = 0.02
 _NAMES = (
     "searches",
@@ -261,6 +263,8 @@ def run(folder: Path, *, seconds: float, model: str = "", pause_s: float = 0.2) 
         for thread in threads:
             thread.join()
         check(load)
+        if load.errors:
+            load.errors.insert(0, server.log.read_text(encoding="utf-8")[-_LOG_CHARACTERS:])
     return load
 
 
