@@ -164,7 +164,13 @@ def _print_questions(url: str, server: int, questions: Sequence[str]) -> None:
     here, there = measure_questions(engines, questions)
     served = 1000 * (processor_seconds(server) - before) / len(questions)
     print_table(
-        ("a question, one at a time", "ms, median", "least", "processor ms here", "of the server"),
+        (
+            "a question, one at a time",
+            "ms, median",
+            "least",
+            "processor ms of the process",
+            "of the server",
+        ),
         [
             [who, f"{one.wall:.1f}", f"{one.least:.1f}", f"{one.processor:.1f}", server_ms]
             for who, one, server_ms in (
