@@ -224,6 +224,16 @@ def upload_large_texts(target: Target) -> Counter[str]:
     return repeat(target, call)
 
 
+def upload_wide_rows(target: Target) -> Counter[str]:
+    """7: tables of two rows of 200,000 columns."""
+    rows = [",".join(f"{name}{n % 97}" for n in range(200_000)) for name in ("c", "")]
+    table = "\n".join(rows)
+    return repeat(
+        target,
+        lambda http, number: _upload(http, number, f"{number}{table}".encode(), "text/csv"),
+    )
+
+
 def upload_articles(target: Target) -> Counter[str]:
     """7: ordinary articles, as fast as they are taken."""
     return repeat(
@@ -336,6 +346,7 @@ ATTACKS: dict[str, Attack] = {
     "6 front matter": unfold_front_matter,
     "7 slow files": parse_slow_files,
     "7 large texts": upload_large_texts,
+    "7 wide rows": upload_wide_rows,
     "7 articles": upload_articles,
     "8 half-sent headers": partial(leave_half_open, begun=b"GET / HTTP/1.1\r\nHost: a\r\n"),
     "13 trickled bodies": trickle_bodies,
