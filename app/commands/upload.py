@@ -27,7 +27,7 @@ _REFUSALS = {400, 409, 413, 415, 422}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An article to upload: a file on disk, or the body of one line of a JSONL file."""
+    """An article to upload: a file on disk, a line of a JSONL file, or a body as it is sent."""
 
     id: str
     source: str
@@ -35,6 +35,13 @@ class Entry:
     path: Path | None = None
     body: dict[str, Any] | None = None
     size: int = 0
+    offset: int | None = None
+    """Where its line begins in the file, in bytes; None where the file is the article."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is sent as the file that it is."""
+        return self.path is not None and self.offset is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,13 @@ class Outcome:
     @property
     def tokens_per_second(self) -> float:
         return self.tokens / self.seconds if self.seconds else 0.0
+
+    def add(self, share: "Outcome") -> None:
+        """Count in what became of some of the articles; total, misspelt and seconds stay."""
+        for name, count in share.counts.items():
+            self.counts[name] += count
+        self.failures += share.failures
+        self.tokens += share.tokens
 
     def fail(self, document_id: str, code: str, message: str) -> None:
         self.counts["failed"] += 1
@@ -117,7 +131,7 @@ def upload(
     started = monotonic()
     outcome.total = outcome.done + len(entries)
     jobs: list[_Job] = []
-    for batch in _batches(entries):
+    for batch in make_batches(entries):
         jobs += _upload_batch(client, collection, batch, outcome)
         outcome.seconds = monotonic() - started
         on_progress(outcome)
@@ -211,8 +225,12 @@ def _take_file(path: Path, outcome: Outcome) -> Iterator[Entry]:
 
 
 def _read_lines(path: Path, outcome: Outcome) -> Iterator[Entry]:
+    """Yield the articles of a JSONL file; their lines are read again when they are sent."""
+    # A pipe gives its lines once.
+    is_kept, end = path.is_file(), 0
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
+            offset, end = end, end + len(line)
             if not line.strip():
                 continue
             where = f"{path.name}:{number}"
@@ -220,15 +238,19 @@ def _read_lines(path: Path, outcome: Outcome) -> Iterator[Entry]:
                 article = json.loads(line)
                 if isinstance(article, dict):
                     outcome.misspelt |= find_misspelt(article)
-                yield _read_line(article, where, len(line))
+                document_id, body = _read_article(article)
+                if is_kept:
+                    yield Entry(document_id, where, path, size=len(line), offset=offset)
+                else:
+                    yield Entry(document_id, where, body=body, size=len(line))
             except json.JSONDecodeError as error:
                 outcome.fail(where, "invalid_line", f"{error.msg}, at column {error.colno}")
             except (ValueError, RecursionError, InvalidRequest) as error:
                 outcome.fail(where, "invalid_line", str(error))
 
 
-def _read_line(line: Any, where: str, size: int) -> Entry:
-    """Return the article on a line: {"id" or "_id", "text" | "html" | "markdown", "title"?, …}.
+def _read_article(line: Any) -> tuple[str, dict[str, Any]]:
+    """Return the id and the body of {"id" or "_id", "text" | "html" | "markdown", "title"?, …}.
 
     Fields that an article does not have become its attributes.
     """
@@ -246,7 +268,7 @@ def _read_line(line: Any, where: str, size: int) -> Entry:
         body["attributes"] = {**extra, **attributes}
     # Lone surrogates and NaN: Python reads them, and JSON has no such thing.
     json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-    return Entry(document_id, where, body=body, size=size)
+    return document_id, body
 
 
 def _is_unicode(name: str) -> bool:
@@ -259,21 +281,21 @@ def _is_unicode(name: str) -> bool:
 
 
 def _is_same(first: Entry, other: Entry) -> bool:
-    """Return whether two entries are one: a file that was named twice."""
+    """Return whether two entries are one: a file, or a line of it, that was named twice."""
     if first is other or first.path is None or other.path is None:
         return first is other
-    return first.path.resolve() == other.path.resolve()
+    return (first.path.resolve(), first.offset) == (other.path.resolve(), other.offset)
 
 
-def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Yield runs of entries of one kind within the limits."""
+def make_batches(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Yield runs of entries of one kind, each of a size that one call takes."""
     batch: list[Entry] = []
     size = 0
     for entry in entries:
         if batch and (
             len(batch) == _BATCH_DOCUMENTS
             or size + entry.size > _BATCH_BYTES
-            or (entry.path is None) != (batch[0].path is None)
+            or entry.is_file != batch[0].is_file
         ):
             yield batch
             batch, size = [], 0
@@ -325,8 +347,8 @@ def _send_patiently(client: Client, collection: str, batch: list[Entry]) -> dict
 
 def _send(client: Client, collection: str, batch: list[Entry]) -> dict[str, Any]:
     path = f"{collection_path(collection)}/documents"
-    if batch[0].path is None:
-        documents = [{"id": entry.id, **(entry.body or {})} for entry in batch]
+    if not batch[0].is_file:
+        documents = [{"id": entry.id, **_read_body(entry)} for entry in batch]
         return client.call("POST", path, json={"documents": documents})
     files = [
         ("files", (entry.path.name, _read_file(entry.path), "application/octet-stream"))
@@ -336,8 +358,33 @@ def _send(client: Client, collection: str, batch: list[Entry]) -> dict[str, Any]
     return client.call("POST", path, files=files, data={"id": [entry.id for entry in batch]})
 
 
+def _read_body(entry: Entry) -> dict[str, Any]:
+    """Return the body of an entry that is not a file; raises InvalidRequest if it has changed."""
+    if entry.path is None or entry.offset is None:
+        return entry.body or {}
+    try:
+        with entry.path.open("rb") as file:
+            file.seek(entry.offset)
+            document_id, body = _read_article(json.loads(file.read(entry.size)))
+    except OSError as error:
+        raise _unreadable(error) from error
+    except (ValueError, RecursionError, InvalidRequest) as error:
+        raise _changed(entry) from error
+    if document_id != entry.id:
+        raise _changed(entry)
+    return body
+
+
+def _changed(entry: Entry) -> InvalidRequest:
+    return InvalidRequest(f"{entry.source} is not what it was before", code="invalid_line")
+
+
+def _unreadable(error: OSError) -> InvalidRequest:
+    return InvalidRequest(error.strerror or str(error), code="unreadable_file")
+
+
 def _read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InvalidRequest(error.strerror or str(error), code="unreadable_file") from error
+        raise _unreadable(error) from error

@@ -1,4 +1,4 @@
-"""`folio add`, `sync` and `import-url`: articles into a collection."""
+"""`folio add`, `sync`, `import-url` and `backfill`: articles into a collection."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,22 +44,41 @@ def add(
             client.ensure_collection(collection)
             with _progress(quiet=as_json) as show:
                 upload(client, collection, entries, outcome, show)
-    if as_json:
-        print_json(
-            {
-                **outcome.counts,
-                "skipped": outcome.skipped,
-                "misspelt": outcome.misspelt,
-                "failures": outcome.failures,
-                "tokens": outcome.tokens,
-                "seconds": round(outcome.seconds, 3),
-                "tokens_per_second": round(outcome.tokens_per_second, 1),
-            }
-        )
-    else:
-        _print_outcome(outcome, collection)
-    if outcome.failures:
-        raise typer.Exit(1)
+    _tell_outcome(outcome, collection, as_json=as_json)
+
+
+@reports_errors
+def backfill(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, globs and .jsonl files.")],
+    collection: Collection = "default",
+    workers: Annotated[
+        int, typer.Option(help="Processes that parse and embed, on any nodes.", min=1)
+    ] = 1,
+    cpus: Annotated[float, typer.Option(help="Processors of each.", min=0.01)] = 1.0,
+    gpus: Annotated[float, typer.Option(help="GPUs of each; may be a fraction.", min=0.0)] = 0.0,
+    address: Annotated[
+        str | None,
+        typer.Option(help="A Ray cluster to join, `host:port`; else one on this machine."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add very many articles to a shared database, on many nodes, over Ray."""
+    from app.commands.backfill import Workers
+    from app.commands.backfill import backfill as run_backfill
+
+    outcome = Outcome()
+    entries = find_entries(paths, outcome)
+    if entries:
+        with _progress(quiet=as_json) as show:
+            run_backfill(
+                read_settings(None),
+                collection,
+                entries,
+                outcome,
+                show,
+                workers=Workers(workers, cpus, gpus, address),
+            )
+    _tell_outcome(outcome, collection, as_json=as_json)
 
 
 @reports_errors
@@ -157,6 +176,25 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[Outcome], None]]:
             progress.update(bar, completed=outcome.done, total=outcome.total, speed=speed)
 
         yield update
+
+
+def _tell_outcome(outcome: Outcome, collection: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                **outcome.counts,
+                "skipped": outcome.skipped,
+                "misspelt": outcome.misspelt,
+                "failures": outcome.failures,
+                "tokens": outcome.tokens,
+                "seconds": round(outcome.seconds, 3),
+                "tokens_per_second": round(outcome.tokens_per_second, 1),
+            }
+        )
+    else:
+        _print_outcome(outcome, collection)
+    if outcome.failures:
+        raise typer.Exit(1)
 
 
 def _print_outcome(outcome: Outcome, collection: str) -> None:
