@@ -61,8 +61,8 @@ class Worker:
         stack = ExitStack()
         self._collection = collection
         self._client = _open(settings, stack)
-        # Ray lets go of a worker that it does not need any more, and the process ends.
-        finalize(self, stack.close)
+        self.close = finalize(self, stack.close)
+        """Ends what it has opened; at the latest when Ray lets go of it."""
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, bytes]:
         """Return what became of a share once each of its articles is ready or failed."""
@@ -85,37 +85,57 @@ class Worker:
                 return outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Ray cluster that is connected to, and what its workers are to be."""
+
+    ray: Any
+    settings: Settings
+    collection: str
+    workers: Workers
+
+
+@contextmanager
+def join_cluster(settings: Settings, collection: str, workers: Workers) -> Iterator[Cluster]:
+    """Make the collection, and be connected to a cluster, or one of its own, while the block runs.
+
+    Raises InvalidRequest without a shared database or Ray, StaleVectors and other ModelUnavailable
+    where no worker could go on, and BackfillFailed when no cluster answers.
+    """
+    _require_shared(settings)
+    ray = _import_ray(workers.address)
+    _prepare(settings, collection)
+    with ExitStack() as stack:
+        # What Ray prints of a lost node is for people; on standard output is what a script reads.
+        stack.enter_context(redirect_stdout(sys.stderr))
+        ray.init(**_choose_cluster(workers, stack))
+        stack.callback(ray.shutdown)
+        yield Cluster(ray, settings, collection, workers)
+
+
 def backfill(
-    settings: Settings,
-    collection: str,
+    cluster: Cluster,
     entries: list[Entry],
     outcome: Outcome,
     on_progress: Callable[[Outcome], None],
-    *,
-    workers: Workers,
 ) -> None:
-    """Add articles, whose files are at the same paths on every node, to a collection.
+    """Add articles, whose files are at the same paths on every node.
 
-    Raises BackfillFailed, InvalidRequest without Ray or a shared database, StaleVectors, and what
-    kept a worker from going on.
+    Raises BackfillFailed, and what kept a worker from going on.
     """
-    ray = _import_ray(workers.address)
-    _prepare(settings, collection)
+    started = monotonic()
     outcome.total = outcome.done + len(entries)
-    shares = [{"share": pickle.dumps(batch)} for batch in make_batches(_resolve(entries))]
-    with _join_cluster(ray, workers):
-        started = monotonic()
-        try:
-            for answer in _hand_out(ray, shares, settings, collection, workers):
-                outcome.add(answer)
-                outcome.total = max(outcome.total, outcome.done)
-                outcome.seconds = monotonic() - started
-                on_progress(outcome)
-        except ray.exceptions.RayError as error:
-            raise BackfillFailed(
-                f"Ray gave up ({type(error).__name__}); what was acknowledged is kept, and the "
-                "same command goes on from there"
-            ) from error
+    try:
+        for answer in _hand_out(cluster, entries):
+            outcome.add(answer)
+            outcome.total = max(outcome.total, outcome.done)
+            outcome.seconds = monotonic() - started
+            on_progress(outcome)
+    except cluster.ray.exceptions.RayError as error:
+        raise BackfillFailed(
+            f"Ray gave up ({type(error).__name__}); what was acknowledged is kept, and the same "
+            "command goes on from there"
+        ) from error
 
 
 def _open(settings: Settings, stack: ExitStack) -> Client | FolioError:
@@ -154,14 +174,18 @@ def _import_ray(address: str | None) -> Any:
     return ray
 
 
-def _prepare(settings: Settings, collection: str) -> None:
-    """Make the collection; raises where no worker could go on."""
+def _require_shared(settings: Settings) -> None:
     # The service's imports take seconds.
     from app.main import require_shared
+
+    require_shared(settings, _COMMAND)
+
+
+def _prepare(settings: Settings, collection: str) -> None:
+    """Make the collection; raises where no worker could go on."""
     from app.runtime.resources import open_resources
     from app.services.articles.collections import create_collection
 
-    require_shared(settings, _COMMAND)
     with open_resources(settings, holder=_COMMAND) as resources:
         live = resources.generations.live()
         live.checkpoint()
@@ -178,37 +202,29 @@ def _resolve(entries: list[Entry]) -> list[Entry]:
     ]
 
 
-@contextmanager
-def _join_cluster(ray: Any, workers: Workers) -> Iterator[None]:
-    """Be connected to the cluster, or to one of this block's own, while the block runs."""
+def _choose_cluster(workers: Workers, stack: ExitStack) -> dict[str, Any]:
+    """Return what Ray is to connect to or to start; its files go with `stack`."""
     options: dict[str, Any] = {
         "runtime_env": {"worker_process_setup_hook": "folio_kb.path.put_first"},
         "logging_level": logging.ERROR,
         # What workers print stays in the cluster's logs.
         "log_to_driver": False,
     }
-    with ExitStack() as stack:
-        # What Ray prints of a lost node is for people; on standard output is what a script reads.
-        stack.enter_context(redirect_stdout(sys.stderr))
-        if workers.address is None:
-            options |= {
-                # Without it a cluster that somebody else started here would be joined.
-                "address": "local",
-                "num_cpus": ceil(workers.count * workers.cpus),
-                "num_gpus": ceil(workers.count * workers.gpus),
-                "object_store_memory": _OBJECT_STORE_BYTES,
-                "include_dashboard": False,
-                "_temp_dir": stack.enter_context(TemporaryDirectory(prefix="folio-ray-")),
-            }
-        else:
-            _require_answer(workers.address)
-            options["address"] = workers.address
-        ray.init(**options)
-        stack.callback(ray.shutdown)
-        yield
+    if workers.address is not None:
+        require_answer(workers.address)
+        return options | {"address": workers.address}
+    return options | {
+        # Without it a cluster that somebody else started here would be joined.
+        "address": "local",
+        "num_cpus": ceil(workers.count * workers.cpus),
+        "num_gpus": ceil(workers.count * workers.gpus),
+        "object_store_memory": _OBJECT_STORE_BYTES,
+        "include_dashboard": False,
+        "_temp_dir": stack.enter_context(TemporaryDirectory(prefix="folio-ray-")),
+    }
 
 
-def _require_answer(address: str) -> None:
+def require_answer(address: str) -> None:
     """Raise BackfillFailed where nothing listens: Ray tries for minutes, then ends the process."""
     host, _, port = address.rpartition(":")
     try:
@@ -217,18 +233,17 @@ def _require_answer(address: str) -> None:
         raise BackfillFailed(f"no Ray cluster answers at {address}") from error
 
 
-def _hand_out(
-    ray: Any, shares: list[dict[str, bytes]], settings: Settings, collection: str, workers: Workers
-) -> Iterator[Outcome]:
+def _hand_out(cluster: Cluster, entries: list[Entry]) -> Iterator[Outcome]:
     """Yield what became of each share, in whatever order they are done."""
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    answers = ray.data.from_items(shares, override_num_blocks=len(shares)).map(
+    data, workers = cluster.ray.data, cluster.workers
+    data.DataContext.get_current().enable_progress_bars = False
+    shares = [{"share": pickle.dumps(batch)} for batch in make_batches(_resolve(entries))]
+    answers = data.from_items(shares, override_num_blocks=len(shares)).map(
         Worker,
-        fn_constructor_args=(settings, collection),
+        fn_constructor_args=(cluster.settings, cluster.collection),
         num_cpus=workers.cpus,
         num_gpus=workers.gpus,
-        compute=ray.data.ActorPoolStrategy(
+        compute=data.ActorPoolStrategy(
             size=workers.count,
             max_tasks_in_flight_per_actor=_SHARES_AT_ONCE,
             max_concurrent_calls_per_actor=_SHARES_AT_ONCE,

@@ -63,21 +63,17 @@ def backfill(
     as_json: AsJson = False,
 ) -> None:
     """Add very many articles to a shared database, on many nodes, over Ray."""
-    from app.commands.backfill import Workers
-    from app.commands.backfill import backfill as run_backfill
+    from app.commands import backfill as bulk
 
     outcome = Outcome()
     entries = find_entries(paths, outcome)
     if entries:
-        with _progress(quiet=as_json) as show:
-            run_backfill(
-                read_settings(None),
-                collection,
-                entries,
-                outcome,
-                show,
-                workers=Workers(workers, cpus, gpus, address),
-            )
+        pool = bulk.Workers(workers, cpus, gpus, address)
+        with (
+            bulk.join_cluster(read_settings(None), collection, pool) as cluster,
+            _progress(quiet=as_json) as show,
+        ):
+            bulk.backfill(cluster, entries, outcome, show)
     _tell_outcome(outcome, collection, as_json=as_json)
 
 
