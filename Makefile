@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STEP = @printf '\n== %s\n'
 
-.PHONY: demo serve test check docs durability mixed postgres doors abuse browser bench constraints clean
+.PHONY: demo serve test check docs durability mixed postgres backfill doors abuse browser bench constraints clean
 
 demo: $(VENV)/installed
 	$(STEP) "Reading the sample knowledge base into $(DATA)"
@@ -69,6 +69,12 @@ postgres: $(VENV)/developed
 		tests/api tests/services tests/runtime tests/admin tests/postgres
 	$(BIN)/python -m tests.postgres.cluster --kills $(KILLED) --outages $(OUTAGES) \
 		--documents $(DOCUMENTS)
+
+# One of two nodes of a Ray cluster is killed amid `folio backfill`: nothing may be lost or come twice.
+ARTICLES ?= 10000
+backfill: $(VENV)/developed
+	@$(BIN)/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[ray]'
+	$(BIN)/python -m tests.postgres.backfill --articles $(ARTICLES)
 
 # Doors and keys in any order, the long form: whatever is done, each answers for what its key covers.
 STEPS ?= 10000

@@ -1,7 +1,9 @@
 """The wheel: what is in it, and that it runs wherever the checkout is not."""
 
+import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -9,6 +11,7 @@ import httpx
 import pytest
 
 from tests.api.service import Collection, folio_environment, poll, run_server
+from tests.postgres.server import run_postgres
 
 pytestmark = pytest.mark.slow
 
@@ -143,3 +146,21 @@ def test_installed_wheel_serves_from_any_folder(
             collection.add({"id": "a", "markdown": "# Tea\n\nHot water and leaves."})
             assert collection.found("tea") == {"a"}
     assert sorted(elsewhere.rglob("*")) == files
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="the extra `ray` is missing")
+def test_workers_of_a_backfill_are_of_the_installed_wheel(
+    installed: Path, elsewhere: Path, tmp_path: Path, jina_v3: Path
+) -> None:
+    article = tmp_path / "tea.md"
+    article.write_text("# Tea\n\nHot water and leaves.", encoding="utf-8")
+    with run_postgres() as postgres:
+        postgres.create_database("wheel")
+        said = run_python(
+            *(str(installed / "bin" / "folio"), "backfill", str(article), "--json"),
+            cwd=elsewhere,
+            PYTHONPATH=f".:{installed}",
+            FOLIO_MODEL=jina_v3,
+            FOLIO_DATABASE_URL=postgres.url("wheel"),
+        )
+    assert json.loads(said)["ready"] == 1

@@ -25,6 +25,7 @@ from app.commands.client import Client, connect
 from app.commands.upload import Entry, Outcome, make_batches, upload
 from app.config import Settings
 from app.errors import Conflict, DatabaseUnavailable, FolioError, InvalidRequest
+from folio_kb.path import put_first
 
 _COMMAND = "folio backfill"
 # Of each worker: while one is being read, the next one is put.
@@ -58,6 +59,8 @@ class Worker:
     """A process of the cluster: puts shares of the articles, and reads what is queued."""
 
     def __init__(self, settings: Settings, collection: str) -> None:
+        # Ray has put the folder that the command was started in before it.
+        put_first()
         stack = ExitStack()
         self._collection = collection
         self._client = _open(settings, stack)
@@ -205,7 +208,7 @@ def _resolve(entries: list[Entry]) -> list[Entry]:
 def _choose_cluster(workers: Workers, stack: ExitStack) -> dict[str, Any]:
     """Return what Ray is to connect to or to start; its files go with `stack`."""
     options: dict[str, Any] = {
-        "runtime_env": {"worker_process_setup_hook": "folio_kb.path.put_first"},
+        "runtime_env": {"worker_process_setup_hook": "folio_kb.path.import_packages"},
         "logging_level": logging.ERROR,
         # What workers print stays in the cluster's logs.
         "log_to_driver": False,

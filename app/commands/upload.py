@@ -376,7 +376,7 @@ def _read_body(entry: Entry) -> dict[str, Any]:
 
 
 def _changed(entry: Entry) -> InvalidRequest:
-    return InvalidRequest(f"{entry.source} is not what it was before", code="invalid_line")
+    return InvalidRequest(f"{entry.source} is not what it was before", code="line_changed")
 
 
 def _unreadable(error: OSError) -> InvalidRequest:

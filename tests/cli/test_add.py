@@ -5,10 +5,12 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from app.commands import upload as uploading
+from app.commands.client import Client
 from app.config import Settings
 from app.errors import ModelUnavailable
 from tests.api.service import Collection, Service, open_service, poll
@@ -136,8 +138,9 @@ def test_file_that_is_named_twice_is_added_once(
     files: Path, ask: Ask, collection: Collection
 ) -> None:
     write(files / "in" / "a.md")
-    ran = ask("add", "in", "in/a.md", "in/*.md", "./in", "--json")
-    assert (ran.code, ran.json["ready"], ran.json["failed"]) == (0, 1, 0)
+    write_lines(files / "in.jsonl", {"id": "b", "text": "B."}, {"id": "c", "text": "C."})
+    ran = ask("add", "in", "in/a.md", "in/*.md", "./in", "in.jsonl", "./in.jsonl", "--json")
+    assert (ran.code, ran.json["ready"], ran.json["failed"]) == (0, 3, 0)
 
 
 @pytest.mark.parametrize("names", [("x/a.md", "y/a.md"), ("x/\u00e9.md", "y/e\u0301.md")])
@@ -162,6 +165,32 @@ def test_second_line_of_one_id_fails_with_its_number(
     ran = ask("add", write_lines(files / "in.jsonl", *lines), "--json")
     assert failures_of(ran) == {"in.jsonl:3": "duplicate_id"}
     assert collection.get("a", include="text")["text"] == "One."
+
+
+def test_lines_that_changed_since_they_were_found_fail_alone(
+    files: Path, service: Service, collection: Collection
+) -> None:
+    lines = [{"id": name, "text": f"{name} is tea."} for name in "abc"]
+    path = write_lines(files / "in.jsonl", *lines)
+    outcome = uploading.Outcome()
+    entries = uploading.find_entries([str(path)], outcome)
+    write_lines(path, {"id": "a", "text": "a is tea."}, {"id": "x", "text": "x is tea."}, "nothing")
+    uploading.upload(Client(service.http), collection.name, entries, outcome, lambda _: None)
+    assert ids_of(collection) == {"a"}
+    assert [(failure["id"], failure["code"]) for failure in outcome.failures] == [
+        ("b", "line_changed"),
+        ("c", "line_changed"),
+    ]
+
+
+def test_lines_of_a_pipe_are_added(files: Path, ask: Ask, collection: Collection) -> None:
+    pipe = files / "in.jsonl"
+    os.mkfifo(pipe)
+    writer = Thread(target=write_lines, args=(pipe, {"id": "a", "text": "Tea."}), daemon=True)
+    writer.start()
+    assert ask("add", "in.jsonl").code == 0
+    writer.join()
+    assert ids_of(collection) == {"a"}
 
 
 # What cannot be read
