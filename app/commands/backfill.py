@@ -208,7 +208,11 @@ def _resolve(entries: list[Entry]) -> list[Entry]:
 def _choose_cluster(workers: Workers, stack: ExitStack) -> dict[str, Any]:
     """Return what Ray is to connect to or to start; its files go with `stack`."""
     options: dict[str, Any] = {
-        "runtime_env": {"worker_process_setup_hook": "folio_kb.path.import_packages"},
+        "runtime_env": {
+            "worker_process_setup_hook": "folio_kb.path.import_packages",
+            # A worker that loses its node would kill its parsers first, and blame documents.
+            "env_vars": {"RAY_kill_child_processes_on_worker_exit": "0"},
+        },
         "logging_level": logging.ERROR,
         # What workers print stays in the cluster's logs.
         "log_to_driver": False,
