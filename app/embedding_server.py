@@ -18,7 +18,7 @@ from app.embedding.loading import load_engine, open_checkpoint
 from app.embedding.wire import Description
 from app.errors import FolioError, InvalidRequest
 from app.main import exit_on_signal, favour_requests, is_loopback, listen
-from app.runtime.memory import return_freed_regularly
+from app.runtime.memory import return_freed_regularly, share_arenas
 from app.runtime.threads import use_one_blas_thread
 from app.services.access.keys import read_key_file
 
@@ -32,6 +32,7 @@ def serve_embeddings(settings: Settings, *, host: str, port: int, no_auth: bool)
     """
     key = _read_key(settings, host, no_auth=no_auth)
     use_one_blas_thread()
+    share_arenas()
     served = load_served(settings)
     favour_requests()
     app = create_embedding_app(settings, served, key)

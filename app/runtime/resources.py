@@ -16,6 +16,7 @@ from app.db.database import Database
 from app.db.sqlite import open_database
 from app.embedding.loading import load_engine
 from app.runtime.generations import EngineLoader, Generations
+from app.runtime.memory import share_arenas
 from app.runtime.reanalysis import reanalyse_some
 from app.runtime.signals import Signals
 from app.runtime.threads import use_one_blas_thread
@@ -56,6 +57,7 @@ def open_resources(
     no obstacle here: what is stored stays readable. `load` stands in for `load_engine`.
     """
     use_one_blas_thread()
+    share_arenas()
     with ExitStack() as stack:
         database = stack.enter_context(_open_database(settings, holder))
         recover(database, settings)

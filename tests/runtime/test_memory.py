@@ -1,13 +1,15 @@
 """Freed memory goes back to the system."""
 
+import ctypes
 import gc
+import multiprocessing
 from pathlib import Path
-from threading import Thread
+from threading import Barrier, Thread
 from weakref import ref
 
 import pytest
 
-from app.runtime.memory import return_freed, return_freed_regularly
+from app.runtime.memory import return_freed, return_freed_regularly, share_arenas
 from tests.api.service import poll
 
 STATUS = Path("/proc/self/statm")
@@ -64,3 +66,38 @@ def test_cycles_that_requests_left_are_freed_regularly() -> None:
             poll(lambda: left() is None, bool)
     finally:
         gc.enable()
+
+
+def test_threads_share_two_arenas(tmp_path: Path) -> None:
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "malloc_info"):
+        pytest.skip("another C library than glibc")
+    told = tmp_path / "arenas.xml"
+    # The setting is a whole process's, and counts for threads that begin after it.
+    process = multiprocessing.get_context("spawn").Process(target=_tell_arenas, args=(told,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    assert told.read_text(encoding="ascii").count("<heap nr=") == 2
+
+
+def _tell_arenas(told: Path) -> None:
+    share_arenas()
+    all_hold = Barrier(9)
+
+    def hold() -> None:
+        blocks = [bytes(1000) for _ in range(100)]
+        all_hold.wait(30)
+        assert blocks
+
+    threads = [Thread(target=hold) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    all_hold.wait(30)
+    library = ctypes.CDLL(None)
+    library.fopen.restype = ctypes.c_void_p
+    file = ctypes.c_void_p(library.fopen(bytes(told), b"w"))
+    library.malloc_info(0, file)
+    library.fclose(file)
+    for thread in threads:
+        thread.join()
