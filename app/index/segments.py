@@ -77,7 +77,9 @@ class Segment:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "living", int(np.count_nonzero(self.alive)))
-        object.__setattr__(self, "living_length", float(self.lengths[self.alive].sum()))
+        # In float32 it would depend on the order of the articles from 17 million terms on.
+        total = float(self.lengths[self.alive].sum(dtype=np.float64))
+        object.__setattr__(self, "living_length", total)
 
     @property
     def all_alive(self) -> bool:

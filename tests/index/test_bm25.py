@@ -1,5 +1,6 @@
 """The BM25 index against the formula written out."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import log, sqrt
 
@@ -13,7 +14,13 @@ from app.index.bm25 import K1, B, LexicalIndex
 from app.index.lookup import find_words
 from app.index.postings import DELTA, WordRows
 from app.index.query import QueryWord, Spelling, WordQuery, count_query_terms, parse_query
-from app.index.segments import Segment, TermDocument, merge_segments, pack_terms
+from app.index.segments import (
+    Segment,
+    TermDocument,
+    build_segment,
+    merge_segments,
+    pack_terms,
+)
 
 WORDS = [f"word{letter}" for letter in "abcdefghij"]
 Texts = dict[int, tuple[int, str]]
@@ -209,3 +216,14 @@ def test_of_a_very_long_question_the_longest_words_are_looked_up() -> None:
     assert "tea" not in repeats
     unspaced = "".join(map(chr, range(0x4E00, 0x5E00)))
     assert len(parse_query(unspaced).words) == 1024
+
+
+def test_length_of_many_articles_does_not_depend_on_their_order() -> None:
+    # Together more than the whole numbers that float32 has.
+    lengths = [60_001 + 2 * n for n in range(301)]
+    documents = [
+        TermDocument(n, 1, pack_terms(Counter({1: length})).data)
+        for n, length in enumerate(lengths)
+    ]
+    for some in (documents, documents[::-1]):
+        assert build_segment(some).living_length == sum(lengths) > 2**24
