@@ -17,7 +17,6 @@ BY_NUMBER = {
     "app/index/language.py": "one detector",
     "app/index/stemming.py": "one pattern a language",
     "app/index/words.py": "one pattern",
-    "app/services/operations/tokens.py": "tokenizers of models",
     "app/services/search/token_counters.py": "tokenizers of the operator",
     "ingest/parse_and_cut.py": "ends with the document",
     "ingest/parsers/number_formats.py": "in the parsing process, whose memory is limited",
