@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter, process_time, sleep
+from time import perf_counter, process_time
 
 import httpx
 import numpy as np
@@ -34,6 +34,7 @@ from app.embedding.engine import Engine
 from app.embedding.loading import load_engine, open_checkpoint
 from bench.collection import COLLECTION
 from bench.ingest import add_documents
+from bench.ready import becomes_ready
 from bench.report import describe_machine, print_table, processor_seconds, resident_bytes
 from bench.sets import read_queries
 from tests.api.service import find_free_port
@@ -54,23 +55,14 @@ def run_folio(*arguments: str, variables: Mapping[str, str]) -> Iterator[tuple[s
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_ready(url, process)
+        if not becomes_ready(
+            url, seconds=_START_SECONDS, has_ended=lambda: process.poll() is not None
+        ):
+            raise SystemExit(f"{url} is not ready")
         yield url, process.pid
     finally:
         process.terminate()
         process.wait()
-
-
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = perf_counter() + _START_SECONDS
-    while perf_counter() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/readyz").is_success:
-                return
-        except httpx.TransportError:
-            pass
-        sleep(0.2)
-    raise SystemExit(f"{url} is not ready")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from app.main import serve, work
 from app.runtime.resources import open_resources
 from app.services.articles.collections import create_collection
 from bench.collection import COLLECTION
+from bench.ready import becomes_ready
 from bench.report import describe_machine, print_table
 from bench.scale import Searches
 from bench.search_latency import store_articles
@@ -80,18 +81,6 @@ def run_process(process: BaseProcess) -> Iterator[int]:
     finally:
         process.terminate()
         process.join(60)
-
-
-def wait_until_ready(url: str) -> None:
-    deadline = perf_counter() + _START_SECONDS
-    while perf_counter() < deadline:
-        try:
-            if httpx.get(f"{url}/readyz").is_success:
-                return
-        except httpx.TransportError:
-            pass
-        sleep(0.2)
-    raise SystemExit(f"{url} is not ready after {_START_SECONDS:.0f} s")
 
 
 def processor_seconds(pids: Sequence[int]) -> float:
@@ -230,7 +219,8 @@ def main() -> None:
             for port in ports
         ]
         for address in urls:
-            wait_until_ready(address)
+            if not becomes_ready(address, seconds=_START_SECONDS):
+                raise SystemExit(f"{address} is not ready after {_START_SECONDS:.0f} s")
         assert postgres.process is not None
         rates: dict[int, list[Rate]] = {1: [], 2: []}
         measure_rate(urls, questions, 5.0, servers, postgres.process.pid)

@@ -24,7 +24,7 @@ from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
-from time import monotonic, perf_counter, sleep
+from time import perf_counter, sleep
 from typing import Any
 
 import httpx
@@ -41,11 +41,13 @@ from app.db.models import Document, UnitRow, Version
 from app.embedding.loading import open_checkpoint
 from app.runtime.resources import open_resources
 from bench.compute import count_flops
+from bench.ready import becomes_ready
 from bench.report import describe_machine, print_table, processor_seconds
 from bench.sets import read_queries
 
 _SEED = 0
 _BLOCK = 1000
+_START_SECONDS = 600.0
 _UPLOAD = 50
 # So many wait at most: neither does the worker run dry, nor do uploads pile up in the first block.
 _AHEAD = 200
@@ -141,17 +143,13 @@ class Server:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.scale", *options, *["--standin"] * self._standin]
         )
-        deadline = monotonic() + 600
-        while monotonic() < deadline:
-            if self._process.poll() is not None:
-                raise SystemExit(f"the server ended with {self._process.returncode}")
-            try:
-                if httpx.get(f"{self.url}/readyz").is_success:
-                    return perf_counter() - started
-            except httpx.TransportError:
-                pass
-            sleep(0.05)
-        raise SystemExit("the server is not ready after ten minutes")
+        if not becomes_ready(
+            self.url,
+            seconds=_START_SECONDS,
+            has_ended=lambda: self._process.poll() is not None,
+        ):
+            raise SystemExit(f"the server is not ready; it returned {self._process.returncode}")
+        return perf_counter() - started
 
     def end(self, how: signal.Signals) -> None:
         self._process.send_signal(how)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryFile
-from time import monotonic, perf_counter, sleep
+from time import perf_counter
 
 import httpx
 import numpy as np
@@ -26,6 +26,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).parents[1])
 
 from bench.ingest import check_folder
+from bench.ready import becomes_ready
 from bench.report import describe_machine, print_table, processor_seconds
 from bench.sets import read_queries
 
@@ -73,25 +74,14 @@ def run_server(kb: Path) -> Iterator[Server]:
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            if not _wait_until_ready(url, process):
+            if not becomes_ready(
+                url, seconds=_START_SECONDS, has_ended=lambda: process.poll() is not None
+            ):
                 log.seek(0)
                 raise SystemExit(f"the server is not ready:\n{log.read().decode()}")
             yield Server(url, process.pid)
         finally:
             _stop(process)
-
-
-def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]") -> bool:
-    deadline = monotonic() + _START_SECONDS
-    while process.poll() is None and monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/readyz").is_success:
-                return True
-        except httpx.TransportError:
-            # It does not listen yet.
-            pass
-        sleep(0.1)
-    return False
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

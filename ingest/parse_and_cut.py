@@ -172,6 +172,7 @@ def cut_article(engine: Engine, article: Article, *, passage_tokens: int) -> Cut
 
 
 def _find_token_starts(engine: Engine, text: str) -> TokenStarts:
+    # The pieces are those that an engine cuts a text into; here the work can end between them.
     pieces = check_between(cut_pieces(text), at_once=1)
     return np.concatenate([engine.token_starts(text[begin:end]) + begin for begin, end in pieces])
 

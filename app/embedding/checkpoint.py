@@ -101,8 +101,13 @@ class Checkpoint:
     def prompt(self, task: Task) -> str:
         return self.prompts.get(task, "")
 
-    def check_dimensions(self, dimensions: int) -> int:
-        """Return `dimensions` if vectors of this model may be cut to that length, else raise."""
+    def check_dimensions(self, dimensions: int | None) -> int:
+        """Return `dimensions` if vectors of this model may be cut to that length, else raise.
+
+        None stands for its own.
+        """
+        if dimensions is None:
+            return self.dimensions
         if dimensions == self.hidden_size or (
             self.matryoshka and 1 <= dimensions < self.hidden_size
         ):

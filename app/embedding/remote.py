@@ -111,9 +111,7 @@ class RemoteEngine(ReadsTokens):
 
         With `refuses`, raises EngineBusy instead of waiting for the budget of the minute.
         """
-        cut = (
-            self.dimensions if dimensions is None else self.checkpoint.check_dimensions(dimensions)
-        )
+        cut = self.checkpoint.check_dimensions(dimensions)
         reads = self._reader.read(items)
         lane = choose_lane(items, of_others=refuses)
         started = time.perf_counter()

@@ -109,9 +109,7 @@ class ServedEngine(ReadsTokens):
 
         Raises ModelUnavailable when it runs another model by now, or refuses the key.
         """
-        cut = (
-            self.dimensions if dimensions is None else self.checkpoint.check_dimensions(dimensions)
-        )
+        cut = self.checkpoint.check_dimensions(dimensions)
         for item in items:
             self.checkpoint.find_adapter(item.task)
         lane = choose_lane(items, of_others=refuses)

@@ -44,10 +44,10 @@ def work_while(
 ) -> Iterator[None]:
     """Have `check_time` raise WorkCancelled in the block once nobody wants what it makes.
 
-    Before it asks, it lets others pass. `is_wanted` is asked a few times a second at most, also by
-    the model's thread: it must not raise.
+    Before it asks, it lets others pass. `is_wanted` is asked often, also by the model's thread: it
+    must be quick (see `ask_seldom`), and not raise.
     """
-    wanted, passing = _is_wanted.set(_ask_seldom(is_wanted)), _let_pass.set(let_pass)
+    wanted, passing = _is_wanted.set(is_wanted), _let_pass.set(let_pass)
     try:
         yield
     finally:
@@ -55,7 +55,8 @@ def work_while(
         _let_pass.reset(passing)
 
 
-def _ask_seldom(is_wanted: Callable[[], bool]) -> Callable[[], bool]:
+def ask_seldom(is_wanted: Callable[[], bool]) -> Callable[[], bool]:
+    """Return a function that asks a few times a second at most, and no more once it is told no."""
     asks_again, said = monotonic(), True
 
     def ask() -> bool:

@@ -49,10 +49,10 @@ def return_freed_regularly(
 ) -> AbstractContextManager[None]:
     """Have garbage freed, and what is free given back, again and again while the block runs.
 
-    Each thread frees into an arena of its own, which gives little back by itself: what a burst of
-    requests took would stay. So would what they left in cycles, connections among it: old objects
-    are looked at after millions of new ones, which an idle process does not make. That looking
-    holds the interpreter, so it waits for its turn.
+    An arena gives little back by itself: what a burst of requests took would stay. So would what
+    they left in cycles, connections among it: old objects are looked at after millions of new ones,
+    which an idle process does not make. That looking holds the interpreter, so it waits for its
+    turn.
     """
 
     def clear() -> None:

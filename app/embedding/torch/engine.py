@@ -143,9 +143,7 @@ class TorchEngine(ReadsTokens):
                 apart, dimensions=dimensions, is_cancelled=is_cancelled, refuses=refuses
             )
             return _put_together(items, embeddings)
-        cut = (
-            self.dimensions if dimensions is None else self.checkpoint.check_dimensions(dimensions)
-        )
+        cut = self.checkpoint.check_dimensions(dimensions)
         adapters = [self.checkpoint.find_adapter(item.task) for item in items]
         rows = [
             (_Row(read, adapter, cut), len(read.ids))

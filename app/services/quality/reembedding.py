@@ -14,7 +14,7 @@ from app.db.database import Database
 from app.db.models import Document, Generation, PassageRow, UnitRow, Version
 from app.embedding.engine import Engine
 from app.errors import CorruptData, FolioError, UnreadableDocument, WorkCancelled
-from app.runtime.deadline import work_while
+from app.runtime.deadline import ask_seldom, work_while
 from app.runtime.resources import Resources
 from app.services.articles.documents import read_text
 from ingest.commit import read_article, store_units
@@ -141,7 +141,7 @@ def reembed_version(
         source_bytes = (version.receipt or {}).get("bytes", 0)
     is_live = partial(_is_live, resources.database, version_id)
     try:
-        with work_while(is_live, let_pass=resources.signals.priority.yield_to_requests):
+        with work_while(ask_seldom(is_live), let_pass=resources.signals.priority.yield_to_requests):
             embedded = embed_article(
                 engine,
                 article,
