@@ -176,13 +176,14 @@ def _find_by_passage(resources: Resources) -> Callable[[Query], list[str]]:
             version.version_id: row_id
             for row_id, version in queries.find_live(session, list(names)).items()
         }
-        rows = queries.list_units(session, list(of_version), indexes.generation_id)
+        units = queries.list_units(session, list(of_version), indexes.generation_id)
+        stored = queries.find_passage_vectors(session, [unit.id for unit in units])
     dimensions = indexes.vectors.dimensions
-    kept = [row for row in rows if row[2]]
-    stored = np.frombuffer(b"".join(row[2] for row in kept), "<f2").reshape(-1, dimensions)
-    vectors = stored.astype(np.float32)
-    firsts = np.cumsum([0, *(len(row[2]) // (2 * dimensions) for row in kept[:-1])])
-    owners = [of_version[row[1]] for row in kept]
+    kept = [(unit.version_id, stored[unit.id]) for unit in units if stored[unit.id]]
+    joined = np.frombuffer(b"".join(data for _, data in kept), "<f2").reshape(-1, dimensions)
+    vectors = joined.astype(np.float32)
+    firsts = np.cumsum([0, *(len(data) // (2 * dimensions) for _, data in kept[:-1])])
+    owners = [of_version[version_id] for version_id, _ in kept]
 
     def find(query: Query) -> list[str]:
         best = np.maximum.reduceat(vectors @ _embed(resources, query), firsts)

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
+from math import fsum
+from typing import NamedTuple
 
 from app.index.analysis import list_forms
 from app.index.byte_cache import keep
@@ -17,6 +19,14 @@ _RUN = re.compile(r"[^\W_]+")
 _GROUP = 3
 # What is not a word of ASCII letters, small but for the first.
 _NOT_PLAIN = re.compile("^(?![A-Z]?[a-z]+$).+$", re.MULTILINE)
+
+
+class _TextWords(NamedTuple):
+    """The words of a text, each once."""
+
+    plain: str
+    """Those of ASCII letters, small but for the first, a line each: most, in few bytes."""
+    others: tuple[str, ...]
 
 
 class TermMatcher:
@@ -58,12 +68,14 @@ class TermMatcher:
 
         They are as a clean text has them.
         """
-        words, rules = set(_list_words(text)), rules_for(language)
+        listed, rules = _list_words(text), rules_for(language)
+        plain, words = set(listed.plain.split()), set(listed.others)
         spellings: dict[str, Set[str]] = {}
         if rules == PLAIN:
             # Most words, of which none has to be stemmed.
-            spellings = {word: self._plain[word] for word in self._plain.keys() & words}
-            words = set(_NOT_PLAIN.findall("\n".join(words)))
+            spellings = {word: self._plain[word] for word in self._plain.keys() & plain}
+        else:
+            words |= plain
         seen, holding = self._seen.setdefault(rules, (set(), {}))
         for word, forms in list_forms(words - seen, rules):
             if terms := self._wanted.intersection(forms):
@@ -106,14 +118,16 @@ class TermMatcher:
 
     def share(self, words: Set[int]) -> float:
         """Return the share of the question's weight that words of it have: 0 to 1."""
-        return sum([self._shares[number] for number in words])
+        # In whatever order they come, it is the same to the last digit.
+        return fsum([self._shares[number] for number in words])
 
 
 # The same few articles answer most of what is asked, and so the same passages are read again.
-@keep(8 << 20)
-def _list_words(text: str) -> tuple[str, ...]:
-    """Return the words of a text, each once."""
-    return tuple(set(find_words(clean(text))))
+@keep(16 << 20)
+def _list_words(text: str) -> _TextWords:
+    words = set(find_words(clean(text)))
+    others = tuple(_NOT_PLAIN.findall("\n".join(words)))
+    return _TextWords("\n".join(words.difference(others)), others)
 
 
 @keep(8 << 20)

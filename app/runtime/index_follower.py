@@ -16,6 +16,7 @@ from app.db.models import Generation, Version
 from app.db.queries import Changes, LogPosition
 from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.bm25 import LexicalIndex
+from app.index.byte_cache import ByteCache
 from app.index.flat import FlatIndex, UnitVectors
 from app.index.samples import PassageSamples
 from app.index.segments import TermDocument, pack_terms
@@ -25,6 +26,8 @@ from app.runtime.memory import return_freed
 logger = logging.getLogger("folio")
 
 _ADVICE = "upload the document again"
+# About 40,000 passages of 384 dimensions.
+_MAX_KEPT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Indexes:
     """The generation that the units belong to; a tuned one shares those of another."""
     samples: PassageSamples = field(default_factory=PassageSamples)
     lookups: Lookups = field(default_factory=Lookups)
+    kept: ByteCache = field(default_factory=lambda: ByteCache(_MAX_KEPT_BYTES))
+    """What searches read of the units, by these and their checksums."""
 
 
 class IndexFollower:

@@ -64,8 +64,10 @@ from app.db.queries.terms import (
     versions_without_terms,
 )
 from app.db.queries.vectors import (
+    ListedUnit,
     StoredUnit,
     find_live_generation,
+    find_passage_vectors,
     list_passage_vectors,
     list_passages,
     list_units,
@@ -83,6 +85,7 @@ __all__ = [
     "FailureSums",
     "FoundVersion",
     "LanguageSums",
+    "ListedUnit",
     "LogPosition",
     "StateMark",
     "StoredText",
@@ -112,6 +115,7 @@ __all__ = [
     "find_live_generation",
     "find_live_version",
     "find_live_versions",
+    "find_passage_vectors",
     "find_texts",
     "find_unknown",
     "list_collections",

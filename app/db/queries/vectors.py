@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, CursorResult, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
@@ -79,14 +79,12 @@ _OF_VERSIONS = (
     UnitRow.generation_id == bindparam("generation_id"),
 )
 _LIST_UNITS = (
-    select(
-        UnitRow.id,
-        UnitRow.version_id,
-        UnitRow.passage_vectors,
-        UnitRow.passage_vectors_crc32,
-    )
+    select(UnitRow.id, UnitRow.version_id, UnitRow.passage_vectors_crc32)
     .where(*_OF_VERSIONS)
     .order_by(UnitRow.version_id, UnitRow.ordinal)
+)
+_FIND_PASSAGE_VECTORS = select(UnitRow.id, UnitRow.passage_vectors).where(
+    UnitRow.id.in_(bindparam("unit_ids", expanding=True))
 )
 _LIST_PASSAGES = (
     select(
@@ -104,10 +102,26 @@ _LIST_PASSAGES = (
 )
 
 
-def list_units(session: Session, version_ids: Sequence[int], generation_id: int) -> Sequence[Any]:
-    """Return (id, version_id, passage_vectors, passage_vectors_crc32) of these versions' units."""
+class ListedUnit(NamedTuple):
+    """A unit, and the checksum of its passages' vectors."""
+
+    id: int
+    version_id: int
+    crc32: int
+
+
+def list_units(
+    session: Session, version_ids: Sequence[int], generation_id: int
+) -> list[ListedUnit]:
+    """Return the units of versions, those of one after another, in the order of its text."""
     asked = {"version_ids": version_ids, "generation_id": generation_id}
-    return session.execute(_LIST_UNITS, asked).all()
+    return [ListedUnit._make(row) for row in session.execute(_LIST_UNITS, asked)]
+
+
+def find_passage_vectors(session: Session, unit_ids: Sequence[int]) -> dict[int, bytes]:
+    """Return the vectors of these units' passages by unit id, not yet checked."""
+    rows = session.execute(_FIND_PASSAGE_VECTORS, {"unit_ids": unit_ids})
+    return {row.id: row.passage_vectors for row in rows}
 
 
 def list_passage_vectors(session: Session, unit_ids: Sequence[int]) -> Sequence[Any]:

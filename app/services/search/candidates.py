@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
-from zlib import crc32
 
 import numpy as np
-import numpy.typing as npt
 
 from app.db import queries
-from app.domain import Filter, Mode, Vector
+from app.domain import Filter, Matrix, Mode, Vector
 from app.index.flat import Ids
 from app.services.access.collections import CollectionRef
 from app.services.search.phrases import restrict
@@ -24,6 +22,7 @@ from app.services.search.retrievers import (
 from app.services.search.scales import measure_scale, scale_by_language, weigh_words
 from app.services.search.scoring import Scale, Stages, evidence, score
 from app.services.search.snapshot import OutOfDate, Snapshot
+from app.services.search.stored import read_vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,26 +238,30 @@ def score_passages(
     unit_ids: Set[int],
 ) -> Passages:
     """Score all passages of these documents; raises OutOfDate unless all `unit_ids` are there."""
-    session, indexes = snapshot.session, snapshot.indexes
     if question.vector is None:
         return Passages({}, {}, set())
     of_version = {version.version_id: version.document_id for version in versions.values()}
-    rows = queries.list_units(session, list(of_version), indexes.vector_set)
-    if not unit_ids <= {row[0] for row in rows}:
+    units = read_vectors(snapshot, list(of_version))
+    if not unit_ids <= {unit.unit_id for unit in units}:
         raise OutOfDate
-    damaged = {of_version[row[1]] for row in rows if crc32(row[2]) != row[3]}
-    # A document's rows come one after another, in the order of its text.
-    kept = [row for row in rows if row[2] and of_version[row[1]] not in damaged]
+    damaged = {of_version[unit.version_id] for unit in units if unit.vectors is None}
+    # A document's units come one after another, in the order of its text.
+    kept = [
+        (unit.unit_id, of_version[unit.version_id], unit.vectors)
+        for unit in units
+        if unit.vectors is not None
+        and len(unit.vectors)
+        and of_version[unit.version_id] not in damaged
+    ]
     if not kept:
         return Passages({}, {}, damaged)
     # All at once: a product for each of a few hundred small matrices costs more than the numbers.
-    stored = np.frombuffer(b"".join(row[2] for row in kept), dtype="<f2")
-    scores = _compare(stored.reshape(-1, indexes.vectors.dimensions), question.vector)
-    counts = np.array([len(row[2]) for row in kept]) // (2 * indexes.vectors.dimensions)
+    scores = _compare(np.concatenate([vectors for *_, vectors in kept]), question.vector)
+    counts = np.array([len(vectors) for *_, vectors in kept])
     ends = np.cumsum(counts)
-    rows_of = np.repeat(np.array([row[0] for row in kept], dtype=np.int64), counts)
+    rows_of = np.repeat(np.array([unit_id for unit_id, *_ in kept], dtype=np.int64), counts)
     ordinals = np.arange(len(scores)) - np.repeat(ends - counts, counts)
-    document_ids = np.array([of_version[row[1]] for row in kept])
+    document_ids = np.array([document_id for _, document_id, _ in kept])
     firsts = np.flatnonzero(np.diff(document_ids, prepend=-1))
     starts = (ends - counts)[firsts]
     parts = [slice(a, b) for a, b in pairwise([*starts.tolist(), len(scores)])]
@@ -273,9 +276,9 @@ def score_passages(
     )
 
 
-def _compare(stored: npt.NDArray[np.float16], query: Vector) -> Vector:
+def _compare(stored: Matrix, query: Vector) -> Vector:
     """Return the inner products of stored vectors, cut to the query's length, with the query."""
-    vectors = stored[:, : len(query)].astype(np.float32)
+    vectors = stored[:, : len(query)]
     scores: Vector = vectors @ query
     if len(query) < stored.shape[1]:
         scores = scores / np.linalg.norm(vectors, axis=1)

@@ -27,6 +27,7 @@ from app.services.search.retrievers import Proposals, Question
 from app.services.search.scoring import Stages, evidence, score
 from app.services.search.sentences import find_sentence
 from app.services.search.snapshot import Snapshot
+from app.services.search.stored import StoredPassages, read_passages
 
 
 class ScoredPassage(NamedTuple):
@@ -189,9 +190,8 @@ def read_articles(
 
     Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
     """
-    session, indexes = snapshot.session, snapshot.indexes
-    texts = _read_texts(session, candidates)
-    passages_of = queries.list_passages(session, list(texts), indexes.vector_set)
+    texts = _read_texts(snapshot.session, candidates)
+    passages_of = read_passages(snapshot, list(texts))
     articles = []
     for candidate in candidates:
         check_time()
@@ -202,15 +202,15 @@ def read_articles(
         )
         if not stored.shows_what_was_stored:
             raise damaged_metadata(version.external_id, version_id=version.version_id)
-        passages = passages_of.get(version.version_id, {})
+        own = passages_of.get(version.version_id, StoredPassages())
         near = candidate.passages.by_place()
         articles.append(
             RankedArticle(
                 candidate,
                 question,
                 text,
-                list(passages.values()),
-                [near.get(place, 0.0) for place in passages],
+                own.passages,
+                [near.get(place, 0.0) for place in own.places],
                 proposals.matcher(version.collection_id),
                 stored,
             )

@@ -1,0 +1,76 @@
+"""What searches keep in memory of passages and vectors stands for what is stored now."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from zlib import crc32
+
+import pytest
+from sqlalchemy import event, select, update
+
+from app.db.models import UnitRow
+from app.domain import Mode
+from app.runtime.resources import Resources
+from app.services.search.search import SearchResult
+from tests.conftest import Ingest, article
+from tests.named import delete_document, search_documents
+
+
+@contextmanager
+def reads(resources: Resources) -> Iterator[list[str]]:
+    """Collect the statements that read vectors or places of passages."""
+    found: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        statement: str = arguments[2]
+        columns = statement.partition("FROM")[0]
+        if "passages" in columns or "passage_vectors," in f"{columns.rstrip()},":
+            found.append(statement)
+
+    with resources.database.read() as session:
+        engine = session.get_bind().engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def said(result: SearchResult) -> dict[str, tuple[float, str]]:
+    return {hit.document_id: (hit.score, hit.passages[0].text) for hit in result.results}
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_the_same_question_reads_no_passage_again_and_gets_the_same_answer(
+    resources: Resources, ingest: Ingest, mode: Mode
+) -> None:
+    ingest(article("a", "Tea with milk.\n\nCoffee."), article("b", "Tea."))
+    with reads(resources) as first:
+        answer = said(search_documents(resources, "help", "tea", mode=mode))
+    with reads(resources) as second:
+        assert said(search_documents(resources, "help", "tea", mode=mode)) == answer
+    assert first
+    assert not second
+
+
+def test_a_new_version_is_read_and_what_was_kept_of_the_old_one_never_answers(
+    resources: Resources, ingest: Ingest
+) -> None:
+    ingest(article("a", "Tea with milk."), article("b", "Coffee."))
+    assert said(search_documents(resources, "help", "tea"))["a"][1] == "Tea with milk."
+    ingest(article("a", "Tea with lemon."))
+    assert said(search_documents(resources, "help", "tea"))["a"][1] == "Tea with lemon."
+    delete_document(resources, "help", "a")
+    assert "a" not in said(search_documents(resources, "help", "tea"))
+
+
+def test_vectors_that_were_stored_anew_are_read_anew(resources: Resources, ingest: Ingest) -> None:
+    ingest(article("a", "Tea."))
+    before = said(search_documents(resources, "help", "tea", mode=Mode.DENSE))
+    with resources.database.write() as session:
+        vectors = session.scalars(select(UnitRow.passage_vectors)).one()
+        turned = bytes(byte ^ 0x80 if n % 2 else byte for n, byte in enumerate(vectors))
+        values = {"passage_vectors": turned, "passage_vectors_crc32": crc32(turned)}
+        session.execute(update(UnitRow).values(values))
+    after = said(search_documents(resources, "help", "tea", mode=Mode.DENSE))
+    assert after["a"][0] < before["a"][0]
