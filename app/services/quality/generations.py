@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.db.database import Database
-from app.db.models import Document, Generation, UnitRow, Version
+from app.db.models import Generation, UnitRow, Version
 from app.domain import GenerationState
 from app.embedding.loading import open_checkpoint
 from app.errors import (
@@ -33,7 +33,12 @@ from app.runtime.signals import TrainingProgress, TrainingStep
 from app.services.access.collections import CollectionRef, recall_named
 from app.services.quality.evaluations import ask_golden, dump_golden, load_golden
 from app.services.quality.fine_tuning import describe_training, train_generation
-from app.services.quality.reembedding import count_receipt, reembed_version, set_live
+from app.services.quality.reembedding import (
+    count_receipt,
+    find_missing,
+    reembed_version,
+    set_live,
+)
 from app.services.quality.replay import replay_log
 
 logger = logging.getLogger("folio")
@@ -329,7 +334,7 @@ def _go_live(
         }
         with resources.database.write() as session:
             generation = _require(session, generation_id)
-            if _find_missing(session, generation.vector_set, 1):
+            if find_missing(session, generation.vector_set, 1):
                 continue
             configured = resources.generations.configured_checkpoint().fingerprint
             generation.replaced = None if configured == generation.fingerprint else configured
@@ -354,7 +359,7 @@ def _embed_missing(
     while not is_stopping():
         with resources.database.read() as session:
             vector_set = _require(session, generation_id).vector_set
-            missing = _find_missing(session, vector_set, _AT_ONCE, failed)
+            missing = find_missing(session, vector_set, _AT_ONCE, failed)
         if not missing:
             break
         # A tuned generation reads articles as the one does whose vectors it shares.
@@ -372,21 +377,6 @@ def _embed_missing(
             f"{len(failed)} articles cannot be embedded by this model ({first})",
             code="reembed_refused",
         )
-
-
-def _find_missing(
-    session: Session, vector_set: int, limit: int, but: Sequence[int] | dict[int, str] = ()
-) -> list[tuple[int, str]]:
-    """Return (version id, document id) of live articles that a generation does not hold."""
-    held = exists().where(UnitRow.version_id == Version.id, UnitRow.generation_id == vector_set)
-    rows = session.execute(
-        select(Version.id, Document.external_id)
-        .join(Document, Document.id == Version.document_id)
-        .where(Version.is_live, ~held, Version.id.not_in(list(but)))
-        .order_by(Version.id)
-        .limit(limit)
-    )
-    return [(version_id, external_id) for version_id, external_id in rows]
 
 
 def _settle(

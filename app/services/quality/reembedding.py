@@ -1,7 +1,7 @@
 """Vector sets: embedding every article again with another model."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from app.db import queries
 from app.db.database import Database
 from app.db.models import Document, Generation, PassageRow, UnitRow, Version
 from app.embedding.engine import Engine
-from app.errors import CorruptData, FolioError, UnreadableDocument, WorkCancelled
+from app.errors import CorruptData, FolioError, NotFound, UnreadableDocument, WorkCancelled
 from app.runtime.deadline import ask_seldom, work_while
 from app.runtime.resources import Resources
 from app.services.articles.documents import read_text
@@ -67,36 +67,48 @@ def reembed(
             return Reembedded(live.id, live.fingerprint, 0)
     engine = resources.generations.load_configured()
     generation_id = _open_generation(resources, engine)
-    with resources.database.read() as session:
-        embedded = set(
-            session.scalars(
-                select(UnitRow.version_id).where(UnitRow.generation_id == generation_id)
-            )
+    receipts: dict[int, dict[str, Any]] = {}
+    while True:
+        versions, embedded = _list_live(resources.database, generation_id)
+        waiting = [
+            (external_id, version_id)
+            for external_id, version_id in versions
+            if version_id not in receipts or version_id not in embedded
+        ]
+        failed = []
+        for position, (external_id, version_id) in enumerate(waiting, start=1):
+            try:
+                if version_id not in embedded:
+                    reembed_version(resources, engine, external_id, version_id, generation_id)
+                receipts[version_id] = count_receipt(
+                    resources.database, engine, version_id, generation_id
+                )
+            except (UnreadableDocument, CorruptData) as error:
+                failed.append((external_id, error.code, str(error)))
+            on_progress(len(versions) - len(waiting) + position, len(versions))
+        if failed:
+            raise ReembedRefused(failed)
+        # Others that share the database may have made more of them live meanwhile.
+        if _switch(resources.database, generation_id, receipts):
+            break
+    resources.generations.refresh()
+    resources.generations.live().catch_up()
+    return Reembedded(generation_id, fingerprint, len(versions))
+
+
+def _list_live(database: Database, generation_id: int) -> tuple[list[tuple[str, int]], set[int]]:
+    """Return document and version ids of what is live, and the versions that a generation holds."""
+    with database.read() as session:
+        held = session.scalars(
+            select(UnitRow.version_id).where(UnitRow.generation_id == generation_id).distinct()
         )
         versions = session.execute(
             select(Document.external_id, Version.id)
             .join(Document, Document.id == Version.document_id)
             .where(Version.is_live)
             .order_by(Version.id)
-        ).all()
-    failed = []
-    receipts = {}
-    for position, (external_id, version_id) in enumerate(versions, start=1):
-        try:
-            if version_id not in embedded:
-                reembed_version(resources, engine, external_id, version_id, generation_id)
-            receipts[version_id] = count_receipt(
-                resources.database, engine, version_id, generation_id
-            )
-        except (UnreadableDocument, CorruptData) as error:
-            failed.append((external_id, error.code, str(error)))
-        on_progress(position, len(versions))
-    if failed:
-        raise ReembedRefused(failed)
-    _switch(resources.database, generation_id, receipts)
-    resources.generations.refresh()
-    resources.generations.live().catch_up()
-    return Reembedded(generation_id, fingerprint, len(versions))
+        )
+        return [(external_id, version_id) for external_id, version_id in versions], set(held)
 
 
 def _open_generation(resources: Resources, engine: Engine) -> int:
@@ -247,9 +259,34 @@ def _pass_on_labels(former: Generation, upcoming: Generation) -> None:
         upcoming.calibration = {**(upcoming.calibration or {}), "labels": labels}
 
 
-def _switch(database: Database, generation_id: int, receipts: dict[int, dict[str, Any]]) -> None:
-    """Make a generation live and remove every other, in one transaction."""
+def find_missing(
+    session: Session, vector_set: int, limit: int, but: Sequence[int] | dict[int, str] = ()
+) -> list[tuple[int, str]]:
+    """Return (version id, document id) of live articles that a generation does not hold."""
+    held = exists().where(UnitRow.version_id == Version.id, UnitRow.generation_id == vector_set)
+    rows = session.execute(
+        select(Version.id, Document.external_id)
+        .join(Document, Document.id == Version.document_id)
+        .where(Version.is_live, ~held, Version.id.not_in(list(but)))
+        .order_by(Version.id)
+        .limit(limit)
+    )
+    return [(version_id, external_id) for version_id, external_id in rows]
+
+
+def _switch(database: Database, generation_id: int, receipts: dict[int, dict[str, Any]]) -> bool:
+    """Make a generation live and remove every other, in one transaction.
+
+    False, and nothing is done, where it does not hold every live article.
+    """
     with database.write() as session:
+        if session.get(Generation, generation_id) is None:
+            raise NotFound(
+                f"generation {generation_id} was removed meanwhile", code="generation_not_found"
+            )
+        if find_missing(session, generation_id, 1):
+            return False
         set_live(session, generation_id, receipts)
         # Its units go with it; the index is read anew, since the generation is another.
         session.execute(delete(Generation).where(Generation.id != generation_id))
+    return True

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.config import Settings
 from app.db import queries
-from app.db.models import Change, Generation, UnitRow
+from app.db.models import Change, Generation, UnitRow, Version
 from app.domain import Item, Mode, Status, Task
 from app.errors import StaleVectors
 from app.main import serve
@@ -598,6 +598,27 @@ def test_failed_documents_stay_failed_and_are_not_embedded(
         assert (plain.status, plain.live_version) == (Status.FAILED, 1)
         assert get_document(resources, "help", "never").live_version is None
         assert search(resources)["plain"] == "Tea with milk is hot."
+
+
+def test_article_that_goes_live_after_the_last_was_embedded_keeps_its_vectors(
+    ingested: Ingested, jina_v3: Path, other_model: Path
+) -> None:
+    """As it does where another process that shares the database ends its work then."""
+    folder = ingested(jina_v3)
+    expected = read(ingested(other_model), other_model)
+
+    def set_live(*, is_live: bool) -> None:
+        with resources.database.write() as session:
+            session.execute(update(Version).where(Version.id == 1).values(is_live=is_live))
+
+    def commit(done: int, total: int) -> None:
+        if (done, total) == (len(ARTICLES) - 1,) * 2:
+            set_live(is_live=True)
+
+    with open_with(folder, other_model) as resources:
+        set_live(is_live=False)
+        assert reembed(resources, on_progress=commit).documents == len(ARTICLES)
+        assert read_live(resources) == expected
 
 
 # Nothing to do
