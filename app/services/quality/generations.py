@@ -17,13 +17,18 @@ from app.embedding.loading import open_checkpoint
 from app.errors import (
     Conflict,
     CorruptData,
+    EngineBusy,
     FolioError,
     InvalidRequest,
+    ModelAway,
     ModelUnavailable,
     NotFound,
+    StorageFailed,
+    StorageFull,
     TextTooLong,
     TrainingStopped,
     UnreadableDocument,
+    WorkCancelled,
 )
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.runner import Configuration, find_main, summarize
@@ -49,6 +54,8 @@ MIN_GATE_QUERIES = 20
 """With fewer, the interval says more about the golden set than about the model."""
 
 _AT_ONCE = 50
+# Says nothing of a generation: it is gone on with later.
+_PASSING = (StorageFull, StorageFailed, ModelAway, EngineBusy, WorkCancelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +244,8 @@ def keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> N
         except (NotFound, TrainingStopped):
             # Removed meanwhile; or the process ends, and the next one trains anew.
             continue
+        except _PASSING as error:
+            logger.warning("generation %d waits after %s", generation_id, error.code)
         except FolioError as error:
             _settle(resources.database, generation_id, GenerationState.FAILED, message=str(error))
         # The thread must outlive it, and its message may quote an article.

@@ -19,7 +19,16 @@ from app.config import Settings
 from app.db.models import Generation, UnitRow, Version
 from app.domain import GenerationState, Mode
 from app.embedding.loading import open_checkpoint
-from app.errors import Conflict, InvalidRequest, StaleVectors
+from app.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    EngineBusy,
+    FolioError,
+    InvalidRequest,
+    ModelAway,
+    StaleVectors,
+    StorageFull,
+)
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
 from app.services.quality.generations import (
@@ -224,6 +233,37 @@ def test_article_embedded_by_one_model_is_never_stored_beside_vectors_of_another
     settle(filled, ask_for(filled, other_model))
     with pytest.raises(StaleVectors), filled.database.write() as session:
         held.ensure_row(session)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModelAway("no answer"),
+        EngineBusy("busy", 1),
+        StorageFull("full"),
+        DatabaseUnavailable("it starts up"),
+    ],
+    ids=lambda error: error.code,
+)
+def test_outage_that_passes_ends_neither_a_build_nor_what_can_be_rolled_back_to(
+    filled: Resources, other_model: Path, sandbox: Sandbox, watch: Watch, error: FolioError
+) -> None:
+    first = list_generations(filled)[0].id
+    second = ask_for(filled, other_model)
+
+    def fail(_text: str) -> None:
+        raise error
+
+    watch.before_embedding = fail
+    assert settle(filled, second).state is GenerationState.BUILDING
+    watch.before_embedding = lambda _: None
+    assert settle(filled, second).is_live
+    put_documents(filled, "help", [article("new", "A quick fox.")])
+    work(filled, sandbox)
+    watch.before_embedding = fail
+    assert settle(filled, first).state is GenerationState.READY
+    watch.before_embedding = lambda _: None
+    assert settle(filled, first).documents == len(ARTICLES) + 1
 
 
 def test_restart_goes_on_with_the_model_that_went_live_and_refuses_a_third(
