@@ -32,6 +32,8 @@ class Watch:
     loads: int = 0
     texts: list[str] = field(default_factory=list)
     """Texts of the units that were embedded, in order."""
+    counted: list[str] = field(default_factory=list)
+    """Pieces of text whose unknown tokens were counted, in order."""
     before_embedding: Callable[[str], None] = lambda text: None
     """Called with the text of each unit before it is embedded."""
     before_asking: Callable[[], object] = lambda: None
@@ -80,6 +82,7 @@ class WatchedEngine:
         return self._engine.count_tokens(item)
 
     def count_unknown(self, text: str) -> int:
+        self._watch.counted.append(text)
         return self._engine.count_unknown(text)
 
     def token_starts(self, text: str) -> npt.NDArray[np.int64]:

@@ -4,14 +4,15 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.db.database import Database
-from app.db.models import Generation, UnitRow, Version
+from app.db.models import Generation, Version
 from app.domain import GenerationState
 from app.embedding.loading import open_checkpoint
 from app.errors import (
@@ -32,6 +33,7 @@ from app.errors import (
 )
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.runner import Configuration, find_main, summarize
+from app.runtime.deadline import limit_time
 from app.runtime.generations import describe_generation
 from app.runtime.resources import Resources
 from app.runtime.signals import TrainingProgress, TrainingStep
@@ -41,6 +43,7 @@ from app.services.quality.fine_tuning import describe_training, train_generation
 from app.services.quality.reembedding import (
     count_receipt,
     find_missing,
+    holds_version,
     reembed_version,
     set_live,
 )
@@ -199,7 +202,9 @@ def roll_back(resources: Resources, generation_id: int) -> GenerationInfo:
                 f"generation {generation_id} is {generation.state}", code="generation_incomplete"
             )
     logger.warning("generation %d goes live by request", generation_id)
-    _go_live(resources, generation_id, lambda: False, message=None, report=None)
+    # A large base takes longer than a request may, and half of this is of no use.
+    with limit_time(inf):
+        _go_live(resources, generation_id, lambda: False, message=None, report=None)
     return get_generation(resources, generation_id)
 
 
@@ -326,6 +331,8 @@ def _go_live(
     upcoming = resources.generations.get(generation_id)
     # Warm before the first search needs them.
     engine = upcoming.engine()
+    # Kept between the turns: counting all of them anew takes so long that more articles come.
+    receipts: dict[int, dict[str, Any]] = {}
     while not is_stopping():
         _embed_missing(resources, generation_id, is_stopping)
         upcoming.catch_up()
@@ -334,13 +341,13 @@ def _go_live(
             former_id = None if former is None else former.id
             vector_set = _require(session, generation_id).vector_set
             version_ids = session.scalars(
-                select(UnitRow.version_id).where(UnitRow.generation_id == vector_set).distinct()
+                select(Version.id).where(Version.is_live, holds_version(vector_set))
             ).all()
-        receipts = {
-            version_id: receipt
-            for version_id in version_ids
-            if (receipt := count_receipt(resources.database, engine, version_id, vector_set))
-        }
+        for version_id in version_ids:
+            if version_id not in receipts:
+                receipt = count_receipt(resources.database, engine, version_id, vector_set)
+                if receipt:
+                    receipts[version_id] = receipt
         with resources.database.write() as session:
             generation = _require(session, generation_id)
             if find_missing(session, generation.vector_set, 1):
@@ -433,12 +440,10 @@ def describe_row(
 ) -> GenerationInfo:
     """Return what is known of a generation; `training` is how far its adapter is."""
     total = session.scalar(select(func.count()).select_from(Version).where(Version.is_live)) or 0
-    # Not by the units of the generation: an article has several, and all would be gone through.
-    has_units = exists().where(
-        UnitRow.version_id == Version.id, UnitRow.generation_id == generation.vector_set
-    )
     held = session.scalar(
-        select(func.count()).select_from(Version).where(Version.is_live, has_units)
+        select(func.count())
+        .select_from(Version)
+        .where(Version.is_live, holds_version(generation.vector_set))
     )
     return GenerationInfo(
         generation.id,

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import Exists, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db import queries
@@ -69,16 +69,12 @@ def reembed(
     generation_id = _open_generation(resources, engine)
     receipts: dict[int, dict[str, Any]] = {}
     while True:
-        versions, embedded = _list_live(resources.database, generation_id)
-        waiting = [
-            (external_id, version_id)
-            for external_id, version_id in versions
-            if version_id not in receipts or version_id not in embedded
-        ]
+        versions = _list_live(resources.database, generation_id)
+        waiting = [one for one in versions if not one.is_held or one.version_id not in receipts]
         failed = []
-        for position, (external_id, version_id) in enumerate(waiting, start=1):
+        for position, (external_id, version_id, is_held) in enumerate(waiting, start=1):
             try:
-                if version_id not in embedded:
+                if not is_held:
                     reembed_version(resources, engine, external_id, version_id, generation_id)
                 receipts[version_id] = count_receipt(
                     resources.database, engine, version_id, generation_id
@@ -96,19 +92,22 @@ def reembed(
     return Reembedded(generation_id, fingerprint, len(versions))
 
 
-def _list_live(database: Database, generation_id: int) -> tuple[list[tuple[str, int]], set[int]]:
-    """Return document and version ids of what is live, and the versions that a generation holds."""
+class _LiveVersion(NamedTuple):
+    external_id: str
+    version_id: int
+    is_held: bool
+    """Whether the generation has vectors of it."""
+
+
+def _list_live(database: Database, generation_id: int) -> list[_LiveVersion]:
     with database.read() as session:
-        held = session.scalars(
-            select(UnitRow.version_id).where(UnitRow.generation_id == generation_id).distinct()
-        )
-        versions = session.execute(
-            select(Document.external_id, Version.id)
+        rows = session.execute(
+            select(Document.external_id, Version.id, holds_version(generation_id))
             .join(Document, Document.id == Version.document_id)
             .where(Version.is_live)
             .order_by(Version.id)
         )
-        return [(external_id, version_id) for external_id, version_id in versions], set(held)
+        return [_LiveVersion(*row) for row in rows]
 
 
 def _open_generation(resources: Resources, engine: Engine) -> int:
@@ -259,15 +258,22 @@ def _pass_on_labels(former: Generation, upcoming: Generation) -> None:
         upcoming.calibration = {**(upcoming.calibration or {}), "labels": labels}
 
 
+def holds_version(vector_set: int) -> Exists:
+    """Return whether a generation has vectors of a version.
+
+    Asked of the version, not of the units: an article has several, and all would be gone through.
+    """
+    return exists().where(UnitRow.version_id == Version.id, UnitRow.generation_id == vector_set)
+
+
 def find_missing(
     session: Session, vector_set: int, limit: int, but: Sequence[int] | dict[int, str] = ()
 ) -> list[tuple[int, str]]:
     """Return (version id, document id) of live articles that a generation does not hold."""
-    held = exists().where(UnitRow.version_id == Version.id, UnitRow.generation_id == vector_set)
     rows = session.execute(
         select(Version.id, Document.external_id)
         .join(Document, Document.id == Version.document_id)
-        .where(Version.is_live, ~held, Version.id.not_in(list(but)))
+        .where(Version.is_live, ~holds_version(vector_set), Version.id.not_in(list(but)))
         .order_by(Version.id)
         .limit(limit)
     )

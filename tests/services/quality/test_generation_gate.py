@@ -12,7 +12,7 @@ from threading import Event, Thread
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.config import Settings
@@ -30,6 +30,7 @@ from app.errors import (
     StorageFull,
 )
 from app.evaluation.golden import GoldenQuery
+from app.runtime.deadline import limit_time
 from app.runtime.resources import Resources
 from app.services.quality.generations import (
     GateRequest,
@@ -222,6 +223,51 @@ def test_article_that_comes_right_before_the_flip_is_not_out_of_reach_after_it(
     work(filled, sandbox)
     roll_back(filled, first)
     assert "late" in search(filled, limit=10)
+    assert_consistent(filled)
+
+
+def test_articles_that_come_at_every_turn_have_no_other_counted_again(
+    filled: Resources,
+    other_model: Path,
+    sandbox: Sandbox,
+    watch: Watch,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = list_generations(filled)[0].id
+    settle(filled, ask_for(filled, other_model))
+    put_documents(filled, "help", [article(f"late{n}", f"Fox {n}.") for n in range(3)])
+    work(filled, sandbox)
+    is_late = Version.text.startswith("Fox")
+    write = filled.database.write
+    with write() as session:
+        late = list(session.scalars(select(Version.id).where(is_late)))
+        session.execute(update(Version).where(is_late).values(is_live=False))
+
+    @contextmanager
+    def come_first() -> Iterator[Session]:
+        if late:
+            with write() as session:
+                session.get_one(Version, late.pop()).is_live = True
+        with write() as session:
+            yield session
+
+    watch.counted.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(filled.database, "write", come_first)
+        roll_back(filled, first)
+    assert watch.counted.count("Tea with milk is hot.") == 1
+    assert_consistent(filled)
+
+
+def test_rollback_may_take_longer_than_a_request(
+    filled: Resources, other_model: Path, sandbox: Sandbox
+) -> None:
+    first = list_generations(filled)[0].id
+    settle(filled, ask_for(filled, other_model))
+    put_documents(filled, "help", [article("new", "A quick fox.\n\nIt jumps.")])
+    work(filled, sandbox)
+    with limit_time(0):
+        assert roll_back(filled, first).is_live
     assert_consistent(filled)
 
 
