@@ -37,10 +37,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # Of these, what json.dumps leaves as it is.
 _CONTROL_IN_JSON = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
 
+# The variable FOLIO_DATA is left to Settings, where FOLIO_DATABASE_URL comes before it.
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data", envvar="FOLIO_DATA", help="Data folder, used directly without --server."
+        "--data",
+        help="Data folder, used directly without --server; by default what FOLIO_DATABASE_URL "
+        "or FOLIO_DATA names.",
     ),
 ]
 Server = Annotated[

@@ -51,6 +51,24 @@ def test_option_names_the_folder_before_the_environment(data: Path, tmp_path: Pa
     assert not data.exists()
 
 
+def test_option_names_the_folder_before_a_database_of_the_environment(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOLIO_DATABASE_URL", "postgresql+psycopg://folio@/nowhere?host=/nowhere")
+    assert folio("keys", "create", "--data", tmp_path / "other").code == 0
+    assert (tmp_path / "other" / "folio.db").exists()
+
+
+def test_database_of_the_environment_comes_before_its_folder(
+    data: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOLIO_DATABASE_URL", "postgresql+psycopg://folio@/nowhere?host=/nowhere")
+    commands = ["search a", "show a", "list", "remove a", "status", "keys list", "reembed"]
+    for command in (*commands, "serve --no-work", "backup kb.folio", "migrate-to copy"):
+        assert "PostgreSQL" in folio(*command.split()).error
+    assert not data.exists()
+
+
 @pytest.mark.slow
 def test_console_script_adds_and_finds_in_a_folder(
     tmp_path: Path, jina_v3: Path, files: Path

@@ -17,7 +17,7 @@ from sqlalchemy import func, select, text
 
 from app.config import Settings
 from app.db import queries, queue
-from app.db.models import Change, Version
+from app.db.models import Change, Key, Version
 from app.db.postgres import PostgresDatabase, open_postgres
 from app.db.postgres_cursor import use_ending_cursors
 from app.db.queries.streams import stream
@@ -28,6 +28,7 @@ from app.runtime.resources import Resources, open_resources
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.api.service import Collection, Service, poll
+from tests.cli.command import folio
 from tests.conftest import Ingest, article
 from tests.databases import on_test_database
 from tests.named import delete_document, put_documents, search_documents
@@ -48,6 +49,20 @@ def database(settings: Settings) -> Iterator[PostgresDatabase]:
 
 def connect(settings: Settings) -> "psycopg.Connection[tuple[object, ...]]":
     return psycopg.connect(url_of(settings).replace("+psycopg", ""))
+
+
+def test_commands_use_the_database_although_the_environment_names_a_folder_too(
+    settings: Settings,
+    database: PostgresDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FOLIO_DATABASE_URL", url_of(settings))
+    monkeypatch.setenv("FOLIO_DATA", str(tmp_path / "none"))
+    assert folio("keys", "create", "--name", "of the image").code == 0
+    with database.read() as session:
+        assert session.scalars(select(Key.name)).all() == ["of the image"]
+    assert not (tmp_path / "none").exists()
 
 
 def test_workers_that_claim_at_once_never_get_the_same_document(resources: Resources) -> None:
