@@ -4,6 +4,7 @@ their requests: what they can ask in a second has a bound.
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -26,6 +27,7 @@ RETRY_AFTER_S = 1
 _MAX_REFUSAL_WAIT_S = 2.0
 _OPEN_PATHS = frozenset({"/healthz", "/health", "/readyz", "/metrics"})
 _STATIC = "/admin/static/"
+_STREAMS = re.compile(r"/(v1|admin)/jobs/[^/]+/events")
 
 Refuse = Callable[[str, FolioError, dict[str, str]], Response]
 """Returns the answer to a request for a path: an error with these headers."""
@@ -100,7 +102,8 @@ class Fairness:
             await self.app(scope, receive, send)
             return
         caller = "" if self.callers is None else await self.callers.find(HTTPConnection(scope))
-        kind = self._kind_of(scope)
+        # All that a stranger gets is told at once, whatever it asks for.
+        kind = Kind.WORK if caller is None else self._kind_of(scope)
         try:
             self._count(caller)
             queue = self._join(caller, kind)
@@ -145,7 +148,7 @@ class Fairness:
 
     def _kind_of(self, scope: Scope) -> Kind:
         path: str = scope["path"]
-        if path.endswith("/events"):
+        if scope["method"] == "GET" and _STREAMS.fullmatch(path):
             return Kind.STREAM
         # A page that is fetched keeps its thread as long as a call of the model.
         if scope["method"] == "POST" and (

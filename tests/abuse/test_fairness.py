@@ -62,6 +62,8 @@ def open_door(data: Path, **limits: object) -> Iterator[Door]:
         door = Door(resources)
 
         @app.get("/slow")
+        @app.get("/v1/jobs/{name}/events")
+        @app.get("/articles/{name:path}")
         def answer_slowly() -> str:
             door.begun.release()
             assert door.release.wait(60)
@@ -143,6 +145,43 @@ def test_strangers_with_made_up_keys_are_one_caller(tmp_path: Path) -> None:
         assert door.get("/quick", own).json() == "quick"
         door.release.set()
         assert {each.result().json() for each in running} == {"slow"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/model/slow"), ("GET", "/v1/jobs/7/events"), ("GET", "/articles/calendar/events")],
+)
+def test_whatever_strangers_ask_for_they_share_their_turns(
+    tmp_path: Path, method: str, path: str
+) -> None:
+    with (
+        open_door(tmp_path, max_waiting_per_key=0, max_strangers=3) as door,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        running = [
+            pool.submit(httpx.request, method, f"{door.url}{path}", timeout=60) for _ in range(3)
+        ]
+        door.wait_for(3)
+        for other_method, other in (("GET", "/quick"), ("POST", "/model"), (method, path)):
+            answer = httpx.request(other_method, f"{door.url}{other}", timeout=60)
+            assert answer.json()["code"] == "too_many_requests"
+        door.release.set()
+        assert {each.result().json() for each in running} == {"slow"}
+
+
+def test_article_whose_id_ends_in_events_is_no_event_stream(tmp_path: Path) -> None:
+    with (
+        open_door(tmp_path, max_requests_per_key=1, max_waiting_per_key=0) as door,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        key = door.make_key()
+        article = pool.submit(door.get, "/articles/calendar/events", key)
+        door.wait_for(1)
+        assert door.get("/articles/calendar/events", key).status_code == 429
+        stream = pool.submit(door.get, "/v1/jobs/7/events", key)
+        door.wait_for(1)
+        door.release.set()
+        assert [article.result().json(), stream.result().json()] == ["slow", "slow"]
 
 
 def test_strangers_are_answered_so_many_times_a_second(tmp_path: Path) -> None:
