@@ -53,7 +53,7 @@ def reembed(
     margin: Annotated[
         float, typer.Option(help="Largest loss of nDCG@10 to accept.", min=0, max=1)
     ] = 0.02,
-    force: Annotated[bool, typer.Option("--force", help="Go over whatever is measured.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Switch even if the gate fails.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Embed every article again.
@@ -77,7 +77,7 @@ def reembed(
 def tune(
     golden_set: Annotated[
         Path | None,
-        typer.Argument(metavar="[SET]", help="Golden set to learn from: JSON lines or BEIR."),
+        typer.Argument(metavar="[SET]", help="Golden set to train on: JSON lines or BEIR."),
     ] = None,
     data: Data = None,
     server: Server = None,
@@ -85,20 +85,20 @@ def tune(
     collection: Collection = "default",
     gate: Annotated[
         Path | None,
-        typer.Option("--gate", help="Golden set that decides; else a third of SET, not learned."),
+        typer.Option("--gate", help="Golden set that decides; else a third of SET, held out."),
     ] = None,
     feedback: Annotated[
-        bool, typer.Option(help="Learn also from what people said of results.")
+        bool, typer.Option(help="Train also on what people said of results.")
     ] = True,
     margin: Annotated[
         float, typer.Option(help="Largest loss of nDCG@10 to accept.", min=0, max=1)
     ] = 0.02,
-    force: Annotated[bool, typer.Option("--force", help="Go over whatever is measured.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Switch even if the gate fails.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Teach the model how people ask here, from questions and the articles that answer them.
+    """Fine-tune the model on questions asked here and the articles that answer them.
 
-    Only the adapter that reads questions learns: no article is embedded again. The result is a
+    Only the adapter that reads questions is trained: no article is embedded again. The result is a
     generation that answers only if a golden set shows that it is no worse; `folio generations
     rollback` takes it back.
     """

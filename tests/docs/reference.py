@@ -55,7 +55,9 @@ def render_settings() -> str:
         "| variable | type | default | meaning |\n| --- | --- | --- | --- |\n"
         + "\n".join(rows)
         + "\n\nThe commands also read `FOLIO_SERVER` and `FOLIO_KEY`, in place of `--server` and "
-        "`--key`.\n"
+        "`--key`; `folio mcp` reads `FOLIO_API_KEY` too. Of other programs' variables two matter: "
+        "`FORWARDED_ALLOW_IPS`, the proxies whose `X-Forwarded-…` headers are believed "
+        "(by default this machine), and `OMP_NUM_THREADS`, the most threads that the model takes.\n"
     )
 
 

@@ -123,7 +123,7 @@ TuningBody = Annotated[TuningIn, Depends(json_body(TuningIn, size=BodySize.GOLDE
     responses=problem_responses(404, 409, 413, 415, 422, 503),
 )
 def create_generation(body: GenerationBody, resources: Opened, caller: Admin) -> GenerationOut:
-    """Embed every article with another model beside the live one, and go over if it is no worse."""
+    """Embed every article with another model beside the live one, and switch if it is no worse."""
     collection = caller.collection(body.collection, Scope.ADMIN) if body.collection else None
     gate = generations.GateRequest(collection, read_queries(body.queries), body.margin, body.force)
     made = generations.request_generation(
@@ -142,7 +142,7 @@ def create_generation(body: GenerationBody, resources: Opened, caller: Admin) ->
     responses=problem_responses(404, 409, 413, 415, 422, 503),
 )
 def create_tuning(body: TuningBody, resources: Opened, caller: Admin) -> GenerationOut:
-    """Teach the model's query adapter in the background, and go over to it if it is no worse."""
+    """Fine-tune the model's query adapter in the background, and switch to it if it is no worse."""
     collection = caller.collection(body.collection, Scope.ADMIN)
     made = tuning.request_tuning(
         resources,

@@ -32,7 +32,7 @@ class TooFewPairs(InvalidRequest):
     def __init__(self, count: int, why: str) -> None:
         super().__init__(
             f"{count} questions with an article that answers them {why}; at least {MIN_PAIRS} are "
-            "needed to teach more than chance"
+            "needed to learn more than chance"
         )
 
 

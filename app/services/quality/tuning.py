@@ -119,6 +119,6 @@ def _require_adapters(checkpoint: Checkpoint, *, is_remote: bool) -> None:
     if is_remote or not checkpoint.has_query_adapter:
         raise InvalidRequest(
             f"{checkpoint.name} has no adapter for questions that runs here, and only that can be "
-            "taught without embedding every article again",
+            "fine-tuned without embedding every article again",
             code="cannot_be_tuned",
         )

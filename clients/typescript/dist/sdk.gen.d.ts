@@ -283,13 +283,13 @@ export declare const listGenerations: <ThrowOnError extends boolean = false>(opt
 /**
  * Create Generation
  *
- * Embed every article with another model beside the live one, and go over if it is no worse.
+ * Embed every article with another model beside the live one, and switch if it is no worse.
  */
 export declare const createGeneration: <ThrowOnError extends boolean = false>(options: Options<CreateGenerationData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<CreateGenerationResponses, CreateGenerationErrors, ThrowOnError, "fields">;
 /**
  * Create Tuning
  *
- * Teach the model's query adapter in the background, and go over to it if it is no worse.
+ * Fine-tune the model's query adapter in the background, and switch to it if it is no worse.
  */
 export declare const createTuning: <ThrowOnError extends boolean = false>(options: Options<CreateTuningData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<CreateTuningResponses, CreateTuningErrors, ThrowOnError, "fields">;
 /**

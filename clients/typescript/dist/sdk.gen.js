@@ -486,7 +486,7 @@ export const listGenerations = (options) => (options?.client ?? client).get({
 /**
  * Create Generation
  *
- * Embed every article with another model beside the live one, and go over if it is no worse.
+ * Embed every article with another model beside the live one, and switch if it is no worse.
  */
 export const createGeneration = (options) => (options.client ?? client).post({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -500,7 +500,7 @@ export const createGeneration = (options) => (options.client ?? client).post({
 /**
  * Create Tuning
  *
- * Teach the model's query adapter in the background, and go over to it if it is no worse.
+ * Fine-tune the model's query adapter in the background, and switch to it if it is no worse.
  */
 export const createTuning = (options) => (options.client ?? client).post({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -546,7 +546,7 @@ export const listGenerations = <ThrowOnError extends boolean = false>(options?: 
 /**
  * Create Generation
  *
- * Embed every article with another model beside the live one, and go over if it is no worse.
+ * Embed every article with another model beside the live one, and switch if it is no worse.
  */
 export const createGeneration = <ThrowOnError extends boolean = false>(options: Options<CreateGenerationData, ThrowOnError>) => (options.client ?? client).post<CreateGenerationResponses, CreateGenerationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -561,7 +561,7 @@ export const createGeneration = <ThrowOnError extends boolean = false>(options: 
 /**
  * Create Tuning
  *
- * Teach the model's query adapter in the background, and go over to it if it is no worse.
+ * Fine-tune the model's query adapter in the background, and switch to it if it is no worse.
  */
 export const createTuning = <ThrowOnError extends boolean = false>(options: Options<CreateTuningData, ThrowOnError>) => (options.client ?? client).post<CreateTuningResponses, CreateTuningErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
