@@ -74,6 +74,15 @@ MEDIA_TYPES = tuple(dict.fromkeys(_SUFFIXES.values()))
 BUNDLE_TYPES = tuple(dict.fromkeys(_BUNDLES.values()))
 BUNDLE_SUFFIXES = frozenset(_BUNDLES)
 
+# A name that is registered has 40 characters at most (RFC 2978).
+_CHARSET = re.compile(r"[!-~]{1,40}")
+_TEXTS = {
+    "application/xhtml+xml",
+    "application/json",
+    "application/x-ipynb+json",
+    "message/rfc822",
+    JSON_LINES,
+}
 _MARK_BYTES = 1024
 _HTML_MARK = re.compile(
     rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html[\s>])",
@@ -102,7 +111,9 @@ def resolve_media_type(content_type: str, filename: str, data: bytes = b"") -> s
     """
     message = Message()
     message["content-type"] = content_type
-    charset = message.get_content_charset()
+    charset = message.get_content_charset("")
+    if not _CHARSET.fullmatch(charset):
+        charset = ""
     # Not get_content_type(): it takes what it cannot read for text/plain.
     declared = content_type.partition(";")[0].strip().lower() if "/" in content_type else ""
     declared = _ALIASES.get(declared, declared)
@@ -123,7 +134,9 @@ def resolve_media_type(content_type: str, filename: str, data: bytes = b"") -> s
 def detect_media_type(data: bytes, declared: str = "") -> str:
     """Return the media type that the first bytes (or the members of a ZIP) show; "" for none."""
     head = data[:_MARK_BYTES]
-    if b"%PDF-" in head and (declared != "text/plain" or head.lstrip().startswith(b"%PDF-")):
+    # Some PDFs have other bytes before their mark, and some texts are about it.
+    is_text = declared.startswith("text/") or declared in _TEXTS
+    if head.lstrip().startswith(b"%PDF-") or (b"%PDF-" in head and not is_text):
         return "application/pdf"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _detect_container(data, declared)

@@ -97,7 +97,7 @@ class Sandbox:
         try:
             pipe.send_bytes(f"{process_seconds} {media_type}".encode())
             pipe.send_bytes(data)
-            answer: dict[str, Any] = json.loads(pipe.recv_bytes(self._answer_bytes))
+            received = pipe.recv_bytes(self._answer_bytes)
         except (EOFError, OSError) as error:
             if self._is_killed:
                 raise ParserUnavailable("the parsing process was stopped") from error
@@ -106,6 +106,7 @@ class Sandbox:
             ) from error
         finally:
             alarm.cancel()
+        answer: dict[str, Any] = json.loads(received)
         return answer
 
     def _limit_processor_time(self, size: int) -> float:
@@ -137,7 +138,10 @@ class Sandbox:
 
     def _start(self) -> tuple[subprocess.Popen[bytes], Connection]:
         """Return the child that parses the next document."""
-        if self._child is not None and self._parsed >= _DOCUMENTS_PER_CHILD:
+        # One that was killed while nothing was parsed is no document's fault.
+        if self._child is not None and (
+            self._parsed >= _DOCUMENTS_PER_CHILD or self._child[0].poll() is not None
+        ):
             self._stop()
         if self._child is None:
             ours, theirs = socket.socketpair()

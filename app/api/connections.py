@@ -58,7 +58,10 @@ class DeadlineProtocol(H11Protocol):
             self._deadline = None
 
     def _close(self) -> None:
-        if not self.transport.is_closing():
+        # Nothing can come while it is the server that reads no further: the request waits its turn.
+        if self.flow.read_paused:
+            self._wait(self.body_pause_s)
+        elif not self.transport.is_closing():
             self.transport.close()
 
 

@@ -4,24 +4,29 @@ import asyncio
 import gc
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from json import dumps, loads
 from pathlib import Path
 from sys import getrefcount
-from threading import Thread
+from threading import Event, Semaphore, Thread
 from time import process_time
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.types import ASGIApp
 
 from app.api.bodies import MAX_ERRORS, BodyLimits, parse_json
 from app.api.connections import DeadlineProtocol
+from app.api.fairness import Fairness
 from app.api.json_signs import count_outside_texts
 from app.api.v1.search import SearchIn
 from app.config import Settings
+from app.errors import FolioError
 from tests.api.service import Service, open_service
 
 
@@ -191,21 +196,68 @@ class Impatient(DeadlineProtocol):
 def test_connection_that_does_not_say_what_it_wants_is_closed(
     service: Service, begun: bytes
 ) -> None:
+    with serve_impatiently(service.app) as (host, port):
+        with socket.create_connection((host, port), timeout=30) as connection:
+            connection.sendall(begun)
+            while connection.recv(4096):
+                pass
+        with httpx.Client(base_url=f"http://{host}:{port}") as http:
+            assert http.get("/healthz").is_success
+            assert http.get("/healthz").is_success
+
+
+@contextmanager
+def serve_impatiently(
+    app: ASGIApp, protocol: type[DeadlineProtocol] = Impatient
+) -> Iterator[tuple[str, int]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
-            service.app, http=Impatient, log_level="warning", lifespan="off", access_log=False
+            app, http=protocol, log_level="warning", lifespan="off", access_log=False
         )
         server = uvicorn.Server(config)
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            with socket.create_connection(listener.getsockname(), timeout=30) as connection:
-                connection.sendall(begun)
-                while connection.recv(4096):
-                    pass
-            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as http:
-                assert http.get("/healthz").is_success
-                assert http.get("/healthz").is_success
+            yield listener.getsockname()
         finally:
             server.should_exit = True
             thread.join()
+
+
+def test_body_of_a_request_that_waits_its_turn_is_waited_for() -> None:
+    overdue, begun, release = Semaphore(0), Event(), Event()
+
+    class Watched(Impatient):
+        def _close(self) -> None:
+            super()._close()
+            overdue.release()
+
+    door = FastAPI()
+
+    @door.get("/slow")
+    def answer_slowly() -> None:
+        begun.set()
+        assert release.wait(60)
+
+    @door.post("/length")
+    async def measure(request: Request) -> int:
+        return len(await request.body())
+
+    def refuse(_path: str, error: FolioError, headers: dict[str, str]) -> Response:
+        return Response(str(error), error.status, headers)
+
+    app = Fairness(door, Settings(max_requests_per_key=1), None, frozenset(), refuse)
+    with serve_impatiently(app, Watched) as (host, port), ThreadPoolExecutor(2) as pool:
+        url = f"http://{host}:{port}"
+        try:
+            first = pool.submit(httpx.get, f"{url}/slow", timeout=60)
+            assert begun.wait(30)
+            # More than the server takes from the socket before the request has its turn.
+            body = bytes(2**24)
+            second = pool.submit(httpx.post, f"{url}/length", content=body, timeout=60)
+            for _ in range(2):
+                assert overdue.acquire(timeout=30)
+        finally:
+            release.set()
+        assert first.result().is_success
+        assert second.result().json() == len(body)

@@ -1,5 +1,6 @@
 """What clients of other software send beside the plain case, and how each contract refuses."""
 
+import httpx
 import numpy as np
 import pytest
 
@@ -205,3 +206,35 @@ def test_attribute_that_no_reader_of_json_has_as_it_is_is_refused(
     )
     answer = service.http.post("/v1/dify/retrieval", content=asked, headers=JSON)
     assert (answer.status_code, {*answer.json()}) == (400, {"error_code", "error_msg"})
+
+
+@pytest.mark.parametrize("key", ["$created_at", "$updated_at"])
+def test_dify_may_ask_whether_an_article_has_a_time(
+    service: Service, collection: Collection, key: str
+) -> None:
+    collection.add({"id": "a", "text": "Tea takes four minutes."})
+    for operator, found in (("empty", 0), ("not empty", 1)):
+        answer = ask_dify(service, collection, {"name": key, "comparison_operator": operator})
+        assert (answer.status_code, len(answer.json()["records"])) == (200, found)
+
+
+def test_dify_s_conditions_have_so_many_values_in_all(
+    service: Service, collection: Collection
+) -> None:
+    names = [f"n{number}" for number in range(16)]
+    values = {"name": names, "comparison_operator": "in", "value": ["a"] * 1000}
+    conditions = {"name": names, "comparison_operator": "is not", "value": "a"}
+    for many, told in (([values], "4096"), ([conditions] * 17, "256")):
+        answer = ask_dify(service, collection, *many)
+        assert (answer.status_code, {*answer.json()}) == (400, {"error_code", "error_msg"})
+        assert told in answer.json()["error_msg"]
+    assert ask_dify(service, collection, *[conditions] * 16).status_code == 200
+
+
+def ask_dify(service: Service, collection: Collection, *conditions: Json) -> httpx.Response:
+    asked = {
+        "knowledge_id": collection.name,
+        "query": "tea",
+        "metadata_condition": {"conditions": conditions},
+    }
+    return service.http.post("/v1/dify/retrieval", json=asked)

@@ -62,6 +62,10 @@ def headings_of(article: Article) -> list[tuple[int, str]]:
         ("no type at all", "notes.txt", "text/plain"),
         ("text/html; charset=ISO-8859-1", "", "text/html; charset=iso-8859-1"),
         ('text/plain;charset="utf-8"', "notes.md", "text/markdown; charset=utf-8"),
+        ("text/plain; charset=x-sjis", "", "text/plain; charset=x-sjis"),
+        # What no charset is called is not kept.
+        (f"text/plain; charset=utf{'-' * 200}8", "", "text/plain"),
+        ("text/plain; charset*=utf-8''a%00b", "", "text/plain"),
     ],
 )
 def test_media_type_comes_from_the_declared_type_and_the_name(
@@ -88,6 +92,16 @@ def test_other_types_are_refused_by_name_with_those_that_are_read(
         resolve_media_type(content_type, filename)
     assert str(caught.value).startswith(f"{named} is not read")
     assert all(media_type in str(caught.value) for media_type in MEDIA_TYPES)
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".md", ".html", ".rst", ".csv", ".json", ".eml"])
+def test_text_about_the_mark_of_a_pdf_is_text(suffix: str) -> None:
+    about = b"A PDF begins with `%PDF-1.7`."
+    declared = resolve_media_type("", f"a{suffix}")
+    assert resolve_media_type("", f"a{suffix}", about) == declared
+    assert resolve_media_type(declared, "", about) == declared
+    assert resolve_media_type(declared, "", b"\n%PDF-1.7\n") == "application/pdf"
+    assert resolve_media_type("", "a", about) == "application/pdf"
 
 
 def test_every_media_type_has_a_parser_and_every_suffix_a_media_type() -> None:

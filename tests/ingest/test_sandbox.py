@@ -120,6 +120,14 @@ def test_child_that_dies_while_it_parses_fails_the_document_only(narrow_sandbox:
     assert narrow_sandbox.parse("text/plain", b"Milk").text == "Milk"
 
 
+def test_child_that_died_between_two_documents_fails_neither(narrow_sandbox: Sandbox) -> None:
+    pid = start_child(narrow_sandbox)
+    os.kill(pid, signal.SIGKILL)
+    # Until it has ended; it stays for its parent to ask how.
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert narrow_sandbox.parse("text/plain", b"Milk").text == "Milk"
+
+
 def test_child_sees_no_setting_and_no_secret(
     monkeypatch: pytest.MonkeyPatch, narrow_sandbox: Sandbox
 ) -> None:

@@ -1,5 +1,6 @@
 """Dify's external knowledge: `POST /v1/dify/retrieval`, with its whole condition language."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -14,6 +15,7 @@ from app.api.compat.errors import (
     error_responses,
     without_unprocessable,
 )
+from app.api.v1 import filters as filter_limits
 from app.api.v1.fields import Answer, ScalarIn
 from app.domain import TIME_KEYS, Compound, Condition, Filter, Hit, Scalar, Scope, parse_time
 from app.errors import InvalidRequest
@@ -177,9 +179,27 @@ def read_conditions(given: MetadataCondition | None) -> Filter | None:
     """Return the filter of a condition; raises InvalidRequest for a value that it cannot have."""
     if given is None or not given.conditions:
         return None
-    return Compound(
+    filters = Compound(
         given.logical_operator, tuple(_read_condition(part) for part in given.conditions)
     )
+    leaves = list(_list_leaves(filters))
+    values = sum(len(leaf.value) for leaf in leaves if isinstance(leaf.value, tuple))
+    if len(leaves) > filter_limits.MAX_CONDITIONS or values > filter_limits.MAX_VALUES:
+        raise InvalidRequest(
+            f"conditions, each counted once for every name, are at most "
+            f"{filter_limits.MAX_CONDITIONS} with {filter_limits.MAX_VALUES} values; these are "
+            f"{len(leaves)} with {values}",
+            code="invalid_value",
+        )
+    return filters
+
+
+def _list_leaves(condition: Filter) -> Iterator[Condition]:
+    if isinstance(condition, Condition):
+        yield condition
+    else:
+        for part in condition.filters:
+            yield from _list_leaves(part)
 
 
 def _read_condition(condition: DifyCondition) -> Filter:
@@ -192,6 +212,8 @@ def _read_condition(condition: DifyCondition) -> Filter:
 
 def _compare(key: str, condition: DifyCondition) -> Filter:
     operator, value = condition.comparison_operator, condition.value
+    if key in TIME_KEYS and operator in {"empty", "not empty"}:
+        return Condition("exists", key, operator == "not empty")
     if operator == "empty":
         return Compound("or", (Condition("exists", key, False), Condition("eq", key, "")))
     if operator == "not empty":
