@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from tokenizers import Tokenizer
 
 from app.config import Settings
@@ -104,6 +106,28 @@ def open_with(folder: Path, model: Path | str, **settings: Any) -> Iterator[Reso
         if "help" not in {collection.name for collection in list_collections(resources)}:
             create_collection(resources.database, "help")
         yield resources
+
+
+@contextmanager
+def acting_before_writes(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, *acts: Callable[[], object]
+) -> Iterator[None]:
+    """Do one thing after another in the block, each right before a write transaction begins."""
+    write, left = resources.database.write, list(acts)
+
+    @contextmanager
+    def act_first(*, alone: bool = True) -> Iterator[Session]:
+        if left:
+            with monkeypatch.context() as undone:
+                # What it writes itself is not preceded by the next.
+                undone.setattr(resources.database, "write", write)
+                left.pop(0)()
+        with write(alone=alone) as session:
+            yield session
+
+    with monkeypatch.context() as patch:
+        patch.setattr(resources.database, "write", act_first)
+        yield
 
 
 def work(resources: Resources, sandbox: Sandbox) -> float | None:

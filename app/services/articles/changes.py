@@ -17,6 +17,7 @@ from app.services.articles.documents import (
     check_queue,
     queue_uploads,
     require_document,
+    upload_again,
 )
 from app.services.articles.originals import read_original
 
@@ -43,18 +44,11 @@ def _changed_upload(session: Session, document: Document, changes: Mapping[str, 
     version = queries.find_latest_version(session, document)
     # A document is stored with its first version.
     assert version is not None
-    data = read_original(session, version.original_sha256)
-    declared = {**version.declared, **changes}
+    declared = dict(changes)
     if "attributes" in changes:
         declared["attributes"] = _merge(version, changes["attributes"])
-    return Upload(
-        document.external_id,
-        data,
-        version.media_type,
-        filename=version.filename,
-        file_id=document.file_id,
-        **declared,
-    )
+    data = read_original(session, version.original_sha256)
+    return upload_again(document, version, data, **declared)
 
 
 def _merge(version: Version, changes: Mapping[str, Any] | None) -> dict[str, Any]:

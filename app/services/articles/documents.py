@@ -255,6 +255,18 @@ def queue_uploads(
     return AcceptedUploads(job.id, tuple(accepted))
 
 
+def upload_again(document: Document, version: Version, data: bytes, **changes: Any) -> Upload:
+    """Return what a version was made of as it came, but for `changes` of what was said of it."""
+    return Upload(
+        document.external_id,
+        data,
+        version.media_type,
+        filename=version.filename,
+        file_id=document.file_id,
+        **{**version.declared, **changes},
+    )
+
+
 def add_job(session: Session, collection_id: int) -> Job:
     """Store a job, which has no documents yet."""
     job = Job(id=uuid.uuid4().hex, collection_id=collection_id)

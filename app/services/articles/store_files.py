@@ -13,20 +13,15 @@ from app.db.queue import CANCELLED
 from app.domain import Attributes, Status
 from app.errors import NotFound
 from app.runtime.resources import Resources
-from app.services.access.collections import (
-    CollectionRef,
-)
+from app.services.access.collections import CollectionRef, require_row
 from app.services.articles.documents import (
-    Upload,
+    check_queue,
     delete_document,
-    put_documents,
+    queue_uploads,
     read_text,
+    upload_again,
 )
-from app.services.articles.files import (
-    document_number,
-    file_id_of,
-    find_latest,
-)
+from app.services.articles.files import document_number, file_id_of, find_latest
 from app.services.articles.originals import read_original
 
 
@@ -55,7 +50,7 @@ class Page:
     descending: bool = True
 
 
-# Stores
+# Files of a store
 
 
 def get_store_file(resources: Resources, ref: CollectionRef, file_id: str) -> StoreFile:
@@ -96,19 +91,15 @@ def update_store_file(
     resources: Resources, ref: CollectionRef, file_id: str, attributes: Attributes
 ) -> StoreFile:
     """Replace the attributes of a file of a store, which filters see at once."""
-    with resources.database.read() as session:
+    with resources.database.write() as session:
+        check_queue(session, resources.settings.max_queue)
         document = _require_document(session, ref, file_id)
         latest = queries.find_latest_version(session, document)
         assert latest is not None
-        upload = Upload(
-            document.external_id,
-            read_original(session, latest.original_sha256),
-            latest.media_type,
-            filename=latest.filename,
-            file_id=document.file_id,
-            **{**latest.declared, "attributes": dict(attributes)},
-        )
-    put_documents(resources, ref, [upload])
+        data = read_original(session, latest.original_sha256)
+        upload = upload_again(document, latest, data, attributes=dict(attributes))
+        queue_uploads(session, require_row(session, ref), [(upload.id, upload)])
+    resources.signals.work_arrived.set()
     return get_store_file(resources, ref, file_id)
 
 
@@ -119,7 +110,7 @@ def detach_file(resources: Resources, ref: CollectionRef, file_id: str) -> None:
     delete_document(resources, ref, document_id, keeps_file=True)
 
 
-# Batches: the files of one job
+# What the lists of files and of batches share
 
 
 def _require_document(session: Session, ref: CollectionRef, file_id: str) -> Document:

@@ -15,11 +15,7 @@ from app.db.queue import CANCELLED
 from app.domain import Status
 from app.errors import InvalidRequest, NotFound
 from app.runtime.resources import Resources
-from app.services.access.collections import (
-    CollectionRef,
-    list_allowed,
-    require_row,
-)
+from app.services.access.collections import CollectionRef, list_allowed, require_row
 from app.services.access.principal import Principal
 from app.services.articles.store_files import Page, measure
 
@@ -109,7 +105,7 @@ def update_store(resources: Resources, ref: CollectionRef, changes: Mapping[str,
 
 
 def use_store(resources: Resources, ref: CollectionRef) -> None:
-    """Note that a store is used; raises Conflict when its time is over."""
+    """Note that a store is used; raises InvalidRequest when its time is over."""
     with resources.database.read() as session:
         store = session.get(Store, ref.id)
         if store is None or store.expires_days is None:
@@ -123,9 +119,6 @@ def use_store(resources: Resources, ref: CollectionRef) -> None:
             session.execute(
                 update(Store).where(Store.collection_id == ref.id).values(last_active_at=now)
             )
-
-
-# Files in them
 
 
 def _cut(numbers: Sequence[int], page: Page, ids: Mapping[str, int]) -> tuple[list[int], bool]:

@@ -1,13 +1,21 @@
 """Earlier versions of an article: rolling back to one of them."""
 
+from dataclasses import replace
+
 from sqlalchemy import select
 
 from app.db.models import Version
 from app.domain import Status
 from app.errors import Conflict, NotFound
 from app.runtime.resources import Resources
-from app.services.access.collections import CollectionRef
-from app.services.articles.documents import AcceptedUploads, Upload, put_documents, require_document
+from app.services.access.collections import CollectionRef, require_row
+from app.services.articles.documents import (
+    AcceptedUploads,
+    check_queue,
+    queue_uploads,
+    require_document,
+    upload_again,
+)
 from app.services.articles.originals import read_original
 
 
@@ -20,12 +28,8 @@ def restore_version(
     ready the live version answers. Raises NotFound when the version was never there or is pruned,
     and Conflict when it never became ready.
     """
-    upload = _read_upload(resources, ref, document_id, number)
-    return put_documents(resources, ref, [upload])
-
-
-def _read_upload(resources: Resources, ref: CollectionRef, document_id: str, number: int) -> Upload:
-    with resources.database.read() as session:
+    with resources.database.write() as session:
+        check_queue(session, resources.settings.max_queue)
         document = require_document(session, ref, document_id)
         version = session.scalar(
             select(Version).where(Version.document_id == document.id, Version.number == number)
@@ -37,10 +41,9 @@ def _read_upload(resources: Resources, ref: CollectionRef, document_id: str, num
             )
         if version.status != Status.READY:
             raise Conflict(f"version {number} is {version.status}", code="version_not_ready")
-        return Upload(
-            document.external_id,
-            read_original(session, version.original_sha256),
-            version.media_type,
-            filename=version.filename,
-            **version.declared,
-        )
+        data = read_original(session, version.original_sha256)
+        # The file that the latest version is of may be another one.
+        upload = replace(upload_again(document, version, data), file_id=None)
+        accepted = queue_uploads(session, require_row(session, ref), [(upload.id, upload)])
+    resources.signals.work_arrived.set()
+    return accepted

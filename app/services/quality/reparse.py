@@ -24,7 +24,7 @@ from app.errors import Conflict, FolioError, NotFound, ParserUnavailable, Storag
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, recall_collection, require_row
-from app.services.articles.documents import add_version
+from app.services.articles.documents import add_version, upload_again
 from app.services.quality.evaluations import dump_golden, load_golden
 from app.services.quality.reparse_answers import MAX_DOCUMENTS, predict_answers
 from app.services.quality.reread import (
@@ -189,7 +189,11 @@ def _queue_version(session: Session, row: ReparseRow, source: Source) -> None:
     document = session.get(Document, source.document_id)
     if document is None or document.latest_number != source.version:
         return
-    version = add_version(session, document, source.upload, source.sha256)
+    latest = queries.find_latest_version(session, document)
+    assert latest is not None
+    # Its url and attributes may have changed since it was read, which makes no new version.
+    upload = upload_again(document, latest, source.upload.data)
+    version = add_version(session, document, upload, source.sha256)
     ordinal = session.scalar(
         select(func.count()).select_from(JobItem).where(JobItem.job_id == row.id)
     )

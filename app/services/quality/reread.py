@@ -1,20 +1,18 @@
 """One stored document read anew from its upload, beside what is stored of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.db.models import Document, Original, Version
+from app.db.models import Document, Original
 from app.domain import Article, Status
 from app.errors import CorruptData, FolioError, ParserUnavailable
 from app.index.analysis import count_article_terms
 from app.index.language import detect_language
-from app.services.articles.documents import Upload
+from app.services.articles.documents import Upload, upload_again
 from app.services.quality.rehearsal import term_similarity
 from ingest.commit import is_intact, read_article
 from ingest.parse_and_cut import apply_declared
@@ -73,7 +71,7 @@ def find_source(session: Session, document: Document | None) -> Source | None:
     return Source(
         document.id,
         latest.number,
-        _upload_again(document, latest, original.data),
+        upload_again(document, latest, original.data),
         original.sha256,
         read_article(live) if live is not None and is_intact(session, live) else None,
     )
@@ -108,12 +106,6 @@ def read_anew(sandbox: Sandbox, source: Source) -> Difference | Unread | None:
     if source.live is not None and reads_alike(article, source.live):
         return None
     return _compare(source.upload.id, article, source.live)
-
-
-def _upload_again(document: Document, version: Version, data: bytes) -> Upload:
-    declared: Mapping[str, Any] = version.declared
-    upload = Upload(document.external_id, data, version.media_type, filename=version.filename)
-    return replace(upload, file_id=document.file_id, **declared)
 
 
 def _compare(document_id: str, article: Article, live: Article | None) -> Difference:

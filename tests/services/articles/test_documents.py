@@ -1,5 +1,7 @@
 """Uploading, replacing and erasing: when the model is asked, who wins, and what is left."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -14,6 +16,8 @@ from app.errors import NotFound
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.articles.documents import Accepted, Upload
+from app.services.articles.store_files import Page, list_store_files, update_store_file
+from app.services.articles.versions import restore_version
 from ingest.sandbox import Sandbox
 from tests.conftest import Ingest, article, markdown
 from tests.named import (
@@ -23,9 +27,10 @@ from tests.named import (
     get_job,
     list_documents,
     put_documents,
+    ref_of,
     search_documents,
 )
-from tests.services.knowledge import Watch, read_live, search, work
+from tests.services.knowledge import Watch, acting_before_writes, read_live, search, work
 
 
 def put(resources: Resources, upload: Upload, collection: str = "help") -> Accepted:
@@ -41,6 +46,41 @@ def find(resources: Resources, condition: Filter) -> set[str]:
 def count_rows(resources: Resources, table: type[Table]) -> int:
     with resources.database.read() as session:
         return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+# What another does between reading and writing
+
+
+def test_new_attributes_of_a_file_go_to_the_bytes_that_came_meanwhile(
+    resources: Resources, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(article("a", "Tea."))
+    ref = ref_of(resources, "help")
+    ((file,), _) = list_store_files(resources, ref, Page())
+    newer = article("a", "Coffee.")
+    with acting_before_writes(resources, monkeypatch, lambda: put(resources, newer)):
+        update_store_file(resources, ref, file.id, {"year": 2025})
+    ingest()
+    document = get_document(resources, "help", "a", with_text=True)
+    assert (document.text, document.attributes) == ("Coffee.", {"year": 2025})
+
+
+def test_document_that_is_erased_meanwhile_does_not_come_back(
+    resources: Resources, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(article("a", "Tea."), article("b", "Milk."))
+    ref = ref_of(resources, "help")
+    files, _ = list_store_files(resources, ref, Page(descending=False))
+
+    changes: dict[str, Callable[[], object]] = {
+        "a": lambda: update_store_file(resources, ref, files[0].id, {"year": 2025}),
+        "b": lambda: restore_version(resources, ref, "b", 1),
+    }
+    for document_id, change in changes.items():
+        erase = partial(delete_document, resources, "help", document_id)
+        with acting_before_writes(resources, monkeypatch, erase), pytest.raises(NotFound):
+            change()
+    assert count_rows(resources, Version) == 0
 
 
 # When the model is asked

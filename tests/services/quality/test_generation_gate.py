@@ -51,7 +51,14 @@ from tests.checkpoints import make_jina_v3, make_plain
 from tests.conftest import article
 from tests.databases import copy_folder
 from tests.named import build_context, delete_document, put_documents, ref_of, search_documents
-from tests.services.knowledge import Watch, open_with, read_live, search, work
+from tests.services.knowledge import (
+    Watch,
+    acting_before_writes,
+    open_with,
+    read_live,
+    search,
+    work,
+)
 
 FORCE = GateRequest(force=True)
 ARTICLES = [
@@ -238,22 +245,16 @@ def test_articles_that_come_at_every_turn_have_no_other_counted_again(
     put_documents(filled, "help", [article(f"late{n}", f"Fox {n}.") for n in range(3)])
     work(filled, sandbox)
     is_late = Version.text.startswith("Fox")
-    write = filled.database.write
-    with write() as session:
+    with filled.database.write() as session:
         late = list(session.scalars(select(Version.id).where(is_late)))
         session.execute(update(Version).where(is_late).values(is_live=False))
 
-    @contextmanager
-    def come_first() -> Iterator[Session]:
-        if late:
-            with write() as session:
-                session.get_one(Version, late.pop()).is_live = True
-        with write() as session:
-            yield session
+    def come() -> None:
+        with filled.database.write() as session:
+            session.get_one(Version, late.pop()).is_live = True
 
     watch.counted.clear()
-    with monkeypatch.context() as patch:
-        patch.setattr(filled.database, "write", come_first)
+    with acting_before_writes(filled, monkeypatch, come, come, come):
         roll_back(filled, first)
     assert watch.counted.count("Tea with milk is hot.") == 1
     assert_consistent(filled)

@@ -11,11 +11,12 @@ from app.domain import Progress, Status
 from app.errors import Conflict, NotFound
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
+from app.services.articles.changes import change_document
 from app.services.quality.reparse import ReparseInfo, get_reparse, reparse_some, start_reparse
 from ingest.sandbox import Sandbox
 from tests.conftest import Ingest, article
 from tests.named import get_document, put_documents, ref_of
-from tests.services.knowledge import read_live, work
+from tests.services.knowledge import acting_before_writes, read_live, work
 
 GOLDEN = (GoldenQuery("1", "how long is the button held", {"b": 1}),)
 
@@ -77,6 +78,23 @@ def test_applied_only_what_reads_differently_gets_a_version(
     assert read_live(stored)["b"].text == "Hold the button for eight seconds."
     assert numbers(stored) == {"a": 1, "b": 2}
     assert reparse(stored, applies=True).found["changed"] == 0
+
+
+def test_attributes_and_url_that_change_while_it_reads_stay_changed(
+    stored: Resources, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = ref_of(stored, "help")
+    started = start_reparse(stored, ref, applies=True)
+    changes = {"url": "https://b.example", "attributes": {"year": 2025}}
+    with acting_before_writes(
+        stored, monkeypatch, lambda: change_document(stored, ref, "b", changes)
+    ):
+        reparse_some(stored, lambda: False)
+    work(stored, sandbox)
+    assert get_reparse(stored.database, ref, started.id).found["changed"] == 1
+    document = get_document(stored, "help", "b")
+    assert (document.version, document.live_version) == (2, 2)
+    assert (document.url, document.attributes) == ("https://b.example", {"year": 2025})
 
 
 def test_golden_set_is_asked_as_it_is_and_as_it_would_be(
