@@ -133,6 +133,7 @@ CASES = [
     as_json("query is a list", SEARCH, {"query": [UNSAID]}),
     as_json("query is empty", SEARCH, {"query": ""}, code="empty_query"),
     as_json("query is blank", SEARCH, {"query": " \t\n"}, code="empty_query"),
+    as_json("NUL in the query", SEARCH, {"query": UNSAID + "\x00"}, code="nul_character"),
     as_json("lone surrogate in the query", SEARCH, {"query": UNSAID + SURROGATE}),
     as_json("low surrogate in the query", SEARCH, {"query": "\udfff" + UNSAID}),
     as_json("body is a list", SEARCH, [UNSAID]),

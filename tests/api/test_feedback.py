@@ -1,21 +1,26 @@
 """The query log: off unless asked for, forgotten in time, and what it teaches."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.models import Feedback, LoggedQuery
 from app.domain import Scope
+from app.errors import StorageFull
 from app.runtime.resources import Resources
 from app.services.access.collections import find_collection
 from app.services.access.principal import EVERYONE
-from app.services.quality.feedback import store_queries
+from app.services.quality.feedback import record_query, store_queries
 from app.services.quality.gaps import find_gaps
 from tests.api.service import Collection, Json, Service, open_service, poll
+from tests.named import ref_of, search_documents
+from tests.services.knowledge import open_with
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +64,29 @@ def test_golden_set_is_made_of_what_people_said(logged: Collection) -> None:
     assert say(logged, asked[3]) == 422
     queries = logged.http.get(f"{logged.path}/golden/suggestions").json()["queries"]
     assert queries == [{"query": "hot tea", "relevant": {"tea": 2}}]
+
+
+def test_questions_that_cannot_be_stored_wait_until_they_can(
+    tmp_path: Path, jina_v3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_with(tmp_path, jina_v3, query_log_days=30) as resources:
+        ref, write = ref_of(resources, "help"), resources.database.write
+        asked = record_query(resources, ref, search_documents(resources, "help", "hot tea"))
+
+        @contextmanager
+        def fail_at_the_end() -> Iterator[Session]:
+            with write() as session:
+                yield session
+                raise StorageFull("full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(resources.database, "write", fail_at_the_end)
+            with pytest.raises(StorageFull):
+                store_queries(resources)
+        store_queries(resources)
+        with resources.database.read() as session:
+            (stored,) = session.execute(select(LoggedQuery.id, LoggedQuery.text)).all()
+    assert tuple(stored) == (asked, "hot tea")
 
 
 def test_gaps_group_what_found_nothing_good(logged: Collection) -> None:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,12 +15,14 @@ from sqlalchemy.orm import Session
 from app.db.database import Database
 from app.db.models import Collection, Feedback, LoggedQuery, utc_now
 from app.db.queries.documents import find_document, find_existing
-from app.errors import NotFound
+from app.errors import NotFound, StorageFailed, StorageFull
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from app.services.search.search import SearchResult
 
 _FOUND = 10
+# Questions that wait until they can be stored.
+_MAX_NOTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +56,43 @@ def record_query(resources: Resources, ref: CollectionRef, result: SearchResult)
 
 
 def store_queries(resources: Resources) -> None:
-    """Store what was noted and erase what is past its time."""
+    """Store what was noted and erase what is past its time.
+
+    What a full or failing disk refuses is noted again; of too much of it the oldest is let go of.
+    """
+    noted = _take_noted(resources)
+    try:
+        is_erased = _write_queries(resources, noted)
+    except (StorageFull, StorageFailed):
+        for row in noted[-_MAX_NOTED:]:
+            resources.signals.asked_queries.put(row)
+        raise
+    if is_erased:
+        resources.erase_deleted()
+
+
+def _take_noted(resources: Resources) -> list[LoggedQuery]:
     noted: list[LoggedQuery] = []
     while True:
         try:
             noted.append(resources.signals.asked_queries.get_nowait())
         except Empty:
-            break
+            return noted
+
+
+def _write_queries(resources: Resources, noted: Sequence[LoggedQuery]) -> bool:
+    """Store questions; returns whether others were past their time, and erased."""
     oldest = utc_now() - timedelta(days=resources.settings.query_log_days)
     with resources.database.read() as session:
         stale = session.scalar(select(LoggedQuery.id).where(LoggedQuery.asked_at < oldest).limit(1))
     if not noted and stale is None:
-        return
+        return False
     with resources.database.write() as session:
         there = set(session.scalars(select(Collection.id)))
         session.add_all(row for row in noted if row.collection_id in there)
         session.flush()
         session.execute(delete(LoggedQuery).where(LoggedQuery.asked_at < oldest))
-    if stale is not None:
-        resources.erase_deleted()
+    return stale is not None
 
 
 def give_feedback(

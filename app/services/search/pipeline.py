@@ -198,6 +198,9 @@ def check_query(settings: Settings, query: str) -> None:
     """Raise InvalidRequest or TooLarge for what is not a question."""
     if not query.strip():
         raise InvalidRequest("the query is empty", code="empty_query")
+    # PostgreSQL stores no text that holds one: the query log could not be written.
+    if "\x00" in query:
+        raise InvalidRequest("the query holds a NUL character", code="nul_character")
     size, most = len(query.encode()), settings.max_query_bytes
     if size > most:
         raise TooLarge(
