@@ -3,7 +3,10 @@
 import httpx
 import numpy as np
 import pytest
+from sqlalchemy import select, update
 
+from app.db.models import Document, Version
+from app.domain import Status
 from tests.api.service import Collection, Json, Service
 from tests.api.test_mcp import with_client
 
@@ -175,6 +178,37 @@ def test_cohere_of_the_first_version_refuses_in_its_own_shape(service: Service) 
     ):
         assert answer.status_code in {400, 404, 405}
         assert {*answer.json()} == {"message"}
+
+
+def test_fault_of_the_service_is_no_fault_of_a_file_to_openai_s_client(
+    service: Service, collection: Collection
+) -> None:
+    files = [("files", (f"{name}.txt", b"Tea.")) for name in ("lost", "bad")]
+    collection.finish(service.http.post(f"{collection.path}/documents", files=files))
+    for name, code in (("lost.txt", "too_many_attempts"), ("bad.txt", "empty_document")):
+        with service.resources.database.write() as session:
+            found = select(Document.id).where(Document.external_id == name)
+            session.execute(
+                update(Version)
+                .where(Version.document_id.in_(found))
+                .values(status=Status.FAILED, error_code=code, is_live=False)
+            )
+    listed = service.http.get(f"/v1/vector_stores/{collection.name}/files").json()["data"]
+    assert sorted(file["last_error"]["code"] for file in listed) == ["invalid_file", "server_error"]
+
+
+@pytest.mark.parametrize("name", ["queries", "passsage", ""])
+def test_prompt_that_is_not_there_is_refused(service: Service, name: str) -> None:
+    compared = {"source_sentence": "tea", "sentences": ["milk"]}
+    for path, body in (
+        ("/embed", {"inputs": "tea", "prompt_name": name}),
+        ("/embed_all", {"inputs": "tea", "prompt_name": name}),
+        ("/similarity", {"inputs": compared, "parameters": {"prompt_name": name}}),
+    ):
+        answer = service.http.post(path, json=body)
+        assert (answer.status_code, answer.json()["error_type"]) == (422, "Validation")
+        assert "prompt_name" in answer.json()["error"]
+        assert "query" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("nothing", [[], ""])

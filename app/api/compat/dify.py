@@ -182,24 +182,8 @@ def read_conditions(given: MetadataCondition | None) -> Filter | None:
     filters = Compound(
         given.logical_operator, tuple(_read_condition(part) for part in given.conditions)
     )
-    leaves = list(_list_leaves(filters))
-    values = sum(len(leaf.value) for leaf in leaves if isinstance(leaf.value, tuple))
-    if len(leaves) > filter_limits.MAX_CONDITIONS or values > filter_limits.MAX_VALUES:
-        raise InvalidRequest(
-            f"conditions, each counted once for every name, are at most "
-            f"{filter_limits.MAX_CONDITIONS} with {filter_limits.MAX_VALUES} values; these are "
-            f"{len(leaves)} with {values}",
-            code="invalid_value",
-        )
+    _check_size(filters)
     return filters
-
-
-def _list_leaves(condition: Filter) -> Iterator[Condition]:
-    if isinstance(condition, Condition):
-        yield condition
-    else:
-        for part in condition.filters:
-            yield from _list_leaves(part)
 
 
 def _read_condition(condition: DifyCondition) -> Filter:
@@ -293,3 +277,23 @@ def _describe(hit: Hit) -> RecordOut:
             "url": hit.url or "",
         },
     )
+
+
+def _check_size(filters: Filter) -> None:
+    leaves = list(_list_leaves(filters))
+    values = sum(len(leaf.value) for leaf in leaves if isinstance(leaf.value, tuple))
+    if len(leaves) > filter_limits.MAX_CONDITIONS or values > filter_limits.MAX_VALUES:
+        raise InvalidRequest(
+            f"conditions, each counted once for every name, are at most "
+            f"{filter_limits.MAX_CONDITIONS} with {filter_limits.MAX_VALUES} values; these are "
+            f"{len(leaves)} with {values}",
+            code="invalid_value",
+        )
+
+
+def _list_leaves(condition: Filter) -> Iterator[Condition]:
+    if isinstance(condition, Condition):
+        yield condition
+    else:
+        for part in condition.filters:
+            yield from _list_leaves(part)

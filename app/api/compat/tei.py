@@ -4,7 +4,7 @@ from importlib.metadata import version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from app.api.access import Opened, OpenRoute, Reader
 from app.api.bodies import BodySize, json_body
@@ -53,6 +53,21 @@ def _as_list(inputs: str | list[str]) -> list[str]:
     return [inputs] if isinstance(inputs, str) else inputs
 
 
+def _know_prompt(name: str) -> str:
+    if name not in _TASKS:
+        raise ValueError(f"is one of {', '.join(_TASKS)}")
+    return name
+
+
+PromptName = Annotated[
+    str, AfterValidator(_know_prompt), Field(json_schema_extra={"enum": [*_TASKS]})
+]
+
+
+def _task_of(name: str | None) -> Task:
+    return Task.PASSAGE if name is None else _TASKS[name]
+
+
 class EmbedIn(ContractBody):
     inputs: Texts
     """One text or several."""
@@ -60,7 +75,8 @@ class EmbedIn(ContractBody):
     """Cut a text that is too long; otherwise it is refused."""
     normalize: bool = True
     """False: as the model pooled them, not of unit length."""
-    prompt_name: str | None = Field(None, description=f"One of {', '.join(_TASKS)}")
+    prompt_name: PromptName | None = None
+    """Which adapter; null: passages."""
     dimensions: int | None = Field(None, ge=1)
     """Cut Matryoshka vectors to so many; null keeps all."""
 
@@ -68,8 +84,8 @@ class EmbedIn(ContractBody):
 class EmbedAllIn(ContractBody):
     inputs: str | Annotated[list[str], Field(min_length=1, max_length=64)]
     """One text or several."""
-    prompt_name: str | None = None
-    """Which adapter: a task, `query` or `passage`."""
+    prompt_name: PromptName | None = None
+    """Which adapter; null: passages."""
 
 
 class ComparedTexts(ContractBody):
@@ -82,7 +98,8 @@ class ComparedTexts(ContractBody):
 class SimilarityParameters(ContractBody):
     truncate: bool = False
     """Cut a text that is too long; otherwise it is refused."""
-    prompt_name: str | None = Field(default=None, description=f"One of {', '.join(_TASKS)}")
+    prompt_name: PromptName | None = None
+    """Which adapter; null: passages."""
 
 
 class SimilarityIn(ContractBody):
@@ -172,7 +189,7 @@ def embed(
     embeddings = embed_texts(
         resources,
         _as_list(body.inputs),
-        task=_TASKS.get(body.prompt_name or "", Task.PASSAGE),
+        task=_task_of(body.prompt_name),
         dimensions=body.dimensions,
         truncate=body.truncate,
     )
@@ -186,7 +203,7 @@ def embed_all(
     _: Reader,
 ) -> list[list[list[float]]]:
     """Embed every token of texts."""
-    task = _TASKS.get(body.prompt_name or "", Task.PASSAGE)
+    task = _task_of(body.prompt_name)
     return [rows.tolist() for rows in embed_tokens(resources, _as_list(body.inputs), task)]
 
 
@@ -200,7 +217,7 @@ def compare(
     embeddings = embed_texts(
         resources,
         [body.inputs.source_sentence, *body.inputs.sentences],
-        task=_TASKS.get(body.parameters.prompt_name or "", Task.PASSAGE),
+        task=_task_of(body.parameters.prompt_name),
         truncate=body.parameters.truncate,
     )
     source, *others = (embedding.vector for embedding in embeddings)

@@ -30,7 +30,7 @@ STATES: dict[str, Status | str] = {
 }
 # Of the codes of versions that failed; any other is the server's.
 _UNREADABLE = {"unsupported_media_type": "unsupported_file"}
-_SERVER_CODES = {"internal_error", "worker_lost", "model_unavailable", "storage_failed"}
+_SERVER_CODES = {"internal_error", "too_many_attempts", "corrupt_data"}
 
 
 def describe_store(info: StoreInfo) -> StoreOut:
