@@ -6,21 +6,26 @@ article in JSON brings its own.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from app.errors import UnreadableDocument, UnsupportedMediaType
-from ingest.formats import INVALID_LINE, JSON_LINES, UNKNOWN, ZIP, resolve_media_type
+from app.errors import InvalidRequest, UnreadableDocument, UnsupportedMediaType
+from ingest.formats import (
+    INVALID_LINE,
+    INVALID_NAME,
+    JSON_LINES,
+    UNKNOWN,
+    ZIP,
+    resolve_media_type,
+)
+from ingest.ids import normalize_id
 from ingest.names import is_left_out, read_names
 from ingest.package import open_package, read_member
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _JSON = "application/json"
-# What every id is: no control characters, and no halves of a character.
-_ID = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,9 @@ def expand_bundle(
     """Return the articles in a bundle; None when the file is one article itself.
 
     Raises UnreadableDocument, and none of it is taken: `nested_archive`, `empty_document`, or what
-    `open_package` refuses. A member of a format that is not read comes back as UNKNOWN, and a line
-    without an article as INVALID_LINE, so that each fails alone and by name.
+    `open_package` refuses. A member of a format that is not read comes back as UNKNOWN, a line
+    without an article as INVALID_LINE, and a name that cannot be an id as INVALID_NAME under its
+    number, so that each fails alone and by name.
     """
     kind = media_type.partition(";")[0]
     if kind == ZIP:
@@ -77,15 +83,19 @@ def _expand_archive(
 ) -> Iterator[Member]:
     package = open_package(data, max_members=4 * max_members, max_bytes=max_bytes)
     infos = package.infolist()
-    for info, name in zip(infos, read_names(infos), strict=True):
+    for number, (info, name) in enumerate(zip(infos, read_names(infos), strict=True), start=1):
         if info.is_dir() or is_left_out(name):
             continue
-        member_id = f"{archive_id}/{name}"
+        try:
+            member_id = normalize_id(f"{archive_id}/{name}")
+        except InvalidRequest as error:
+            yield Member(f"{archive_id}:{number}", str(error).encode(), INVALID_NAME)
+            continue
         content = read_member(package, info)
         media_type = _resolve(name, content)
         if media_type == ZIP or PurePosixPath(name).suffix.lower() in _ARCHIVES:
             raise UnreadableDocument(
-                "an archive inside an archive is not opened", code="nested_archive"
+                f"{name}: an archive inside an archive is not opened", code="nested_archive"
             )
         nested = expand_bundle(
             member_id, media_type, content, max_bytes=max_bytes, max_members=max_members
@@ -120,11 +130,11 @@ def _find_line_id(line: bytes) -> str | None:
 
 
 def _read_array(data: bytes) -> list[Member] | None:
-    """Return the articles of an array; None when it holds anything else."""
+    """Return the articles of an array; None when it holds anything else, or is not one."""
     try:
         array = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableDocument("the file is not valid JSON", code="invalid_json") from error
+    except (ValueError, RecursionError):
+        return None
     ids = [_find_id(item) for item in array]
     return (
         [
@@ -141,4 +151,9 @@ def _find_id(value: Any) -> str | None:
     if not isinstance(value, dict):
         return None
     article_id = value.get("id", value.get("_id"))
-    return article_id if isinstance(article_id, str) and _ID.fullmatch(article_id) else None
+    if not isinstance(article_id, str):
+        return None
+    try:
+        return normalize_id(article_id)
+    except InvalidRequest:
+        return None

@@ -20,6 +20,8 @@ ZIP = "application/zip"
 JSON_LINES = "application/jsonl"
 INVALID_LINE = "application/x-invalid-json-line"
 """Of a line of a JSON Lines file that holds no article: it fails alone."""
+INVALID_NAME = "application/x-invalid-name"
+"""Of a member of an archive whose name cannot be an id; its content says why."""
 UNKNOWN = "application/octet-stream"
 
 _SUFFIXES = {

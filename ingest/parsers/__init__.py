@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 
 from app.domain import Article
 from app.errors import UnreadableDocument
-from ingest.formats import INVALID_LINE, MEDIA_TYPES
+from ingest.formats import INVALID_LINE, INVALID_NAME, MEDIA_TYPES
 from ingest.parsers.inspection import inspect_text
 from ingest.parsers.limits import limit_article
 
@@ -43,6 +43,7 @@ PARSERS: dict[str, tuple[str, str]] = {
     "message/rfc822": ("eml", "parse_eml"),
     "application/json": ("json", "parse_json"),
     INVALID_LINE: ("json", "refuse_line"),
+    INVALID_NAME: ("json", "refuse_name"),
     "application/x-ipynb+json": ("notebook", "parse_notebook"),
     "text/x-rst": ("rst", "parse_rst"),
     "text/csv": ("csv", "parse_csv"),

@@ -63,6 +63,11 @@ def refuse_line(data: bytes, charset: str = "") -> Article:
     )
 
 
+def refuse_name(data: bytes, charset: str = "") -> Article:
+    """Raise UnreadableDocument (`invalid_id`), for a member of an archive without a usable name."""
+    raise UnreadableDocument(data.decode(), code="invalid_id")
+
+
 def _find_body(value: Any) -> str | None:
     if not isinstance(value, dict):
         return None

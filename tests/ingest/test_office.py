@@ -229,6 +229,42 @@ def test_archive_becomes_a_document_a_member() -> None:
     ]
 
 
+def test_member_whose_name_cannot_be_an_id_fails_alone_and_is_named() -> None:
+    long = f"{'d' * 300}.md"
+    archive = make_zip({"a.md": "Tea", "b/./c.md": "Milk", long: "Hot", "d\x85.md": "Ice"})
+    members = expand_bundle("z.zip", ZIP, archive, max_bytes=2**20, max_members=1000)
+    assert members is not None
+    assert [member.id for member in members] == ["z.zip/a.md", "z.zip:2", "z.zip:3", "z.zip:4"]
+    for member, name in zip(members[1:], ["z.zip/b/./c.md", "z.zip/ddd", "\\x85.md"], strict=True):
+        with pytest.raises(UnreadableDocument) as caught:
+            parse_document(member.media_type, member.data)
+        assert caught.value.code == "invalid_id"
+        assert name in str(caught.value)
+
+
+def test_article_in_json_whose_id_cannot_be_one_fails_alone() -> None:
+    bad = ["a/../b", "é" * 129, "a\x85b"]
+    lines = [json.dumps({"id": one, "text": "Tea"}) for one in [*bad, "e\u0301"]]
+    members = expand_bundle(
+        "a.jsonl", JSON_LINES, "\n".join(lines).encode(), max_bytes=9, max_members=1000
+    )
+    assert members is not None
+    assert [(member.id, member.media_type) for member in members] == [
+        *((f"a.jsonl:{number}", INVALID_LINE) for number in (1, 2, 3)),
+        ("é", "application/json"),
+    ]
+
+
+def test_array_that_is_not_json_fails_alone_in_an_archive() -> None:
+    archive = make_zip({"a.md": "Tea", "b.json": '[{"id": "b", '})
+    members = expand_bundle("z.zip", ZIP, archive, max_bytes=2**20, max_members=1000)
+    assert members is not None
+    assert [member.id for member in members] == ["z.zip/a.md", "z.zip/b.json"]
+    with pytest.raises(UnreadableDocument) as caught:
+        parse_document(members[1].media_type, members[1].data)
+    assert caught.value.code == "invalid_json"
+
+
 def test_member_of_an_unread_format_fails_by_its_code() -> None:
     with pytest.raises(UnreadableDocument) as caught:
         parse_document(UNKNOWN, b"\x89PNG\r\n\x1a\n")

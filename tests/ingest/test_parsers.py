@@ -12,7 +12,7 @@ from reportlab.lib.pdfencrypt import StandardEncryption
 
 from app.domain import Article, Heading, PageStart
 from app.errors import UnreadableDocument, UnsupportedMediaType
-from ingest.formats import INVALID_LINE, MEDIA_TYPES, SUFFIXES, resolve_media_type
+from ingest.formats import INVALID_LINE, INVALID_NAME, MEDIA_TYPES, SUFFIXES, resolve_media_type
 from ingest.parsers import PARSERS, parse_document
 from tests.ingest.pdf_files import make_pdf
 
@@ -105,8 +105,8 @@ def test_text_about_the_mark_of_a_pdf_is_text(suffix: str) -> None:
 
 
 def test_every_media_type_has_a_parser_and_every_suffix_a_media_type() -> None:
-    # A line of JSON that is none has a type of its own, which no file has.
-    assert {*MEDIA_TYPES, INVALID_LINE} == set(PARSERS)
+    # What a bundle holds and is no article has types of its own, which no file has.
+    assert {*MEDIA_TYPES, INVALID_LINE, INVALID_NAME} == set(PARSERS)
     assert all(resolve_media_type("", f"x{suffix}") in PARSERS for suffix in SUFFIXES)
 
 

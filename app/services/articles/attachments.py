@@ -19,13 +19,13 @@ from app.services.access.principal import Principal
 from app.services.articles.documents import (
     Upload,
     check_queue,
-    normalize_id,
     queue_uploads,
 )
 from app.services.articles.files import (
     find_file,
 )
 from app.services.articles.originals import read_original
+from ingest.ids import normalize_id
 
 
 @dataclass(frozen=True, slots=True)

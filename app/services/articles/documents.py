@@ -3,8 +3,8 @@
 import base64
 import binascii
 import json
-import unicodedata
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,8 +34,8 @@ from app.runtime.index_follower import quarantine
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from ingest.commit import is_intact
+from ingest.ids import normalize_id
 
-MAX_ID_BYTES = 256
 _MAX_DUPLICATES = 10
 _RETRY_AFTER_S = 10
 
@@ -184,25 +184,6 @@ class Erased:
     complete: bool
 
 
-def normalize_id(document_id: str) -> str:
-    """Return the id in NFC; raises InvalidRequest when it cannot be one."""
-    normalized = unicodedata.normalize("NFC", document_id)
-    size = len(normalized.encode("utf-8", "surrogatepass"))
-    if not 1 <= size <= MAX_ID_BYTES:
-        raise InvalidRequest(
-            f"a document id has 1 to {MAX_ID_BYTES} bytes; this one has {size}", code="invalid_id"
-        )
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in normalized):
-        raise InvalidRequest("a document id holds no control characters", code="invalid_id")
-    # Clients and proxies resolve these in a path: `documents/..` is the collection's own route.
-    if not {".", ".."}.isdisjoint(normalized.split("/")):
-        raise InvalidRequest(
-            'a document id has no part that is "." or ".."; clients read these as folders',
-            code="invalid_id",
-        )
-    return normalized
-
-
 def put_documents(
     resources: Resources, ref: CollectionRef, uploads: Sequence[Upload]
 ) -> AcceptedUploads:
@@ -223,8 +204,9 @@ def put_documents(
 def check_uploads(uploads: Sequence[Upload]) -> list[str]:
     """Return the ids in NFC; raises InvalidRequest for what could not be stored."""
     ids = [normalize_id(upload.id) for upload in uploads]
-    if len(set(ids)) < len(ids):
-        raise InvalidRequest("an id occurs twice in one upload", code="duplicate_id")
+    twice = next((one for one, count in Counter(ids).items() if count > 1), None)
+    if twice is not None:
+        raise InvalidRequest(f"the id {twice} occurs twice in one upload", code="duplicate_id")
     for upload in uploads:
         if not upload.data:
             raise InvalidRequest(f"{upload.id} is empty", code="empty_document")

@@ -22,8 +22,8 @@ from app.services.articles.documents import (
     add_job,
     check_queue,
     get_job,
-    normalize_id,
 )
+from ingest.ids import normalize_id
 
 _PENDING = (Status.QUEUED, Status.PROCESSING)
 

@@ -17,9 +17,9 @@ from app.errors import Conflict, InvalidRequest, NotFound
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
-from app.services.articles.documents import normalize_id
 from app.services.quality.feedback import LearnedQuery, learn_golden, same_text
 from app.services.search.pipeline import check_query
+from ingest.ids import normalize_id
 
 MAX_QUERIES = 10_000
 """Of a golden set."""

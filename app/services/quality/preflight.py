@@ -18,7 +18,7 @@ from app.index.analysis import TermCounts, count_article_terms
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
-from app.services.articles.documents import Upload, normalize_id, put_version
+from app.services.articles.documents import Upload, put_version
 from app.services.quality.rehearsal import (
     AnswerChange,
     PreparedUpload,
@@ -32,6 +32,7 @@ from app.services.quality.rehearsal import (
     term_similarity,
 )
 from app.services.search.pipeline import check_query
+from ingest.ids import normalize_id
 from ingest.parse_and_cut import EmbeddedArticle
 from ingest.sandbox import Sandbox
 

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from app.db.models import Feedback, LoggedQuery
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
-from app.services.articles.documents import normalize_id, require_document
+from app.services.articles.documents import require_document
 from app.services.quality.feedback import store_queries
+from ingest.ids import normalize_id
 
 _SEARCHED = 5_000
 """The latest questions of a collection that are looked through."""

@@ -9,9 +9,10 @@ from app.db import queries
 from app.domain import Condition, Filter, Status
 from app.services.access.collections import CollectionRef
 from app.services.access.keys import find_refusal
-from app.services.articles.documents import VersionInfo, describe_version, normalize_id
+from app.services.articles.documents import VersionInfo, describe_version
 from app.services.search.explanations import State
 from app.services.search.pipeline import SearchRequest
+from ingest.ids import normalize_id
 
 
 @dataclass(frozen=True, slots=True)
