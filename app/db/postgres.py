@@ -66,6 +66,14 @@ _ERASED = (
     "attributes",
     "query_log",
     "feedback",
+    "golden_queries",
+    "evaluations",
+    "reparses",
+    # Golden sets of gates, tunings and calibrations.
+    "generations",
+    # Names and descriptions.
+    "collections",
+    "stores",
 )
 _NEXT_TRANSACTION = text("SELECT pg_snapshot_xmax(pg_current_snapshot())::xid::text")
 _OLDER_READERS = text(

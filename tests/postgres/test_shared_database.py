@@ -17,8 +17,8 @@ from sqlalchemy import func, select, text
 
 from app.config import Settings
 from app.db import queries, queue
-from app.db.models import Change, Key, Version
-from app.db.postgres import PostgresDatabase, open_postgres
+from app.db.models import Change, Key, Table, Version
+from app.db.postgres import _ERASED, PostgresDatabase, open_postgres
 from app.db.postgres_cursor import use_ending_cursors
 from app.db.queries.streams import stream
 from app.domain import Status
@@ -354,6 +354,11 @@ def test_two_processes_that_start_at_once_make_one_schema(
 def test_settings_do_not_show_the_password(tmp_path: Path) -> None:
     settings = on_test_database(Settings(data=tmp_path / "data"))
     assert url_of(settings) not in repr(settings)
+
+
+def test_every_table_that_may_hold_content_is_cleared_of_what_was_deleted() -> None:
+    without = {"adapters", "changes", "job_items", "jobs", "key_collections", "keys"}
+    assert set(_ERASED) == set(Table.metadata.tables) - without
 
 
 def test_a_zero_byte_is_refused_by_name(collection: Collection) -> None:

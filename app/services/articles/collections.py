@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.db.database import Database
-from app.db.models import Collection, Document, UnitRow, Version
+from app.db.models import Collection, Document, Generation, UnitRow, Version
 from app.domain import Status
-from app.errors import Conflict, InvalidRequest, NotFound
+from app.errors import Conflict, InvalidRequest
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, list_allowed, require_row
 from app.services.access.principal import Principal
@@ -107,6 +107,7 @@ def delete_collection(
             )
         ).all()
         queries.remove_units(session, UnitRow.version_id.in_(versions))
+        _forget_questions(session, collection)
         session.delete(collection)
         session.flush()
         if not keeps_files:
@@ -117,12 +118,24 @@ def delete_collection(
     return count
 
 
-def require_collection(session: Session, name: str) -> Collection:
-    """Return the collection of that name; raises NotFound."""
-    collection = queries.find_collection(session, name)
-    if collection is None:
-        raise NotFound(f"there is no collection {name}", code="collection_not_found")
-    return collection
+def _forget_questions(session: Session, collection: Collection) -> None:
+    """Take the collection's questions, and the ids that answer them, out of what generations keep.
+
+    What was learned of them stays.
+    """
+    key = str(collection.id)
+    for generation in session.scalars(select(Generation)):
+        if generation.calibration is not None:
+            generation.calibration = generation.calibration | {
+                part: {one: kept for one, kept in collections.items() if one != key}
+                for part, collections in generation.calibration.items()
+            }
+        # New ones: of what changes inside a stored value nothing would be noticed.
+        gate, tuning = generation.gate, generation.tuning
+        if gate is not None and gate["collection"] == collection.name:
+            generation.gate = gate | {"collection": None, "queries": [], "report": None}
+        if tuning is not None and tuning["collection"] == collection.name:
+            generation.tuning = tuning | {"collection": "", "queries": []}
 
 
 def _describe(session: Session, collection: Collection) -> CollectionInfo:

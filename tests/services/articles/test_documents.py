@@ -10,14 +10,18 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.config import Settings
-from app.db.models import Original, PassageRow, Table, UnitRow, Version
+from app.db.models import Generation, Original, PassageRow, Table, UnitRow, Version
 from app.domain import Condition, Filter, Status
 from app.errors import NotFound
+from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.articles.documents import Accepted, Upload
 from app.services.articles.store_files import Page, list_store_files, update_store_file
 from app.services.articles.versions import restore_version
+from app.services.quality.evaluations import dump_golden
+from app.services.quality.generations import GateRequest, dump_gate
+from app.services.quality.labels import dump_labels
 from ingest.sandbox import Sandbox
 from tests.conftest import Ingest, article, markdown
 from tests.named import (
@@ -441,9 +445,24 @@ def test_deleted_collection_is_in_no_file(resources: Resources, ingest: Ingest) 
     ingest(secret_article(1), collection="Hidden")
     put(resources, secret_article(2), "Hidden")
     ingest(article("kept", "Milk."))
+    hidden, kept = ref_of(resources, "Hidden"), ref_of(resources, "help")
+    golden = [GoldenQuery("1", "Where is Zanzibar3?", {"secret-id": 1})]
+    labels = dump_labels([GoldenQuery("1", "Where is tea?", {"kept": 1})])
+    with resources.database.write() as session:
+        generation = session.scalars(select(Generation)).one()
+        generation.gate = dump_gate(GateRequest(hidden, golden))
+        generation.gate["report"] = {"collection": "Hidden", "missing": ["secret-id"]}
+        generation.tuning = {"start": 1, "collection": "Hidden", "queries": dump_golden(golden)}
+        generation.calibration = {
+            "collections": {},
+            "labels": {str(hidden.id): dump_labels(golden), str(kept.id): labels},
+        }
     assert delete_collection(resources, "Hidden") == 1
     assert_erased(resources.settings.data, *SECRETS, b"Hidden")
     assert search(resources) == {"kept": "Milk."}
+    with resources.database.read() as session:
+        generation = session.scalars(select(Generation)).one()
+        assert generation.calibration == {"collections": {}, "labels": {str(kept.id): labels}}
 
 
 def test_document_deleted_and_uploaded_anew_while_it_is_read_is_the_new_one(
