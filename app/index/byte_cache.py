@@ -6,6 +6,7 @@ Counting entries would not do: who asks may send words of thirty thousand charac
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import fields, is_dataclass
 from functools import wraps
+from itertools import chain
 from sys import getsizeof
 from typing import Any, ParamSpec, TypeVar
 
@@ -113,6 +114,8 @@ def count_bytes(value: object) -> int:
         return size
     if isinstance(value, tuple):
         return size + sum(map(count_bytes, value))
+    if isinstance(value, dict):
+        return size + sum(map(count_bytes, chain(value, value.values())))
     if isinstance(value, np.ndarray):
         return size + (0 if value.base is None else value.nbytes)
     if is_dataclass(value):

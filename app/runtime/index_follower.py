@@ -28,6 +28,8 @@ logger = logging.getLogger("folio")
 _ADVICE = "upload the document again"
 # About 40,000 passages of 384 dimensions.
 _MAX_KEPT_BYTES = 64 << 20
+# A thousand articles of six thousand characters.
+_MAX_ROWS_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Indexes:
     lookups: Lookups = field(default_factory=Lookups)
     kept: ByteCache = field(default_factory=lambda: ByteCache(_MAX_KEPT_BYTES))
     """What searches read of the units, by these and their checksums."""
+    rows: ByteCache = field(default_factory=lambda: ByteCache(_MAX_ROWS_BYTES))
+    """What they read of articles, by these and where the log of changes stood."""
 
 
 class IndexFollower:

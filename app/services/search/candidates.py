@@ -163,7 +163,9 @@ def find_versions(
     snapshot: Snapshot, document_ids: Sequence[int]
 ) -> dict[int, queries.FoundVersion]:
     """Return the live versions of documents; raises OutOfDate where one has none any more."""
-    versions = queries.find_live(snapshot.session, document_ids)
+    versions = snapshot.recall(
+        "live", document_ids, lambda ids: queries.find_live(snapshot.session, ids)
+    )
     if len(versions) < len(document_ids):
         raise OutOfDate
     return versions
@@ -241,7 +243,8 @@ def score_passages(
     if question.vector is None:
         return Passages({}, {}, set())
     of_version = {version.version_id: version.document_id for version in versions.values()}
-    units = read_vectors(snapshot, list(of_version))
+    # In one order whatever the question is: the last digits of a product depend on its row's place.
+    units = read_vectors(snapshot, sorted(of_version))
     if not unit_ids <= {unit.unit_id for unit in units}:
         raise OutOfDate
     damaged = {of_version[unit.version_id] for unit in units if unit.vectors is None}

@@ -12,8 +12,6 @@ from itertools import islice
 from math import sqrt
 from typing import NamedTuple
 
-from sqlalchemy.orm import Session
-
 from app.db import queries
 from app.db.queries import StoredText
 from app.domain import Mode, Passage, PassageHit, Span
@@ -27,7 +25,7 @@ from app.services.search.retrievers import Proposals, Question
 from app.services.search.scoring import Stages, evidence, score
 from app.services.search.sentences import find_sentence
 from app.services.search.snapshot import Snapshot
-from app.services.search.stored import StoredPassages, read_passages
+from app.services.search.stored import read_passages
 
 
 class ScoredPassage(NamedTuple):
@@ -190,7 +188,7 @@ def read_articles(
 
     Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
     """
-    texts = _read_texts(snapshot.session, candidates)
+    texts = _read_texts(snapshot, candidates)
     passages_of = read_passages(snapshot, list(texts))
     articles = []
     for candidate in candidates:
@@ -202,7 +200,7 @@ def read_articles(
         )
         if not stored.shows_what_was_stored:
             raise damaged_metadata(version.external_id, version_id=version.version_id)
-        own = passages_of.get(version.version_id, StoredPassages())
+        own = passages_of[version.version_id]
         near = candidate.passages.by_place()
         articles.append(
             RankedArticle(
@@ -218,7 +216,7 @@ def read_articles(
     return articles
 
 
-def _read_texts(session: Session, candidates: Sequence[Candidate]) -> dict[int, StoredText]:
+def _read_texts(snapshot: Snapshot, candidates: Sequence[Candidate]) -> dict[int, StoredText]:
     """Return the texts of candidates by version id, not yet checked."""
     for candidate in candidates:
         if candidate.is_damaged:
@@ -227,4 +225,7 @@ def _read_texts(session: Session, candidates: Sequence[Candidate]) -> dict[int, 
                 "upload the document again",
                 version_id=candidate.version.version_id,
             )
-    return queries.find_texts(session, [c.version.version_id for c in candidates])
+    version_ids = [candidate.version.version_id for candidate in candidates]
+    return snapshot.recall(
+        "texts", version_ids, lambda ids: queries.find_texts(snapshot.session, ids)
+    )

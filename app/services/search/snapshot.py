@@ -1,15 +1,17 @@
 """One consistent look at database and indexes, and looking again when they moved apart."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.domain import Filter
 from app.errors import CorruptData, NotFound
+from app.index.byte_cache import MISSING
 from app.index.flat import Ids
 from app.runtime.deadline import check_time
 from app.runtime.generations import ActiveGeneration
@@ -17,6 +19,8 @@ from app.runtime.index_follower import Indexes, quarantine, quarantine_damaged
 from app.runtime.lookups import LogState
 from app.runtime.resources import Resources
 from app.services.search.scoring import Anchors, load_anchors
+
+T = TypeVar("T")
 
 
 class OutOfDate(Exception):
@@ -33,6 +37,27 @@ class Snapshot:
     """What stands for what the transaction sees of the log of changes."""
     anchors: Mapping[int, Anchors]
     """What was measured of collections, by id."""
+
+    def recall(
+        self, kind: str, ids: Sequence[int], read: Callable[[list[int]], Mapping[int, T]]
+    ) -> dict[int, T]:
+        """Return what `read` returns of these ids, by id, which is kept until an article changes.
+
+        What it reads must not change without a note in the log of changes.
+        """
+        if self.state is None:
+            return dict(read(list(ids)))
+        kept = self.indexes.rows
+        found = {i: kept.find((kind, i, self.state)) for i in ids}
+        if missing := [i for i, one in found.items() if one is MISSING]:
+            fresh = read(missing)
+            for i in missing:
+                if i in fresh:
+                    found[i] = fresh[i]
+                    kept.put((kind, i, self.state), fresh[i])
+                else:
+                    del found[i]
+        return found
 
     def filter_documents(self, collection_id: int, condition: Filter) -> Ids:
         """Return the ids of the collection's documents that meet `condition`."""

@@ -5,7 +5,9 @@ by every search. What is kept is known by the ids and checksums of its units, wh
 what was stored anew is read anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 from zlib import crc32
 
@@ -16,6 +18,8 @@ from app.db.queries import ListedUnit
 from app.domain import Matrix, Passage
 from app.index.byte_cache import MISSING
 from app.services.search.snapshot import Snapshot
+
+_version_of = attrgetter("version_id")
 
 
 class PassageVectors(NamedTuple):
@@ -38,7 +42,7 @@ class StoredPassages(NamedTuple):
 def read_vectors(snapshot: Snapshot, version_ids: Sequence[int]) -> list[PassageVectors]:
     """Return the units of versions, those of one after another, in the order of its text."""
     kept = snapshot.indexes.kept
-    units = queries.list_units(snapshot.session, version_ids, snapshot.indexes.vector_set)
+    units = [unit for own in _list_units(snapshot, version_ids).values() for unit in own]
     found = {unit.id: kept.find(unit) for unit in units}
     missing = [unit for unit in units if found[unit.id] is MISSING]
     if missing:
@@ -53,12 +57,10 @@ def read_vectors(snapshot: Snapshot, version_ids: Sequence[int]) -> list[Passage
     return [PassageVectors(unit.id, unit.version_id, found[unit.id]) for unit in units]
 
 
-def read_passages(snapshot: Snapshot, version_ids: Sequence[int]) -> Mapping[int, StoredPassages]:
-    """Return the passages of those of these versions that have any, by version id."""
+def read_passages(snapshot: Snapshot, version_ids: Sequence[int]) -> dict[int, StoredPassages]:
+    """Return the passages of versions by version id."""
     session, indexes = snapshot.session, snapshot.indexes
-    units: dict[int, tuple[ListedUnit, ...]] = {}
-    for unit in queries.list_units(session, version_ids, indexes.vector_set):
-        units[unit.version_id] = (*units.get(unit.version_id, ()), unit)
+    units = _list_units(snapshot, version_ids)
     found = {version_id: indexes.kept.find(own) for version_id, own in units.items()}
     missing = [version_id for version_id, passages in found.items() if passages is MISSING]
     if missing:
@@ -68,3 +70,14 @@ def read_passages(snapshot: Snapshot, version_ids: Sequence[int]) -> Mapping[int
             found[version_id] = StoredPassages(tuple(own), tuple(own.values()))
             indexes.kept.put(units[version_id], found[version_id])
     return found
+
+
+def _list_units(
+    snapshot: Snapshot, version_ids: Sequence[int]
+) -> dict[int, tuple[ListedUnit, ...]]:
+    def read(ids: list[int]) -> dict[int, tuple[ListedUnit, ...]]:
+        units = queries.list_units(snapshot.session, ids, snapshot.indexes.vector_set)
+        listed = {version_id: tuple(own) for version_id, own in groupby(units, _version_of)}
+        return {**dict.fromkeys(ids, ()), **listed}
+
+    return snapshot.recall("units", version_ids, read)

@@ -8,12 +8,13 @@ from zlib import crc32
 import pytest
 from sqlalchemy import event, select, update
 
-from app.db.models import UnitRow
+from app.db.models import Change, UnitRow
 from app.domain import Mode
 from app.runtime.resources import Resources
+from app.services.articles.changes import change_document
 from app.services.search.search import SearchResult
 from tests.conftest import Ingest, article
-from tests.named import delete_document, search_documents
+from tests.named import delete_document, ref_of, search_documents
 
 
 @contextmanager
@@ -72,5 +73,18 @@ def test_vectors_that_were_stored_anew_are_read_anew(resources: Resources, inges
         turned = bytes(byte ^ 0x80 if n % 2 else byte for n, byte in enumerate(vectors))
         values = {"passage_vectors": turned, "passage_vectors_crc32": crc32(turned)}
         session.execute(update(UnitRow).values(values))
+        unit = session.scalars(select(UnitRow)).one()
+        session.add(Change(unit_id=unit.id))
     after = said(search_documents(resources, "help", "tea", mode=Mode.DENSE))
     assert after["a"][0] < before["a"][0]
+
+
+def test_what_is_shown_of_an_article_changes_with_it(resources: Resources, ingest: Ingest) -> None:
+    ingest(article("a", "Tea.", url="https://example.org/old"))
+    assert [h.url for h in search_documents(resources, "help", "tea").results] == [
+        "https://example.org/old"
+    ]
+    changes = {"url": "https://example.org/new", "attributes": {"cups": 2}}
+    change_document(resources, ref_of(resources, "help"), "a", changes)
+    (hit,) = search_documents(resources, "help", "tea").results
+    assert (hit.url, hit.attributes) == ("https://example.org/new", {"cups": 2})
