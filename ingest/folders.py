@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -81,6 +83,8 @@ class Plan:
 
 NOT_UTF8 = " (its name is not UTF-8)"
 """What follows the name of such a file where it is named."""
+UNREADABLE = " (it cannot be read)"
+"""What follows the name of such a file or folder."""
 
 
 @dataclass(slots=True)
@@ -89,25 +93,38 @@ class Folder:
 
     files: dict[str, FolderFile] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
+    """Files and folders that could not be read: nobody knows what they hold now."""
+
+    def may_hold(self, document_id: str) -> bool:
+        """Return whether the folder has this article, or a part that could not be read may."""
+        if document_id in self.files:
+            return True
+        paths = accumulate(document_id.split("/"), "{}/{}".format) if self.unread else ()
+        return any(path in self.unread for path in paths)
 
 
 def read_folder(root: Path, *, max_bytes: int = 64 * 2**20) -> Folder:
     """Read a folder; hidden files, links and what git ignores stay out.
 
     Archives and other files of several articles are skipped and named: their documents have ids of
-    their own, which no path stands for. So are files over `max_bytes`. Raises InvalidRequest when
-    it is not a folder, or when the names of two files are one id.
+    their own, which no path stands for. So are files over `max_bytes`, and what cannot be read.
+    Raises InvalidRequest when it is not a folder or cannot be read itself, or when the names of two
+    files are one id.
     """
     require_folder(root)
     folder = Folder()
-    for path in _walk(root, []):
+    unread: list[Path] = []
+    for path in _walk(root, [], unread):
         relative = path.relative_to(root).as_posix()
         if not _is_utf8(relative):
-            # Named by its bytes: it has no name that an id could be.
-            name = os.fsencode(relative).decode("utf-8", "backslashreplace")
-            folder.skipped.append(f"{name}{NOT_UTF8}")
+            folder.skipped.append(f"{_show(relative)}{NOT_UTF8}")
             continue
-        data = b"" if path.is_symlink() else _read_article(path, max_bytes)
+        try:
+            data = b"" if path.is_symlink() else _read_article(path, max_bytes)
+        except OSError:
+            unread.append(path)
+            continue
         if not data:
             folder.skipped.append(relative)
             continue
@@ -116,7 +133,18 @@ def read_folder(root: Path, *, max_bytes: int = 64 * 2**20) -> Folder:
             raise InvalidRequest(f"two files have the id {document_id}", code="duplicate_id")
         digest = hashlib.sha256(data).hexdigest()
         folder.files[document_id] = FolderFile(document_id, path, len(data), digest)
+    for path in unread:
+        if path == root:
+            raise InvalidRequest(f"{root} cannot be read")
+        relative = path.relative_to(root).as_posix()
+        folder.unread.add(normalize("NFC", relative))
+        folder.skipped.append(f"{_show(relative)}{UNREADABLE}")
     return folder
+
+
+def _show(relative: str) -> str:
+    """Return a path as it is named: by its bytes where it has no name that an id could be."""
+    return os.fsencode(relative).decode("utf-8", "backslashreplace")
 
 
 def _is_utf8(name: str) -> bool:
@@ -134,7 +162,7 @@ def require_folder(root: Path) -> None:
 
 
 def make_plan(folder: Folder, stored: Mapping[str, StoredFile], *, force: bool = False) -> Plan:
-    """Compare a folder with what a collection holds, by id.
+    """Compare a folder with what a collection holds, by id; what could not be read stays there.
 
     Raises TooManyDeletions when more than half of a collection of some size would go, unless
     `force` is given.
@@ -150,15 +178,17 @@ def make_plan(folder: Folder, stored: Mapping[str, StoredFile], *, force: bool =
             failed.append(file.id)
         else:
             unchanged += 1
-    gone = {i: there.sha256 for i, there in stored.items() if i not in folder.files}
+    gone = {i: there.sha256 for i, there in stored.items() if not folder.may_hold(i)}
+    by_digest: dict[str, deque[str]] = defaultdict(deque)
+    for document_id, digest in gone.items():
+        by_digest[digest].append(document_id)
     renamed, new = [], []
     for file in added:
-        former = next((i for i, digest in gone.items() if digest == file.sha256), None)
-        if former is None:
-            new.append(file)
+        if former := by_digest[file.sha256]:
+            renamed.append((former[0], file))
+            del gone[former.popleft()]
         else:
-            del gone[former]
-            renamed.append((former, file))
+            new.append(file)
     plan = Plan(tuple(new), tuple(changed), tuple(renamed), tuple(gone), unchanged, tuple(failed))
     if not force:
         _check_deletions(plan, len(stored))
@@ -173,20 +203,31 @@ def _check_deletions(plan: Plan, stored: int) -> None:
         )
 
 
-def _walk(folder: Path, specs: list[tuple[Path, GitIgnoreSpec]]) -> Iterator[Path]:
-    """Yield the files that no .gitignore of their folders ignores, in the order of their names."""
+def _walk(
+    folder: Path, specs: list[tuple[Path, GitIgnoreSpec]], unread: list[Path]
+) -> Iterator[Path]:
+    """Yield the files that no .gitignore of their folders ignores, in the order of their names.
+
+    Folders that cannot be read are added to `unread`.
+    """
     rules = folder / ".gitignore"
-    if rules.is_file():
-        lines = rules.read_text(encoding="utf-8", errors="replace").splitlines()
-        specs = [*specs, (folder, GitIgnoreSpec.from_lines(lines))]
-    for item in sorted(os.scandir(folder), key=lambda item: item.name):
+    try:
+        if rules.is_file():
+            lines = rules.read_text(encoding="utf-8", errors="replace").splitlines()
+            specs = [*specs, (folder, GitIgnoreSpec.from_lines(lines))]
+        items = sorted(os.scandir(folder), key=lambda item: item.name)
+    except OSError:
+        unread.append(folder)
+        return
+    for item in items:
         path = Path(item.path)
         is_folder = item.is_dir(follow_symlinks=False)
         if item.name.startswith(".") or _is_ignored(path, specs, is_folder=is_folder):
             continue
         if is_folder:
-            yield from _walk(path, specs)
-        elif item.is_file() or item.is_symlink():
+            yield from _walk(path, specs, unread)
+        # Where a link leads is not looked at.
+        elif item.is_symlink() or item.is_file():
             yield path
 
 

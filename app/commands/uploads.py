@@ -24,7 +24,7 @@ from app.commands.terminal import (
     safe_text,
 )
 from app.commands.upload import Outcome, find_entries, upload
-from ingest.folders import NOT_UTF8
+from ingest.folders import NOT_UTF8, UNREADABLE
 
 
 @reports_errors
@@ -200,7 +200,7 @@ def _print_outcome(outcome: Outcome, collection: str) -> None:
         f"({outcome.tokens:,} tokens in {outcome.seconds:.1f} s, "
         f"{outcome.tokens_per_second:,.0f} tokens/s)"
     )
-    unnamed = [name for name in outcome.skipped if name.endswith(NOT_UTF8)]
+    unnamed = [name for name in outcome.skipped if name.endswith((NOT_UTF8, UNREADABLE))]
     others = [name for name in outcome.skipped if name not in unnamed]
     if others:
         suffixes = sorted({Path(name).suffix.lower() or "without a suffix" for name in others})

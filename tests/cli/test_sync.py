@@ -4,7 +4,9 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 
+from ingest.folders import Folder, FolderFile, StoredFile, make_plan
 from tests.api.service import Collection
 from tests.cli.command import Ran
 
@@ -66,6 +68,51 @@ def test_file_whose_name_is_not_utf8_is_named_and_left_out(
     assert report["added"] == ["a.md"]
     assert report["skipped"] == ["caf\\xe9.md (its name is not UTF-8)"]
     assert ids_of(collection) == {"a.md"}
+
+
+def test_file_and_folder_that_cannot_be_read_are_named_and_left_out(
+    files: Path, ask: Ask, collection: Collection
+) -> None:
+    write(files / "a.md", "Tea.")
+    # Paths that are too long to be opened, whoever runs the tests.
+    here = os.open(files, os.O_RDONLY)
+    left = 4096 - len(str(files))
+    while left > 0:
+        name = "d" * min(250, left)
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
+        if left <= 251:
+            os.close(os.open(f"{'f' * 250}.md", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+        os.close(here)
+        here = below
+        left -= 251
+    os.close(here)
+    report = ask("sync", files, "--json").json
+    assert report["added"] == ["a.md"]
+    assert [name.rpartition("/")[2][0] for name in report["skipped"]] == ["d", "f"]
+    assert all(name.endswith(" (it cannot be read)") for name in report["skipped"])
+    assert ids_of(collection) == {"a.md"}
+
+
+def test_article_that_cannot_be_read_now_is_not_erased() -> None:
+    folder = Folder(unread={"a.md", "deep/locked"})
+    kept = ["a.md", "deep/locked/b.md", "deep/locked/on/c.md"]
+    gone = ["b.md", "deep/b.md", "deep/locked.md"]
+    stored = {name: StoredFile("digest", failed=False) for name in [*kept, *gone]}
+    assert make_plan(folder, stored).deleted == tuple(gone)
+
+
+def test_copies_that_are_renamed_keep_their_order() -> None:
+    count = 20_000
+    files = [FolderFile(f"new/{n}.md", Path("new"), 1, str(n // 2)) for n in range(count)]
+    stored = {f"old/{n}.md": StoredFile(str(n // 2), failed=False) for n in reversed(range(count))}
+    before = process_time()
+    plan = make_plan(Folder({file.id: file for file in files}), stored)
+    # Each file was compared with all that are gone.
+    assert process_time() - before < 5
+    renamed = [(former, file.id) for former, file in plan.renamed[:2]]
+    assert renamed == [("old/1.md", "new/0.md"), ("old/0.md", "new/1.md")]
+    assert (len(plan.renamed), plan.added, plan.deleted) == (count, (), ())
 
 
 def test_what_git_ignores_is_left_out(files: Path, ask: Ask, collection: Collection) -> None:

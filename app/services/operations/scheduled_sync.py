@@ -67,6 +67,8 @@ def sync_once(resources: Resources, stopping: Event) -> SyncReport:
     assert settings.sync_folder is not None
     try:
         folder = read_folder(settings.sync_folder, max_bytes=settings.max_body_bytes)
+        for name in sorted(folder.unread):
+            logger.error("the scheduled sync cannot read %s", name)
         collection = _ensure_collection(resources, settings.sync_collection)
         plan = make_plan(folder, _list_stored(resources, collection))
         failed = _apply(resources, collection, plan, stopping)
@@ -75,7 +77,7 @@ def sync_once(resources: Resources, stopping: Event) -> SyncReport:
         return SyncReport(utc_now(), error.code)
     except Stopped:
         raise
-    # A file that cannot be read, or whatever else a disk does: the next one may go well.
+    # Whatever a disk does: the next one may go well.
     except Exception as error:  # noqa: BLE001
         logger.error("the scheduled sync failed: %s", type(error).__name__)
         return SyncReport(utc_now(), "internal_error")
@@ -86,7 +88,7 @@ def sync_once(resources: Resources, stopping: Event) -> SyncReport:
         changed=len(plan.changed),
         renamed=len(plan.renamed),
         deleted=len(plan.deleted),
-        failed=len(failed),
+        failed=len(failed) + len(folder.unread),
     )
 
 
