@@ -228,7 +228,9 @@ def _make_engine(url: str, max_connections: int) -> Engine:
         )
     except ModuleNotFoundError as error:
         raise InvalidRequest(
-            "PostgreSQL needs psycopg: pip install 'folio-kb[postgres]'", code="no_psycopg"
+            "PostgreSQL needs psycopg, of the extra `postgres`: pip install '.[postgres]' in a "
+            "checkout of Folio",
+            code="no_psycopg",
         ) from error
     event.listen(engine, "connect", use_ending_cursors)
     return engine

@@ -40,7 +40,7 @@ def test_without_the_extra_it_says_what_to_install(
     for name in ("ray", "ray.data"):
         monkeypatch.setitem(sys.modules, name, None)
     assert folio("backfill", file).error == (
-        "folio backfill needs Ray: pip install 'folio-kb[ray]'"
+        "folio backfill needs Ray, of the extra `ray`: pip install '.[ray]' in a checkout of Folio"
     )
 
 
