@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from app.config import Settings
 from app.db.models import Feedback, LoggedQuery
 from app.domain import Scope
-from app.errors import StorageFull
+from app.errors import ModelAway, StorageFull
 from app.runtime.resources import Resources
 from app.services.access.collections import find_collection
 from app.services.access.principal import EVERYONE
 from app.services.quality.feedback import record_query, store_queries
-from app.services.quality.gaps import find_gaps
+from app.services.quality.gaps import embed_wanted, find_gaps
 from tests.api.service import Collection, Json, Service, open_service, poll
 from tests.named import ref_of, search_documents
 from tests.services.knowledge import open_with
@@ -180,6 +180,27 @@ def test_page_of_gaps_does_not_wait_for_the_model(
     )
     assert later == find_gaps(resources, ref, below=1)
     assert sum(gap.count for gap in later.gaps) == 3
+
+
+def test_questions_are_grouped_once_the_model_is_back(
+    tmp_path: Path, jina_v3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_with(tmp_path, jina_v3, query_log_days=30) as resources:
+        ref = ref_of(resources, "help")
+        for _ in range(2):
+            record_query(resources, ref, search_documents(resources, "help", "hot tea"))
+
+        def fail(*_: object, **__: object) -> None:
+            raise ModelAway("no answer")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(resources.generations.live().engine(), "embed", fail)
+            with pytest.raises(ModelAway):
+                find_gaps(resources, ref)
+            assert find_gaps(resources, ref, seconds=0).waiting == 2
+            embed_wanted(resources, lambda: False)
+        (gap,) = find_gaps(resources, ref).gaps
+    assert gap.count == 2
 
 
 def test_queries_are_erased_on_demand_and_when_their_time_is_over(

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from app.db.models import LoggedQuery
 from app.domain import Item, Task, Vector
-from app.errors import FolioError, OutOfTime
+from app.errors import ModelUnavailable, TextTooLong
 from app.runtime.deadline import embed_in_time
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
@@ -71,7 +71,11 @@ def embed_wanted(resources: Resources, is_stopping: Callable[[], bool]) -> None:
     vectors = resources.signals.question_vectors
     while not is_stopping() and (text := vectors.take_wanted()) is not None:
         generation = resources.generations.live()
-        vectors.keep(generation.id, text, _embed(generation, text))
+        try:
+            vectors.keep(generation.id, text, _embed(generation, text))
+        except ModelUnavailable:
+            # Who still looks asks again; nothing else of the background waits for the model.
+            vectors.want([])
 
 
 def _read_unanswered(
@@ -108,10 +112,8 @@ def _embed(generation: ActiveGeneration, text: str) -> Vector:
     engine = generation.engine()
     try:
         return embed_in_time(engine, [Item(text, Task.QUERY)])[0].vector
-    except OutOfTime:
-        raise
-    except FolioError:
-        # Longer than the model reads: a group of its own.
+    except TextTooLong:
+        # A group of its own.
         return np.zeros(engine.dimensions, dtype=np.float32)
 
 
