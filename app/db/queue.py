@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.db.models import Document, JobItem, Original, Version, utc_now
 from app.db.queries.documents import SUPERSEDED
+from app.db.queries.streams import MAX_BOUND
 from app.domain import Stage, Status
 
 # Made once: every new alias makes its attributes anew, which takes longer than the query.
@@ -220,21 +221,23 @@ def cancel(session: Session, chosen: ColumnElement[bool]) -> None:
     )
 
 
-def requeue_failed(session: Session, version_ids: Collection[int]) -> None:
+def requeue_failed(session: Session, version_ids: Sequence[int]) -> None:
     """Put failed versions back into the queue as if they had never been tried."""
-    session.execute(
-        update(Version)
-        .where(Version.id.in_(version_ids), Version.status == Status.FAILED)
-        .values(
-            status=Status.QUEUED,
-            stage=None,
-            attempts=0,
-            next_attempt_at=None,
-            error_code=None,
-            error_message=None,
-            **_FREE,
+    for first in range(0, len(version_ids), MAX_BOUND):
+        some = version_ids[first : first + MAX_BOUND]
+        session.execute(
+            update(Version)
+            .where(Version.id.in_(some), Version.status == Status.FAILED)
+            .values(
+                status=Status.QUEUED,
+                stage=None,
+                attempts=0,
+                next_attempt_at=None,
+                error_code=None,
+                error_message=None,
+                **_FREE,
+            )
         )
-    )
 
 
 def requeue_interrupted(session: Session, *, max_attempts: int, pause_seconds: float) -> None:

@@ -36,6 +36,8 @@ from app.services.articles.originals import read_original
 
 DOCUMENT_PREFIX = "file-doc"
 DEFAULT_PURPOSE = "assistants"
+# Databases bound how many values one statement holds, and other writers wait.
+_AT_ONCE = 1000
 # Databases hold integers of 63 bits.
 _MAX_DIGITS = 19
 
@@ -153,17 +155,21 @@ def delete_file(resources: Resources, principal: Principal, file_id: str) -> Non
 
 def expire_files(resources: Resources) -> bool:
     """Erase files whose time is over, with their documents; returns whether others will be."""
+    now = utc_now()
+    first_end = select(func.min(File.expires_at))
     with resources.database.read() as session:
-        next_end = session.scalar(select(func.min(File.expires_at)))
-    if next_end is None or next_end > utc_now():
+        next_end = session.scalar(first_end)
+    if next_end is None or next_end > now:
         return next_end is not None
-    with resources.database.write() as session:
-        files = session.scalars(select(File).where(File.expires_at <= utc_now())).all()
-        of_files = Document.file_id.in_([file.id for file in files])
-        for document in session.scalars(select(Document).where(of_files)).all():
-            erase_document(session, document, keeps_file=True)
-        _delete_rows(session, files)
-        next_end = session.scalar(select(func.min(File.expires_at)))
+    while next_end is not None and next_end <= now:
+        with resources.database.write() as session:
+            over = select(File).where(File.expires_at <= now).limit(_AT_ONCE)
+            files = session.scalars(over).all()
+            of_files = Document.file_id.in_([file.id for file in files])
+            for document in session.scalars(select(Document).where(of_files)).all():
+                erase_document(session, document, keeps_file=True)
+            _delete_rows(session, files)
+            next_end = session.scalar(first_end)
     resources.erase_deleted()
     resources.generations.live().settle()
     return next_end is not None

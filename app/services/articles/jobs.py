@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -102,23 +103,33 @@ def retry_documents(
     with resources.database.write() as session:
         check_queue(session, resources.settings.max_queue)
         found = _find_latest(session, require_row(session, ref).id, wanted)
-        if wanted is not None and (missing := wanted - {document for document, _ in found}):
+        if wanted is not None and (missing := wanted - {latest.document_id for latest in found}):
             raise NotFound(
                 f"{len(missing)} of the documents are not there", code="document_not_found"
             )
-        failed = {v.id for _, v in found if v.status == Status.FAILED}
-        queue.requeue_failed(session, failed)
-        accepted = _make_job(session, ref, found, failed)
+        queue.requeue_failed(session, [one.version_id for one in found if one.has_failed])
+        accepted = _make_job(session, ref, found)
     resources.signals.work_arrived.set()
     return accepted
 
 
-def _find_latest(
-    session: Session, collection_id: int, wanted: set[str] | None
-) -> list[tuple[str, Version]]:
+class _Latest(NamedTuple):
+    """The latest version of a document, without what was read of it."""
+
+    document_id: str
+    version_id: int
+    number: int
+    status: Status
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status == Status.FAILED
+
+
+def _find_latest(session: Session, collection_id: int, wanted: set[str] | None) -> list[_Latest]:
     """Return the latest versions of some documents, or of all whose latest one failed."""
     chosen = (
-        select(Document.external_id, Version)
+        select(Document.external_id, Version.id, Version.number, Version.status)
         .join(Version, Version.document_id == Document.id)
         .where(Document.collection_id == collection_id, Version.number == Document.latest_number)
         .order_by(Version.id)
@@ -127,18 +138,17 @@ def _find_latest(
         chosen = chosen.where(Version.status == Status.FAILED)
     else:
         chosen = chosen.where(Document.external_id.in_(wanted))
-    return [(external_id, version) for external_id, version in session.execute(chosen)]
+    return [_Latest(*row) for row in session.execute(chosen)]
 
 
-def _make_job(
-    session: Session, ref: CollectionRef, found: Sequence[tuple[str, Version]], failed: set[int]
-) -> AcceptedUploads:
+def _make_job(session: Session, ref: CollectionRef, found: Sequence[_Latest]) -> AcceptedUploads:
     job = add_job(session, ref.id)
     accepted = []
-    for ordinal, (external_id, version) in enumerate(found):
-        is_retried = version.id in failed
-        change: Change = "content" if is_retried else "none"
-        status = Status.QUEUED if is_retried else Status(version.status)
-        session.add(JobItem(job_id=job.id, ordinal=ordinal, version_id=version.id, change=change))
-        accepted.append(Accepted(external_id, version.number, status, change))
+    for ordinal, latest in enumerate(found):
+        change: Change = "content" if latest.has_failed else "none"
+        status = Status.QUEUED if latest.has_failed else Status(latest.status)
+        session.add(
+            JobItem(job_id=job.id, ordinal=ordinal, version_id=latest.version_id, change=change)
+        )
+        accepted.append(Accepted(latest.document_id, latest.number, status, change))
     return AcceptedUploads(job.id, tuple(accepted))

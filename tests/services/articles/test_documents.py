@@ -1,22 +1,30 @@
 """Uploading, replacing and erasing: when the model is asked, who wins, and what is left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Engine, event, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.config import Settings
-from app.db.models import Generation, Original, PassageRow, Table, UnitRow, Version
+from app.db import queue
+from app.db.models import File, Generation, Original, PassageRow, Table, UnitRow, Version, utc_now
 from app.domain import Condition, Filter, Status
 from app.errors import NotFound
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources, open_resources
+from app.services.access.principal import EVERYONE
+from app.services.articles import files
 from app.services.articles.collections import create_collection
 from app.services.articles.documents import Accepted, Upload
+from app.services.articles.files import NewFile, create_file
+from app.services.articles.jobs import retry_documents
 from app.services.articles.store_files import Page, list_store_files, update_store_file
 from app.services.articles.versions import restore_version
 from app.services.quality.evaluations import dump_golden
@@ -498,6 +506,60 @@ def test_collection_deleted_and_made_anew_while_its_document_is_read_is_empty(
         assert count_rows(resources, table) == 0
     with pytest.raises(NotFound):
         get_job(resources, job_id)
+
+
+# Very many at once
+
+
+@pytest.fixture
+def bound() -> Iterator[list[int]]:
+    """How many values each statement holds that is executed meanwhile."""
+    counts: list[int] = []
+
+    def count(
+        _connection: object,
+        _cursor: object,
+        _statement: str,
+        values: Any,
+        _context: object,
+        many: bool,
+    ) -> None:
+        if not many:
+            counts.append(len(values or ()))
+
+    event.listen(Engine, "before_cursor_execute", count)
+    yield counts
+    event.remove(Engine, "before_cursor_execute", count)
+
+
+def test_all_that_failed_is_tried_again_some_at_a_time(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, bound: list[int]
+) -> None:
+    put_documents(resources, "help", [article(f"a{n}", "Tea.") for n in range(60)])
+    with resources.database.write() as session:
+        session.execute(update(Version).values(status=Status.FAILED))
+    monkeypatch.setattr(queue, "MAX_BOUND", 8)
+    bound.clear()
+    retried = retry_documents(resources, ref_of(resources, "help"))
+    assert len(retried.documents) == 60
+    assert max(bound) < 30
+    assert {document.status for document in list_documents(resources, "help")[0]} == {Status.QUEUED}
+
+
+def test_files_expire_some_at_a_time(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, bound: list[int]
+) -> None:
+    over = utc_now() - timedelta(days=1)
+    new = NewFile("a.txt", "assistants", "text/plain", b"Tea.", expires_at=over)
+    for _ in range(20):
+        file_id = create_file(resources, EVERYONE, new).id
+    put(resources, article("a", "Tea.", file_id=file_id))
+    create_file(resources, EVERYONE, replace(new, expires_at=over + timedelta(days=2)))
+    monkeypatch.setattr(files, "_AT_ONCE", 8)
+    bound.clear()
+    assert files.expire_files(resources)
+    assert (count_rows(resources, File), count_rows(resources, Version)) == (1, 0)
+    assert max(bound) < 20
 
 
 # Uploads that share their bytes
