@@ -112,6 +112,19 @@ def test_failure_has_status_code_and_words(folio: Folio) -> None:
     assert (gone.value.status, gone.value.code) == (0, "unreachable")
 
 
+def test_ids_name_nothing_else_than_what_is_meant(folio: Folio) -> None:
+    """Resolved on the way, a document `..` would be its collection."""
+    for document_id in ("..", "../..", ".", "a/../../.."):
+        with pytest.raises(FolioError) as failed:
+            folio.delete_document("help", document_id)
+        assert failed.value.code == "invalid_id", document_id
+    for job_id in ("../collections/help", "..", "none?status=ready"):
+        with pytest.raises(FolioError) as failed:
+            folio.get_job(job_id)
+        assert failed.value.status == 404, job_id
+    assert folio.get_statistics("help").name == "help"
+
+
 def test_coroutines_answer_as_threads_do(service: Service, folio: Folio) -> None:
     async def ask() -> tuple[SearchResult, list[str]]:
         async with AsyncFolio(service.url) as client:

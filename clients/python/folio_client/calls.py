@@ -78,11 +78,19 @@ def given(**fields: Any) -> dict[str, Any]:
 
 
 def _collection(name: str) -> str:
-    return f"/v1/collections/{quote(name, safe='')}"
+    return f"/v1/collections/{_quote(name)}"
 
 
 def _document(collection: str, document_id: str) -> str:
-    return f"{_collection(collection)}/documents/{quote(document_id, safe='/')}"
+    return f"{_collection(collection)}/documents/{'/'.join(map(_quote, document_id.split('/')))}"
+
+
+def _quote(segment: str) -> str:
+    """Return a name as one segment of a path.
+
+    `.` and `..` are encoded: resolved on the way, the document `..` would be its collection.
+    """
+    return quote(segment, safe="") if segment.strip(".") else segment.replace(".", "%2E")
 
 
 def create_collection(name: str, description: str) -> Call[Collection]:
@@ -170,7 +178,7 @@ def delete_document(collection: str, document_id: str) -> Call[Erased]:
 
 
 def get_job(job_id: str) -> Call[Job]:
-    return Call("GET", f"/v1/jobs/{job_id}", Job)
+    return Call("GET", f"/v1/jobs/{_quote(job_id)}", Job)
 
 
 def start_backup(keep_days: int) -> Call[Backup]:
@@ -182,8 +190,8 @@ def list_backups() -> Call[Backups]:
 
 
 def get_backup(name: str) -> Call[Backup]:
-    return Call("GET", f"/v1/backups/{quote(name, safe='')}", Backup)
+    return Call("GET", f"/v1/backups/{_quote(name)}", Backup)
 
 
 def remove_backup(name: str) -> Call[Backup]:
-    return Call("DELETE", f"/v1/backups/{quote(name, safe='')}", Backup)
+    return Call("DELETE", f"/v1/backups/{_quote(name)}", Backup)
