@@ -2,7 +2,7 @@ import { defineConfig } from '@hey-api/openapi-ts';
 
 export default defineConfig({
   input: '../../docs/reference/openapi.json',
-  output: 'src',
+  output: { path: 'src', clean: false },
   // Contracts of other software have clients of their own.
   parser: {
     filters: {
@@ -12,5 +12,5 @@ export default defineConfig({
       orphans: false,
     },
   },
-  plugins: [{ name: '@hey-api/client-fetch', includeInEntry: true }, '@hey-api/typescript', '@hey-api/sdk'],
+  plugins: [{ name: '@hey-api/client-fetch', includeInEntry: true, runtimeConfigPath: './paths.js' }, '@hey-api/typescript', '@hey-api/sdk'],
 });

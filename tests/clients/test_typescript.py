@@ -33,3 +33,11 @@ def test_client_has_every_operation_of_its_topics(built: str) -> None:
         r"^export const (\w+) =", (CLIENT / built).read_text(encoding="utf-8"), re.MULTILINE
     )
     assert set(made) == expected
+
+
+@pytest.mark.parametrize("built", ["src/client.gen.ts", "dist/client.gen.js"])
+def test_client_refuses_names_that_a_url_cannot_hold(built: str) -> None:
+    """The document `..` would be its collection; generated anew, the client keeps the check."""
+    code = (CLIENT / built).read_text(encoding="utf-8")
+    assert "import { createClientConfig } from './paths.js';" in code
+    assert "createClient(createClientConfig(" in code
