@@ -9,7 +9,7 @@ from time import monotonic
 COOKIE = "folio_session"
 INVITATION_S = 600.0
 MAX_SESSIONS = 10_000
-"""More push out the oldest, so that visitors who never sign in cannot fill the memory."""
+"""Of visitors, and of those who signed in: more push out the oldest of their kind."""
 
 
 def _new_token() -> str:
@@ -38,32 +38,36 @@ class Sessions:
 
     def __init__(self, *, lifetime_s: float) -> None:
         self._lifetime_s = lifetime_s
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        # Apart: visitors who never sign in can neither fill the memory nor sign anybody out.
+        self._visitors: OrderedDict[str, Session] = OrderedDict()
+        self._signed_in: OrderedDict[str, Session] = OrderedDict()
         self._invitations: dict[str, float] = {}
         self._lock = Lock()
 
     def start(self, key_id: str | None) -> Session:
         """Return a new session, for whoever holds a key, or for a visitor (None)."""
         session = Session(key_id, monotonic() + self._lifetime_s)
+        sessions = self._visitors if key_id is None else self._signed_in
         with self._lock:
-            self._sessions[session.id] = session
-            if len(self._sessions) > MAX_SESSIONS:
-                self._sessions.popitem(last=False)
+            sessions[session.id] = session
+            if len(sessions) > MAX_SESSIONS:
+                sessions.popitem(last=False)
         return session
 
     def find(self, session_id: str) -> Session | None:
         """Return a session that has not expired."""
         with self._lock:
-            session = self._sessions.get(session_id)
-            if session is not None and session.ends_at <= monotonic():
-                del self._sessions[session_id]
-                session = None
+            session = self._signed_in.get(session_id) or self._visitors.get(session_id)
+        if session is not None and session.ends_at <= monotonic():
+            self.end(session)
+            session = None
         return session
 
     def end(self, session: Session) -> None:
         """Sign a browser out."""
         with self._lock:
-            self._sessions.pop(session.id, None)
+            self._signed_in.pop(session.id, None)
+            self._visitors.pop(session.id, None)
 
     def invite(self) -> str:
         """Return a token that signs one browser in, once, within ten minutes."""
