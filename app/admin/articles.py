@@ -1,6 +1,7 @@
 """Pages of collections, uploads and articles."""
 
 from difflib import unified_diff
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -208,6 +209,5 @@ def _compare(former: str, now: str) -> list[tuple[str, str]] | None:
         return None
     kinds = {"+": "added", "-": "removed"}
     lines = unified_diff(former.splitlines(), now.splitlines(), lineterm="", n=2)
-    return [
-        (kinds.get(line[:1], "same"), line) for line in lines if not line.startswith(("---", "+++"))
-    ]
+    # The first two name the files.
+    return [(kinds.get(line[:1], "same"), line) for line in islice(lines, 2, None)]
