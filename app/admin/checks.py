@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.admin.access import HOME
 from app.admin.dropped import DroppedFiles
-from app.admin.pages import PageRoute, render
+from app.admin.pages import ArticleRoute, render
 from app.admin.pasted import Address, Text, Title, make_upload
 from app.api.access import Opened, WritableCollection
 from app.errors import FolioError, TooLarge
@@ -21,7 +21,7 @@ from app.services.quality.golden_sets import list_golden
 from app.services.quality.preflight import Preflight, preflight
 from ingest.sandbox import Sandbox
 
-router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix=HOME, route_class=ArticleRoute, include_in_schema=False)
 
 _MAX_QUERIES = 100
 """Of the golden set: somebody waits for the page."""

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.admin.access import HOME
-from app.admin.pages import PageRoute
+from app.admin.pages import ArticleRoute
 from app.api.access import Opened, WritableCollection, resources_of
 from app.api.bodies import BodyReader
 from app.api.v1.document_schemas import UploadOut
@@ -19,7 +19,7 @@ from app.config import Settings
 from app.errors import FolioError, InvalidRequest
 from app.services.articles.documents import Upload, check_uploads, put_documents
 
-router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix=HOME, route_class=ArticleRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from pathlib import Path
 from secrets import compare_digest
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,17 +18,17 @@ from starlette.responses import HTMLResponse
 from app.admin.formats import FILTERS
 from app.admin.sessions import COOKIE, Session, Sessions
 from app.api.access import Access, Grant, GuardedRoute, resources_of
-from app.api.bodies import limit_body
+from app.api.bodies import BodySize, limit_body, limits_of
 from app.api.problems import unexpected_problem
 from app.domain import Scope
-from app.errors import FolioError, Forbidden, Unauthorized
+from app.errors import FolioError, Forbidden, Unauthorized, UnsupportedMediaType
 from app.services.access.keys import recall_principal
 from app.services.access.principal import EVERYONE
 from app.services.access.uses import note_use
 
 FOLDER = Path(__file__).parent
 _SAFE_METHODS = {"GET", "HEAD"}
-_FORM = "application/x-www-form-urlencoded"
+_CSRF_HEADER = "x-csrf-token"
 
 HEADERS = {
     # No script and no style but our two files; nobody may frame a page, and a frame of ours holds
@@ -50,6 +50,9 @@ class SignInNeeded(Unauthorized):
 
 class BadToken(Forbidden):
     code = "csrf_token_missing"
+
+    def __init__(self) -> None:
+        super().__init__("this form is out of date; go back, reload the page and send it again")
 
 
 def make_templates() -> Environment:
@@ -113,6 +116,8 @@ class PageRoute(GuardedRoute):
     A form has to send back the session's token, so that no other site can send it.
     """
 
+    holds_articles: ClassVar[bool] = False
+
     def authorize(self, request: Request, access: Access) -> Grant:
         """Return what the signed-in key is allowed; raises SignInNeeded."""
         session = session_of(request)
@@ -129,24 +134,31 @@ class PageRoute(GuardedRoute):
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
-            return await serve_page(request, handle)
+            return await serve_page(request, handle, holds_articles=self.holds_articles)
 
         return answer
 
 
+class ArticleRoute(PageRoute):
+    """A page that takes articles, text or files: as multipart, which encodes no byte of them."""
+
+    holds_articles = True
+
+
 async def serve_page(
-    request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]
+    request: Request,
+    handle: Callable[[Request], Coroutine[Any, Any, Response]],
+    *,
+    holds_articles: bool = False,
 ) -> Response:
     """Answer with a session, its cookie and the headers of every page; errors are pages too."""
-    settings = resources_of(request).settings
-    if _is_form(request):
-        request = limit_body(request, settings.max_small_body_bytes)
     sessions: Sessions = request.app.state.sessions
     former = sessions.find(request.cookies.get(COOKIE, ""))
     opened = None if request.app.state.requires_keys else ""
     request.state.session = former or sessions.start(opened)
     try:
         if request.method not in _SAFE_METHODS:
+            request = await _limit_form(request, holds_articles=holds_articles)
             await _check_token(request)
         response = await handle(request)
     except SignInNeeded:
@@ -176,17 +188,32 @@ def set_cookie(request: Request, response: Response, session: Session) -> None:
     )
 
 
-def _is_form(request: Request) -> bool:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
+async def _limit_form(request: Request, *, holds_articles: bool) -> Request:
+    """Return the request with a body that is limited, and its form, where the token is in it.
+
+    FastAPI, which would read it otherwise, has limits of its own, and no words for ours.
+    """
+    size = BodySize.SMALL
+    if request.headers.get("content-type", "").lstrip().lower().startswith("multipart/"):
+        if not holds_articles:
+            raise UnsupportedMediaType("send this form as application/x-www-form-urlencoded")
+        if session_of(request).key_id is None:
+            raise BadToken
+        size = BodySize.UPLOAD
+    max_bytes = limits_of(request, size).max_bytes
+    limited = limit_body(request, max_bytes)
+    if _CSRF_HEADER not in request.headers:
+        await limited.form(max_files=0, max_part_size=max_bytes)
+    return limited
 
 
 async def _check_token(request: Request) -> None:
-    token = request.headers.get("x-csrf-token", "")
-    if not token and _is_form(request):
+    token = request.headers.get(_CSRF_HEADER)
+    if token is None:
         value = (await request.form()).get("csrf", "")
         token = value if isinstance(value, str) else ""
     if not compare_digest(token.encode(), session_of(request).csrf.encode()):
-        raise BadToken("this form is out of date; go back, reload the page and send it again")
+        raise BadToken
 
 
 def _render_error(

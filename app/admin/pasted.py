@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.admin.access import HOME
 from app.admin.formats import as_segment
-from app.admin.pages import PageRoute, redirect
+from app.admin.pages import ArticleRoute, redirect
 from app.api.access import Opened, WritableCollection
 from app.domain import MAX_URL_LENGTH
 from app.runtime.resources import Resources
@@ -14,7 +14,7 @@ from app.services.access.collections import CollectionRef
 from app.services.articles.documents import Upload, put_documents
 from app.services.articles.imports import fetch_article
 
-router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix=HOME, route_class=ArticleRoute, include_in_schema=False)
 
 Title: TypeAlias = Annotated[str, Form(min_length=1, max_length=1024)]
 """The first characters of it are the article's id."""

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from markupsafe import escape
 
 from app.admin.pages import HEADERS
+from app.admin.sessions import MAX_SESSIONS, Sessions
 from app.config import Settings
 from app.domain import Scope
 from app.services.access.keys import create_key, revoke_key
@@ -262,6 +263,17 @@ def test_signing_out_ends_the_session(service: Service, browser: Browser) -> Non
         assert other.get("/admin").status_code == 303
 
 
+def test_visitors_push_out_visitors_and_nobody_who_signed_in() -> None:
+    sessions = Sessions(lifetime_s=60)
+    admin, first = sessions.start("admin"), sessions.start(None)
+    last = [sessions.start(None) for _ in range(MAX_SESSIONS)][-1]
+    assert sessions.find(admin.id) is admin
+    assert sessions.find(first.id) is None
+    assert sessions.find(last.id) is last
+    sessions.end(admin)
+    assert sessions.find(admin.id) is None
+
+
 def test_one_time_link_signs_in_once(service: Service, browser: Browser) -> None:
     link = service.app.state.sessions.invite()
     assert "Collections" in text_of(browser.visit(f"/admin/sign-in?link={link}"))
@@ -279,6 +291,21 @@ def test_earlier_version_is_compared_and_made_the_newest(
     answer = browser.send("/admin/collections/own/rollback", id="a", version="1")
     assert answer.status_code == 200
     assert "Version 1 is read once more" in text_of(answer)
+
+
+def test_changed_lines_that_look_like_the_head_of_a_diff_are_compared(
+    service: Service, browser: Browser
+) -> None:
+    admin = {"Authorization": f"Bearer {make_key(service, Scope.ADMIN)}"}
+    path = f"{service.url}/v1/collections/own/documents/options"
+    for text in ("--verbose says more", "++ says more"):
+        put = httpx.put(path, json={"text": text}, params={"wait": "30"}, headers=admin, timeout=60)
+        assert put.is_success
+    browser.sign_in(make_key(service, Scope.ADMIN))
+    page = text_of(browser.visit("/admin/collections/own/articles/options?compare=1"))
+    assert "---verbose says more" in page
+    assert "+++ says more" in page
+    assert httpx.delete(path, headers=admin, timeout=60).is_success
 
 
 def test_collection_is_made_and_erased_only_by_its_typed_name(
@@ -337,6 +364,53 @@ def test_pasted_article_is_checked_before_it_is_stored(service: Service, browser
     assert "articles/Tea%20of%20own" not in browser.visit("/admin/collections/own").text
     empty = browser.send("/admin/collections/own/preflight", title="Empty", text=" ")
     assert empty.status_code == 422
+
+
+def test_form_that_is_too_large_is_told_on_a_page(service: Service, browser: Browser) -> None:
+    browser.sign_in(make_key(service, Scope.WRITE, "own"))
+    answer = browser.send("/admin/collections/own/paste", title="Large", text="x" * 2**20)
+    assert (answer.status_code, answer.headers["content-type"][:9]) == (413, "text/html")
+    assert "at most 1048576 bytes" in text_of(answer)
+    answer = browser.send("/admin/sign-in", key="x" * 2**20)
+    assert (answer.status_code, "at most 1048576 bytes" in text_of(answer)) == (413, True)
+
+
+def test_pasted_article_may_be_as_large_as_one_that_is_uploaded(
+    service: Service, browser: Browser
+) -> None:
+    """A browser sends it as multipart: encoded, each of these characters would take nine bytes."""
+    browser.sign_in(make_key(service, Scope.WRITE, "own"))
+    forms = browser.visit("/admin/collections/own").text
+    assert 'own/paste" enctype="multipart/form-data"' in forms
+    text = "Tea." + "\N{EM SPACE}" * 500_000
+    fields = {"csrf": browser.csrf, "title": "Long tea", "text": text}
+    answer = browser.http.post(
+        "/admin/collections/own/paste",
+        files={name: (None, value) for name, value in fields.items()},
+    )
+    assert answer.status_code == 303, text_of(answer)
+    assert browser.send("/admin/collections/own/erase", id="Long tea").status_code == 200
+
+
+def test_files_are_taken_only_where_articles_come(service: Service, browser: Browser) -> None:
+    """A form of any other page, a stranger's too, would be written to the disk without a limit."""
+    files = {"key": ("key", b"x" * 2**21)}
+    assert browser.http.post("/admin/sign-in", files=files).status_code == 415
+    browser.visit("/admin/sign-in")
+    token = {"X-CSRF-Token": browser.csrf}
+    assert browser.http.post("/admin/sign-in", files=files, headers=token).status_code == 415
+    for path in ("paste", "upload"):
+        answer = browser.http.post(f"/admin/collections/own/{path}", files=files)
+        assert (answer.status_code, "out of date" in text_of(answer)) == (403, True)
+    browser.sign_in(make_key(service, Scope.ADMIN))
+    taking = {f"/admin/collections/own/{path}" for path in ("upload", "files/preflight")}
+    pasting = {f"/admin/collections/own/{path}" for path in ("paste", "preflight")}
+    fetching = {f"/admin/collections/own/{path}" for path in ("imports", "imports/preflight")}
+    for path in FORMS.keys() - taking - pasting - fetching:
+        assert browser.http.post(path, files=files).status_code == 415, path
+    for path in pasting:
+        answer = browser.http.post(path, files=files)
+        assert (answer.status_code, "Too many files" in text_of(answer)) == (400, True), path
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
