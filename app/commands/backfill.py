@@ -170,7 +170,8 @@ def _import_ray(address: str | None) -> Any:
         import ray.data
     except ModuleNotFoundError as error:
         raise InvalidRequest(
-            f"{_COMMAND} needs Ray, of the extra `ray`: pip install '.[ray]' in a checkout of Folio",
+            f"{_COMMAND} needs Ray, of the extra `ray`: pip install '.[ray]' in a "
+            "checkout of Folio",
             code="no_ray",
         ) from error
     # How far it is, we say ourselves.

@@ -254,8 +254,8 @@ def _load_compiler() -> CompilePass:
 def _why_not_openvino(network: Network | None, device: str) -> str | None:
     if find_spec("openvino") is None:
         return (
-            "OpenVINO is not installed; the extra `openvino` has it: pip install '.[openvino]' in a "
-            "checkout of Folio"
+            "OpenVINO is not installed, which the extra `openvino` has: "
+            "pip install '.[openvino]' in a checkout of Folio"
         )
     if device != "cpu" or platform.machine() not in ("x86_64", "AMD64"):
         return f"it runs on x86 processors, not on {device} of {platform.machine()}"
