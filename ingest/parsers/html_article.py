@@ -76,9 +76,9 @@ _ASIDE_TAGS = frozenset({"div", "section", "aside", "p", "ul", "ol", "header", "
 _NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _MAX_ASIDES = 1 / 3
 _REGION_PATH = "//article | //main | //*[@role='main']"
-_NO_PARAGRAPHS = {"table", "thead", "tbody", "tfoot", "tr", "ul", "ol", "menu", "dir", "dl", "html"}
+_NO_PARAGRAPHS = {"table", "thead", "tbody", "tfoot", "tr", "html"}
 _KEPT_SHORT = {"li", "td", "th", "pre", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6"}
-_PARTS = {*_NO_PARAGRAPHS, "li", "td", "th", "dt", "dd"}
+_PARTS = {*_NO_PARAGRAPHS, "ul", "ol", "menu", "dir", "dl", "li", "td", "th", "dt", "dd"}
 _ENTRIES = {"li", "td", "th", "pre", "dt", "dd"}
 _WORD = re.compile(r"\w+")
 _LETTERS_A_WORD = 6
@@ -144,6 +144,7 @@ def extract_article(page: HtmlElement, base: str = "") -> str:
     for leaf in leaves:
         if not leaf.is_kept:
             leaf.element.drop_tree()
+    _drop_separators(page)
     # Words of the head are not shown.
     _drop_asides(next(page.iter("body"), page))
     return write_markdown(page, base) or found
@@ -153,11 +154,19 @@ def _drop_pictures(page: HtmlElement, leaves: list[Leaf]) -> None:
     """Remove images that are not amid the article, or lead to another page."""
     kept = [leaf.element for leaf in leaves if leaf.is_kept]
     order = list(page.iter())
-    amid = set(order[order.index(kept[0]) : order.index(kept[-1])])
+    *_, last = kept[-1].iter()
+    amid = set(order[order.index(kept[0]) : order.index(last) + 1])
     for image in [element for element in order if element.tag == "img"]:
         leads_away = next(image.iterancestors("a"), None) is not None
         if image not in amid or leads_away or _has_bad_name(image):
             image.drop_tree()
+
+
+def _drop_separators(page: HtmlElement) -> None:
+    """Remove what stood between the entries of a menu where those are gone."""
+    for menu in list(page.iter("ul", "ol", "menu", "dir")):
+        if next(menu.iter("li"), None) is None and not _squeeze(menu.text_content()):
+            menu.drop_tree()
 
 
 def _write_whole(region: HtmlElement, base: str, *, known: bool = True) -> str:

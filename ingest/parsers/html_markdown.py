@@ -43,23 +43,33 @@ def write_markdown(element: HtmlElement, base: str = "") -> str:
 
 
 class _Writer:
-    def __init__(self, root: HtmlElement, base: str) -> None:
+    def __init__(self, root: HtmlElement, base: str, *, in_cell: bool = False) -> None:
         self._base = base
+        # A cell is one line: entries of lists and rows of tables in it have no marks.
+        self._in_cell = in_cell
+        self._has_entries = False
         # Inline elements around blocks are walked as blocks.
         self._holders = find_holders(root)
 
     def write_blocks(self, element: HtmlElement) -> list[str]:
         """Return the blocks in an element; text between them is a paragraph."""
         blocks: list[str] = []
+        for piece in self._split(element):
+            blocks += [piece] if isinstance(piece, str) else self._write_block(piece)
+        return list(filter(None, blocks))
+
+    def _split(self, element: HtmlElement) -> Iterator[str | HtmlElement]:
+        """Yield the blocks right in an element, and what stands between them as lines."""
         line = [_text(element.text)]
         for child in element:
             if self._is_block(child):
-                blocks += [_join_line(line), *self._write_block(child)]
+                yield _join_line(line)
+                yield child
                 line = []
             else:
                 line.append(self._write_inline(child, line))
             line.append(_text(child.tail))
-        return list(filter(None, [*blocks, _join_line(line)]))
+        yield _join_line(line)
 
     def _is_block(self, element: HtmlElement) -> bool:
         return element.tag in BLOCKS or element in self._holders
@@ -92,43 +102,69 @@ class _Writer:
         return [f"{'#' * _HEADINGS[element.tag]} {words}" if words else "", *rest]
 
     def _write_list(self, element: HtmlElement) -> list[str]:
+        self._has_entries = True
         items: list[str] = []
         number = _as_number(element.get("start"), 1)
-        for child in element:
-            number = _as_number(child.get("value"), number)
-            mark = "- " if element.tag != "ol" else f"{_label(number, element.get('type'))}. "
-            if child.tag in _LISTS:
+        for piece in self._split(element):
+            if isinstance(piece, str):
+                items.append(piece)
+            elif piece.tag in _LISTS:
                 # A list right inside a list belongs to the item before it.
-                items += [_indent(block, "  ", first="  ") for block in self._write_list(child)]
-            elif self._is_block(child) and (blocks := self.write_blocks(child)):
+                items += [_indent(block, "  ", first="  ") for block in self._write_list(piece)]
+            elif piece.tag == "p":
+                items += self.write_blocks(piece)
+            elif blocks := self.write_blocks(piece):
+                number = _as_number(piece.get("value"), number)
+                mark = self._mark_item(element, number)
                 items.append(mark + _indent(_join_item(blocks), " " * len(mark)))
                 number += 1
-        return ["\n".join(items)]
+        return ["\n".join(filter(None, items))]
+
+    def _mark_item(self, element: HtmlElement, number: int) -> str:
+        if element.tag == "ol":
+            return f"{_label(number, element.get('type'))}. "
+        return "" if self._in_cell else "- "
 
     def _write_definitions(self, element: HtmlElement) -> list[str]:
         entries: list[str] = []
-        for child in element.xpath(".//dt | .//dd"):
-            if next(child.iterancestors("dd"), None) is not None:
-                # Written with the one around it.
-                continue
-            words = "\n\n".join(self.write_blocks(child))
-            if child.tag == "dd" and words and entries:
-                entries[-1] += f"\n: {_indent(words, '  ')}"
-            elif words:
-                entries.append(words)
+        for piece in self._split_definitions(element):
+            if isinstance(piece, str):
+                entries += filter(None, [piece])
+            elif piece.tag not in ("dt", "dd"):
+                entries += self._write_block(piece)
+            elif words := "\n\n".join(self.write_blocks(piece)):
+                if piece.tag == "dd" and entries:
+                    entries[-1] += f"\n: {_indent(words, '  ')}"
+                else:
+                    entries.append(words)
         return entries
 
+    def _split_definitions(self, element: HtmlElement) -> Iterator[str | HtmlElement]:
+        """Yield the terms and definitions of a list, those in groups too, and what is between."""
+        for piece in self._split(element):
+            if isinstance(piece, str) or piece.tag in ("dt", "dd"):
+                yield piece
+            elif next(piece.iterdescendants("dt", "dd"), None) is not None:
+                yield from self._split_definitions(piece)
+            else:
+                yield piece
+
     def _write_table(self, element: HtmlElement) -> list[str]:
-        captions = [b for c in element.iterchildren("caption") for b in self.write_blocks(c)]
         grid = lay_out(element)
         if _is_layout(element, grid):
-            return captions + self._write_cells(element)
+            return self.write_blocks(element)
         written: dict[HtmlElement, str] = {}
         rows = [
             [self._write_place(place, written, in_head=row < grid.heads) for place in places]
             for row, places in enumerate(grid.rows)
         ]
-        return [*captions, render_table(rows, heads=grid.heads)]
+        cells = {place.cell for row in grid.rows for place in row if place is not None}
+        around = {outer for cell in cells for outer in cell.iterancestors()}
+        beside = list(filter(None, self._write_beside(element, cells, around)))
+        if self._in_cell:
+            self._has_entries = True
+            return [*beside, *(", ".join(filter(None, row)) for row in rows)]
+        return [*beside, render_table(rows, heads=grid.heads)]
 
     def _write_place(
         self, place: Place | None, written: dict[HtmlElement, str], *, in_head: bool
@@ -141,25 +177,21 @@ class _Writer:
         return written[place.cell]
 
     def _write_cell(self, cell: HtmlElement) -> str:
-        lines = [line.strip() for block in self.write_blocks(cell) for line in block.split("\n")]
-        # Entries of a list, rows of a table in the cell.
-        apart = any(line.startswith(("- ", "| ")) for line in lines)
-        entries = (
-            line.removeprefix("- ").strip("| ").replace(" | ", ", ")
-            for line in lines
-            if not line.startswith("| ---")
-        )
-        return ("; " if apart else " ").join(filter(None, entries))
+        writer = _Writer(cell, self._base, in_cell=True)
+        lines = [line.strip() for block in writer.write_blocks(cell) for line in block.split("\n")]
+        return ("; " if writer._has_entries else " ").join(filter(None, lines))
 
-    def _write_cells(self, element: HtmlElement) -> list[str]:
-        """Return the blocks of a table that only lays out what stands in it."""
-        blocks: list[str] = []
-        for child in element:
-            if child.tag in ("thead", "tbody", "tfoot", "tr"):
-                blocks += self._write_cells(child)
-            elif child.tag in ("td", "th"):
-                blocks += self.write_blocks(child)
-        return blocks
+    def _write_beside(
+        self, element: HtmlElement, cells: set[HtmlElement], around: set[HtmlElement]
+    ) -> Iterator[str]:
+        """Yield what stands in a table outside its cells, as its caption does."""
+        for piece in self._split(element):
+            if isinstance(piece, str):
+                yield piece
+            elif piece in around:
+                yield from self._write_beside(piece, cells, around)
+            elif piece not in cells:
+                yield from self._write_block(piece)
 
     def _write_words(self, element: HtmlElement, *, links: bool = True) -> str:
         parts = [_text(element.text)]

@@ -35,7 +35,7 @@ class Grid:
 def lay_out(table: HtmlElement) -> Grid:
     """Return the grid of a table, as HTML's table model forms it; nested tables stay in a cell."""
     rows = list(_list_rows(table))
-    cells = [[c for c in row if c.tag in ("td", "th")] for row in rows]
+    cells = [list(_find(row, "td", "th")) for row in rows]
     spans = sum(_span(c, "colspan") * _span(c, "rowspan") for row in cells for c in row)
     grid: list[list[Place | None]] = [[] for _ in rows]
     for number, row in enumerate(cells):
@@ -58,13 +58,24 @@ def lay_out(table: HtmlElement) -> Grid:
 def _list_rows(table: HtmlElement) -> Iterator[HtmlElement]:
     """Yield the rows in the order in which they are shown."""
     parts: dict[str, list[HtmlElement]] = {part: [] for part in _PARTS}
-    for child in table:
-        if child.tag in _PARTS:
-            parts[child.tag] += [row for row in child if row.tag == "tr"]
-        elif child.tag == "tr":
-            parts["tbody"].append(child)
+    for row in _find(table, "tr"):
+        parts[_part_of(row)].append(row)
     for part in _PARTS:
         yield from parts[part]
+
+
+def _find(element: HtmlElement, *tags: str) -> Iterator[HtmlElement]:
+    """Yield the outermost elements of these tags, not those of a nested table."""
+    for child in element:
+        if child.tag in tags:
+            yield child
+        elif child.tag != "table":
+            yield from _find(child, *tags)
+
+
+def _part_of(row: HtmlElement) -> str:
+    outer = next(row.iterancestors(*_PARTS, "table"), None)
+    return "tbody" if outer is None or outer.tag == "table" else str(outer.tag)
 
 
 def _count_heads(rows: list[HtmlElement], cells: list[list[HtmlElement]]) -> int:
@@ -74,9 +85,7 @@ def _count_heads(rows: list[HtmlElement], cells: list[list[HtmlElement]]) -> int
     """
     marked = 0
     for row, members in zip(rows, cells, strict=True):
-        parent = row.getparent()
-        in_head = parent is not None and parent.tag == "thead"
-        if not in_head and not (members and all(cell.tag == "th" for cell in members)):
+        if _part_of(row) != "thead" and not (members and all(cell.tag == "th" for cell in members)):
             break
         marked += 1
     if 0 < marked < len(rows):

@@ -1,9 +1,14 @@
 """Web pages as help centres and sites make them: what is the article, and what it looks like."""
 
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.errors import UnreadableDocument
 from ingest.parsers import parse_document
+from ingest.parsers.html import read_fragment
 
 _STEPS = (
     "<h1>Reset the pump</h1><p>Hold the red button for ten seconds until the lamp blinks twice.</p>"
@@ -73,6 +78,22 @@ def test_article_amid_navigation_keeps_what_is_no_prose() -> None:
     assert "Menu entry" not in text
 
 
+def test_separators_go_with_the_entries_of_a_menu() -> None:
+    menu = "<ul>" + " | ".join(f"<li><a href='/{n}'>Entry {n}</a></li>" for n in range(9)) + "</ul>"
+    page = f"<body>{menu}<div><h1>Gauges</h1>{_PROSE}</div>{menu}</body>"
+    text = parse_document("text/html", page.encode()).text
+    assert text.startswith("# Gauges")
+    assert "|" not in text
+
+
+def test_image_in_the_last_paragraph_is_kept() -> None:
+    last = "<p>At last turn the wheel back to zero and <img alt='close the red valve'> by hand.</p>"
+    page = f"<body><div><h1>Gauges</h1>{_PROSE}{last}</div><img alt='our new shop'></body>"
+    text = parse_document("text/html", page.encode()).text
+    assert "[Image: close the red valve]" in text
+    assert "new shop" not in text
+
+
 @pytest.mark.parametrize("tag", ["header", "form", "div class=breadcrumb-page", "div role=search"])
 def test_page_inside_an_element_named_like_a_part_is_read(tag: str) -> None:
     page = f"<main><{tag}><p>The valve opens at nine bar.</p></{tag.split()[0]}></main>"
@@ -102,6 +123,73 @@ def test_page_inside_an_element_named_like_a_part_is_read(tag: str) -> None:
 )
 def test_what_a_reader_sees_is_written(source: str, written: str) -> None:
     assert parse_document("text/html", f"<main>{source}</main>".encode()).text == written
+
+
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [
+        (
+            "<dl><dt>class A<dd><p>Opens.</p><dl><dt>run()<dd>Starts.</dl></dl>",
+            "class A\n: Opens.\n\n  run()\n  : Starts.",
+        ),
+        ("<dl>All ports<dt>Port<dd>8443</dl>", "All ports\n\nPort\n: 8443"),
+        ("<dl><div><dt>Port</dt><dd>8443</dd></div></dl>", "Port\n: 8443"),
+        ("<dl><p>None yet</p></dl>", "None yet"),
+        ("<ul>Take<li>one</li>or <b>else</b><li>two</ul>", "Take\n- one\nor else\n- two"),
+        ("<ol><p>Then</p><li>one<li>two</ol>", "Then\n1. one\n2. two"),
+        (
+            "<table><form><tr><td>a<td>b</tr><tr><td>c</td><form><td>d</form></form></table>",
+            "| a | b |\n| --- | --- |\n| c | d |",
+        ),
+        (
+            "<table><caption>Sums</caption><tr>net<td>a<td>b<tr><td>c<td>d</tr><td>e</table>",
+            "Sums\n\nnet\n\ne\n\n| a | b |\n| --- | --- |\n| c | d |",
+        ),
+    ],
+)
+def test_what_stands_beside_entries_and_cells_is_written(source: str, written: str) -> None:
+    assert read_fragment(source) == written
+
+
+_TAGS = (
+    *("ul", "ol", "li", "dl", "dt", "dd", "table", "caption", "thead", "tr", "td", "th", "form"),
+    *("div", "p", "b", "span", "blockquote", "h2", "details", "summary", "section"),
+)
+_TREES = st.recursive(
+    st.just("WORD "),
+    lambda inner: st.builds(
+        lambda tag, parts: f"<{tag}>{''.join(parts)}</{tag}>",
+        st.sampled_from(_TAGS),
+        st.lists(inner, min_size=1, max_size=4),
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(trees=st.lists(_TREES, min_size=1, max_size=3))
+def test_every_word_is_written_once_however_elements_are_nested(trees: list[str]) -> None:
+    pieces = "".join(trees).split("WORD")
+    source = "".join(f"{piece}w{number}" for number, piece in enumerate(pieces))
+    words = [f"w{number}" for number in range(len(pieces))]
+    assert sorted(re.findall(r"w\d+", read_fragment(source))) == sorted(words)
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("- 5", "- 5"),
+        ("- 1,250.00", "- 1,250.00"),
+        ("cat a | grep b", "cat a \\| grep b"),
+        ("|x|", "\\|x\\|"),
+        ("<ul><li>one<li>- 5</ul>", "one; - 5"),
+        ("Take:<ol><li>one<li>two</ol><p>- 5", "Take:; 1. one; 2. two; - 5"),
+        ("<table><tr><th>x<th>y<tr><td>1<td>a | b</table>", "x, y; 1, a \\| b"),
+    ],
+)
+def test_cell_keeps_its_value_on_one_line(cell: str, written: str) -> None:
+    source = f"<table><tr><th>Name<th>Value<tr><td>a<td>{cell}</table>"
+    assert read_fragment(source).splitlines()[2] == f"| a | {written} |"
 
 
 def test_cells_that_span_rows_and_columns_stay_under_their_heads() -> None:
