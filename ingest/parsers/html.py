@@ -74,8 +74,9 @@ def _parse_tree(source: str) -> HtmlElement:
     parser = lxml.html.HTMLParser(huge_tree=True, encoding="utf-8")
     try:
         page = lxml.html.document_fromstring(source.encode(), parser=parser)
-    except etree.ParserError as error:
-        raise UnreadableDocument("the page holds no elements", code="empty_document") from error
+    # It holds no elements.
+    except etree.ParserError:
+        return parser.makeelement("html")
     depth = deepest = 0
     for event, _ in etree.iterwalk(page, events=("start", "end")):
         depth += 1 if event == "start" else -1

@@ -117,6 +117,15 @@ def test_plain_part_that_says_it_all_is_taken() -> None:
     assert article.text.count("QX-7731") == 1
 
 
+def test_html_without_elements_leaves_the_other_parts_of_a_mail_and_of_a_notebook() -> None:
+    plain, empty = "Content-Type: text/plain\n\nGate B12.", "Content-Type: text/html\n\n<!-- x -->"
+    for kind in ("alternative", "mixed"):
+        assert read(EMAIL, _multipart(kind, plain, empty)).text.strip() == "Gate B12."
+    output = {"data": {"text/html": "<!-- x -->", "text/plain": "Gate B12."}}
+    notebook = {"cells": [{"cell_type": "code", "source": "", "outputs": [output]}]}
+    assert read(NOTEBOOK, json.dumps(notebook)).text == "```\nGate B12.\n```"
+
+
 def test_all_texts_of_a_mail_are_read_and_forwarded_mails_too() -> None:
     forwarded = (
         "Content-Type: message/rfc822\n\nFrom: bob@e.org\nSubject: End\n\nIt ends on 30 June."
