@@ -26,10 +26,9 @@ from app.runtime.memory import return_freed
 logger = logging.getLogger("folio")
 
 _ADVICE = "upload the document again"
-# About 40,000 passages of 384 dimensions.
-_MAX_KEPT_BYTES = 64 << 20
-# A thousand articles of six thousand characters.
-_MAX_ROWS_BYTES = 16 << 20
+# About 17,000 passages of 384 dimensions, and 500 articles of six thousand characters.
+_MAX_KEPT_BYTES = 32 << 20
+_MAX_ROWS_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
