@@ -58,6 +58,10 @@ _LABELS = {
     "unicode-1-1-utf-8": "utf-8",
     "x-user-defined": "cp1252",
 }
+# Codecs of Python that are no encodings of files, or that can give halves of a character.
+_NO_CHARSETS = {
+    *("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"),
+}
 _WINDOWS = {f"cp125{digit}" for digit in range(9)}
 _DETECTION_BYTES = 256 * 1024
 _MIN_EVIDENCE_BYTES = 16
@@ -66,7 +70,7 @@ _MIN_WINDOWS_BYTES = 8
 _MAX_BROKEN = 0.2
 _MAX_TITLE = 100
 _REPLACEMENT = "\ufffd"
-_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 
 
 def decode_text(data: bytes, declared: str = "") -> tuple[str, tuple[str, ...]]:
@@ -162,7 +166,9 @@ def _resolve_label(label: str) -> str:
     except (LookupError, ValueError):
         return ""
     # `base64` and the like are codecs too.
-    return _SUPERSETS.get(codec.name, codec.name) if codec._is_text_encoding else ""
+    if not codec._is_text_encoding or codec.name in _NO_CHARSETS:
+        return ""
+    return _SUPERSETS.get(codec.name, codec.name)
 
 
 def _detect(data: bytes) -> str:

@@ -158,9 +158,16 @@ def test_utf_8_is_read_as_such_whatever_is_declared() -> None:
     assert (article.text, article.warnings) == ("Grüße", ())
 
 
-@pytest.mark.parametrize("charset", ["no-such-encoding", "base64", "rot13"])
+@pytest.mark.parametrize(
+    "charset",
+    [
+        *("no-such-encoding", "base64", "rot13", "idna", "punycode", "undefined", "utf-7"),
+        *("unicode_escape", "raw_unicode_escape"),
+    ],
+)
 def test_declared_encoding_that_decodes_no_text_is_ignored(charset: str) -> None:
-    assert parse_document(f"{TEXT}; charset={charset}", "Café".encode("latin-1")).text == "Café"
+    data = "Café \\ud800".encode("latin-1")
+    assert parse_document(f"{TEXT}; charset={charset}", data).text == "Café \\ud800"
 
 
 @pytest.mark.parametrize(
@@ -524,8 +531,8 @@ def test_damaged_pdf_is_read_or_refused_by_a_code() -> None:
 
 
 def test_lone_surrogates_are_replaced_with_a_warning() -> None:
-    article = parse_document(f"{TEXT}; charset=unicode_escape", b"tea \\ud800 \xe9")
-    assert article.text == "tea \ufffd é"
+    article = parse_document("application/json", b'"tea \\ud800"')
+    assert article.text == "tea \ufffd"
     assert "1 invalid characters replaced" in article.warnings
 
 

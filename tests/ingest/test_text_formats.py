@@ -79,6 +79,7 @@ def test_comments_and_attributes_of_headings_are_not_text_but_code_is_code() -> 
 
 def test_colours_of_a_terminal_are_not_text() -> None:
     assert read("text/plain", "\x1b[31mERROR\x1b[0m stopped").text == "ERROR stopped"
+    assert read("text/plain", "\x1b]0;title\x07Tea\n\x1b]0;title\nMilk").text == "Tea\n\nMilk"
 
 
 def test_first_line_of_excel_that_names_the_delimiter_is_not_a_row() -> None:
