@@ -19,7 +19,7 @@ def inspect_text(text: str) -> tuple[str, ...]:
 
     All of them stay in the text.
     """
-    # What is in Latin-1 has none of it but soft hyphens.
+    # ASCII has none of it.
     if text.isascii():
         return ()
     counted = [
