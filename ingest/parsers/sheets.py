@@ -28,6 +28,14 @@ class Sheet:
     asides: list[str] = field(default_factory=list)
     """Texts of shapes and charts, and comments."""
 
+    def leave_out(self, rows: set[int], columns: set[int]) -> int:
+        """Remove what the author hid; returns how many of the rows and columns held text."""
+        held = sum(bool(self.rows.pop(number, None)) for number in rows)
+        seen: set[int] = set()
+        for row in self.rows.values():
+            seen |= {column for column in columns & row.keys() if row.pop(column)}
+        return held + len(seen)
+
 
 def join_sheets(sheets: list[Sheet], title: str, warnings: tuple[str, ...]) -> Article:
     """Return an article with a section a sheet, whose number is that of a page.

@@ -22,7 +22,8 @@ _BINARY_BOOK = "xl/workbook.bin"
 def parse_spreadsheet(data: bytes, charset: str = "") -> Article:
     """Read the cells of all sheets as they are shown; hidden sheets, rows and columns are left out.
 
-    Formulas give what they last came to. Raises UnreadableDocument: `unreadable_spreadsheet`,
+    Formulas give what they last came to. Of binary workbooks (XLSB) hidden rows and columns are
+    read too: calamine does not tell them. Raises UnreadableDocument: `unreadable_spreadsheet`,
     `encrypted`, `table_too_large`, or what `open_parts` refuses.
     """
     del charset  # The file says how it is encoded.

@@ -15,6 +15,8 @@ from ingest.parsers.xls_drawings import read_drawn_words
 from ingest.parsers.xlsx import Workbook
 
 _PASSWORD = "Workbook is encrypted"  # noqa: S105  # what xlrd says
+# The name that Excel gives the cells under a filter.
+_FILTER = "_filterdatabase"
 
 
 def read_old_workbook(data: bytes) -> Workbook:
@@ -55,6 +57,9 @@ def _read_sheets(book: Any, counts: Counter[str], drawn: dict[str, list[str]]) -
                 if (words := _show(cell, book)).strip()
             }
             read.rows[at] = row
+        hidden = read.leave_out(*_list_hidden(book, sheet))
+        if hidden:
+            counts["{} hidden rows and columns were left out"] += hidden
         read.merged = [
             (top, bottom - 1, left, right - 1) for top, bottom, left, right in sheet.merged_cells
         ]
@@ -69,6 +74,17 @@ def _read_sheets(book: Any, counts: Counter[str], drawn: dict[str, list[str]]) -
     # What is left are sheets that a chart fills.
     for number, (name, said) in enumerate(drawn.items(), start=book.nsheets + 1):
         yield Sheet(name, number, asides=said)
+
+
+def _list_hidden(book: Any, sheet: Any) -> tuple[set[int], set[int]]:
+    """Return the rows and columns that the author hid, as `read_workbook` tells them."""
+    # A folded group is still the reader's, and so are rows that a filter puts aside.
+    rows, columns = (
+        {at for at, info in infos.items() if info.hidden and not info.outline_level}
+        for infos in (sheet.rowinfo_map, sheet.colinfo_map)
+    )
+    is_filtered = (_FILTER, sheet.number) in book.name_and_scope_map
+    return set() if is_filtered else rows, columns
 
 
 def _show(cell: Any, book: Any) -> str:

@@ -130,10 +130,12 @@ class _Reader:
         hidden_columns: set[int] = set()
         links: list[tuple[str, str]] = []
         is_filtered = False
+        latest = -1
         for element in self._iterate(part, "row", "col", "mergeCell", "hyperlink", "autoFilter"):
             match name_of(element):
                 case "x:row":
-                    number = self._read_row(element, sheet)
+                    number = self._read_row(element, sheet, latest)
+                    latest = max(latest, number)
                     hidden_rows |= {number} if _is_hidden(element) else set()
                 case "x:col" if _is_hidden(element):
                     first = get_number(element, "min", 1)
@@ -146,11 +148,13 @@ class _Reader:
                 case "x:autoFilter":
                     is_filtered = True
         # Rows that a filter puts aside are still the reader's.
-        self._hide(sheet, set() if is_filtered else hidden_rows, hidden_columns)
+        hidden = sheet.leave_out(set() if is_filtered else hidden_rows, hidden_columns)
+        if hidden:
+            self._book.counts["{} hidden rows and columns were left out"] += hidden
         self._link(part, sheet, links)
 
-    def _read_row(self, element: Element, sheet: Sheet) -> int:
-        latest = max(sheet.rows, default=-1)
+    def _read_row(self, element: Element, sheet: Sheet, latest: int) -> int:
+        """Read a row: the one after the `latest` where it has no number; returns its number."""
         number = get_number(element, "r", latest + 2) - 1
         row: Row = {}
         column = -1
@@ -199,15 +203,6 @@ class _Reader:
             return show_number(float(value), code, is_1904=self._is_1904)
         except (ValueError, OverflowError):
             return value
-
-    def _hide(self, sheet: Sheet, rows: set[int], columns: set[int]) -> None:
-        """Leave out what the author hid."""
-        hidden = [number for number in rows if sheet.rows.pop(number, None)]
-        seen: set[int] = set()
-        for row in sheet.rows.values():
-            seen |= {column for column in columns & row.keys() if row.pop(column)}
-        if hidden or seen:
-            self._book.counts["{} hidden rows and columns were left out"] += len(hidden) + len(seen)
 
     def _link(self, part: str, sheet: Sheet, links: list[tuple[str, str]]) -> None:
         relations = self._parts.relations(part)

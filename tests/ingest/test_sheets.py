@@ -1,6 +1,7 @@
 """What workbooks come out as: cells as they are shown, and what stands around them."""
 
 import struct
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,6 +10,7 @@ from app.errors import UnreadableDocument
 from ingest.formats import resolve_media_type
 from ingest.parsers import parse_document
 from ingest.parsers.number_formats import show_number, show_words
+from ingest.parsers.sheets import Sheet
 from ingest.parsers.spreadsheet import parse_spreadsheet
 from tests.ingest.office_files import Related, chart, declare, make_book, row, shape
 
@@ -115,6 +117,27 @@ def test_hidden_rows_and_columns_are_left_out_unless_a_filter_hides_them() -> No
     assert "| a | b | c |" in read(data(*rows) + '<x:autoFilter ref="A1:C2"/>').text
 
 
+class _CountedRows(dict[int, dict[int, str]]):
+    """Rows of a sheet that count how often all of them are gone through."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[int]:
+        _CountedRows.walks += 1
+        return super().__iter__()
+
+
+def test_rows_of_a_sheet_are_not_gone_through_for_each_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "ingest.parsers.xlsx.Sheet", lambda name, number: Sheet(name, number, _CountedRows())
+    )
+    rows = [row(n, "a", "b").replace(f'r="{n}"', "", 1) for n in range(1, 301)]
+    assert read(data(*rows)).text.count("| a | b |") == 300
+    assert _CountedRows.walks < 5
+
+
 def test_hidden_sheets_are_left_out() -> None:
     book = make_book(
         {"Shown": data(row(1, "a")), "Not": data(row(1, "b"))}, states={"Not": "veryHidden"}
@@ -214,16 +237,22 @@ def make_compound_file(name: str, stream: bytes) -> bytes:
     return header + sectors + directory.ljust(512, b"\0") + stream
 
 
-def make_excel_97(*sheet: tuple[int, bytes], name: str = "Plans", hidden: bool = False) -> bytes:
-    """Return a workbook of Excel 97 with one sheet of these records."""
+def make_excel_97(
+    *sheet: tuple[int, bytes],
+    name: str = "Plans",
+    hidden: bool = False,
+    around: tuple[tuple[int, bytes], ...] = (),
+) -> bytes:
+    """Return a workbook of Excel 97 with one sheet of these records; `around` are the book's."""
 
     def record(kind: int, content: bytes) -> bytes:
         return struct.pack("<HH", kind, len(content)) + content
 
     begin = struct.pack("<HHHHII", 0x600, 5, 0, 0, 0, 0)
-    place = len(record(0x809, begin)) + len(record(0x85, bytes(8 + len(name)))) + 4
+    others = b"".join(record(*part) for part in around)
+    place = len(record(0x809, begin) + record(0x85, bytes(8 + len(name))) + others) + 4
     named = struct.pack("<IBBBB", place, hidden, 0, len(name), 0) + name.encode()
-    stream = record(0x809, begin) + record(0x85, named) + record(0x0A, b"")
+    stream = record(0x809, begin) + record(0x85, named) + others + record(0x0A, b"")
     stream += record(0x809, struct.pack("<HHHHII", 0x600, 0x10, 0, 0, 0, 0))
     stream += b"".join(record(*part) for part in sheet) + record(0x0A, b"")
     return make_compound_file("Workbook", stream)
@@ -250,6 +279,27 @@ def test_shapes_and_charts_of_excel_97_are_read_and_hidden_sheets_are_not() -> N
     assert text == "## Plans\n\nTurn the red valve\n\nSales"
     with pytest.raises(UnreadableDocument, match="no text"):
         parse_document("application/vnd.ms-excel", make_excel_97(*records, hidden=True))
+
+
+def test_hidden_rows_and_columns_of_excel_97_are_left_out_unless_a_filter_hides_them() -> None:
+    def label(row: int, column: int, words: str) -> tuple[int, bytes]:
+        return 0x204, struct.pack("<HHHHB", row, column, 0, len(words), 0) + words.encode()
+
+    def look(row: int, options: int) -> tuple[int, bytes]:
+        return 0x208, struct.pack("<HHHHHHI", row, 0, 3, 255, 0, 0, options)
+
+    hidden, folded = 0x20, 0x21
+    columns = (0x7D, struct.pack("<HHHHHH", 1, 1, 9, 0, 1, 0))
+    cells = [label(r, c, f"{name}{r}") for r in range(4) for c, name in enumerate("abc")]
+    records = (columns, look(1, hidden), look(2, folded), *cells)
+    article = parse_spreadsheet(make_excel_97(*records))
+    assert article.text.splitlines()[2:] == [
+        "| a0 | c0 |", "| --- | --- |", "| a2 | c2 |", "| a3 | c3 |",
+    ]  # fmt: skip
+    assert article.warnings == ("2 hidden rows and columns were left out",)
+    filtered = (0x18, struct.pack("<HBBHHH4BBB", 0x21, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0x0D))
+    article = parse_spreadsheet(make_excel_97(*records, around=(filtered,)))
+    assert "| a1 | c1 |" in article.text
 
 
 def test_comment_of_excel_97_is_not_taken_for_a_shape() -> None:
