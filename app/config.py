@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     model_max_tokens: int | None = Field(default=None, ge=16)
     """Window of that model."""
     model_tokens_per_minute: int | None = Field(default=None, ge=1)
-    """What that service allows; None is without bound."""
+    """What that service allows; unset: any number."""
     model_seconds: float = Field(default=60.0, gt=0)
     """How long one request to that service may take."""
     model_prefixes: str = ""
@@ -58,13 +58,13 @@ class Settings(BaseSettings):
     model_aliases: str = "text-embedding-3-small,text-embedding-3-large,text-embedding-ada-002"
     """Names that mean the served model too, for clients that ask for another one by default."""
     dimensions: int | None = Field(default=None, ge=1)
-    """Cut Matryoshka vectors to this many dimensions; None keeps all."""
+    """Cut Matryoshka vectors to this many dimensions; unset: all are kept."""
     device: str = "auto"
     """`auto`, `cpu` or a torch device such as `cuda:0`."""
     runtime: Literal["auto", "torch", "openvino"] = "auto"
     """`openvino` reads questions with OpenVINO; `auto` does where it is installed, on an x86."""
     rerank_model: Path | None = None
-    """Folder of a cross-encoder that reranks; None reranks by late interaction with `model`."""
+    """Folder of a cross-encoder that reranks; unset: `model` does, by late interaction."""
     rerank_seconds: float = Field(default=2.0, gt=0)
     """Time in which a cross-encoder may begin to read passages for one search."""
     unknown_text: Literal["warn", "fail"] = "warn"
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     backup_key_file: Path | None = None
     """File with a secret that signs backups; a restore takes only what it signed then."""
     backup_folder: Path | None = None
-    """Folder of the backups that are made over REST and at /admin; None is `backups` in `data`."""
+    """Folder of the backups that are made over REST and at /admin; unset: `backups` in `data`."""
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024)
     """Largest request body: an upload or a JSON batch."""
     max_golden_body_bytes: int = Field(default=16 * 2**20, ge=1024)
@@ -174,7 +174,7 @@ class Settings(BaseSettings):
     max_streams_per_key: int = Field(default=256, ge=1)
     """Event streams of one key that are open at a time; more are refused with 429."""
     max_requests_per_minute: int | None = Field(default=None, ge=1)
-    """Requests of one key in a minute; more are refused with 429. None is without bound."""
+    """Requests of one key in a minute; more are refused with 429. Unset: any number."""
     stop_seconds: float = Field(default=15.0, ge=0)
     """Time that work in progress has to end after SIGTERM; requests have 5 s more."""
     request_seconds: float = Field(default=60.0, gt=0)

@@ -28,6 +28,17 @@ def test_codes_that_callers_meet_are_in_the_table() -> None:
     assert {"collection_not_found", "queue_full", "unreadable_pdf", "too_large"} <= codes
 
 
+def test_every_code_that_is_written_down_is_in_the_table_with_a_sentence() -> None:
+    page = (FOLDER / "errors.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| \d* \| (.*) \|$", page, re.MULTILINE))
+    sources = [*ROOT.glob("app/**/*.py"), *ROOT.glob("ingest/**/*.py")]
+    # code="…", "code": "…", and a class that has the code.
+    code = re.compile(r"(?:\bcode=|\"code\": |^    code = )\"([a-z_]+)\"", re.MULTILINE)
+    written = {one for path in sources for one in code.findall(path.read_text(encoding="utf-8"))}
+    assert written - rows.keys() == set()
+    assert [code for code, sentence in rows.items() if not sentence] == []
+
+
 def test_every_limit_is_listed_with_its_default() -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     limits = {
