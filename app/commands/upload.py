@@ -325,6 +325,7 @@ def _upload_batch(
     outcome.counts["updated"] += settled.count("metadata")
     # A bundle is one entry and several documents.
     outcome.total += len(answer["documents"]) - len(batch)
+    outcome.skipped += answer["left_out"]
     if len(settled) == len(answer["documents"]):
         return []
     return [_Job(answer["job_id"], len(settled))]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
+from zipfile import ZipFile
 
 import pytest
 
@@ -93,6 +94,17 @@ def test_hidden_and_other_files_of_a_folder_are_left_out_and_said(
     assert (ran.code, ids_of(collection)) == (0, {"a.md"})
     assert "skipped 3 files of other formats: .dwg, .png, without a suffix" in ran.stdout
     assert sorted(ask("add", "in", "--json").json["skipped"]) == ["Makefile", "b.dwg", "c/d.PNG"]
+
+
+def test_files_that_an_archive_leaves_out_are_said(
+    files: Path, ask: Ask, collection: Collection
+) -> None:
+    with ZipFile(files / "in.zip", "w") as archive:
+        archive.writestr("a.md", "Tea.")
+        archive.writestr("Thumbs.db", "x")
+    ran = ask("add", "in.zip", "--json")
+    assert (ran.code, ids_of(collection)) == (0, {"in.zip/a.md"})
+    assert ran.json["skipped"] == ["in.zip/Thumbs.db"]
 
 
 def test_fields_of_a_line_that_no_article_has_become_attributes(
