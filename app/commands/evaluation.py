@@ -1,6 +1,5 @@
 """`folio eval`: what a golden set says of the search."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +24,7 @@ from app.commands.terminal import (
 )
 from app.commands.upload import Entry, Outcome, upload
 from app.errors import InvalidRequest
-from app.evaluation.golden import GoldenQuery
+from app.evaluation.golden import GoldenQuery, UnreadableSet, read_lines
 
 
 @reports_errors
@@ -198,14 +197,14 @@ def _load_corpus(client: Client, collection: str, folder: Path) -> None:
     if path is None:
         raise InvalidRequest(f"{folder} holds no corpus.jsonl")
     entries = []
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(filter(str.strip, lines), start=1):
-            article = json.loads(line)
-            body = {"text": article["text"]}
-            if article.get("title"):
-                body["title"] = article["title"]
-            document_id = str(article.get("_id", article.get("id")))
-            entries.append(Entry(document_id, f"{path}:{number}", body=body, size=len(line)))
+    for number, article in read_lines(path):
+        document_id, text = article.get("_id", article.get("id")), article.get("text")
+        if document_id is None or not isinstance(text, str):
+            raise UnreadableSet(f"{path}:{number}: `_id` and `text` are needed")
+        body = {"text": text}
+        if article.get("title"):
+            body["title"] = article["title"]
+        entries.append(Entry(str(document_id), f"{path}:{number}", body=body, size=len(text)))
     client.ensure_collection(collection)
     outcome = Outcome()
     with Progress(console=err) as progress:

@@ -67,7 +67,7 @@ def parse_relevant(relevant: object) -> dict[str, int]:
 
 
 def _read_file(path: Path) -> Iterator[GoldenQuery]:
-    for number, line in _read_lines(path):
+    for number, line in read_lines(path):
         try:
             text, relevant = line["query"], parse_relevant(line["relevant"])
         except KeyError as error:
@@ -87,41 +87,47 @@ def _read_folder(folder: Path) -> Iterator[GoldenQuery]:
         )
     )
     path = folder / "queries.jsonl"
-    for number, line in _read_lines(path):
+    for number, line in read_lines(path):
         query_id, text = line.get("_id", line.get("id")), line.get("text")
         if query_id is None or not isinstance(text, str):
             raise UnreadableSet(f"{path}:{number}: `_id` and `text` are needed")
         yield GoldenQuery(str(query_id), text, grades.get(str(query_id), {}))
 
 
-def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                content = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise UnreadableSet(f"{path}:{number} is not JSON: {error}") from None
-            if not isinstance(content, dict):
-                raise UnreadableSet(f"{path}:{number} is not a JSON object")
-            yield number, content
+def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the objects of a file of JSON lines, with their numbers; raises UnreadableSet."""
+    for number, line in _read_text(path):
+        if not line.strip():
+            continue
+        try:
+            content = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UnreadableSet(f"{path}:{number} is not JSON: {error}") from None
+        if not isinstance(content, dict):
+            raise UnreadableSet(f"{path}:{number} is not a JSON object")
+        yield number, content
+
+
+def _read_text(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with path.open(encoding="utf-8") as lines:
+            yield from enumerate(lines, start=1)
+    except UnicodeDecodeError:
+        raise UnreadableSet(f"{path} is not UTF-8") from None
 
 
 def _read_grades(path: Path) -> dict[str, dict[str, int]]:
     grades: dict[str, dict[str, int]] = {}
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            fields = line.split()
-            # BEIR writes the names of the columns into the first line.
-            if not fields or (number == 1 and not fields[-1].lstrip("-").isdigit()):
-                continue
-            try:
-                query_id, document_id, grade = fields[0], fields[-2], int(fields[-1])
-            except (ValueError, IndexError):
-                raise UnreadableSet(
-                    f"{path}:{number}: query, document and grade are needed"
-                ) from None
-            if grade > 0:
-                grades.setdefault(query_id, {})[document_id] = grade
+    for number, line in _read_text(path):
+        # BEIR has tabs, and ids may hold spaces; TREC has spaces.
+        fields = line.strip().split("\t" if "\t" in line else None)
+        # BEIR writes the names of the columns into the first line.
+        if not line.strip() or (number == 1 and not fields[-1].lstrip("-").isdigit()):
+            continue
+        try:
+            query_id, document_id, grade = fields[0], fields[-2], int(fields[-1])
+        except (ValueError, IndexError):
+            raise UnreadableSet(f"{path}:{number}: query, document and grade are needed") from None
+        if grade > 0:
+            grades.setdefault(query_id, {})[document_id] = grade
     return grades

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.api.service import Collection, Service
 from tests.checkpoints import make_jina_v3
 from tests.cli.command import Ran, folio
@@ -56,6 +58,17 @@ def test_eval_loads_the_corpus_of_a_beir_folder(service: Service, files: Path) -
     result = folio("eval", files, "--load", *target, "--json").json
     assert result["runs"][0]["measures"]["nDCG@10"]["mean"] == 1.0
     assert result["missing"] == []
+
+
+@pytest.mark.parametrize("line", ['{"_id": "d1"}', '{"text": "Tea."}', "[]", "no json"])
+def test_line_of_a_corpus_that_is_no_article_is_named(
+    service: Service, files: Path, line: str
+) -> None:
+    (files / "corpus.jsonl").write_text(f"\n{line}\n")
+    (files / "queries.jsonl").write_text('{"_id": "q1", "text": "milk"}\n')
+    (files / "qrels.tsv").write_text("q1\td1\t1\n")
+    ran = folio("eval", files, "--load", "--server", service.url, "--collection", "beir")
+    assert (ran.code, "corpus.jsonl:2" in ran.error) == (1, True)
 
 
 def test_golden_set_of_a_collection_is_kept_measured_and_calibrated_with(

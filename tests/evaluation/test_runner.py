@@ -91,6 +91,10 @@ def test_golden_set_is_read_from_lines_and_from_a_beir_folder(tmp_path: Path) ->
     (folder / "queries.jsonl").write_text('{"_id": "1", "text": "a"}\n{"_id": "2", "text": "b"}\n')
     (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n1\tx\t1\n1\ty\t0\n")
     assert read_golden(folder) == (GoldenQuery("1", "a", {"x": 1}),)
+    (folder / "qrels" / "test.tsv").write_text("1\tguides/reset guide.md\t1\n")
+    assert read_golden(folder) == (GoldenQuery("1", "a", {"guides/reset guide.md": 1}),)
+    (folder / "qrels" / "test.tsv").write_text("1 0 x 1\n")
+    assert read_golden(folder) == (GoldenQuery("1", "a", {"x": 1}),)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +112,16 @@ def test_golden_set_that_cannot_be_read_says_where(tmp_path: Path, line: str, sa
     path.write_text(line)
     with pytest.raises(UnreadableSet, match=said):
         read_golden(path)
+
+
+def test_golden_set_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    latin = '{"_id": "1", "text": "thé"}'.encode("latin-1")
+    for name in ("queries.jsonl", "qrels.tsv"):
+        (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "a"}\n')
+        (tmp_path / "qrels.tsv").write_text("1\tx\t1\n")
+        (tmp_path / name).write_bytes(latin)
+        with pytest.raises(UnreadableSet, match=f"{name} is not UTF-8"):
+            read_golden(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["fast", "dense:dimensions", "dense:size=3", "dense:dimensions=x"])
