@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
 from mcp import MCPError
 from mcp.server import MCPServer
 from mcp.server.context import CallNext, ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp.server.mcpserver.resources import ResourceSecurity
 from mcp_types import INTERNAL_ERROR, ListResourcesResult, Resource
 from starlette.concurrency import run_in_threadpool
 
@@ -42,10 +42,12 @@ def add_resources(server: MCPServer[Any], find_library: FindLibrary) -> None:
         name="article",
         description="The text of an article; its id is percent-encoded",
         mime_type="text/plain",
+        # An id is looked up and opens no file: `/a` and `c:a` are ids as any other.
+        security=ResourceSecurity(reject_path_traversal=False, reject_absolute_paths=False),
     )
     async def article(collection: str, id: str, ctx: Context[Any, Any]) -> str:
         library = find_library(ctx.request_context.request)
-        return await _read(lambda: library.fetch(collection, unquote(id)).text)
+        return await _read(lambda: library.fetch(collection, id).text)
 
     @server.resource(
         "folio://{collection}",
