@@ -1,6 +1,7 @@
 """Tools over streamable HTTP, called as the official SDK calls them, with each kind of key."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -78,6 +79,10 @@ def test_follow_up_is_retrieved_with_the_turn_before(collection: Collection) -> 
     assert "grinder" in {block["id"].partition("/")[2] for block in found["blocks"]}
 
 
+LONG_PART = {"type": "text", "text": "tea " * 5_000}
+LONG_TURN = [{"role": "user", "content": [LONG_PART, LONG_PART]}]
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "told"),
     [
@@ -86,6 +91,7 @@ def test_follow_up_is_retrieved_with_the_turn_before(collection: Collection) -> 
         ("search", {"query": "tea", "filters": {"type": "near"}}, '"type": "eq"'),
         ("retrieve", {}, "messages"),
         ("retrieve", {"query": "tea", "max_tokens": 0}, "max_tokens"),
+        ("search", {"query": "why?", "messages": LONG_TURN}, "at most 32768"),
     ],
 )
 def test_error_of_a_tool_says_what_to_do(
@@ -94,6 +100,21 @@ def test_error_of_a_tool_says_what_to_do(
     answer = call(collection.http, tool, **arguments)
     assert answer.is_error
     assert told in answer.content[0].text
+
+
+def test_every_listed_article_is_read_by_its_uri(collection: Collection) -> None:
+    texts = {"a%2Fb": "Tea.", "a/b": "Milk.", "/a": "Cake.", "c:a": "Soup.", "..a": "Bread."}
+    collection.add(*({"id": id_, "text": text} for id_, text in texts.items()))
+
+    async def read(client: Client) -> dict[str, str]:
+        listed = await client.read_resource(f"folio://{collection.name}")
+        articles = json.loads(listed.contents[0].text)
+        return {
+            one["id"].partition("/")[2]: (await client.read_resource(one["uri"])).contents[0].text
+            for one in articles
+        }
+
+    assert with_client(collection.http, read) == texts
 
 
 JSON = st.recursive(

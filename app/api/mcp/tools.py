@@ -82,11 +82,17 @@ class TurnIn(BaseModel):
     """Text, or OpenAI's list of parts, of which the texts are read."""
 
     def to_message(self) -> Message:
+        """Return the turn as text; raises InvalidRequest where that is too long."""
         if not isinstance(self.content, list):
             return Message(self.role, self.content or "")
         texts = (part.get("text") for part in self.content)
         joined = "\n".join(text for text in texts if isinstance(text, str))
-        return Message(self.role, joined[:MAX_TURN_CHARACTERS])
+        if len(joined) > MAX_TURN_CHARACTERS:
+            raise InvalidRequest(
+                f"a turn of `messages` has {len(joined)} characters; at most "
+                f"{MAX_TURN_CHARACTERS} are read"
+            )
+        return Message(self.role, joined)
 
 
 Conversation = Annotated[
