@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StrictInt, StrictStr, ValidationError
 
 from app.admin.access import HOME
 from app.admin.pages import PageRoute, redirect, render
@@ -23,8 +23,15 @@ from app.services.quality.evaluations import start_evaluation
 router = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
 
 PAGE = 50
+
+
+def clean_question(text: str) -> str:
+    """Return a question with its lines as they were: a form sends them with ends of its own."""
+    return text.replace("\r\n", "\n").strip()
+
+
 QueryId = Annotated[int, Form(ge=1, le=2**53)]
-Question = Annotated[str, Form(max_length=32_768)]
+Question = Annotated[str, Form(max_length=32_768), AfterValidator(clean_question)]
 Ids = Annotated[str, Form(max_length=50_000)]
 
 
@@ -67,7 +74,7 @@ def add_question(
     relevant: Ids = "",
 ) -> Response:
     """Add a question with the ids of its articles; none: nothing answers it."""
-    given = GoldenQuery("", query.strip(), dict.fromkeys(_read_ids(relevant), 1))
+    given = GoldenQuery("", query, dict.fromkeys(_read_ids(relevant), 1))
     added = golden_sets.add_golden(resources, collection, [given])
     return redirect(request, _path_of(collection), _describe(added))
 
@@ -84,7 +91,7 @@ def change_question(
     """Change a question or its articles; those that stay keep their grades."""
     former = golden_sets.get_golden(resources.database, collection, id).relevant
     grades = {one: former.get(one, 1) for one in _read_ids(relevant)}
-    golden_sets.change_golden(resources, collection, id, GoldenQuery("", query.strip(), grades))
+    golden_sets.change_golden(resources, collection, id, GoldenQuery("", query, grades))
     return redirect(request, f"{_path_of(collection)}?after={id - 1}", "Changed.")
 
 

@@ -190,6 +190,24 @@ def test_golden_set_is_added_to_changed_and_removed(
     ]
 
 
+def test_question_keeps_its_lines_where_only_its_articles_change(
+    service: Service, browser: Browser
+) -> None:
+    golden = "/v1/collections/lines/golden"
+    service.new_collection("lines").add({"id": "a", "text": "Tea."})
+    question = "which tea?\n\n  the green one"
+    body = {"queries": [{"query": question, "relevant": []}]}
+    assert service.http.post(golden, json=body).is_success
+    page = browser.visit("/admin/collections/lines/golden").text
+    # The first end of a line is not part of the text.
+    shown = re.search(r'<textarea id="query-(\d+)"[^>]*>\n([^<]*)</textarea>', page)
+    assert shown
+    form = {"id": shown[1], "query": unescape(shown[2]).replace("\n", "\r\n"), "relevant": "a"}
+    browser.send("/admin/collections/lines/golden/change", **form)
+    (kept,) = service.http.get(golden).json()["queries"]
+    assert (kept["query"], kept["relevant"]) == (question, {"a": 1})
+
+
 @pytest.mark.parametrize(
     "line",
     ["no json", "[" * 100_000, '{"query": "tea"}', '{"query": 7, "relevant": []}', '"\\ud800"'],
