@@ -49,6 +49,7 @@ class DroppedOut(Answer):
     """What became of dropped files; `accepted` is null where none could be stored."""
 
     accepted: UploadOut | None
+    left_out: list[str]
     refused: list[RefusalOut]
 
 
@@ -77,7 +78,7 @@ def upload_files(
         RefusalOut(id=one.id, code=one.error.code, message=str(one.error))
         for one in dropped.refused
     ]
-    answer = DroppedOut(accepted=accepted, refused=refused)
+    answer = DroppedOut(accepted=accepted, left_out=list(dropped.left_out), refused=refused)
     return JSONResponse(answer.model_dump(mode="json"), 202 if accepted else 200)
 
 

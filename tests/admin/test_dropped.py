@@ -88,6 +88,12 @@ def test_each_refused_file_is_named_with_its_code_and_the_others_are_stored(
     assert stored["title"] == "Milk"
 
 
+def test_files_that_an_archive_leaves_out_are_named(browser: Browser) -> None:
+    answer = drop(browser, [("mine.zip", make_archive(a_md="# A", Thumbs_db="x"))])
+    assert answer.status_code == 202
+    assert answer.json()["left_out"] == ["mine.zip/Thumbs.db"]
+
+
 def test_drop_of_which_nothing_can_be_stored_makes_no_job(browser: Browser) -> None:
     answer = drop(browser, [("tune.xyz", UNKNOWN)])
     assert answer.status_code == 200

@@ -54,10 +54,13 @@ return [...document.querySelectorAll("main *, header *")].filter((element) => {
 """
 PAINT = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1"
 
-# What a browser does when somebody drops files: the names and texts of two of them.
+# What a browser does when somebody drops files: the names of some, and their texts or bytes.
 DROP = """
 const data = new DataTransfer();
-for (const [name, text] of arguments[0]) data.items.add(new File([text], name));
+for (const [name, content] of arguments[0]) {
+  const part = Array.isArray(content) ? new Uint8Array(content) : content;
+  data.items.add(new File([part], name));
+}
 const event = new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
 document.getElementById("drop").dispatchEvent(event);
 """
@@ -103,8 +106,8 @@ def click(driver: Any, xpath: str) -> None:
     driver.find_element(By.XPATH, xpath).click()
 
 
-def drop(driver: Any, files: list[list[str]]) -> None:
-    """Drop files, by name and text, on the page that a click before may still be leading to."""
+def drop(driver: Any, files: Sequence[Sequence[str | list[int]]]) -> None:
+    """Drop files, by name and text or bytes, on the page that a click before may still be leading to."""
     wait_for(driver, "#drop", "files")
     driver.execute_script(DROP, files)
 

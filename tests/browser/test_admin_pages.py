@@ -2,9 +2,11 @@
 
 import json
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zipfile import ZipFile
 
 from app.domain import Scope
 from app.services.access.collections import find_collection
@@ -47,6 +49,29 @@ NOTE_PROGRESS = """
 const state = document.getElementById("upload-state");
 window.said = [];
 new MutationObserver(() => window.said.push(state.textContent)).observe(state, {childList: true});
+"""
+# A folder as a browser hands it over, with a file that may not be read.
+DROP_LOCKED = """
+const file = (name, text) => ({
+  isFile: true,
+  name,
+  file: (take, refuse) => text ? take(new File([text], name))
+    : refuse(new DOMException("no permission", "NotReadableError")),
+});
+const parts = [[file("locked.md"), file("one.md", "# Tea")], []];
+const reader = { readEntries: (take) => take(parts.shift()) };
+const folder = { isFile: false, name: "folder", createReader: () => reader };
+const items = [folder, file("two.md", "# Milk")].map((one) => ({ webkitGetAsEntry: () => one }));
+const event = new Event("drop", {bubbles: true, cancelable: true});
+event.dataTransfer = { items, files: [] };
+document.getElementById("drop").dispatchEvent(event);
+"""
+# The server refuses what it does not know.
+FOLLOW_UNKNOWN = """
+window.FormerEventSource = EventSource;
+window.EventSource = class extends EventSource {
+  constructor() { super("/admin/jobs/none/events"); }
+};
 """
 
 
@@ -202,6 +227,48 @@ def test_dropped_folder_of_many_files_arrives_whole(service: Service, chromium: 
     assert len(chromium.execute_script("return [...new Set(window.said)]")) > count / 20
     assert len(stored_in(service, "many")) == count
     assert console_errors(chromium) == []
+
+
+def test_files_that_an_archive_leaves_out_are_listed(service: Service, chromium: Any) -> None:
+    make_collection(service, chromium, "archives")
+    made = BytesIO()
+    with ZipFile(made, "w") as archive:
+        archive.writestr("a.md", "# Tea")
+        archive.writestr("Thumbs.db", "x")
+    drop(chromium, [["mine.zip", [*made.getvalue()]]])
+    wait_for(chromium, "#upload-state", "1 file: 1 ready, 0 failed, 0 to go")
+    wait_for(chromium, "#upload-files", "Left out: mine.zip/Thumbs.db")
+    assert stored_in(service, "archives") == ["mine.zip/a.md"]
+
+
+def test_file_that_cannot_be_read_is_named_and_the_others_arrive(
+    service: Service, chromium: Any
+) -> None:
+    make_collection(service, chromium, "locked")
+    wait_for(chromium, "#drop", "files")
+    chromium.execute_script(DROP_LOCKED)
+    wait_for(chromium, "#upload-state", "3 files: 2 ready, 1 failed, 0 to go")
+    said = wait_for(chromium, "#upload-files", "the browser cannot read it (NotReadableError)")
+    assert "folder/locked.md: " in said
+    assert stored_in(service, "locked") == ["folder/one.md", "two.md"]
+    assert console_errors(chromium) == []
+
+
+def test_progress_that_is_refused_is_told_and_later_files_are_followed(
+    service: Service, chromium: Any
+) -> None:
+    make_collection(service, chromium, "refused")
+    wait_for(chromium, "#drop", "files")
+    chromium.execute_script(FOLLOW_UNKNOWN)
+    drop(chromium, [["one.md", "# Tea"]])
+    wait_for(chromium, "#upload-state", "0 ready, 0 failed, 1 to go. Show them in the list")
+    assert "does not say any more" in wait_for(chromium, "#upload-files", "stay stored")
+    assert stored_in(service, "refused") == ["one.md"]
+    chromium.execute_script("window.EventSource = window.FormerEventSource")
+    drop(chromium, [["two.md", "# Milk"]])
+    wait_for(chromium, "#upload-state", "2 files: 1 ready, 0 failed, 1 to go")
+    # A browser notes every answer of an error.
+    assert all(" 404 " in error for error in console_errors(chromium))
 
 
 def stored_in(service: Service, name: str) -> list[str]:

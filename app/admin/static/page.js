@@ -26,27 +26,29 @@ for (const link of document.querySelectorAll('a[target="pdf"]')) {
   const home = "/admin/collections/" + encodeURIComponent(drop.dataset.collection);
   const list = document.getElementById("upload-files");
   const state = document.getElementById("upload-state");
-  const counts = { files: 0, ready: 0, failed: 0 };
+  const counts = { files: 0, ready: 0, failed: 0, lost: 0 };
 
   const say = () => {
     const open = counts.files - counts.ready - counts.failed;
     const files = counts.files === 1 ? "1 file" : `${counts.files} files`;
     state.textContent = `${files}: ${counts.ready} ready, ${counts.failed} failed, ${open} to go. `;
-    if (open) return;
+    if (open > counts.lost) return;
     const link = document.createElement("a");
     link.href = home;
     link.textContent = "Show them in the list";
     state.append(link);
   };
 
-  const failedItem = (name, message) => {
+  const makeItem = (className, words) => {
     const item = document.createElement("li");
-    item.className = "problem long";
+    item.className = `${className} long`;
     const bdi = document.createElement("bdi");
-    bdi.textContent = `${name}: ${message}`;
+    bdi.textContent = words;
     item.append(bdi);
     return item;
   };
+
+  const failedItem = (name, message) => makeItem("problem", `${name}: ${message}`);
 
   // Told before it is sent: the server would break off in the middle of it.
   const isTooLarge = (file) => file.size + FORM > most;
@@ -59,7 +61,7 @@ for (const link of document.querySelectorAll('a[target="pdf"]')) {
     say();
   };
 
-  const follow = (jobId) => new Promise((resolve) => {
+  const follow = (jobId, stored) => new Promise((resolve) => {
     const source = new EventSource(`/admin/jobs/${jobId}/events`);
     let ready = 0;
     const show = (event) => {
@@ -73,6 +75,15 @@ for (const link of document.querySelectorAll('a[target="pdf"]')) {
     source.addEventListener("done", (event) => {
       source.close();
       for (const error of show(event).errors) fail(error.id, `${error.message} (${error.code})`);
+      resolve();
+    });
+    source.addEventListener("error", () => {
+      // A browser connects again by itself, unless it was refused.
+      if (source.readyState !== source.CLOSED) return;
+      counts.lost += stored - ready;
+      const words = "The server does not say any more how far these files are; they stay stored.";
+      list.append(makeItem("problem", words));
+      say();
       resolve();
     });
   });
@@ -89,11 +100,12 @@ for (const link of document.querySelectorAll('a[target="pdf"]')) {
     const options = { method: "POST", body: form, headers: { "X-CSRF-Token": token } };
     const response = await fetch(`${home}/upload`, options).catch(() => null);
     if (response && response.ok) {
-      const { accepted, refused } = await response.json();
+      const { accepted, left_out, refused } = await response.json();
       const stored = accepted ? accepted.documents.length : 0;
       counts.files += stored + refused.length - batch.length;
+      for (const name of left_out) list.append(makeItem("muted", `Left out: ${name}`));
       for (const one of refused) fail(one.id, `${one.message} (${one.code})`);
-      if (accepted) followed = followed.then(() => follow(accepted.job_id));
+      if (accepted) followed = followed.then(() => follow(accepted.job_id, stored));
     } else if (response && response.status === 429) {
       await new Promise((resume) => setTimeout(resume, 2000));
       await send(batch);
@@ -194,17 +206,23 @@ for (const link of document.querySelectorAll('a[target="pdf"]')) {
     await checkAll();
   };
 
-  const read = async (entry, path) => {
-    if (entry.isFile) {
-      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-      return [[path + file.name, file]];
-    }
-    const reader = entry.createReader();
-    const found = [];
-    for (;;) {
-      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-      if (!some.length) return found;
-      for (const one of some) found.push(...await read(one, `${path}${entry.name}/`));
+  // Adds what it finds to `found`, and what cannot be read to the files that failed.
+  const read = async (entry, path, found) => {
+    try {
+      if (entry.isFile) {
+        const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+        found.push([path + file.name, file]);
+        return;
+      }
+      const reader = entry.createReader();
+      for (;;) {
+        const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+        if (!some.length) return;
+        for (const one of some) await read(one, `${path}${entry.name}/`, found);
+      }
+    } catch (error) {
+      counts.files += 1;
+      fail(path + entry.name, `the browser cannot read it (${error.name})`);
     }
   };
 
@@ -216,7 +234,7 @@ for (const link of document.querySelectorAll('a[target="pdf"]')) {
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
     const plain = [...event.dataTransfer.files].map((file) => [file.name, file]);
     const found = [];
-    for (const entry of entries) found.push(...await read(entry, ""));
+    for (const entry of entries) await read(entry, "", found);
     await take(entries.length ? found : plain);
   });
   document.getElementById("files").addEventListener("change", (event) => {
