@@ -46,7 +46,7 @@ def relate(*relations: tuple[str, str, str]) -> str:
 
 
 def make_word(
-    body: str, related: Related | None = None, parts: dict[str, str] | None = None
+    body: str, related: Related | None = None, parts: Mapping[str, str | bytes] | None = None
 ) -> bytes:
     """Return a Word document; `related` parts have the ids r1, r2 … in their order."""
     related = related or {}

@@ -309,6 +309,19 @@ def test_alternative_chunk_is_part_of_the_text() -> None:
     assert [(h.start, h.text) for h in article.headings] == [(9, "Chunk")]
 
 
+def test_document_in_a_document_is_read_and_one_within_that_is_said_to_be_left_out() -> None:
+    def embed(words: str, inner: bytes) -> bytes:
+        chunk = {"chunk.docx": ("aFChunk", "")}
+        body = paragraph(words) + '<w:altChunk r:id="r1"/>'
+        return make_word(body, chunk, {"word/chunk.docx": inner})
+
+    two = embed("One.", make_word(paragraph("Two.")))
+    assert parse_docx(two).text == "One.\n\nTwo."
+    article = parse_docx(embed("Zero.", two))
+    assert article.text == "Zero.\n\nOne."
+    assert article.warnings == ("1 files inside the document could not be read",)
+
+
 def test_readings_stand_in_brackets_and_boxes_show_whether_they_are_ticked() -> None:
     ruby = (
         "<w:r><w:ruby><w:rt><w:r><w:t>とうきょう</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>東京"

@@ -44,9 +44,16 @@ def parse_docx(data: bytes, charset: str = "") -> Article:
     UnreadableDocument: `unreadable_docx`, `encrypted`, or what `open_parts` refuses.
     """
     del charset  # XML says how it is encoded.
+    return _parse(data, depth=0)
+
+
+def _parse(data: bytes, *, depth: int) -> Article:
+    # A document within a document within a document is nobody's text.
+    if depth > 1:
+        raise UnreadableDocument("the document nests too deep", code="too_deep")
     parts = open_parts(data)
     try:
-        blocks, warnings = _Document(parts).read()
+        blocks, warnings = _Document(parts, depth).read()
     except RecursionError as error:
         raise UnreadableDocument("the document nests too deep", code="too_deep") from error
     text, headings = join_blocks(blocks)
@@ -68,8 +75,10 @@ class _Notes:
 class _Document:
     """A document while it is read: the stories around the body come in where it refers to them."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, depth: int) -> None:
         self._parts = parts
+        self._depth = depth
+        self._warnings_of_chunks: dict[str, None] = {}
         self._main = parts.find_main() or _MAIN
         root = parts.parse(self._main)
         body = find(root, "w:body")
@@ -102,8 +111,8 @@ class _Document:
         relations = self._parts.relations(self._main).values()
         if embedded := sum(r.kind in {"package", "oleObject"} for r in relations):
             counts["{} embedded files were left out"] = embedded
-        warnings = tuple(words.format(count) for words, count in counts.items())
-        return [*heads, *blocks, *feet], warnings
+        warnings = [words.format(count) for words, count in counts.items()]
+        return [*heads, *blocks, *feet], (*warnings, *self._warnings_of_chunks)
 
     def _parse_related(self, kind: str) -> Element | None:
         part = self._parts.find_related(self._main, kind)
@@ -172,11 +181,14 @@ class _Document:
             # A page with what belongs to it (MHTML) is a message of its parts.
             name = re.sub(r"\.mht(?:ml)?$", ".eml", part.lower())
             kind, _, charset = resolve_media_type("", name, data).partition("; charset=")
-            # A document within a document within a document is nobody's text.
-            if kind.endswith(".document") and self._main.startswith("chunk"):
-                return None
-            article = find_parser(kind)(data, charset)
+            parser = find_parser(kind)
+            article = (
+                _parse(data, depth=self._depth + 1)
+                if parser is parse_docx
+                else parser(data, charset)
+            )
         except (UnreadableDocument, UnsupportedMediaType):
             self._context.counts[_CHUNKS_LEFT_OUT] += 1
             return None
+        self._warnings_of_chunks |= dict.fromkeys(article.warnings)
         return Block(article.text, headings=article.headings)
