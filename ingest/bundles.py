@@ -132,19 +132,30 @@ def _find_line_id(line: bytes) -> str | None:
 def _read_array(data: bytes) -> list[Member] | None:
     """Return the articles of an array; None when it holds anything else, or is not one."""
     try:
-        array = json.loads(data)
+        text = data.decode(json.detect_encoding(data), "surrogatepass")
+        array = json.loads(text)
     except (ValueError, RecursionError):
         return None
     ids = [_find_id(item) for item in array]
     return (
         [
-            Member(article_id, json.dumps(item).encode(), _JSON)
-            for article_id, item in zip(ids, array, strict=True)
+            Member(article_id, item.encode("utf-8", "surrogatepass"), _JSON)
+            for article_id, item in zip(ids, _split_objects(text), strict=True)
             if article_id is not None
         ]
         if ids and None not in ids
         else None
     )
+
+
+def _split_objects(array: str) -> Iterator[str]:
+    """Yield the objects of an array as they are written: numbers and repeated names are kept."""
+    decoder = json.JSONDecoder()
+    at = array.find("{")
+    while at >= 0:
+        _, end = decoder.raw_decode(array, at)
+        yield array[at:end]
+        at = array.find("{", end)
 
 
 def _find_id(value: Any) -> str | None:

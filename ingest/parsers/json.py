@@ -13,25 +13,27 @@ from ingest.parsers.tables import render_table
 from ingest.parsers.text import decode_text, parse_text
 
 _BODIES = {"text": parse_text, "html": parse_html, "markdown": parse_markdown}
-_OWN = {*_BODIES, "title", "url", "attributes", "id", "_id"}
+_KINDS = {**dict.fromkeys((*_BODIES, "title", "url"), str), "attributes": dict}
+_OWN = {*_KINDS, "id", "_id"}
 
 
 def parse_json(data: bytes, charset: str = "") -> Article:
     """Read {"text" | "html" | "markdown", "title"?, "url"?, "attributes"?, …}.
 
-    Other fields become attributes, as in front matter. JSON of another shape is read as its values,
-    with a warning. Raises UnreadableDocument (`invalid_json`).
+    Other fields become attributes, as in front matter; a repeated one has all its values. JSON of
+    another shape is read as its values, as they are written, with a warning. Raises
+    UnreadableDocument (`invalid_json`).
     """
     source, warnings = decode_text(data, charset)
     if not source.strip():
         return Article("", warnings=warnings)
     try:
-        value = json.loads(source)
+        value = json.loads(source, object_pairs_hook=_keep_repeated)
     except (ValueError, RecursionError) as error:
         raise UnreadableDocument("it is not valid JSON", code="invalid_json") from error
     kind = _find_body(value)
     if kind is None:
-        text = "\n\n".join(_write_values(value))
+        text = "\n\n".join(_write_values(_load_as_written(source)))
         return Article(text, warnings=(*warnings, "not an article: its values are kept"))
     body = value[kind].encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     article = _BODIES[kind](body.encode(), "")
@@ -40,6 +42,7 @@ def parse_json(data: bytes, charset: str = "") -> Article:
     attributes, dropped = flatten_attributes(
         others | (declared if isinstance(declared, dict) else {})
     )
+    dropped += _list_mistyped(value)
     warnings += tuple(
         f"the field {name} was taken as an attribute; perhaps {field} was meant"
         for name, field in find_misspelt(others).items()
@@ -66,6 +69,34 @@ def refuse_line(data: bytes, charset: str = "") -> Article:
 def refuse_name(data: bytes, charset: str = "") -> Article:
     """Raise UnreadableDocument (`invalid_id`), for a member of an archive without a usable name."""
     raise UnreadableDocument(data.decode(), code="invalid_id")
+
+
+def _load_as_written(source: str) -> Any:
+    """Return JSON with its numbers as words: 1.10 and 6.02e23 are the author's."""
+    return json.loads(
+        source,
+        parse_int=str,
+        parse_float=str,
+        parse_constant=str,
+        object_pairs_hook=_keep_repeated,
+    )
+
+
+def _keep_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; a name that stands in it more than once has its values as a list."""
+    values: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: of_name if of_name[1:] else of_name[0] for name, of_name in values.items()}
+
+
+def _list_mistyped(article: dict[str, Any]) -> list[str]:
+    """Return the fields of an article that are set to what they cannot be."""
+    return [
+        name
+        for name, kind in _KINDS.items()
+        if article.get(name) is not None and not isinstance(article[name], kind)
+    ]
 
 
 def _find_body(value: Any) -> str | None:

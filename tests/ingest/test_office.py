@@ -212,6 +212,27 @@ def test_json_of_another_shape_is_read_as_its_values_with_a_warning() -> None:
     assert article.warnings == ("not an article: its values are kept",)
 
 
+def test_fields_of_a_json_article_that_cannot_be_what_they_are_set_to_are_named() -> None:
+    source = b'{"title": 404, "url": null, "html": 1, "attributes": "x", "text": "Tea", "a": [{}]}'
+    article = read("a.json", source)
+    assert (article.text, article.title, article.attributes) == ("Tea", "", {})
+    assert article.warnings == ("fields without a usable value: a, html, title, attributes",)
+
+
+def test_json_is_read_with_its_numbers_as_written_and_all_of_what_repeats() -> None:
+    values = '{"a": 1.10, "b": 6.02e23, "c": 1e400, "d": [-0, NaN], "k": 1, "k": "two", "n": true}'
+    assert read("a.json", values.encode()).text == (
+        "a: 1.10\nb: 6.02e23\nc: 1e400\nd: -0, NaN\nk: 1, two\nn: true"
+    )
+    article = read("a.json", b'{"text": "Tea", "size": 1, "size": 2.50}')
+    assert article.attributes == {"size": [1, 2.5]}
+    array = f' [{{"id": "x", "t": "{{["}},\n{values[:-1]}, "id": "y"}} ] '.encode()
+    members = expand_bundle("a.json", "application/json", array, max_bytes=99, max_members=9)
+    assert members is not None
+    assert [member.id for member in members] == ["x", "y"]
+    assert members[1].data.decode() == f'{values[:-1]}, "id": "y"}}'
+
+
 def test_archive_becomes_a_document_a_member() -> None:
     archive = make_zip(
         {
