@@ -147,7 +147,10 @@ class PostgresDatabase:
         """Bring the schema to the newest version; of several processes one does, others wait."""
         with _typed_errors(), self._engine.begin() as connection:
             _require_server(connection)
+            # A migration that another one is at may take longer than a writer.
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             _lock_for_transaction(connection, _WRITER)
+            connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
             run_upgrade(connection)
             complete_schema(connection)
 

@@ -201,6 +201,17 @@ def test_list_is_sorted_by_a_field_or_an_attribute(
     assert "".join(d["id"] for page in pages for d in page["documents"]) == expected
 
 
+def test_upload_that_failed_is_no_update_of_what_answers(collection: Collection) -> None:
+    for document_id in "ab":
+        collection.add({"id": document_id, "text": "Tea."})
+    before = collection.get("a")["updated_at"]
+    collection.finish(collection.put_file("a", b"%PDF-1.7 broken", "application/pdf"))
+    document = collection.get("a")
+    assert (document["status"], document["updated_at"]) == ("failed", before)
+    page = collection.page(sort="-$updated_at", offset=0)
+    assert [document["id"] for document in page["documents"]] == ["b", "a"]
+
+
 def test_total_is_of_the_status_that_was_asked_for(listed: Collection) -> None:
     assert listed.page(limit=1)["total"] == 4
     assert listed.page(limit=1, status="ready")["total"] == 4

@@ -89,6 +89,15 @@ def test_questions_that_cannot_be_stored_wait_until_they_can(
     assert tuple(stored) == (asked, "hot tea")
 
 
+def test_document_is_named_in_any_form_of_its_id(logged: Collection) -> None:
+    logged.add({"id": "caf\u00e9", "text": "Coffee."})
+    asked = logged.search("coffee")["query_id"]
+    assert say(logged, asked, document_id="cafe\u0301") == 201
+    assert say(logged, asked, document_id="a/../b") == 422
+    queries = logged.http.get(f"{logged.path}/golden/suggestions").json()["queries"]
+    assert queries == [{"query": "coffee", "relevant": {"caf\u00e9": 1}}]
+
+
 def test_gaps_group_what_found_nothing_good(logged: Collection) -> None:
     for text in ("kettle kettle", "kettle kettle", "kettle  kettle"):
         logged.search(text)

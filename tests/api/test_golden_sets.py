@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
+from app.errors import InvalidRequest
+from app.services.quality.golden_sets import mark_answer
 from tests.api.service import Collection, Json, Service, poll
+from tests.named import ref_of
 
 TEA = {"query": "How long does tea take?", "relevant": ["tea"]}
 NONE = {"query": "is there a museum of spoons?", "relevant": []}
@@ -100,6 +103,25 @@ def test_what_is_no_question_is_refused_with_all_that_came_with_it(
 ) -> None:
     assert refuse(filled, TEA, query) == code
     assert listed(filled) == []
+
+
+def test_answer_is_marked_by_any_form_of_its_id(service: Service, filled: Collection) -> None:
+    filled.add({"id": "caf\u00e9", "text": "Coffee."})
+    ref = ref_of(service.resources, filled.name)
+    mark_answer(service.resources, ref, "coffee?", "cafe\u0301")
+    assert listed(filled) == [("coffee?", {"caf\u00e9": 1}, [])]
+
+
+def test_marks_end_at_the_most_documents_of_a_question(
+    service: Service, filled: Collection
+) -> None:
+    add(filled, {"query": "tea?", "relevant": [str(n) for n in range(99)]})
+    ref = ref_of(service.resources, filled.name)
+    mark_answer(service.resources, ref, "tea?", "tea")
+    with pytest.raises(InvalidRequest, match="101 documents"):
+        mark_answer(service.resources, ref, "tea?", "milk")
+    ((_, relevant, _),) = listed(filled)
+    assert len(relevant) == 100
 
 
 def test_set_has_a_limit_and_nothing_is_lost_at_it(filled: Collection) -> None:

@@ -225,6 +225,11 @@ def test_doctor_counts_what_is_there_and_says_why_articles_failed(data: Path, fi
     plain = folio("doctor")
     assert (plain.code, plain.stderr) == (0, "")
     assert "ok      documents  2: 0 queued" in plain.stdout
+    # Why an earlier version failed is no reason of what failed now.
+    (files / "void.md").write_text(" \n")
+    folio("add", ".")
+    texts = [text for _, text in findings_of(folio("doctor", "--json"))["documents"]]
+    assert texts[2] == "failed for these reasons: 1 empty_document"
 
 
 def test_doctor_of_a_folder_that_a_server_holds_points_to_it(data: Path) -> None:

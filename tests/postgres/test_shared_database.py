@@ -18,7 +18,7 @@ from sqlalchemy import func, select, text
 from app.config import Settings
 from app.db import queries, queue
 from app.db.models import Change, Key, Table, Version
-from app.db.postgres import _ERASED, PostgresDatabase, open_postgres
+from app.db.postgres import _CONNECT, _ERASED, _SESSION_OPTIONS, PostgresDatabase, open_postgres
 from app.db.postgres_cursor import use_ending_cursors
 from app.db.queries.streams import stream
 from app.domain import Status
@@ -349,6 +349,27 @@ def test_two_processes_that_start_at_once_make_one_schema(
 
     with ThreadPoolExecutor(4) as processes:
         assert list(processes.map(start, range(4))) == [0, 0, 0, 0]
+
+
+def test_start_waits_longer_than_a_writer_for_one_that_is_at_the_schema(
+    settings: Settings, database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    options = _SESSION_OPTIONS.replace("lock_timeout=30s", "lock_timeout=1ms")
+    monkeypatch.setitem(_CONNECT, "options", options)
+
+    def start() -> str:
+        with open_postgres(url_of(settings)) as opened, opened.read() as session:
+            return str(session.scalar(text("SHOW lock_timeout")))
+
+    with ThreadPoolExecutor(1) as other, connect(settings) as looking:
+        with database.write():
+            started = other.submit(start)
+            poll(
+                lambda: started.done() or looking.execute(waiting).fetchone() == (1,),
+                lambda is_over: is_over,
+            )
+        assert started.result(timeout=60) == "1ms"
 
 
 def test_settings_do_not_show_the_password(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ class DocumentOut(Answer):
     created_at: datetime
     """When the document was first uploaded."""
     updated_at: datetime
-    """When the live version was ready."""
+    """When the live version was ready; when the latest one was uploaded where none is live."""
     text: str | None = None
     """The stored text; null unless `include` asks for it."""
     versions: list[VersionOut] | None = None

@@ -21,7 +21,9 @@ _SHOWN: dict[str, Any] = {
     "$url": func.coalesce(_Live.url, Version.url),
     "$media_type": func.coalesce(_Live.media_type, Version.media_type),
     "$created_at": Document.created_at,
-    "$updated_at": func.coalesce(Version.ready_at, Version.created_at),
+    "$updated_at": func.coalesce(
+        _Live.ready_at, _Live.created_at, Version.ready_at, Version.created_at
+    ),
 }
 SORT_FIELDS = frozenset(_SHOWN)
 

@@ -538,7 +538,7 @@ def describe_document(
         sha256=latest.original_sha256,
         receipt=shown.receipt,
         created_at=document.created_at,
-        updated_at=latest.ready_at or latest.created_at,
+        updated_at=shown.ready_at or shown.created_at,
         text=text,
         versions=versions,
     )

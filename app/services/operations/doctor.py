@@ -18,7 +18,7 @@ from sqlalchemy.exc import DatabaseError
 from app.config import BUNDLED_NAME, Settings
 from app.db import queries
 from app.db.database import Database
-from app.db.models import Collection, Key, TermsRow, UnitRow, Version
+from app.db.models import Collection, Document, Key, TermsRow, UnitRow, Version
 from app.db.queries.streams import stream
 from app.domain import LANGUAGE_KEY, Status
 from app.embedding.loading import BUNDLED_MULTILINGUAL
@@ -216,7 +216,8 @@ def _examine_documents(database: Database) -> Iterator[Finding]:
         units = session.scalar(select(func.count()).select_from(UnitRow)) or 0
         reasons = session.execute(
             select(Version.error_code, func.count())
-            .where(Version.status == Status.FAILED, Version.error_code != queries.SUPERSEDED)
+            .join(Document, Document.id == Version.document_id)
+            .where(Version.status == Status.FAILED, Version.number == Document.latest_number)
             .group_by(Version.error_code)
         ).all()
     yield from _describe_documents(counts, f"{units} {'vector' if units == 1 else 'vectors'}")

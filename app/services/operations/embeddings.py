@@ -60,6 +60,8 @@ def embed_texts(
         dimensions = _check_dimensions(generation, dimensions)
     if late_chunking:
         return _embed_chunks(engine, texts, task, dimensions, is_cancelled)
+    if splits:
+        return _embed_parts(engine, texts, task, dimensions, is_cancelled)
     whole: dict[int, int] = {}
     kept = list(texts)
     if truncate:
@@ -67,8 +69,6 @@ def embed_texts(
             kept[index], tokens = _truncate(engine, text, task)
             if kept[index] != text:
                 whole[index] = tokens
-    if splits:
-        return _embed_parts(engine, texts, task, dimensions, is_cancelled)
     try:
         embeddings = embed_in_time(
             engine,

@@ -19,6 +19,7 @@ from app.errors import NotFound, StorageFailed, StorageFull
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from app.services.search.search import SearchResult
+from ingest.ids import normalize_id
 
 _FOUND = 10
 # Questions that wait until they can be stored.
@@ -106,8 +107,11 @@ def give_feedback(
 ) -> None:
     """Store what a key's holder says of an answer, in place of what that key said of it before.
 
-    Raises NotFound unless the query, and the document if one is named, are of the collection.
+    Raises NotFound unless the query, and the document if one is named, are of the collection, and
+    InvalidRequest for what cannot be an id.
     """
+    if document_id is not None:
+        document_id = normalize_id(document_id)
     with database.write() as session:
         query = session.get(LoggedQuery, query_id)
         if query is None or query.collection_id != ref.id:

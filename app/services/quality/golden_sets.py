@@ -124,6 +124,8 @@ def add_golden(
             digest: given[digest][1] | (row.relevant if merge else {})
             for digest, row in kept.items()
         }
+        for relevant in wanted.values():
+            _check_count(relevant)
         changed = [row for digest, row in kept.items() if row.relevant != wanted[digest]]
         for row in changed:
             row.relevant, row.changed_at = wanted[row.text_sha256], utc_now()
@@ -146,6 +148,7 @@ def mark_answer(
     """
     if document_id is None:
         return add_golden(resources, ref, [GoldenQuery("", query, {})])
+    document_id = normalize_id(document_id)
     with resources.database.read() as session:
         require_row(session, ref)
         if find_document(session, ref.id, document_id) is None:
@@ -205,12 +208,7 @@ def _digest(text: str) -> str:
 def _check(settings: Settings, query: GoldenQuery) -> dict[str, int]:
     """Return the grades by normalized id; raises InvalidRequest and TooLarge."""
     check_query(settings, query.text)
-    if len(query.relevant) > MAX_RELEVANT:
-        raise InvalidRequest(
-            f"{len(query.relevant)} documents are named for one question; at most {MAX_RELEVANT} "
-            "are allowed",
-            code="invalid_golden_query",
-        )
+    _check_count(query.relevant)
     for grade in query.relevant.values():
         if not 1 <= grade <= MAX_GRADE:
             raise InvalidRequest(
@@ -218,6 +216,15 @@ def _check(settings: Settings, query: GoldenQuery) -> dict[str, int]:
                 code="invalid_golden_query",
             )
     return {normalize_id(document_id): grade for document_id, grade in query.relevant.items()}
+
+
+def _check_count(relevant: Mapping[str, int]) -> None:
+    if len(relevant) > MAX_RELEVANT:
+        raise InvalidRequest(
+            f"{len(relevant)} documents are named for one question; at most {MAX_RELEVANT} are "
+            "allowed",
+            code="invalid_golden_query",
+        )
 
 
 def _lock(session: Session, ref: CollectionRef) -> None:
