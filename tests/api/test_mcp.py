@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextResourceContents
 
 from app.config import Settings
 from app.domain import Scope
@@ -51,6 +52,13 @@ def call_tool(
     answer = call(http, tool, key=key, **arguments)
     assert not answer.is_error, answer.content
     return dict(answer.structured_content)
+
+
+async def read_text(client: Client, uri: str) -> str:
+    """Return the text of a resource."""
+    (content,) = (await client.read_resource(uri)).contents
+    assert isinstance(content, TextResourceContents)
+    return content.text
 
 
 async def refuse_resource(client: Client, *, uri: str) -> str:
@@ -107,11 +115,9 @@ def test_every_listed_article_is_read_by_its_uri(collection: Collection) -> None
     collection.add(*({"id": id_, "text": text} for id_, text in texts.items()))
 
     async def read(client: Client) -> dict[str, str]:
-        listed = await client.read_resource(f"folio://{collection.name}")
-        articles = json.loads(listed.contents[0].text)
+        articles = json.loads(await read_text(client, f"folio://{collection.name}"))
         return {
-            one["id"].partition("/")[2]: (await client.read_resource(one["uri"])).contents[0].text
-            for one in articles
+            one["id"].partition("/")[2]: await read_text(client, one["uri"]) for one in articles
         }
 
     assert with_client(collection.http, read) == texts

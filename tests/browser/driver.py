@@ -107,7 +107,7 @@ def click(driver: Any, xpath: str) -> None:
 
 
 def drop(driver: Any, files: Sequence[Sequence[str | list[int]]]) -> None:
-    """Drop files, by name and text or bytes, on the page that a click before may still be leading to."""
+    """Drop files, by name and content, on the page that a click before may still be leading to."""
     wait_for(driver, "#drop", "files")
     driver.execute_script(DROP, files)
 
