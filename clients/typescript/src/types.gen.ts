@@ -3639,7 +3639,7 @@ export type DocumentOut = {
     /**
      * Updated At
      *
-     * When the live version was ready.
+     * When the live version was ready; when the latest one was uploaded where none is live.
      */
     updated_at: string;
     /**
