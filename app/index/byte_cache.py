@@ -3,7 +3,7 @@
 Counting entries would not do: who asks may send words of thirty thousand characters.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from itertools import chain
@@ -48,12 +48,20 @@ class ByteCache:
         """Keep a value, unless it alone takes half of the bytes."""
         # Threads may lose each other's entries and miscount a few: both are made good at the next
         # turn of the generations.
-        size = _ENTRY_BYTES + count_bytes(key) + count_bytes(value)
+        size = _count_entry(key, value)
         if size > self._left:
             self._old, self._young, self._left = self._young, {}, self._half
         if size <= self._left:
             self._young[key] = value
             self._left -= size
+
+    def forget(self, keys: Iterable[Hashable]) -> None:
+        """Let go of what is kept by these keys."""
+        for key in keys:
+            self._old.pop(key, None)
+            value = self._young.pop(key, MISSING)
+            if value is not MISSING:
+                self._left += _count_entry(key, value)
 
 
 def keep(max_bytes: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -104,6 +112,10 @@ def keep_each(
         return look_up
 
     return decorate
+
+
+def _count_entry(key: Hashable, value: object) -> int:
+    return _ENTRY_BYTES + count_bytes(key) + count_bytes(value)
 
 
 def count_bytes(value: object) -> int:

@@ -26,9 +26,10 @@ from app.runtime.memory import return_freed
 logger = logging.getLogger("folio")
 
 _ADVICE = "upload the document again"
-# About 17,000 passages of 384 dimensions, and 500 articles of six thousand characters.
-_MAX_KEPT_BYTES = 32 << 20
-_MAX_ROWS_BYTES = 8 << 20
+# About 15,000 passages of 384 dimensions, and 500 articles of six thousand characters.
+_MAX_VECTOR_BYTES = 24 << 20
+_MAX_PASSAGE_BYTES = 8 << 20
+_MAX_ROW_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,12 @@ class Indexes:
     """The generation that the units belong to; a tuned one shares those of another."""
     samples: PassageSamples = field(default_factory=PassageSamples)
     lookups: Lookups = field(default_factory=Lookups)
-    kept: ByteCache = field(default_factory=lambda: ByteCache(_MAX_KEPT_BYTES))
-    """What searches read of the units, by these and their checksums."""
-    rows: ByteCache = field(default_factory=lambda: ByteCache(_MAX_ROWS_BYTES))
-    """What they read of articles, by these and where the log of changes stood."""
+    kept_vectors: ByteCache = field(default_factory=lambda: ByteCache(_MAX_VECTOR_BYTES))
+    """What searches read of units, by their ids: the vectors of their passages."""
+    kept_passages: ByteCache = field(default_factory=lambda: ByteCache(_MAX_PASSAGE_BYTES))
+    """The passages of an article, by the id of its first unit."""
+    kept_rows: ByteCache = field(default_factory=lambda: ByteCache(_MAX_ROW_BYTES))
+    """What searches read of articles, by these and where the log of changes stood."""
 
 
 class IndexFollower:
@@ -117,6 +120,8 @@ class IndexFollower:
     ) -> None:
         added = _read_vectors(session, generation, changes.unit_ids, damaged)
         indexes.vectors.apply(added, removed=changes.unit_ids)
+        for kept in (indexes.kept_vectors, indexes.kept_passages):
+            kept.forget(changes.unit_ids)
         document_ids = changes.document_ids
         indexes.terms.apply(_read_terms(session, document_ids, damaged), removed=document_ids)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.index.analysis import count_terms
-from app.index.byte_cache import count_bytes, keep, keep_each
+from app.index.byte_cache import MISSING, ByteCache, count_bytes, keep, keep_each
 from app.index.query import parse_query
 
 ROOT = Path(__file__).parents[2]
@@ -87,8 +87,21 @@ def test_of_many_words_those_are_made_that_are_not_kept() -> None:
     assert kept < 100 * 1024
 
 
+def test_what_is_forgotten_makes_room_for_others() -> None:
+    cache = ByteCache(8 * 1024)
+    for number in range(100):
+        cache.put(number, "x" * 1000)
+        cache.forget([number, "never kept"])
+        assert cache.find(number) is MISSING
+    # Nothing had to go for what came and went.
+    cache.put("tea", "y" * 1000)
+    cache.put("oil", "z" * 1000)
+    assert (cache.find("tea"), cache.find("oil")) == ("y" * 1000, "z" * 1000)
+
+
 def test_bytes_count_what_a_value_is_made_of() -> None:
     assert count_bytes(("x" * 1000, ("y" * 1000,))) > 2000
+    assert count_bytes({"x" * 1000: "y" * 1000}) > 2000
     assert count_bytes(parse_query("z" * 1000)) > 1000
 
 

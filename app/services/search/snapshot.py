@@ -47,7 +47,7 @@ class Snapshot:
         """
         if self.state is None:
             return dict(read(list(ids)))
-        kept = self.indexes.rows
+        kept = self.indexes.kept_rows
         found = {i: kept.find((kind, i, self.state)) for i in ids}
         if missing := [i for i, one in found.items() if one is MISSING]:
             fresh = read(missing)

@@ -1,14 +1,14 @@
 """What a search reads of passages and their vectors, kept in memory while there is room for it.
 
 The few articles that answer most of what is asked would else be read, checked and converted again
-by every search. What is kept is known by the ids and checksums of its units, which a search reads:
+by every search. What is kept goes with its units, and is of the checksums that a search reads:
 what was stored anew is read anew.
 """
 
 from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from app.db import queries
 from app.db.queries import ListedUnit
 from app.domain import Matrix, Passage
-from app.index.byte_cache import MISSING
+from app.index.byte_cache import MISSING, ByteCache
 from app.services.search.snapshot import Snapshot
 
 _version_of = attrgetter("version_id")
@@ -41,35 +41,41 @@ class StoredPassages(NamedTuple):
 
 def read_vectors(snapshot: Snapshot, version_ids: Sequence[int]) -> list[PassageVectors]:
     """Return the units of versions, those of one after another, in the order of its text."""
-    kept = snapshot.indexes.kept
+    kept, dimensions = snapshot.indexes.kept_vectors, snapshot.indexes.vectors.dimensions
     units = [unit for own in _list_units(snapshot, version_ids).values() for unit in own]
-    found = {unit.id: kept.find(unit) for unit in units}
-    missing = [unit for unit in units if found[unit.id] is MISSING]
-    if missing:
+    found = {unit: _find(kept, unit.id, unit) for unit in units}
+    if missing := [unit for unit, vectors in found.items() if vectors is MISSING]:
         stored = queries.find_passage_vectors(snapshot.session, [unit.id for unit in missing])
         for unit in missing:
             data = stored[unit.id]
-            found[unit.id] = None
+            found[unit] = None
             if crc32(data) == unit.crc32:
-                vectors = np.frombuffer(data, dtype="<f2").astype(np.float32)
-                found[unit.id] = vectors.reshape(-1, snapshot.indexes.vectors.dimensions)
-                kept.put(unit, found[unit.id])
-    return [PassageVectors(unit.id, unit.version_id, found[unit.id]) for unit in units]
+                found[unit] = np.frombuffer(data, "<f2").astype(np.float32).reshape(-1, dimensions)
+                kept.put(unit.id, (unit, found[unit]))
+    return [PassageVectors(unit.id, unit.version_id, found[unit]) for unit in units]
 
 
 def read_passages(snapshot: Snapshot, version_ids: Sequence[int]) -> dict[int, StoredPassages]:
     """Return the passages of versions by version id."""
-    session, indexes = snapshot.session, snapshot.indexes
+    kept, vector_set = snapshot.indexes.kept_passages, snapshot.indexes.vector_set
     units = _list_units(snapshot, version_ids)
-    found = {version_id: indexes.kept.find(own) for version_id, own in units.items()}
-    missing = [version_id for version_id, passages in found.items() if passages is MISSING]
-    if missing:
-        stored = queries.list_passages(session, missing, indexes.vector_set)
+    found = {
+        version_id: _find(kept, own[0].id, own) if own else StoredPassages()
+        for version_id, own in units.items()
+    }
+    if missing := [version_id for version_id, passages in found.items() if passages is MISSING]:
+        stored = queries.list_passages(snapshot.session, missing, vector_set)
         for version_id in missing:
             own = stored.get(version_id, {})
             found[version_id] = StoredPassages(tuple(own), tuple(own.values()))
-            indexes.kept.put(units[version_id], found[version_id])
+            kept.put(units[version_id][0].id, (units[version_id], found[version_id]))
     return found
+
+
+def _find(kept: ByteCache, unit_id: int, stored: object) -> Any:
+    """Return what is kept of a unit, or MISSING where that is not of what is stored now."""
+    entry = kept.find(unit_id)
+    return entry[1] if entry is not MISSING and entry[0] == stored else MISSING
 
 
 def _list_units(

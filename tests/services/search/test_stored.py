@@ -10,6 +10,7 @@ from sqlalchemy import event, select, update
 
 from app.db.models import Change, UnitRow
 from app.domain import Mode
+from app.index.byte_cache import MISSING
 from app.runtime.resources import Resources
 from app.services.articles.changes import change_document
 from app.services.search.search import SearchResult
@@ -63,6 +64,20 @@ def test_a_new_version_is_read_and_what_was_kept_of_the_old_one_never_answers(
     assert said(search_documents(resources, "help", "tea"))["a"][1] == "Tea with lemon."
     delete_document(resources, "help", "a")
     assert "a" not in said(search_documents(resources, "help", "tea"))
+
+
+def test_what_is_kept_of_an_article_goes_with_it(resources: Resources, ingest: Ingest) -> None:
+    ingest(article("a", "Tea."))
+    search_documents(resources, "help", "tea")
+    with resources.database.read() as session:
+        unit_id = session.scalars(select(UnitRow.id)).one()
+    indexes = resources.generations.live().catch_up()
+    assert indexes is not None
+    kept = (indexes.kept_vectors, indexes.kept_passages)
+    assert all(cache.find(unit_id) is not MISSING for cache in kept)
+    delete_document(resources, "help", "a")
+    search_documents(resources, "help", "tea")
+    assert all(cache.find(unit_id) is MISSING for cache in kept)
 
 
 def test_vectors_that_were_stored_anew_are_read_anew(resources: Resources, ingest: Ingest) -> None:
