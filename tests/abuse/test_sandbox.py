@@ -142,12 +142,13 @@ def test_child_says_what_holds_it(confined: Sandbox, mode: str) -> None:
 
 
 def test_samples_are_of_every_format_but_aliases() -> None:
-    # The same parser as another format's, or none: a line of JSON that is none at all.
+    # The same parser as another format's, or none: a line of JSON that is none at all, a bad name.
     others = {
         "application/vnd.ms-excel",
         "application/vnd.oasis.opendocument.spreadsheet",
         "application/vnd.oasis.opendocument.presentation",
         "application/x-invalid-json-line",
+        "application/x-invalid-name",
         "application/xhtml+xml",
     }
     assert PARSERS.keys() - SAMPLES.keys() == others

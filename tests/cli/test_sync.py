@@ -74,18 +74,15 @@ def test_file_and_folder_that_cannot_be_read_are_named_and_left_out(
     files: Path, ask: Ask, collection: Collection
 ) -> None:
     write(files / "a.md", "Tea.")
-    # Paths that are too long to be opened, whoever runs the tests.
-    here = os.open(files, os.O_RDONLY)
-    left = 4096 - len(str(files))
-    while left > 0:
-        name = "d" * min(250, left)
-        os.mkdir(name, dir_fd=here)
-        below = os.open(name, os.O_RDONLY, dir_fd=here)
-        if left <= 251:
-            os.close(os.open(f"{'f' * 250}.md", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    # Paths that are too long to be opened, whoever runs the tests, in a folder whose own is not.
+    here, length = os.open(files, os.O_RDONLY), len(str(files))
+    while length < 3850:
+        os.mkdir("e" * 200, dir_fd=here)
+        below = os.open("e" * 200, os.O_RDONLY, dir_fd=here)
         os.close(here)
-        here = below
-        left -= 251
+        here, length = below, length + 201
+    os.mkdir("d" * 250, dir_fd=here)
+    os.close(os.open(f"{'f' * 250}.md", os.O_CREAT | os.O_WRONLY, dir_fd=here))
     os.close(here)
     report = ask("sync", files, "--json").json
     assert report["added"] == ["a.md"]

@@ -138,7 +138,7 @@ def test_without_the_package_torch_reads_all(
     checkpoint = read_checkpoint(make_jina_v3(tmp_path / "model"))
     monkeypatch.setattr(torch_engine, "find_spec", lambda name: None)
     assert load_engine(checkpoint, Settings()).name == "torch"
-    with pytest.raises(ModelUnavailable, match=r"folio-kb\[openvino\]"):
+    with pytest.raises(ModelUnavailable, match=r"pip install '\.\[openvino\]'"):
         load_engine(checkpoint, Settings(runtime="openvino"))
 
 
