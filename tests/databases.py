@@ -14,9 +14,14 @@ from app.db.postgres import open_postgres
 _TEMPLATE = "folio_template"
 
 
+def is_postgresql() -> bool:
+    """Return whether the tests run on PostgreSQL."""
+    return os.environ.get("FOLIO_TEST_DATABASE") == "postgresql"
+
+
 def on_test_database(settings: Settings) -> Settings:
     """Return settings for the same articles: on PostgreSQL each data folder is a database."""
-    if os.environ.get("FOLIO_TEST_DATABASE") != "postgresql" or settings.database_url is not None:
+    if not is_postgresql() or settings.database_url is not None:
         return settings
     return settings.model_copy(update={"database_url": SecretStr(_database_of(settings.data))})
 
@@ -25,7 +30,7 @@ def copy_folder(source: Path, target: Path) -> Path:
     """Copy a data folder that is closed, and its database on PostgreSQL; returns the copy."""
     if source.is_dir():
         shutil.copytree(source, target, dirs_exist_ok=True)
-    if os.environ.get("FOLIO_TEST_DATABASE") == "postgresql":
+    if is_postgresql():
         from tests.postgres.server import shared_postgres
 
         shared_postgres().create_database(_name_of(target), template=_name_of(source))

@@ -310,6 +310,11 @@ def _translate(error: DBAPIError) -> Exception:
     # psycopg looks itself for the one character that PostgreSQL has no place for.
     if state == "22021" or (not state and type(error.orig).__name__ == "DataError"):
         return InvalidRequest("PostgreSQL stores no text with a zero byte", code="zero_byte")
+    # Numbers of rows have 32 bits there, and some texts a bound.
+    if state == "22003":
+        return InvalidRequest("a number is larger than any row's", code="number_too_large")
+    if state == "22001":
+        return InvalidRequest("a text is longer than its column", code="value_too_long")
     return error
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from app.config import Settings
 from tests.api.service import Collection, Json, Service, open_service
+from tests.databases import is_postgresql
 
 UNSAID = "zanzibar7431"
 """Stands in queries, texts, titles and attributes; no answer may hold it."""
@@ -428,9 +429,14 @@ CASES = [
             ("PUT", "/v1/collections/nope/documents/a", {"text": UNSAID}),
             ("DELETE", "/v1/collections/nope/documents/a", None),
             ("POST", "/v1/collections/nope/search", {"query": UNSAID}),
-            ("GET", "/v1/collections/%00", None),
             ("GET", "/v1/collections/Help", None),
         ]
+    ),
+    Case(
+        "collection of a NUL",
+        "GET",
+        "/v1/collections/%00",
+        *((422, "zero_byte") if is_postgresql() else (404, "collection_not_found")),
     ),
     Case("unknown route outside", "POST", "/nothing/at/all", 404, "not_found"),
     Case("unknown method of a route", "PATCH", "/v1/collections", 405, "method_not_allowed"),

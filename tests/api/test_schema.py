@@ -10,6 +10,7 @@ import pytest
 
 from app.config import Settings
 from tests.api.service import Service, folio_environment, open_service
+from tests.databases import is_postgresql
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +32,9 @@ BY_CONTENT = (
 # There is one model, and of these ids only what other answers said exists.
 BY_ANSWER = ("/v1/collections/{collection}/rollback", "/v1/generations/{generation_id}")
 
+# PostgreSQL keeps its own backups.
+NOT_SHARED = ("/v1/backups",)
+
 
 def write_config(service: Service, path: Path) -> None:
     """Name what exists, so that what is tested is more than refusals."""
@@ -44,14 +48,14 @@ def write_config(service: Service, path: Path) -> None:
     (generation,) = service.http.get("/v1/generations").json()["generations"]
     model, *_ = service.http.get("/v1/models").json()["data"]
     key = service.http.post("/v1/keys", json={"name": "to revoke"}).json()
-    backup = service.http.post("/v1/backups", json={}).json()
+    backup = service.http.post("/v1/backups", json={}).json().get("name", "none")
     operations = [
         f'[[operations]]\ninclude-path = "{route}"\ninclude-method = "DELETE"\nwarnings = false\n'
         'parameters = { "path.collection" = "erased", "path.id" = "erased" }\n'
         for route in ERASING
     ] + [
         f'[[operations]]\ninclude-path = "{route}"\nwarnings = false\n'
-        for route in (*BY_CONTENT, *BY_ANSWER)
+        for route in (*BY_CONTENT, *BY_ANSWER, *(NOT_SHARED if is_postgresql() else ()))
     ]
     documents = f"""
 [[operations]]
@@ -74,7 +78,7 @@ parameters = {{ "path.id" = "{model["id"]}" }}
 "path.reparse_id" = "{reparse["id"]}"
 "path.generation_id" = {generation["id"]}
 "path.key_id" = "{key["id"]}"
-"path.backup" = "{backup["name"]}"
+"path.backup" = "{backup}"
 "query.wait" = 0
 """
     path.write_text(parameters + "".join(operations) + documents, encoding="utf-8")

@@ -396,6 +396,20 @@ def test_a_zero_byte_is_refused_by_name(collection: Collection) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "zero_byte")
 
 
+def test_a_number_that_no_row_has_is_refused_by_name(collection: Collection) -> None:
+    collection.add({"id": "tea", "text": "Tea."})
+    large = 2**53 - 1
+    answers = [
+        collection.http.get(f"{collection.path}/golden", params={"after": large}),
+        collection.http.post(
+            f"{collection.path}/search", json={"query": "tea", "generation": large}
+        ),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+        (422, "number_too_large")
+    ] * 2
+
+
 def test_while_postgresql_is_away_requests_get_a_typed_503_and_go_on_afterwards(
     service: Service, collection: Collection, postgres: PostgresServer
 ) -> None:

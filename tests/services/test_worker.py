@@ -71,7 +71,8 @@ def count_attempts(resources: Resources) -> list[int]:
         return list(session.scalars(select(Version.attempts).order_by(Version.id)))
 
 
-# Processes that end
+# Processes that end: in a folder its next process knows that the one before has ended. Of a
+# database that is shared claims return when their lease ends, which tests/postgres looks at.
 
 
 def run_killed_worker(settings: Settings) -> None:
@@ -79,6 +80,7 @@ def run_killed_worker(settings: Settings) -> None:
     assert subprocess.run(command, check=False).returncode == -9
 
 
+@pytest.mark.data_folder
 def test_document_of_a_killed_process_is_read_at_the_next_start(
     settings: Settings, sandbox: Sandbox
 ) -> None:
@@ -94,6 +96,7 @@ def test_document_of_a_killed_process_is_read_at_the_next_start(
         assert search(resources) == {"a": "A deadly tea.", "b": "Milk."}
 
 
+@pytest.mark.data_folder
 def test_document_that_kills_every_process_fails_and_lets_the_others_pass(
     settings: Settings, sandbox: Sandbox
 ) -> None:
@@ -114,6 +117,7 @@ def test_document_that_kills_every_process_fails_and_lets_the_others_pass(
         assert set(search(resources)) == {"a", "b"}
 
 
+@pytest.mark.data_folder
 def test_document_that_was_cut_off_lets_the_others_go_first(
     tmp_path: Path, jina_v3: Path, sandbox: Sandbox, watch: Watch
 ) -> None:
@@ -155,6 +159,7 @@ def test_newer_version_does_not_wait_while_an_older_one_pauses(
         assert search(resources) == {"a": "New tea."}
 
 
+@pytest.mark.data_folder
 def test_document_that_was_cut_off_twice_waits(
     tmp_path: Path, jina_v3: Path, sandbox: Sandbox
 ) -> None:
