@@ -166,10 +166,10 @@ def embed_as_queries(target: Target) -> Counter[str]:
 
 
 def rerank(target: Target) -> Counter[str]:
-    """4: reranking of a hundred long texts."""
+    """4: reranking of a hundred texts, nearly as many tokens as one call may have."""
 
     def call(http: httpx.Client, number: int) -> httpx.Response:
-        texts = [_make_words(number * 100 + n, 1500) for n in range(100)]
+        texts = [_make_words(number * 100 + n, 500) for n in range(100)]
         return http.post("/v1/rerank", json={"query": "tea", "documents": texts})
 
     return repeat(target, call)
