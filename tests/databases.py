@@ -2,14 +2,19 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from pydantic import SecretStr
+from sqlalchemy import event
 
 from app.config import Settings
 from app.db.postgres import open_postgres
+from app.runtime.resources import Resources
 
 _TEMPLATE = "folio_template"
 
@@ -24,6 +29,23 @@ def on_test_database(settings: Settings) -> Settings:
     if not is_postgresql() or settings.database_url is not None:
         return settings
     return settings.model_copy(update={"database_url": SecretStr(_database_of(settings.data))})
+
+
+@contextmanager
+def collect_statements(resources: Resources) -> Iterator[list[str]]:
+    """Collect the statements that are sent to the database while the block runs."""
+    statements: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        statements.append(arguments[2])
+
+    with resources.database.read() as session:
+        engine = session.get_bind().engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def copy_folder(source: Path, target: Path) -> Path:

@@ -3,21 +3,20 @@
 import io
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import pytest
 from reportlab.pdfgen.canvas import Canvas
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from app.config import Settings
 from app.db.models import UnitRow
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.api.service import Collection, Json, Service, open_service
+from tests.databases import collect_statements
 
 NO_COUNTS = {"queued": 0, "processing": 0, "ready": 0, "failed": 0}
 NO_JOB_COUNTS = NO_COUNTS | {"superseded": 0, "deleted": 0}
@@ -57,23 +56,6 @@ def read_units(service: Service) -> list[tuple[int, bytes, bytes]]:
             select(UnitRow.id, UnitRow.vector, UnitRow.passage_vectors).order_by(UnitRow.id)
         )
         return [(row.id, row.vector, row.passage_vectors) for row in rows]
-
-
-@contextmanager
-def count_statements(service: Service) -> Iterator[list[str]]:
-    """Collect the statements that the service sends to its database."""
-    statements: list[str] = []
-
-    def note(*arguments: Any) -> None:
-        statements.append(arguments[2])
-
-    with service.resources.database.read() as session:
-        engine = session.get_bind().engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 # Collections
@@ -453,7 +435,7 @@ def test_batch_that_waits_answers_with_each_document_and_why_it_failed(
 
 def test_upload_that_waited_long_enough_is_answered_as_it_stands(idle_service: Service) -> None:
     collection = idle_service.new_collection("waiting")
-    with count_statements(idle_service) as statements:
+    with collect_statements(idle_service.resources) as statements:
         answer = collection.http.put(
             collection.document_path("a"), params={"wait": 2}, json={"text": "Tea."}
         )
