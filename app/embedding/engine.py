@@ -68,5 +68,8 @@ class Engine(Protocol):
         ...
 
     def warm_up(self) -> None:
-        """Run once, so that the first caller does not pay for lazy set-up."""
+        """Run once, so that the first caller does not pay for lazy set-up.
+
+        Raises ModelUnavailable for a model that does not run.
+        """
         ...

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch.profiler import profile
-from transformers import AutoModel
+from transformers import AutoModel, ViTConfig, ViTModel
 
 from app.config import Settings
 from app.domain import Embedding, Item, Span, Task
@@ -641,6 +642,37 @@ def test_checkpoint_that_lacks_a_weight_is_refused_by_its_name(tmp_path: Path) -
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelUnavailable, match=r"lacks 1 weights, such as encoder\.layer\.1\."):
         load_engine(read_checkpoint(folder), Settings(device="cpu"))
+
+
+@pytest.mark.parametrize("adapter", ["retrieval_query", "retrieval_passage"])
+def test_adapter_that_lacks_a_weight_is_refused_by_its_name(
+    tmp_path: Path, jina_v3: Path, adapter: str
+) -> None:
+    folder = Path(copytree(jina_v3, tmp_path / "model"))
+    file = folder / adapter / "adapter_model.safetensors"
+    weights = load_file(file)
+    lost = next(name for name in weights if "fc1.lora_B" in name)
+    del weights[lost]
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(ModelUnavailable, match=rf"{adapter} lacks 1 weights, such as .*fc1"):
+        load_engine(read_checkpoint(folder), Settings(device="cpu"))
+
+
+def test_model_that_is_loaded_and_does_not_run_is_unavailable(tmp_path: Path) -> None:
+    folder = make_plain(tmp_path, "bert")
+    ViTModel(
+        ViTConfig(
+            hidden_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            intermediate_size=64,
+            image_size=8,
+            patch_size=4,
+        )
+    ).save_pretrained(folder)
+    engine = load_engine(read_checkpoint(folder), Settings(device="cpu"))
+    with pytest.raises(ModelUnavailable, match="cannot be run on cpu"):
+        engine.warm_up()
 
 
 def test_unknown_device_makes_the_model_unavailable(tmp_path: Path) -> None:

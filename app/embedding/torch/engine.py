@@ -3,7 +3,7 @@
 import platform
 import warnings
 import weakref
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -28,7 +28,7 @@ from app.embedding.torch.jina_v5 import find_family
 from app.embedding.torch.layers import Network
 from app.embedding.torch.packed import CompilePass, PackedEncoder, Steps, pick_dtype
 from app.embedding.torch.q4_0 import is_packed, read_packed
-from app.errors import ModelUnavailable
+from app.errors import FolioError, ModelUnavailable
 
 PEFT_PREFIX = "base_model.model."
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -157,8 +157,17 @@ class TorchEngine(ReadsTokens):
 
     def warm_up(self) -> None:
         """See Engine.warm_up."""
-        for task in (Task.PASSAGE, Task.QUERY):
-            self.embed([Item("warm up", task)])
+        try:
+            for task in (Task.PASSAGE, Task.QUERY):
+                self.embed([Item("warm up", task)])
+        except FolioError:
+            raise
+        # A model that wants other inputs, a device without the memory: whatever torch raises.
+        except Exception as error:
+            raise ModelUnavailable(
+                f"{self.checkpoint.name} cannot be run on {self.device}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     @torch.inference_mode()
     def _start_pass(
@@ -279,12 +288,12 @@ def _quiet_transformers() -> Iterator[None]:
 def load_model(checkpoint: Checkpoint) -> Any:
     """Return transformers' model in fp32 with the adapters of the checkpoint.
 
-    Raises ModelUnavailable when the file lacks weights that vectors depend on.
+    Raises ModelUnavailable when the files lack weights that vectors depend on.
     """
     folder = str(checkpoint.folder)
     # Loading bars on stderr would end up between the lines of a command's output.
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    # transformers only warns of what is missing, adapters loaded before among it.
+    # transformers only warns of what is missing.
     with _quiet_transformers(), warnings.catch_warnings():
         # PEFT warns of the second adapter; several are what is wanted.
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
@@ -299,20 +308,27 @@ def load_model(checkpoint: Checkpoint) -> Any:
             output_loading_info=True,
         )
         # The pooler is for classifying; vectors are pooled from the hidden states.
-        missing = [key for key in report["missing_keys"] if not key.startswith("pooler.")]
-        if missing:
-            raise ModelUnavailable(f"{folder} lacks {len(missing)} weights, such as {missing[0]}")
+        _refuse_missing(
+            folder, (key for key in report["missing_keys"] if not key.startswith("pooler."))
+        )
         # Two tasks may share one.
         for adapter in dict.fromkeys(checkpoint.adapters.values()):
             # By its own folder: as a subfolder, transformers 5.17 does not find it.
-            model.load_adapter(
-                str(checkpoint.folder / adapter),
-                adapter_name=adapter,
-                adapter_kwargs={"local_files_only": True},
+            path = str(checkpoint.folder / adapter)
+            loaded = model.load_adapter(
+                path, adapter_name=adapter, adapter_kwargs={"local_files_only": True}
             )
+            # Those that were loaded before are listed as well.
+            _refuse_missing(path, (key for key in loaded.missing_keys if f".{adapter}" in key))
         if checkpoint.query_adapter is not None:
             replace_adapter(model, checkpoint.adapters[Task.QUERY], checkpoint.query_adapter)
     return model.eval().requires_grad_(False)
+
+
+def _refuse_missing(folder: str, names: Iterable[str]) -> None:
+    missing = sorted(names)
+    if missing:
+        raise ModelUnavailable(f"{folder} lacks {len(missing)} weights, such as {missing[0]}")
 
 
 def adapter_weights(model: Any, adapter: str) -> dict[str, torch.nn.Parameter]:
