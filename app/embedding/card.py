@@ -35,6 +35,7 @@ def _read_front_matter(path: Path) -> dict[str, Any]:
         return {}
     try:
         content = yaml.safe_load(rest.partition(f"\n{_FENCE}")[0])
-    except yaml.YAMLError:
+    # A date that there is not, as 2024-02-30, is a plain ValueError.
+    except (yaml.YAMLError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

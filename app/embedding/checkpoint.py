@@ -135,6 +135,9 @@ def read_checkpoint(
     hidden_size = int(config.get("hidden_size") or config.get("dim") or 0)
     if not model_type or not hidden_size:
         raise UnsupportedCheckpoint(f"{folder}/config.json names no model type or hidden size")
+    if str(config.get("position_embedding_type")).startswith("relative_key"):
+        # transformers 5 would run the model as if it had absolute ones.
+        raise UnsupportedCheckpoint(f"{folder} has relative positions, which are not run")
     pooling, include_prompt = read_pooling(folder, model_type)
     adapters = read_adapters(folder, model_type)
     prompts = read_prompts(folder, model_type) if with_prompts else {}

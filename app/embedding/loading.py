@@ -8,7 +8,7 @@ from app.embedding.checkpoint import Checkpoint, read_checkpoint
 from app.embedding.engine import Engine
 from app.embedding.remote import RemoteEngine, describe_remote
 from app.embedding.served import ServedEngine, describe_served
-from app.errors import FolioError, ModelUnavailable
+from app.errors import FolioError, InvalidRequest, ModelUnavailable, UnsupportedCheckpoint
 
 BUNDLED_MULTILINGUAL = "multilingual-e5-small"
 BUNDLED = {
@@ -26,10 +26,21 @@ def open_checkpoint(settings: Settings) -> Checkpoint:
     """Find the configured checkpoint and read what it declares.
 
     Downloads only for a Hugging Face id whose files are not cached yet, and asks only an embedding
-    server of Folio. Raises ModelUnavailable
-    with the reason when there is no such checkpoint, UnsupportedCheckpoint when it is one that
-    cannot be run faithfully.
+    server of Folio. Raises ModelUnavailable with the reason when there is no such checkpoint or its
+    files cannot be read, UnsupportedCheckpoint when it is one that cannot be run faithfully.
     """
+    try:
+        return _open_checkpoint(settings)
+    except InvalidRequest as error:
+        # Dimensions that it does not give: the settings are at fault, and not who asks it.
+        raise UnsupportedCheckpoint(str(error), code=error.code) from error
+    except (OSError, TypeError, ValueError) as error:
+        raise ModelUnavailable(
+            f"{settings.model} cannot be read: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _open_checkpoint(settings: Settings) -> Checkpoint:
     if settings.model_url:
         is_served = settings.model_api == "folio"
         return describe_served(settings) if is_served else describe_remote(settings)
@@ -45,22 +56,8 @@ def open_checkpoint(settings: Settings) -> Checkpoint:
 
 def load_engine(checkpoint: Checkpoint, settings: Settings) -> Engine:
     """Load the weights of `checkpoint`; raises ModelUnavailable with the reason."""
-    if settings.model_url:
-        is_served = settings.model_api == "folio"
-        return (ServedEngine if is_served else RemoteEngine)(checkpoint, settings)
-    # torch and transformers take seconds to import; a command that embeds nothing does not pay.
-    from app.embedding.torch.engine import TorchEngine
-
     try:
-        return TorchEngine(
-            checkpoint,
-            device=settings.device,
-            batch_tokens=settings.batch_tokens,
-            runtime=settings.runtime,
-            dtype=settings.dtype,
-            merge_bytes=settings.merge_bytes,
-            max_waiting_tokens=settings.max_waiting_tokens,
-        )
+        return _load_engine(checkpoint, settings)
     except FolioError:
         raise
     # Loading runs transformers, PEFT and safetensors over files from outside: whatever they raise,
@@ -70,6 +67,24 @@ def load_engine(checkpoint: Checkpoint, settings: Settings) -> Engine:
             f"{checkpoint.name} in {checkpoint.folder} cannot be loaded: "
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+def _load_engine(checkpoint: Checkpoint, settings: Settings) -> Engine:
+    if settings.model_url:
+        is_served = settings.model_api == "folio"
+        return (ServedEngine if is_served else RemoteEngine)(checkpoint, settings)
+    # torch and transformers take seconds to import; a command that embeds nothing does not pay.
+    from app.embedding.torch.engine import TorchEngine
+
+    return TorchEngine(
+        checkpoint,
+        device=settings.device,
+        batch_tokens=settings.batch_tokens,
+        runtime=settings.runtime,
+        dtype=settings.dtype,
+        merge_bytes=settings.merge_bytes,
+        max_waiting_tokens=settings.max_waiting_tokens,
+    )
 
 
 def _locate(settings: Settings) -> tuple[Path, str, str]:
@@ -97,7 +112,6 @@ def _locate(settings: Settings) -> tuple[Path, str, str]:
 def _download(model: str, revision: str) -> Path:
     # huggingface_hub takes a second to import and most starts do not need it.
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         return Path(
@@ -108,7 +122,8 @@ def _download(model: str, revision: str) -> Path:
                 ignore_patterns=["onnx/*", "openvino/*"],
             )
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    # It lets errors of its HTTP client and of its storage through, which have no class in common.
+    except Exception as error:
         raise ModelUnavailable(
             f"{model} at {revision} could not be fetched ({type(error).__name__}); download it "
             "where there is a network and set FOLIO_MODEL to the folder"

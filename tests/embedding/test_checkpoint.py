@@ -268,6 +268,14 @@ def test_remote_code_is_refused(plain: Path) -> None:
         read_checkpoint(plain)
 
 
+def test_relative_positions_are_refused(plain: Path) -> None:
+    change(plain / "config.json", position_embedding_type="relative_key_query")
+    with pytest.raises(UnsupportedCheckpoint, match="relative positions"):
+        read_checkpoint(plain)
+    change(plain / "config.json", position_embedding_type="absolute")
+    read_checkpoint(plain)
+
+
 @pytest.mark.parametrize("key", ["model_type", "hidden_size"])
 def test_config_without_model_type_or_size_is_refused(plain: Path, key: str) -> None:
     change(plain / "config.json", **{key: None})
@@ -290,6 +298,20 @@ def test_file_that_is_not_what_it_should_be_is_refused(
 def test_folder_without_config_is_refused(plain: Path) -> None:
     (plain / "config.json").unlink()
     with pytest.raises(ModelUnavailable, match=r"config\.json cannot be read"):
+        open_checkpoint(Settings(model=str(plain)))
+
+
+def test_file_that_cannot_be_opened_is_named(plain: Path) -> None:
+    # As a copy of a cache that lacks what its links lead to.
+    (plain / "model.safetensors").unlink()
+    (plain / "model.safetensors").symlink_to(plain / "nowhere")
+    with pytest.raises(ModelUnavailable, match=r"cannot be read: .*model\.safetensors"):
+        open_checkpoint(Settings(model=str(plain)))
+
+
+def test_number_that_is_none_is_refused(plain: Path) -> None:
+    change(plain / "sentence_bert_config.json", max_seq_length="many")
+    with pytest.raises(ModelUnavailable, match=r"cannot be read: .*many"):
         open_checkpoint(Settings(model=str(plain)))
 
 
@@ -326,6 +348,18 @@ def test_hugging_face_id_that_is_not_cached_is_refused_without_a_network(
         open_checkpoint(Settings(model="some/model", model_revision=COMMIT))
 
 
+def test_download_that_breaks_off_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class LostError(Exception):
+        """As httpx's, which are no OSError."""
+
+    def break_off(*_: object, **__: object) -> str:
+        raise LostError
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", break_off)
+    with pytest.raises(ModelUnavailable, match=r"could not be fetched \(LostError\)"):
+        open_checkpoint(Settings(model="some/model", model_revision=COMMIT))
+
+
 # Dimensions
 
 
@@ -344,8 +378,10 @@ def test_dimensions_beyond_the_model_are_refused(jina_v3: Path, dimensions: int)
 
 def test_model_that_is_not_trained_for_it_is_not_cut(plain: Path) -> None:
     assert read_checkpoint(plain, dimensions=32).dimensions == 32
-    with pytest.raises(InvalidRequest, match="vectors of 32 dimensions; 16 was asked for"):
+    # By the settings: no question of a caller can do anything about it.
+    with pytest.raises(UnsupportedCheckpoint, match="of 32 dimensions; 16 was asked for") as caught:
         open_checkpoint(Settings(model=str(plain), dimensions=16))
+    assert caught.value.code == "unsupported_dimensions"
 
 
 def test_other_model_may_declare_that_it_can_be_cut(plain: Path) -> None:

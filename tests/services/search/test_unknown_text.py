@@ -97,6 +97,7 @@ def test_language_that_the_card_does_not_name_is_warned_of(
         ("---\nlanguage:\n- multilingual\n- en\n---\n", set()),
         ("---\nlicense: mit\n---\nlanguage: en\n", set()),
         ("---\nlanguage: [en\n---\n", set()),
+        ("---\nlanguage: en\ndate: 2024-02-30\n---\n", set()),
         ("# A model\n\n---\nlanguage: en\n---\n", set()),
         ("", set()),
     ],
