@@ -14,6 +14,8 @@ from app.index.spelling import MIN_LETTERS, Neighbours, list_neighbours
 from app.index.stemming import distinct_rules, stem, stem_folded
 
 _MIN_HALF = 2
+# Longer ones are not two words; their halves would take the square of their length.
+_MAX_JOINED = 64
 
 
 def guess_words(
@@ -74,7 +76,7 @@ def _list_guesses(typed: str, rules: tuple[str, ...]) -> _Guesses:
 
 def _split(typed: str, rule: str) -> Iterator[tuple[str, str]]:
     """Yield the terms of each two words that a word may be made of."""
-    if typed.isalpha() and len(typed) >= MIN_LETTERS:
+    if typed.isalpha() and MIN_LETTERS <= len(typed) <= _MAX_JOINED:
         places = range(_MIN_HALF, len(typed) - _MIN_HALF + 1)
         halves = stem_folded([typed[:i] for i in places] + [typed[i:] for i in places], rule)
         yield from zip(halves[: len(places)], halves[len(places) :], strict=True)
