@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
+from app.index.folding import fold
+
 _MONTHS = (
     ("january", "jan"),
     ("february", "feb"),
@@ -71,7 +73,7 @@ def _list_written(day: date) -> Iterator[str]:
 
 
 def _as_date(groups: dict[str, str]) -> date | None:
-    month = groups.get("m") or _NUMBERS[groups["name"].lower()]
+    month = groups.get("m") or _NUMBERS[fold(groups["name"])]
     try:
         return date(int(groups["y"]), int(month), int(groups["d"]))
     except ValueError:

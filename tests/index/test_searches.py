@@ -205,7 +205,10 @@ def test_what_no_article_holds_finds_nothing(query: str) -> None:
     assert rank(["Tea is hot.", "Coffee is hot, too."], query) == []
 
 
-@pytest.mark.parametrize("query", ["2024-05-01", "31 February 2024", "0/0/2024", "99.99.2024"])
+@pytest.mark.parametrize(
+    "query",
+    ["2024-05-01", "31 February 2024", "0/0/2024", "99.99.2024", "5 APRİL 2024", "5 aprıl 2024"],
+)
 def test_date_that_no_article_has_is_only_its_words(query: str) -> None:
     texts = ["The meeting of 2024 is short.", "The meeting of 2023 is long."]
     assert rank(texts, query) == [0]
