@@ -34,9 +34,10 @@ from app.index.words import (
     split_word,
 )
 
+# None goes past another opening one: of thousands that are never closed each would go to the end.
 _QUOTES = regex.compile(
     r"""(?<![\w\-])(?P<minus>-)?
-    (?:"(?P<a>[^"]+)" | “(?P<b>[^”“]+)” | „(?P<c>[^“”]+)[“”] | «(?P<d>[^»]+)»)(?!\w)""",
+    (?:"(?P<a>[^"]+)" | “(?P<b>[^”“]+)” | „(?P<c>[^„“”]+)[“”] | «(?P<d>[^«»]+)»)(?!\w)""",
     regex.VERBOSE,
 )
 _OPENING = frozenset('"“„«')
