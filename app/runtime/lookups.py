@@ -35,7 +35,8 @@ class Lookups:
                 kept: T = self._kept[key]
                 return kept
         found = look_up()
-        size = count_bytes(found)
+        # Who asks may send filters of a megabyte that keep nothing.
+        size = count_bytes(key) + count_bytes(found)
         with self._lock:
             if state is not self._state or size > self._left:
                 self._state, self._kept, self._left = state, {}, _MAX_BYTES

@@ -1,10 +1,20 @@
 """How the indexes follow the log of changes."""
 
+import sqlite3
+
+import numpy as np
+import pytest
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from app.db import queries
+from app.errors import StorageFailed
+from app.index.flat import Ids
 from app.runtime.index_follower import Indexes
+from app.runtime.lookups import Lookups
 from app.runtime.resources import Resources
 from tests.conftest import Ingest, article
+from tests.named import search_documents
 
 
 def test_a_transaction_of_before_takes_no_index_back(resources: Resources, ingest: Ingest) -> None:
@@ -29,3 +39,43 @@ def test_a_transaction_of_before_takes_no_index_back(resources: Resources, inges
     with resources.database.read() as session:
         # Nothing is read again.
         assert follow(session)[1] is after
+
+
+class DiskError(Exception):
+    """What both databases say where a disk fails."""
+
+    sqlite_errorcode = sqlite3.SQLITE_IOERR
+    sqlstate = "58030"
+
+
+def test_disk_that_fails_while_the_index_follows_is_named_and_ends_the_turn(
+    resources: Resources, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(article("a", "Tea."))
+    search_documents(resources, "help", "tea")
+
+    def fail(*_: object) -> None:
+        raise DBAPIError("SELECT", {}, DiskError())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(queries, "read_changes", fail)
+        with pytest.raises(StorageFailed) as caught:
+            search_documents(resources, "help", "tea")
+        # Although who handles it holds the error, and with it all that was open.
+        assert caught.traceback
+        assert resources.signals.priority.yield_to_requests()
+    assert search_documents(resources, "help", "tea").results
+
+
+def test_look_ups_by_long_keys_are_not_kept_without_end() -> None:
+    lookups, state, asked = Lookups(), object(), []
+
+    def look_up() -> Ids:
+        asked.append(1)
+        return np.empty(0, np.int64)
+
+    # Filters of a megabyte, as a body may hold; what each keeps is nothing.
+    for number in range(64):
+        lookups.find(state, ("filter", number, "x" * (1 << 20)), look_up)
+    lookups.find(state, ("filter", 0, "x" * (1 << 20)), look_up)
+    assert len(asked) == 65

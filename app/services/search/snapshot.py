@@ -100,14 +100,18 @@ class Attempt:
             quarantine_damaged(self._resources.database, damaged)
 
     def _open(self) -> tuple[Snapshot, dict[int, str]]:
-        self._stack.enter_context(self._resources.signals.priority.take())
-        session = self._stack.enter_context(self._resources.database.read())
-        row = self._generation.find_row(session)
-        if row is None:
-            self._stack.close()
-            raise NotFound("the generation was removed meanwhile", code="generation_not_found")
-        indexes, state, damaged = self._generation.follower.follow(session, row)
-        return Snapshot(session, indexes, state, load_anchors(row.calibration)), damaged
+        with ExitStack() as stack:
+            stack.enter_context(self._resources.signals.priority.take())
+            session = stack.enter_context(self._resources.database.read())
+            row = self._generation.find_row(session)
+            if row is None:
+                raise NotFound("the generation was removed meanwhile", code="generation_not_found")
+            indexes, state, damaged = self._generation.follower.follow(session, row)
+            snapshot = Snapshot(session, indexes, state, load_anchors(row.calibration))
+            # What fails before ends both, with the error, which the database may turn into a typed
+            # one.
+            self._stack = stack.pop_all()
+        return snapshot, damaged
 
     def __exit__(
         self,
