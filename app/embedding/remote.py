@@ -26,10 +26,14 @@ from app.embedding.metrics import EngineMetrics
 from app.embedding.scheduler import Lane, choose_lane
 from app.embedding.service import Service, host_of
 from app.embedding.tokenization import ReadItem, ReadsTokens, TokenReader
-from app.errors import EngineBusy, ModelUnavailable
+from app.errors import EngineBusy, ModelUnavailable, UnreadableDocument
 
 _MAX_INPUTS = 128
+_MAX_LATE_INPUTS = 2048
 _REQUEST_TOKENS = 32_768
+# By these a service refuses what it was sent; by others it says that it, or the key, is at fault.
+_REFUSALS = {400, 413, 422}
+_WARM_UP = "warm up"
 
 
 def describe_remote(settings: Settings) -> Checkpoint:
@@ -109,7 +113,8 @@ class RemoteEngine(ReadsTokens):
     ) -> list[Embedding]:
         """See Engine.embed. Raises ModelUnavailable when the service does not answer well.
 
-        With `refuses`, raises EngineBusy instead of waiting for the budget of the minute.
+        UnreadableDocument for texts that it does not embed while it does others. With `refuses`,
+        raises EngineBusy instead of waiting for the budget of the minute.
         """
         cut = self.checkpoint.check_dimensions(dimensions)
         reads = self._reader.read(items)
@@ -123,28 +128,32 @@ class RemoteEngine(ReadsTokens):
             self.metrics.fill.labels(lane).observe(tokens / _REQUEST_TOKENS)
             return vectors[:, :cut]
 
-        most = 2048 if self._is_jina else _MAX_INPUTS
         units: dict[int, npt.NDArray[np.float32]] = {}
+        sizes = [len(read.ids) for read in reads]
         for task in Task:
             mine = [i for i, item in enumerate(items) if item.task is task]
-            for batch in _batches(mine, reads):
+            for batch in _batches(mine, sizes, _MAX_INPUTS, _REQUEST_TOKENS):
                 texts = [self._reader.prefix(items[i].title, task) + items[i].text for i in batch]
-                tokens = sum(len(reads[i].ids) for i in batch)
+                tokens = sum(sizes[i] for i in batch)
                 units.update(zip(batch, ask(texts, tokens, task), strict=True))
         embeddings = []
         for i, (item, read) in enumerate(zip(items, reads, strict=True)):
             rows = [units[i][None]]
-            for at in range(0, len(item.spans), most):
-                part = item.spans[at : at + most]
-                texts = [item.text[span.start : span.end] for span in part]
-                rows.append(ask(texts, len(read.ids), item.task, late=self._is_jina))
+            sizes = [end - first for first, end in read.spans]
+            most = _MAX_LATE_INPUTS if self._is_jina else _MAX_INPUTS
+            # Heads of tables are spans of many passages: all together they can pass the window.
+            for batch in _batches(range(len(sizes)), sizes, most, self.max_tokens):
+                spans = [item.spans[at] for at in batch]
+                texts = [item.text[span.start : span.end] for span in spans]
+                tokens = sum(sizes[at] for at in batch)
+                rows.append(ask(texts, tokens, item.task, late=self._is_jina))
             embeddings.append(_join(np.concatenate(rows), read))
         self.metrics.seconds.labels(lane).observe(time.perf_counter() - started)
         return embeddings
 
     def warm_up(self) -> None:
         """Ask once, so that a wrong key or name is found at the start."""
-        self.embed([Item("warm up", Task.QUERY)])
+        self.embed([Item(_WARM_UP, Task.QUERY)])
 
     def _wait_for_budget(
         self, tokens: int, lane: Lane, is_cancelled: Callable[[], bool], *, refuses: bool
@@ -169,10 +178,19 @@ class RemoteEngine(ReadsTokens):
             "POST", "embeddings", content=json.dumps(body).encode(), is_cancelled=is_cancelled
         )
         if answer.is_success:
-            return self._read(answer, len(texts))
-        raise ModelUnavailable(
-            f"{self.checkpoint.name} at {self.device} answers with status {answer.status_code}"
-        )
+            vectors = self._read(answer, len(texts))
+            if np.isfinite(vectors).all():
+                return vectors
+            problem = "gives a vector that is not finite"
+        else:
+            problem = f"answers with status {answer.status_code}"
+        problem = f"{self.checkpoint.name} at {self.device} {problem}"
+        is_of_texts = answer.is_success or answer.status_code in _REFUSALS
+        if not is_of_texts or list(texts) == [_WARM_UP]:
+            raise ModelUnavailable(problem)
+        # Raises ModelUnavailable where no text at all is embedded.
+        self._ask([_WARM_UP], task, late=late, is_cancelled=is_cancelled)
+        raise UnreadableDocument(f"{problem} for this text", code="text_refused")
 
     def _read(self, answer: httpx.Response, count: int) -> Matrix:
         try:
@@ -189,7 +207,7 @@ class RemoteEngine(ReadsTokens):
                 f"{self.checkpoint.name} was asked, and another model answered at {self.device}",
                 code="other_model",
             )
-        if vectors.shape != (count, self.dimensions) or not np.isfinite(vectors).all():
+        if vectors.shape != (count, self.dimensions):
             raise ModelUnavailable(
                 f"{self.device} gives vectors of shape {vectors.shape}, "
                 f"{(count, self.dimensions)} is wanted"
@@ -219,20 +237,23 @@ class _Budget:
             needed = min(tokens, self._most)
             if self._left < needed and not may_borrow:
                 return (needed - self._left) / self._rate
-            self._left -= tokens
+            # Services count a minute: questions of an hour do not keep documents for another one.
+            self._left = max(self._left - tokens, -float(self._most))
             return 0.0
 
 
-def _batches(positions: Sequence[int], reads: Sequence[ReadItem]) -> Iterator[list[int]]:
+def _batches(
+    positions: Sequence[int], sizes: Sequence[int], max_inputs: int, max_tokens: int
+) -> Iterator[list[int]]:
+    """Yield the positions of the texts of each request; `sizes` are the tokens of all texts."""
     batch: list[int] = []
     total = 0
     for i in positions:
-        tokens = len(reads[i].ids)
-        if batch and (len(batch) == _MAX_INPUTS or total + tokens > _REQUEST_TOKENS):
+        if batch and (len(batch) == max_inputs or total + sizes[i] > max_tokens):
             yield batch
             batch, total = [], 0
         batch.append(i)
-        total += tokens
+        total += sizes[i]
     if batch:
         yield batch
 

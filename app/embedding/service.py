@@ -73,7 +73,8 @@ class Service:
                 raise WorkCancelled("nobody waits for these vectors any more")
             try:
                 answer = self._send(method, path, content, timeout, is_cancelled)
-            except httpx.TransportError as error:
+            # One without a connection, and an answer that cannot be decoded.
+            except httpx.RequestError as error:
                 problem, hint = type(error).__name__, None
             else:
                 if answer.status_code < 500 and (answer.status_code != 429 or takes_busy):

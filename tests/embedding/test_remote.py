@@ -8,17 +8,29 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
 import pytest
 
 from app.config import Settings
-from app.domain import Item, Span, Task
+from app.domain import Item, Span, Status, Task
 from app.embedding.loading import load_engine, open_checkpoint
 from app.embedding.remote import RemoteEngine
-from app.errors import EngineBusy, ModelUnavailable, TextTooLong, WorkCancelled
+from app.errors import (
+    EngineBusy,
+    ModelUnavailable,
+    TextTooLong,
+    UnreadableDocument,
+    WorkCancelled,
+)
+from app.runtime.resources import open_resources
+from app.services.articles.collections import create_collection
+from ingest.sandbox import Sandbox
+from ingest.worker import drain_queue
+from tests.conftest import article
+from tests.named import get_document, put_documents
 
 DIMENSIONS = 8
 
@@ -37,6 +49,11 @@ class RemoteService:
     asked: list[dict[str, Any]] = field(default_factory=list)
     failures: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     answers: list[Any] = field(default_factory=list)
+    refused: str | None = None
+    """A word by which it refuses a text; "" is in all of them."""
+
+    def refuses(self, body: dict[str, Any]) -> bool:
+        return self.refused is not None and any(self.refused in text for text in body["input"])
 
     def answer(self, body: dict[str, Any]) -> Any:
         if self.answers:
@@ -63,6 +80,7 @@ def remote() -> Iterator[RemoteService]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             service.asked.append(body | {"key": self.headers.get("Authorization")})
             status, headers = service.failures.pop(0) if service.failures else (200, {})
+            status = 400 if service.refuses(body) else status
             content = (
                 b"secret words" if status != 200 else json.dumps(service.answer(body)).encode()
             )
@@ -201,7 +219,6 @@ def test_nobody_there_is_told_after_all_attempts(remote: RemoteService, jina_v3:
         ({"model": "some-model", "data": [{"index": 0, "embedding": [1.0] * 7}]}, "shape"),
         ({"model": "some-model", "data": []}, "no embeddings"),
         ({"error": "none"}, "no embeddings"),
-        ({"data": [{"index": 0, "embedding": [float("nan")] * 8}]}, "shape"),
     ],
 )
 def test_answer_that_is_not_of_this_model_is_refused(
@@ -211,6 +228,68 @@ def test_answer_that_is_not_of_this_model_is_refused(
     remote.answers = [answer]
     with pytest.raises(ModelUnavailable, match=problem):
         engine.embed([Item("tea", Task.QUERY)])
+
+
+def test_answer_that_cannot_be_decoded_is_tried_again(remote: RemoteService, jina_v3: Path) -> None:
+    engine, _ = open_engine(remote, jina_v3)
+    remote.failures = [(200, {"Content-Encoding": "gzip"})]
+    assert len(engine.embed([Item("tea", Task.QUERY)])) == 1
+    assert len(remote.asked) == 2
+
+
+def test_vector_that_is_not_finite_is_a_fault_of_its_text_alone(
+    remote: RemoteService, jina_v3: Path
+) -> None:
+    engine, _ = open_engine(remote, jina_v3)
+    broken = {"data": [{"index": 0, "embedding": [float("nan")] * 8}]}
+    remote.answers = [broken]
+    with pytest.raises(UnreadableDocument, match="not finite for this text"):
+        engine.embed([Item("tea", Task.PASSAGE)])
+    remote.answers = [broken, broken]
+    with pytest.raises(ModelUnavailable, match="a vector that is not finite"):
+        engine.embed([Item("tea", Task.PASSAGE)])
+
+
+def test_text_that_is_refused_fails_its_document_and_no_other(
+    remote: RemoteService, jina_v3: Path, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    remote.refused = "secret"
+    with open_resources(settings_for(remote, jina_v3, data=tmp_path)) as resources:
+        create_collection(resources.database, "help")
+        put_documents(resources, "help", [article("a", "A secret tea."), article("b", "Milk.")])
+        assert drain_queue(resources, sandbox, Event()) is None
+        error = get_document(resources, "help", "a").error
+        assert error is not None
+        assert error.code == "text_refused"
+        assert "secret" not in error.message
+        assert get_document(resources, "help", "b").status is Status.READY
+
+
+def test_service_that_refuses_every_text_is_at_fault_itself(
+    remote: RemoteService, jina_v3: Path
+) -> None:
+    engine, _ = open_engine(remote, jina_v3)
+    remote.refused = ""
+    with pytest.raises(ModelUnavailable, match="status 400"):
+        engine.embed([Item("tea", Task.PASSAGE)])
+
+
+def test_late_chunks_of_one_request_keep_to_the_window(
+    remote: RemoteService, jina_v3: Path
+) -> None:
+    engine, _ = open_engine(remote, jina_v3, model_api="jina")
+    head, row = "| cup | tea |\n", "| one | hot |\n"
+    text = head + row * 3
+    rows = [Span(start, start + len(row)) for start in range(len(head), len(text), len(row))]
+    heads = [Span(0, len(head))] * len(rows)
+    (embedding,) = engine.embed([Item(text, Task.PASSAGE, spans=(*rows, *heads))])
+    assert len(embedding.passages) == 6
+    asked = [body["input"] for body in remote.asked if body["late_chunking"]]
+    assert [text for texts in asked for text in texts] == [row] * 3 + [head] * 3
+    # All rows are read together, as they were before there were heads.
+    assert asked[0][:3] == [row] * 3
+    for texts in asked:
+        assert engine.count_tokens(Item("".join(texts), Task.PASSAGE)) <= engine.max_tokens
 
 
 def test_text_past_the_window_never_leaves(remote: RemoteService, jina_v3: Path) -> None:
@@ -236,6 +315,18 @@ def test_documents_keep_to_the_budget_and_queries_go_first(
     engine.embed([question])
     assert pauses == []
     assert len(remote.asked) == 2
+
+
+def test_questions_without_end_keep_documents_for_two_minutes_at_most(
+    remote: RemoteService, jina_v3: Path
+) -> None:
+    engine, pauses = open_engine(remote, jina_v3, model_tokens_per_minute=30)
+    for _ in range(20):
+        engine.embed([Item("tea with milk", Task.QUERY)])
+    with pytest.raises(EngineBusy) as caught:
+        engine.embed([Item("tea with milk", Task.PASSAGE)], refuses=True)
+    assert 60 <= caught.value.retry_after_s <= 121
+    assert pauses == []
 
 
 def test_waiting_ends_when_it_is_cancelled(remote: RemoteService, jina_v3: Path) -> None:
@@ -272,6 +363,13 @@ def test_service_and_dimensions_are_part_of_the_fingerprint(
     }
     assert len(prints) == 5
     assert load_engine(open_checkpoint(settings), settings).name == "remote"
+
+
+def test_file_that_is_no_tokenizer_is_named(remote: RemoteService, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("version https://git-lfs.github.com/spec/v1")
+    settings = settings_for(remote, tmp_path)
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        load_engine(open_checkpoint(settings), settings)
 
 
 def test_missing_settings_are_named(remote: RemoteService) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from app.db.models import LoggedQuery
 from app.domain import Item, Task, Vector
-from app.errors import ModelUnavailable, TextTooLong
+from app.errors import ModelUnavailable, TextTooLong, UnreadableDocument
 from app.runtime.deadline import embed_in_time
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
@@ -112,7 +112,7 @@ def _embed(generation: ActiveGeneration, text: str) -> Vector:
     engine = generation.engine()
     try:
         return embed_in_time(engine, [Item(text, Task.QUERY)])[0].vector
-    except TextTooLong:
+    except (TextTooLong, UnreadableDocument):
         # A group of its own.
         return np.zeros(engine.dimensions, dtype=np.float32)
 
