@@ -164,6 +164,10 @@ async def serve_page(
     except SignInNeeded:
         response = RedirectResponse("/admin/sign-in", HTTPStatus.SEE_OTHER)
     except (FolioError, HTTPException, RequestValidationError) as error:
+        if isinstance(error, Unauthorized):
+            # The key was revoked or has expired: the next page asks for another one.
+            sessions.end(request.state.session)
+            request.state.session = sessions.start(None)
         response = await run_in_threadpool(_render_error, request, error)
     except Exception as error:  # noqa: BLE001  # its message may quote an article
         response = unexpected_problem(error)

@@ -252,7 +252,12 @@ def test_revoked_key_is_signed_out_everywhere(service: Service, browser: Browser
     browser.sign_in(token)
     assert browser.http.get("/admin").status_code == 200
     revoke_key(service.resources.database, info.id)
-    assert browser.visit("/admin").status_code == 401
+    refused = browser.visit("/admin")
+    assert refused.status_code == 401
+    assert "not valid any more" in text_of(refused)
+    assert "Sign out" not in text_of(refused)
+    assert browser.sign_in(make_key(service, Scope.ADMIN)).status_code == 200
+    assert browser.http.get("/admin").status_code == 200
 
 
 def test_signing_out_ends_the_session(service: Service, browser: Browser) -> None:
