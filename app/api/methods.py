@@ -1,4 +1,4 @@
-"""Methods that HTTP does not have: refused before anything is spent on them."""
+"""HEAD is taken for GET; methods that HTTP does not have are refused before they cost anything."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -9,7 +9,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class KnownMethods:
-    """Refuses every other method, and closes the connection.
+    """Takes HEAD for GET, refuses every other method, and closes the connection.
 
     It comes first of all: what nobody needs must not cost what a request costs, and whoever goes on
     has to connect again. The answer is the same for every path.
@@ -26,6 +26,9 @@ class KnownMethods:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in METHODS:
+            if scope.get("method") == "HEAD":
+                # The server, which knows the method, leaves the body of the answer out.
+                scope = {**scope, "method": "GET"}
             await self._app(scope, receive, send)
             return
         self._count.inc()
