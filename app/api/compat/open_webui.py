@@ -179,7 +179,9 @@ def retrieve(
 def show_tools(collection: ReadableCollection, request: Request) -> dict[str, Any]:
     """Describe the tools of one collection, for a tool server's address `.../{collection}`."""
     body = {"application/json": {"schema": RetrieveIn.model_json_schema()}}
-    answer = {"application/json": {"schema": RetrievedOut.model_json_schema()}}
+    schema = RetrievedOut.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = schema.pop("$defs")
+    answer = {"application/json": {"schema": schema}}
     operation = {
         "operationId": "retrieve",
         "summary": f"Look up articles of {collection.name}",
@@ -193,6 +195,7 @@ def show_tools(collection: ReadableCollection, request: Request) -> dict[str, An
         "info": {"title": f"Folio: {collection.name}", "version": "1"},
         "servers": [{"url": f"{base}/v1/openwebui/{collection.name}"}],
         "paths": {"/retrieve": {"post": operation}},
+        "components": {"schemas": schemas},
     }
 
 
