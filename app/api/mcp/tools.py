@@ -212,7 +212,8 @@ def make_server(find_library: FindLibrary, *, version: str) -> MCPServer[Any]:
 
 def _choose(library: Library, collection: str | None) -> list[str]:
     """Return the collections to search; raises InvalidRequest with what a model can do next."""
-    if collection is not None:
+    # Models send "" for what they leave out.
+    if collection:
         return [collection]
     names = library.list_collections()
     if not names:
