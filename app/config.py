@@ -113,7 +113,8 @@ class Settings(BaseSettings):
     mcp_hosts: str = ""
     """Host names by which `/mcp` may be reached beside this machine's own; `*`: by any."""
     cors_origins: str = ""
-    """Origins of pages that may call the service from a browser: `https://chat.example.com`."""
+    """Origins of pages that may call the service from a browser: `https://chat.example.com`; `*`:
+    all of them."""
     fetch_networks: str = ""
     """Networks from which pages are imported beside the public internet: `10.0.0.0/8,::1`."""
     fetch_seconds: float = Field(default=30.0, gt=0)
@@ -202,3 +203,9 @@ class Settings(BaseSettings):
     """Versions of a document that are kept, the live one included; older ones are erased."""
     query_log_days: int = Field(default=0, ge=0, le=3650)
     """Keep questions and what they found for so many days; 0 keeps none and erases what is kept."""
+
+    @property
+    def origins(self) -> list[str]:
+        """Return `cors_origins` one by one, as browsers write them: without a slash at the end."""
+        given = (origin.strip().rstrip("/") for origin in self.cors_origins.split(","))
+        return [origin for origin in given if origin]

@@ -199,14 +199,17 @@ def create_app(
     )
     app.add_middleware(Framing)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
-    origins = [origin for origin in resources.settings.cors_origins.split(",") if origin.strip()]
-    if origins:
+    if resources.settings.origins:
         # Keys travel in a header that a page has to know, so that no cookie is ever sent.
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=[origin.strip() for origin in origins],
+            allow_origins=resources.settings.origins,
             allow_methods=["*"],
             allow_headers=["*"],
+            # Of a public page to a server in a private network: its origin was named.
+            allow_private_network=True,
+            # When to ask again, for one.
+            expose_headers=["*"],
         )
     app.add_middleware(KnownMethods, metrics=app.state.metrics)
     app.add_middleware(Pace, per_second=resources.settings.max_probes_per_second)

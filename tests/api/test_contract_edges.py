@@ -1,13 +1,17 @@
 """What clients of other software send beside the plain case, and how each contract refuses."""
 
+import re
+from pathlib import Path
+
 import httpx
 import numpy as np
 import pytest
 from sqlalchemy import select, update
 
+from app.config import Settings
 from app.db.models import Document, Version
 from app.domain import Status
-from tests.api.service import Collection, Json, Service
+from tests.api.service import Collection, Json, Service, open_service
 from tests.api.test_mcp import with_client
 
 JSON = {"Content-Type": "application/json"}
@@ -74,6 +78,54 @@ def test_path_or_method_that_is_not_there_is_told_by_the_contract(
     answer = service.http.request(method, path)
     assert answer.status_code in {404, 405}
     assert {*answer.json()} == fields
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/health", "/v1/models", "/admin"])
+def test_head_is_answered_as_get_without_a_body(service: Service, path: str) -> None:
+    """As monitors and `wget --spider` ask."""
+    answer = service.http.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+    got = service.http.get(path)
+    assert answer.headers["Content-Type"] == got.headers["Content-Type"]
+    assert service.http.head("/v1/embeddings").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("named", "origin", "is_let_in"),
+    [
+        ("https://chat.example.com/", "https://chat.example.com", True),
+        ("https://chat.example.com", "https://other.example.com", False),
+        ("*", "https://any.example.com", True),
+    ],
+)
+def test_pages_of_named_origins_may_call_from_a_browser(
+    tmp_path: Path, jina_v3: Path, named: str, origin: str, *, is_let_in: bool
+) -> None:
+    """The REST interface and `/mcp`, of a server in a private network too."""
+    settings = Settings(data=tmp_path, model=str(jina_v3), cors_origins=named)
+    with open_service(settings, works=False) as service:
+        asked = {
+            "Origin": origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization",
+            "Access-Control-Request-Private-Network": "true",
+        }
+        assert service.http.options("/v1/embeddings", headers=asked).is_success == is_let_in
+        listed = service.http.get("/v1/models", headers={"Origin": origin})
+        assert ("Access-Control-Allow-Origin" in listed.headers) == is_let_in
+        assert listed.headers["Access-Control-Expose-Headers"] == "*"
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        answer = service.http.post("/mcp", json=ping, headers={"Origin": origin})
+        assert answer.status_code == (200 if is_let_in else 403)
+
+
+def test_tools_of_a_collection_are_described_by_a_document_that_is_whole(
+    service: Service, collection: Collection
+) -> None:
+    answer = service.http.get(f"/v1/openwebui/{collection.name}/openapi.json")
+    named = set(re.findall(r'"\$ref":"#/components/schemas/(\w+)"', answer.text))
+    assert named == {*answer.json()["components"]["schemas"]}
+    assert answer.text.count('"$ref"') == answer.text.count('"$ref":"#/components/')
 
 
 def test_expiry_of_a_file_has_an_anchor_and_seconds(service: Service) -> None:

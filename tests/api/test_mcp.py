@@ -170,8 +170,9 @@ def test_key_of_one_collection_learns_nothing_of_another(tmp_path: Path, jina_v3
         for name in ("own", "foreign"):
             service.new_collection(name).add({"id": name, "text": f"Tea of {name}."})
         own = create_key(database, collections=["own"])[1]
-        found = call_tool(service.http, "search", key=own, query="tea")
-        assert [one["id"] for one in found["results"]] == ["own/own"]
+        for named in ({}, {"collection": "own"}, {"collection": ""}):
+            found = call_tool(service.http, "search", key=own, query="tea", **named)
+            assert [one["id"] for one in found["results"]] == ["own/own"]
         blocks = call_tool(service.http, "retrieve", key=own, query="tea")["blocks"]
         assert [block["id"] for block in blocks] == ["own/own"]
         hidden = [

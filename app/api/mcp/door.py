@@ -88,7 +88,10 @@ def _secure(settings: Settings) -> TransportSecuritySettings:
     hosts = [host.strip() for host in settings.mcp_hosts.split(",") if host.strip()]
     if "*" in hosts:
         return TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    origins = settings.origins
+    if "*" in origins:
+        # What the SDK takes for any port.
+        origins = ["http:*", "https:*"]
     allowed = [*_LOOPBACK, *hosts]
     return TransportSecuritySettings(
         allowed_hosts=[*allowed, *(f"{host}:*" for host in allowed)],
