@@ -15,6 +15,7 @@ from app.domain import Status
 from app.errors import FolioError, InvalidRequest
 
 _TIMEOUT = httpx.Timeout(600.0, connect=10.0)
+_PAGE = 1000
 
 
 class RequestFailed(FolioError):
@@ -70,15 +71,16 @@ class Client:
     ) -> list[dict[str, Any]]:
         """Return the documents of a collection, page by page, as the API describes them."""
         documents: list[dict[str, Any]] = []
-        params: dict[str, Any] = {"limit": 1000} | ({"status": status.value} if status else {})
+        params: dict[str, Any] = {"limit": _PAGE} | ({"status": status.value} if status else {})
         params |= {"sort": sort} if sort else {}
         while True:
             page = self.call("GET", f"{collection_path(collection)}/documents", params=params)
             documents += page["documents"]
-            if len(page["documents"]) < params["limit"]:
-                return documents
             # A cursor goes by ids.
-            params |= {"offset": len(documents)} if sort else {"cursor": page["next_cursor"]}
+            following = page["next_cursor"]
+            if len(page["documents"]) < _PAGE or not (sort or following):
+                return documents
+            params |= {"offset": len(documents)} if sort else {"cursor": following}
 
 
 @contextmanager

@@ -223,11 +223,5 @@ def _load_corpus(client: Client, collection: str, folder: Path) -> None:
 
 def _list_ids(client: Client, collection: str) -> frozenset[str]:
     """Return the ids of the articles that can be found."""
-    ids: list[str] = []
-    params: dict[str, Any] = {"limit": 1000}
-    while True:
-        page = client.call("GET", f"{collection_path(collection)}/documents", params=params)
-        ids += [document["id"] for document in page["documents"] if document["live_version"]]
-        if page["next_cursor"] is None:
-            return frozenset(ids)
-        params["cursor"] = page["next_cursor"]
+    documents = client.list_documents(collection)
+    return frozenset(document["id"] for document in documents if document["live_version"])

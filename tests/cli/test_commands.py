@@ -144,17 +144,18 @@ def test_list_and_show_are_readable_on_100_columns(
     ]
 
 
+@pytest.mark.parametrize("count", [3, 6, 7])
 def test_list_goes_through_all_pages(
-    ask: Ask, collection: Collection, service: Service, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, collection: Collection, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    texts = [{"id": f"{number:04}", "text": "Tea."} for number in range(1003)]
-    for first in range(0, len(texts), 250):
-        assert collection.post(*texts[first : first + 250]).status_code == 202
-    listed = ask("list", "--json").json
-    assert [document["id"] for document in listed] == [text["id"] for text in texts]
-    # Else the other tests wait for these.
-    name = {"confirm": collection.name}
-    service.http.delete(collection.path, params=name).raise_for_status()
+    """The last one may be full."""
+    monkeypatch.setattr("app.commands.client._PAGE", 3)
+    names = [f"{number:04}" for number in range(count)]
+    collection.add(*({"id": name, "text": "Tea."} for name in names))
+    for order, expected in (("$id", names), ("-$id", names[::-1])):
+        listed = ask("list", "--sort", order, "--json").json
+        assert [document["id"] for document in listed] == expected
+    assert [document["id"] for document in ask("list", "--json").json] == names
 
 
 def test_id_that_a_terminal_is_too_narrow_for_is_folded_and_not_cut(
