@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from app.db.queries.documents import find_existing
 from app.domain import Mode
+from app.errors import TextTooLong
 from app.evaluation.calibration import measure_calibration
 from app.evaluation.golden import GoldenQuery
 from app.runtime.generations import ActiveGeneration
@@ -46,7 +48,7 @@ def find_labels(
 ) -> list[GoldenQuery]:
     """Return the questions to calibrate with: a golden set that was given, or what feedback says.
 
-    None where there are too few.
+    Feedback on fewer than MIN_LABELS questions says too little, and gives none.
     """
     with resources.database.read() as session:
         row = generation.find_row(session)
@@ -82,13 +84,14 @@ def measure_labels(
 ) -> dict[str, Any] | None:
     """Return the corrections by these questions and what they bring, as a generation keeps it.
 
-    Each question with an answer is asked with its articles, and as if they were not there. None
-    where fewer than MIN_LABELS of them name an article that is there.
+    Each question with an answer is asked with its articles, and as if they were not there. Those
+    whose articles are gone, or that the model cannot read whole, are left out. None where fewer
+    than MIN_LABELS with an answer are left.
     """
     plain = replace(anchors, hits=Correction(), answers=Correction())
     asked = [
         replace(one, question=number)
-        for number, query in enumerate(labels)
+        for number, query in enumerate(_keep_current(resources, ref, labels))
         for one in _ask(resources, generation, ref, plain, query)
     ]
     answered = sum(one.is_answered for one in asked)
@@ -110,6 +113,16 @@ def measure_labels(
     }
 
 
+def _keep_current(
+    resources: Resources, ref: CollectionRef, labels: Sequence[GoldenQuery]
+) -> list[GoldenQuery]:
+    """Return the questions with the articles that searches find, or that nothing answers."""
+    named = {document_id for query in labels for document_id in query.relevant}
+    with resources.database.read() as session:
+        there = find_existing(session, ref.id, named, is_live=True)
+    return [query for query in labels if not query.relevant or not there.isdisjoint(query.relevant)]
+
+
 def _ask(
     resources: Resources,
     generation: ActiveGeneration,
@@ -117,7 +130,10 @@ def _ask(
     anchors: Anchors,
     query: GoldenQuery,
 ) -> list[_Asked]:
-    found = _find(resources, generation, ref, query.text)
+    try:
+        found = _find(resources, generation, ref, query.text)
+    except TextTooLong:
+        return []
     others = [c for c in found if c.version.external_id not in query.relevant]
     if len(others) == len(found):
         # Nothing answers it, or what answers was not found: an answer may be there.

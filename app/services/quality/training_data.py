@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.db import queries
 from app.domain import Mode
 from app.embedding.lessons import Lesson, Pool
-from app.errors import CorruptData
+from app.errors import CorruptData, TextTooLong
 from app.evaluation.golden import GoldenQuery
 from app.index.query import WordQuery, parse_query
 from app.runtime.generations import ActiveGeneration
@@ -48,7 +48,7 @@ def mine_lessons(
     """Return training examples for the questions, by the ranking of a generation.
 
     A question none of whose documents is among the first hundred of the ranking is left out: it is
-    too far off for a small step.
+    too far off for a small step. So is one that the model cannot read whole.
     """
     drafts = []
     for query in golden:
@@ -78,7 +78,10 @@ def _draft(
     collection: CollectionRef,
     query: GoldenQuery,
 ) -> _Draft | None:
-    question = ask(generation, query.text, Mode.HYBRID)
+    try:
+        question = ask(generation, query.text, Mode.HYBRID)
+    except TextTooLong:
+        return None
     ranked: Sequence[Candidate] = ()
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:

@@ -41,6 +41,8 @@ from tests.services.quality.test_calibration import read_examples
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 PLAIN = "Is the drip tray dishwasher safe?"
+# An article that is there, and answers few of the questions.
+WRONG = "warranty-and-returns"
 
 
 def read_golden() -> list[GoldenQuery]:
@@ -127,7 +129,7 @@ def test_scores_fall_where_first_hits_are_wrong_until_labels_are_forgotten(
     request_calibration(resources, ref, [])
     calibrate_due(resources, lambda: False)
     before = first_score(resources)
-    wrong = [replace(q, relevant={"warranty": 1}) for q in read_golden() if q.relevant]
+    wrong = [replace(q, relevant={WRONG: 1}) for q in read_golden() if q.relevant]
     request_calibration(resources, ref, wrong)
     calibrate_due(resources, lambda: False)
     assert first_score(resources) < before - 0.1
@@ -140,6 +142,21 @@ def test_few_labels_are_refused(help_centre: tuple[Resources, CollectionRef]) ->
     resources, ref = help_centre
     with pytest.raises(InvalidRequest, match=f"at least {MIN_LABELS}"):
         request_calibration(resources, ref, read_golden()[: MIN_LABELS - 1])
+
+
+def test_labels_of_articles_that_are_gone_and_questions_past_the_window_say_nothing(
+    help_centre: tuple[Resources, CollectionRef],
+) -> None:
+    resources, ref = help_centre
+    answered = [query for query in read_golden() if query.relevant]
+    gone = [replace(query, relevant={"gone": 1}) for query in answered]
+    endless = GoldenQuery("endless", "tray " * 9000, {WRONG: 1})
+    request_calibration(resources, ref, [*answered[:MIN_LABELS], *gone, endless])
+    assert measure(resources)["queries"] == MIN_LABELS
+    request_calibration(resources, ref, gone)
+    assert measure(resources) is None
+    request_calibration(resources, ref, [])
+    calibrate_due(resources, lambda: False)
 
 
 def measure(resources: Resources) -> dict[str, Any]:
@@ -162,7 +179,7 @@ def corrected(
         uploads = [article(name, text, title="") for name, text in read_examples()]
         put_documents(resources, "help", uploads)
         work(resources, sandbox)
-        wrong = [replace(q, relevant={"warranty": 1}) for q in read_golden() if q.relevant]
+        wrong = [replace(q, relevant={WRONG: 1}) for q in read_golden() if q.relevant]
         request_calibration(resources, ref_of(resources, "help"), wrong[:MIN_LABELS])
         return folder, measure(resources)
 

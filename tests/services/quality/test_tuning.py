@@ -227,6 +227,16 @@ def test_pairs_that_no_search_finds_are_not_learned(filled: Resources) -> None:
     assert_consistent(filled)
 
 
+def test_question_past_the_window_is_not_learned_and_keeps_none_of_the_others(
+    filled: Resources,
+) -> None:
+    endless = GoldenQuery("endless", "coffee " * 9000, {"a0": 1})
+    info = settle(filled, ask_for(filled, (endless, *LEARNED)))
+    assert info.is_live, info.message
+    assert info.tuning is not None
+    assert (info.tuning["pairs"], info.tuning["out_of_reach"]) == (COUNT, 1)
+
+
 def test_model_without_adapters_cannot_be_tuned(tmp_path: Path, sandbox: Sandbox) -> None:
     with open_with(tmp_path / "data", make_plain(tmp_path / "bert", "bert")) as resources:
         put_documents(resources, "help", ARTICLES[:1])
