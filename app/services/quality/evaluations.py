@@ -11,6 +11,7 @@ from sqlalchemy import JSON, select, type_coerce
 
 from app.db.database import Database
 from app.db.models import Collection, Document, EvaluationRow, Version, utc_now
+from app.db.queries.documents import find_existing
 from app.domain import Mode, Progress
 from app.errors import FolioError, InvalidRequest, NotFound
 from app.evaluation.golden import GoldenQuery
@@ -237,6 +238,19 @@ def dump_golden(golden: Sequence[GoldenQuery]) -> list[dict[str, Any]]:
 def load_golden(stored: Sequence[dict[str, Any]]) -> list[GoldenQuery]:
     """Return the golden set of `dump_golden`."""
     return [GoldenQuery(q["id"], q["query"], q["relevant"]) for q in stored]
+
+
+def keep_current(
+    database: Database, ref: CollectionRef, golden: Sequence[GoldenQuery]
+) -> list[GoldenQuery]:
+    """Return the queries that name an article which searches find, and those that nothing answers.
+
+    The others say nothing of a search: whatever it is worth, it finds none of theirs.
+    """
+    named = {document_id for query in golden for document_id in query.relevant}
+    with database.read() as session:
+        there = find_existing(session, ref.id, named, is_live=True)
+    return [query for query in golden if not query.relevant or not there.isdisjoint(query.relevant)]
 
 
 def _list_ids(database: Database, ref: CollectionRef) -> frozenset[str]:

@@ -38,7 +38,12 @@ from app.runtime.generations import describe_generation
 from app.runtime.resources import Resources
 from app.runtime.signals import TrainingProgress, TrainingStep
 from app.services.access.collections import CollectionRef, recall_named
-from app.services.quality.evaluations import ask_golden, dump_golden, load_golden
+from app.services.quality.evaluations import (
+    ask_golden,
+    dump_golden,
+    keep_current,
+    load_golden,
+)
 from app.services.quality.fine_tuning import describe_training, train_generation
 from app.services.quality.reembedding import (
     count_receipt,
@@ -270,11 +275,16 @@ def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], 
         collection = recall_named(session, gate.get("collection") or "")
     report: dict[str, Any] | None = None
     passes, message = False, "nothing was measured: no golden set, or its collection is gone"
-    if live_id is not None and collection is not None and gate["queries"]:
+    golden: list[GoldenQuery] = []
+    if collection is not None and gate["queries"]:
+        # Of the others two models find the same, nothing, which would count for both.
+        golden = keep_current(resources.database, collection, load_golden(gate["queries"]))
+        message = f"nothing was measured: no article of the golden set is in {collection.name}"
+    if live_id is not None and collection is not None and golden:
         evaluation = ask_golden(
             resources,
             collection,
-            load_golden(gate["queries"]),
+            golden,
             [Configuration(generation=live_id), Configuration(generation=generation_id)],
         )
         replay = replay_log(resources, live_id, generation_id)
@@ -294,6 +304,12 @@ def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], 
             message += (
                 f"; of {replay.queries} logged questions {replay.failed} fail, and the first ten "
                 f"documents of the others are {replay.overlap:.0%} the same"
+            )
+        if len(golden) < MIN_GATE_QUERIES:
+            passes = False
+            message += (
+                f"; {len(golden)} of the {len(gate['queries'])} questions name an article that is "
+                f"there, and at least {MIN_GATE_QUERIES} are needed"
             )
         if tuning is not None:
             message = f"{describe_training(tuning)}; {message}"

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from app.db.queries.documents import find_existing
 from app.domain import Mode
 from app.errors import TextTooLong
 from app.evaluation.calibration import measure_calibration
@@ -13,7 +12,7 @@ from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
 from app.services.quality.correction import correct, fit_correction
-from app.services.quality.evaluations import dump_golden, load_golden
+from app.services.quality.evaluations import dump_golden, keep_current, load_golden
 from app.services.quality.feedback import learn_golden
 from app.services.search.candidates import Candidate, compare
 from app.services.search.pipeline import ask
@@ -91,7 +90,7 @@ def measure_labels(
     plain = replace(anchors, hits=Correction(), answers=Correction())
     asked = [
         replace(one, question=number)
-        for number, query in enumerate(_keep_current(resources, ref, labels))
+        for number, query in enumerate(keep_current(resources.database, ref, labels))
         for one in _ask(resources, generation, ref, plain, query)
     ]
     answered = sum(one.is_answered for one in asked)
@@ -111,16 +110,6 @@ def measure_labels(
         "error": measure_calibration(correct(hit_odds, none), right, has_answer).error,
         "corrected_error": measure_calibration(correct(hit_odds, hits), right, has_answer).error,
     }
-
-
-def _keep_current(
-    resources: Resources, ref: CollectionRef, labels: Sequence[GoldenQuery]
-) -> list[GoldenQuery]:
-    """Return the questions with the articles that searches find, or that nothing answers."""
-    named = {document_id for query in labels for document_id in query.relevant}
-    with resources.database.read() as session:
-        there = find_existing(session, ref.id, named, is_live=True)
-    return [query for query in labels if not query.relevant or not there.isdisjoint(query.relevant)]
 
 
 def _ask(

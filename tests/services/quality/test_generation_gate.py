@@ -460,6 +460,34 @@ def test_gate_without_enough_queries_is_refused_before_anything_is_built(
     assert len(list_generations(filled)) == 1
 
 
+def test_gate_passes_nothing_where_too_few_of_its_articles_are_there(
+    tmp_path: Path, jina_v3: Path, other_model: Path, sandbox: Sandbox
+) -> None:
+    """Of what is not there every model finds as much as any other."""
+    with open_with(tmp_path / "data", jina_v3) as resources:
+        put_documents(resources, "help", ARTICLES)
+        work(resources, sandbox)
+        gone = GateRequest(ref_of(resources, "help"), GOLDEN, margin=1)
+        second = ask_for(resources, other_model, gone)
+        refused = settle(resources, second)
+        assert (refused.state, refused.is_live) == (GenerationState.REFUSED, False)
+        assert "no article of the golden set is in help" in (refused.message or "")
+        uploads = [article(name, text) for name, (text, _) in KNOWLEDGE.items()]
+        put_documents(resources, "help", uploads[:19])
+        work(resources, sandbox)
+        assert ask_for(resources, other_model, gone) == second
+        refused = settle(resources, second)
+        assert (refused.state, refused.is_live) == (GenerationState.REFUSED, False)
+        assert "19 of the 24 questions" in (refused.message or "")
+        put_documents(resources, "help", uploads[19:20])
+        work(resources, sandbox)
+        assert ask_for(resources, other_model, gone) == second
+        accepted = settle(resources, second)
+        assert accepted.is_live, accepted.message
+        assert accepted.report is not None
+        assert accepted.report["queries"] == 20
+
+
 def shuffle(model: Path, folder: Path) -> Path:
     """Copy a checkpoint with the numbers of each weight matrix in another order."""
     shutil.copytree(model, folder)
