@@ -42,6 +42,8 @@ _UNSPACED = rf"{_SYLLABIC}\p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{Myanmar}}"
 _FIRST_UNSPACED = "\u0e00"
 """No character of these scripts stands before it."""
 _LETTER = rf"[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]"
+SPACED_LETTER = f"[{_LETTER}]"
+"""A pattern, of VERSION1, for what words of scripts that put spaces between them are made of."""
 _EMOJI = r"\p{Extended_Pictographic}\p{Regional_Indicator}"
 _MARK = r"\p{M}"
 # What joins two pieces to one word. Numbers and capitals are also joined over spaces, which

@@ -3,11 +3,14 @@
 import pytest
 
 from app.domain import Mode
+from app.errors import OutOfTime
+from app.index.query import parse_query
+from app.runtime.deadline import limit_time
 from app.runtime.resources import Resources
-from app.services.search.phrases import holds_phrase
+from app.services.search.phrases import compile_phrase, holds_phrase, restrict
 from ingest.sandbox import Sandbox
 from tests.conftest import article
-from tests.named import put_documents
+from tests.named import put_documents, ref_of
 from tests.services.knowledge import search, work
 
 TEXTS = {
@@ -61,7 +64,26 @@ def test_phrases_must_be_there_and_excluded_words_must_not(
         ("Use C++ for it, not C.", "use c", False),
         ("Reset\nthe   machine", "reset the machine", True),
         ("Presets the machine", "resets the", False),
+        ("新しいiPhoneの設定。", "iPhoneの設定", True),
+        ("使用Python编程的人", "Python编程", True),
+        ("使用Python编程的人", "用Python", True),
+        ("用machine learning技术", "machine learning", True),
+        ("用machine learnings技术", "machine learning", False),
+        ("Don't panic now.", "don’t panic", True),
+        ("Don’t panic now.", "don't panic", True),
     ],
 )
 def test_phrase_is_words_one_after_another(text: str, phrase: str, *, holds: bool) -> None:
-    assert holds_phrase(text, phrase) is holds
+    assert holds_phrase(text, compile_phrase(phrase)) is holds
+
+
+def test_texts_are_read_for_phrases_as_long_as_the_request_has_time(shelf: Resources) -> None:
+    indexes = shelf.generations.live().catch_up()
+    assert indexes is not None
+    words, collection_id = parse_query('-"red lid" -"red foam"'), ref_of(shelf, "help").id
+    with shelf.database.read() as session:
+        kept = restrict(session, indexes.terms, words, collection_id, None)
+        assert kept is not None
+        assert len(kept) == len(TEXTS)
+        with limit_time(0), pytest.raises(OutOfTime):
+            restrict(session, indexes.terms, words, collection_id, None)
