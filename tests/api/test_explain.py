@@ -171,6 +171,30 @@ def test_filter_that_keeps_it_out_is_named(collection: Collection) -> None:
     assert answer["reason"] == "it does not meet the filter on number"
     both = {"type": "and", "filters": [even, missing]}
     assert explain(collection, "04", filters=both)["reason"].endswith("on product")
+    answer = explain(collection, "04", filters={"type": "not", "filter": even})
+    assert (answer["state"], answer["ranking"]) == ("filtered", None)
+    assert answer["reason"] == "it does not meet the filter on number"
+
+
+@pytest.mark.parametrize(
+    ("query", "shown", "left_out", "reason"),
+    [
+        ('"hot 11" tea', "11", "07", 'it does not hold "hot 11", which the query quotes'),
+        ("tea -milk", "05", "07", 'it holds "milk", which the query excludes'),
+    ],
+)
+def test_phrase_or_excluded_word_that_keeps_it_out_is_named(
+    collection: Collection, query: str, shown: str, left_out: str, reason: str
+) -> None:
+    fill(collection)
+    answer = explain(collection, shown, query)
+    stages = answer["ranking"]["stages"]
+    assert answer["state"] == "shown"
+    # Of all stages the same, as many as the search could show.
+    assert {stage["of"] for stage in stages.values()} == {collection.search(query)["total"]}
+    answer = explain(collection, left_out, query)
+    assert (answer["state"], answer["reason"]) == ("filtered", reason)
+    assert answer["ranking"]["stages"]["unit"]["rank"] is None
 
 
 def test_article_under_the_least_score(collection: Collection) -> None:

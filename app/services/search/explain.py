@@ -8,12 +8,15 @@ import numpy as np
 from app.db import queries
 from app.domain import Item, Mode, PassageHit, Task
 from app.index.analysis import count_article_terms
+from app.index.flat import Ids
+from app.index.query import WordQuery
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.articles.documents import read_text
 from app.services.search.explanations import Explanation, Ranking, Reading, State, TermMatch
 from app.services.search.obstacles import Inquiry, Obstacle, find_obstacle
 from app.services.search.passages import quote_passages
+from app.services.search.phrases import restrict
 from app.services.search.pipeline import (
     Clock,
     SearchRequest,
@@ -96,7 +99,8 @@ def _rank(
     asked, ranked = interpret_turn(turn, propose_by(snapshot, search), rank, search.limit)
     clock.mark("fuse")
     question = asked.question
-    stages = _rank_in_indexes(snapshot, question, inquiry, document, clock)
+    allowed = _restrict(snapshot, question, inquiry)
+    stages = _rank_in_indexes(snapshot, question, inquiry, document, allowed, clock)
     candidates = ranked.candidates
     for stage in _STAGES_OF_PASSAGES[question.mode]:
         scored = [(c.version.document_id, c.stages.get(stage, 0.0)) for c in candidates]
@@ -114,7 +118,38 @@ def _rank(
     took_ms = {stage: clock.took_ms[stage] for stage in _TIMED if stage in clock.took_ms}
     took_ms["total"] = clock.total
     state, reason = _judge_rank(stages["fused"], search)
+    if allowed is not None and document.row_id not in allowed:
+        state, reason = State.FILTERED, _name_unmet(snapshot, question, inquiry, document)
     return Ranking(state, reason, stages, reading, passages, took_ms)
+
+
+def _restrict(snapshot: Snapshot, question: Question, inquiry: Inquiry) -> Ids | None:
+    """Return the documents that filter and phrases leave, as a search does; None for all."""
+    collection_id, filters = inquiry.collection.id, inquiry.search.filters
+    kept = None if filters is None else snapshot.filter_documents(collection_id, filters)
+    terms = snapshot.indexes.terms
+    return restrict(snapshot.session, terms, question.words, collection_id, kept)
+
+
+def _name_unmet(
+    snapshot: Snapshot, question: Question, inquiry: Inquiry, document: Obstacle
+) -> str:
+    """Return which phrase of the query a document lacks, or which excluded one it holds."""
+    own = np.array([document.row_id], dtype=np.int64)
+
+    def keeps(part: WordQuery) -> bool:
+        terms, collection_id = snapshot.indexes.terms, inquiry.collection.id
+        left = restrict(snapshot.session, terms, part, collection_id, own)
+        return left is None or len(left) > 0
+
+    for phrase in question.words.phrases:
+        if not keeps(WordQuery(phrases=(phrase,))):
+            return f'it does not hold "{phrase}", which the query quotes'
+    for phrase in question.words.excluded:
+        if not keeps(WordQuery(excluded=(phrase,))):
+            return f'it holds "{phrase}", which the query excludes'
+    # Of too many that hold the words of a phrase the best are read.
+    return "it is not among the articles that are read for the phrases of the query"
 
 
 def _rank_in_indexes(
@@ -122,17 +157,14 @@ def _rank_in_indexes(
     question: Question,
     inquiry: Inquiry,
     document: Obstacle,
+    allowed: Ids | None,
     clock: Clock,
 ) -> dict[str, Standing]:
-    """Return where each index by itself puts a document among all that it finds."""
-    collection_id, filters = inquiry.collection.id, inquiry.search.filters
+    """Return where each index by itself puts a document among those that are allowed."""
     limit = inquiry.search.limit
-    allowed = None
-    if filters is not None:
-        allowed = queries.filter_documents(snapshot.session, collection_id, filters)
     stages = {}
     for retriever in make_retrievers(snapshot.indexes, question):
-        ids, scores = retriever.rank(collection_id, allowed=allowed)
+        ids, scores = retriever.rank(inquiry.collection.id, allowed=allowed)
         stages[retriever.stage] = stand(ids, scores, document.row_id, limit)
         clock.mark(retriever.stage)
     return stages

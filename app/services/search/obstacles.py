@@ -101,5 +101,14 @@ def _unmet_conditions(
         return []
     if isinstance(condition, Condition):
         return [condition.key]
+    if condition.type == "not":
+        # Of what must not hold something does.
+        return _list_keys(condition)
     parts = (_unmet_conditions(session, collection_id, row_id, part) for part in condition.filters)
     return list(dict.fromkeys(key for part in parts for key in part))
+
+
+def _list_keys(condition: Filter) -> list[str]:
+    if isinstance(condition, Condition):
+        return [condition.key]
+    return list(dict.fromkeys(key for part in condition.filters for key in _list_keys(part)))
