@@ -138,7 +138,6 @@ def _fill(
         trusts_receipts=tokenizer is None,
     )
     clock.mark("choose")
-    best = found.best
     return Context(
         request.query,
         found.interpreted,
@@ -147,10 +146,16 @@ def _fill(
         sum(block.tokens for block in blocks),
         max_tokens,
         found.calibrated,
-        no_answer(best.evidence, best.scale) if best and found.calibrated else None,
+        _estimate_no_answer(found),
         found.generation.id if found.has_index else None,
         Timing.of(clock),
     )
+
+
+def _estimate_no_answer(found: Retrieval) -> float | None:
+    if not found.calibrated:
+        return None
+    return 1.0 if found.best is None else no_answer(found.best.evidence, found.best.scale)
 
 
 def choose_blocks(

@@ -67,6 +67,10 @@ def test_questions_with_an_answer_are_told_from_questions_without(measured: Reso
     assert min(unanswered) > 0.6
 
 
+def test_where_nothing_is_found_nothing_answers(measured: Resources) -> None:
+    assert no_answer(measured, '"no article holds this phrase"') == 1.0
+
+
 def test_the_first_hit_of_a_plain_question_scores_as_one_that_answers(
     measured: Resources,
 ) -> None:
