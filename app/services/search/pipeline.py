@@ -71,6 +71,10 @@ class SearchRequest:
     messages: Sequence[Message] = ()
     """The conversation before the question, oldest first; it may end with the question."""
 
+    def __post_init__(self) -> None:
+        # One that is named twice would count twice.
+        object.__setattr__(self, "collections", tuple(dict.fromkeys(self.collections)))
+
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
