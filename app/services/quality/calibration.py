@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.db.models import Document, Generation, Version
-from app.domain import Mode, Passage, Status
+from app.domain import Item, Mode, Passage, Status, Task
 from app.errors import InvalidRequest, NotFound
 from app.evaluation.golden import GoldenQuery
 from app.index.words import is_unspaced
@@ -77,7 +77,13 @@ def calibrate_due(resources: Resources, is_stopping: Callable[[], bool]) -> None
 def calibrate(
     resources: Resources, generation: ActiveGeneration, ref: CollectionRef, documents: int
 ) -> None:
-    """Measure what a generation's scores mean in a collection, and keep it."""
+    """Measure what a generation's scores mean in a collection, and keep it.
+
+    It stays due where other questions were given meanwhile.
+    """
+    key = str(ref.id)
+    with resources.database.read() as session:
+        given = _find_labels(generation.find_row(session), key)
     anchors = measure_anchors(resources, generation, ref)
     labels = None
     if anchors is not None and (questions := find_labels(resources, generation, ref)):
@@ -92,9 +98,15 @@ def calibrate(
     with resources.database.write() as session:
         row = generation.find_row(session)
         if row is not None:
+            if _find_labels(row, key) != given:
+                kept["rules"] = None
             stored = row.calibration or {}
-            collections = {**stored.get("collections", {}), str(ref.id): kept}
+            collections = {**stored.get("collections", {}), key: kept}
             row.calibration = {**stored, "collections": collections}
+
+
+def _find_labels(row: Generation | None, key: str) -> Any:
+    return ((row and row.calibration) or {}).get("labels", {}).get(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +188,14 @@ def measure_anchors(
 ) -> Anchors | None:
     """Return what a collection gives to questions; None where the model tells nothing apart."""
     null = _measure(resources, generation, ref, QUESTIONS)
-    own = _measure(resources, generation, ref, _read_own_questions(resources, generation, ref))
+    engine = generation.engine()
+    readable = [
+        text
+        for text in _read_own_questions(resources, generation, ref)
+        # A heading may have more.
+        if engine.count_tokens(Item(text, Task.QUERY)) <= engine.max_tokens
+    ]
+    own = _measure(resources, generation, ref, readable)
     if len(own) < _MIN_OWN_QUESTIONS:
         return None
     anchors = Anchors(

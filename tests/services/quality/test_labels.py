@@ -16,9 +16,11 @@ from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, find_collection
 from app.services.access.principal import EVERYONE
+from app.services.quality import calibration
 from app.services.quality.calibration import (
     calibrate_due,
     get_calibration,
+    measure_anchors,
     request_calibration,
 )
 from app.services.quality.correction import correct, fit_correction
@@ -31,7 +33,7 @@ from app.services.quality.generations import (
 from app.services.quality.labels import MIN_LABELS
 from app.services.quality.reembedding import reembed
 from app.services.quality.tuning import TuningRequest, request_tuning
-from app.services.search.scoring import NO_CORRECTION, Correction
+from app.services.search.scoring import NO_CORRECTION, Anchors, Correction
 from ingest.sandbox import Sandbox
 from tests.conftest import article
 from tests.databases import copy_folder
@@ -136,6 +138,24 @@ def test_scores_fall_where_first_hits_are_wrong_until_labels_are_forgotten(
     request_calibration(resources, ref, [])
     calibrate_due(resources, lambda: False)
     assert first_score(resources) == before
+
+
+def test_questions_that_are_given_while_others_are_measured_are_measured_next(
+    help_centre: tuple[Resources, CollectionRef], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resources, ref = help_centre
+    request_calibration(resources, ref, [])
+    golden = read_golden()
+
+    def give_and_measure(*arguments: Any) -> Anchors | None:
+        request_calibration(resources, ref, golden)
+        return measure_anchors(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(calibration, "measure_anchors", give_and_measure)
+        calibrate_due(resources, lambda: False)
+    assert get_calibration(resources, ref).is_due
+    assert measure(resources)["queries"] == sum(bool(query.relevant) for query in golden)
 
 
 def test_few_labels_are_refused(help_centre: tuple[Resources, CollectionRef]) -> None:
