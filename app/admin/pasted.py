@@ -1,8 +1,10 @@
 """Articles that are pasted, and those of a web address."""
 
+import unicodedata
 from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Form, Request, Response
+from pydantic import BeforeValidator
 
 from app.admin.access import HOME
 from app.admin.formats import as_segment
@@ -13,11 +15,17 @@ from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef
 from app.services.articles.documents import Upload, put_documents
 from app.services.articles.imports import fetch_article
+from ingest.ids import MAX_ID_BYTES
 
 router = APIRouter(prefix=HOME, route_class=ArticleRoute, include_in_schema=False)
 
-Title: TypeAlias = Annotated[str, Form(min_length=1, max_length=1024)]
-"""The first characters of it are the article's id."""
+
+def _join_words(title: str) -> str:
+    return " ".join(title.split())
+
+
+Title: TypeAlias = Annotated[str, Form(min_length=1, max_length=1024), BeforeValidator(_join_words)]
+"""As much of it as an id may have is the article's id."""
 Text: TypeAlias = Annotated[str, Form(min_length=1)]
 Address: TypeAlias = Annotated[str, Form(min_length=1, max_length=MAX_URL_LENGTH)]
 
@@ -41,7 +49,9 @@ def import_page(
 
 def make_upload(title: str, text: str) -> Upload:
     """Return what was pasted as an upload."""
-    return Upload(title[:200], text.encode(), "text/markdown", title=title)
+    name = unicodedata.normalize("NFC", title).encode()[:MAX_ID_BYTES]
+    # A character that was cut is left out.
+    return Upload(name.decode(errors="ignore"), text.encode(), "text/markdown", title=title)
 
 
 def _store(

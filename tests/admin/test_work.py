@@ -136,6 +136,29 @@ def test_pdf_is_shown_in_a_frame_and_nothing_else_is(
     assert "<iframe" in browser.visit(f"{HOME}/articles/bad.pdf").text
 
 
+@pytest.mark.parametrize(
+    ("title", "document_id"),
+    [
+        ("\t Как \n очистить  ", "Как очистить"),
+        ("ж" * 200, "ж" * 128),
+        ("a" + "あ" * 100, "a" + "あ" * 85),
+    ],
+    ids=["spaces", "two bytes", "three bytes"],
+)
+def test_title_in_any_script_makes_the_id_of_what_is_pasted(
+    browser: Browser, collection: Collection, title: str, document_id: str
+) -> None:
+    answer = browser.send(f"{HOME}/paste", title=title, text="Tea.")
+    assert answer.status_code == 200, text_of(answer)
+    assert collection.get(document_id)["version"] == 1
+    assert collection.http.delete(collection.document_path(document_id)).is_success
+
+
+def test_title_of_spaces_is_refused(browser: Browser) -> None:
+    answer = browser.send(f"{HOME}/paste", title=" \t", text="Tea.")
+    assert (answer.status_code, "title" in text_of(answer)) == (422, True)
+
+
 def test_failed_article_is_named_and_tried_again(browser: Browser, collection: Collection) -> None:
     collection.finish(collection.put_file("broken.pdf", b"%PDF-1.7 broken", "application/pdf"))
     page = text_of(browser.visit(f"{HOME}/uploads"))
