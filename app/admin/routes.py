@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import FileResponse
 
 from app.admin import (
@@ -20,12 +20,15 @@ from app.admin import (
     quality,
     search,
 )
-from app.admin.pages import FOLDER, HEADERS, make_templates
+from app.admin.access import HOME
+from app.admin.pages import FOLDER, HEADERS, PageRoute, make_templates, redirect
 from app.admin.sessions import Sessions
-from app.api.access import OpenRoute
+from app.api.access import OpenRoute, Reader
 from app.config import Settings
+from app.errors import NotFound
 
 static = APIRouter(prefix="/admin/static", route_class=OpenRoute, include_in_schema=False)
+elsewhere = APIRouter(prefix=HOME, route_class=PageRoute, include_in_schema=False)
 
 ROUTERS = (
     static,
@@ -43,6 +46,7 @@ ROUTERS = (
     quality.router,
     operations.router,
     backups.router,
+    elsewhere,
 )
 
 
@@ -51,6 +55,14 @@ def get_file(name: Literal["style.css", "page.js", "icon.svg"]) -> Response:
     """Return one of the files that the pages are made of."""
     headers = {**HEADERS, "Cache-Control": "max-age=3600"}
     return FileResponse(FOLDER / "static" / name, headers=headers)
+
+
+@elsewhere.get("/{path:path}")
+def show_elsewhere(request: Request, path: str, _: Reader) -> Response:
+    """Lead `/admin/` home; say of any other address, on a page, that there is none."""
+    if not path:
+        return redirect(request, HOME)
+    raise NotFound("there is no such page")
 
 
 def add_pages(app: FastAPI, settings: Settings) -> None:

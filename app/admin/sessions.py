@@ -26,11 +26,18 @@ class Session:
     csrf: str = field(default_factory=_new_token)
     notice: str = ""
     """Shown once, on the next page."""
+    new_key: str = field(default="", repr=False)
+    """Token of a key that was made: shown once, on the page of keys."""
 
     def take_notice(self) -> str:
         """Return the notice, which is then gone."""
         notice, self.notice = self.notice, ""
         return notice
+
+    def take_new_key(self) -> str:
+        """Return the token of a key that was made, which is then gone."""
+        token, self.new_key = self.new_key, ""
+        return token
 
 
 class Sessions:

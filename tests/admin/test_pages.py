@@ -137,9 +137,9 @@ def page_routes(service: Service) -> list[tuple[str, str]]:
     """Return (method, path) of all pages, with a collection and an article filled in."""
     routes = [context.original_route for context in iter_route_contexts(service.app.routes)]
     values = {"collection": "own", "id": "a", "job_id": "none", "name": "style.css"}
-    values["evaluation_id"] = "none"
+    values |= {"evaluation_id": "none", "path": "none"}
     return [
-        (method, route.path.replace("{id:path}", "{id}").format(**values))
+        (method, route.path.replace(":path}", "}").format(**values))
         for route in routes
         if isinstance(route, APIRoute) and route.path.startswith("/admin")
         for method in sorted((route.methods or set()) - {"HEAD"})
@@ -328,10 +328,23 @@ def test_collection_is_made_and_erased_only_by_its_typed_name(
 def test_new_key_is_shown_once_and_works(service: Service, browser: Browser) -> None:
     browser.sign_in(make_key(service, Scope.ADMIN))
     page = browser.send("/admin/keys", name="bot", scope="read", collection="own", days="3")
+    # To reload it, or to come back to it, makes no other key.
+    assert (page.request.method, page.url.path) == ("GET", "/admin/operations")
     token = page.text.partition('id="new-key">')[2].partition("<")[0]
     headers = {"Authorization": f"Bearer {token}"}
     assert httpx.get(f"{service.url}/v1/collections/own", headers=headers).is_success
     assert token not in browser.visit("/admin/operations").text
+
+
+def test_address_without_a_page_is_told_on_a_page(service: Service, browser: Browser) -> None:
+    """One that only takes forms is met by the back button."""
+    browser.sign_in(make_key(service, Scope.READ, "own"))
+    for path in ("/admin/nothing", "/admin/keys", "/admin/collections/own/paste"):
+        answer = browser.visit(path)
+        assert (answer.status_code, answer.headers["content-type"][:9]) == (404, "text/html"), path
+        assert "there is no such page" in text_of(answer)
+    home = browser.http.get("/admin/")
+    assert (home.status_code, home.headers["location"]) == (303, "/admin")
 
 
 def test_times_of_the_process_are_drawn(service: Service, browser: Browser) -> None:
