@@ -13,7 +13,7 @@ _HOURS = 48
 
 def as_time(value: datetime | None) -> str:
     """Return a time in UTC, to the minute."""
-    return "–" if value is None else f"{value:%Y-%m-%d %H:%M}"
+    return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
 
 
 def as_age(value: datetime) -> str:

@@ -73,6 +73,18 @@ window.EventSource = class extends EventSource {
   constructor() { super("/admin/jobs/none/events"); }
 };
 """
+# A job whose only article was replaced by a newer upload.
+FOLLOW_SUPERSEDED = """
+const counts = {queued: 0, processing: 0, ready: 0, failed: 0, superseded: 1, deleted: 0};
+window.EventSource = class extends EventTarget {
+  constructor() {
+    super();
+    const done = new MessageEvent("done", {data: JSON.stringify({counts, errors: []})});
+    setTimeout(() => this.dispatchEvent(done));
+  }
+  close() {}
+};
+"""
 
 
 def test_admin_goes_from_nothing_to_a_found_article_and_back(
@@ -269,6 +281,27 @@ def test_progress_that_is_refused_is_told_and_later_files_are_followed(
     wait_for(chromium, "#upload-state", "2 files: 1 ready, 0 failed, 1 to go")
     # A browser notes every answer of an error.
     assert all(" 404 " in error for error in console_errors(chromium))
+
+
+def test_file_that_a_newer_one_replaced_is_waited_for_no_more(
+    service: Service, chromium: Any
+) -> None:
+    make_collection(service, chromium, "replaced")
+    drop(chromium, [["one.md", "# Tea"]])
+    wait_for(chromium, "#upload-state", "1 file: 1 ready")
+    chromium.execute_script(FOLLOW_SUPERSEDED)
+    drop(chromium, [["two.md", "# Milk"]])
+    wait_for(chromium, "#upload-state", "1 file: 1 ready, 0 failed, 0 to go. Show them in the list")
+
+
+def test_keyboard_is_shown_where_files_are_chosen(service: Service, chromium: Any) -> None:
+    make_collection(service, chromium, "keyboard")
+    wait_for(chromium, "#drop", "files")
+    outlined = """
+      document.getElementById("files").focus();
+      return getComputedStyle(document.querySelector("label[for='files']")).outlineStyle;
+    """
+    assert chromium.execute_script(outlined) == "solid"
 
 
 def stored_in(service: Service, name: str) -> list[str]:

@@ -74,7 +74,11 @@ for (const link of document.querySelectorAll('a[target="pdf"]')) {
     source.addEventListener("progress", show);
     source.addEventListener("done", (event) => {
       source.close();
-      for (const error of show(event).errors) fail(error.id, `${error.message} (${error.code})`);
+      const { counts: ended, errors } = JSON.parse(event.data);
+      // Of what newer uploads replaced, or somebody erased, nothing comes any more.
+      counts.files -= ended.superseded + ended.deleted;
+      show(event);
+      for (const error of errors) fail(error.id, `${error.message} (${error.code})`);
       resolve();
     });
     source.addEventListener("error", () => {
