@@ -6,7 +6,7 @@ from time import perf_counter_ns
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from app.api.access import Opened, Reader
 from app.api.bodies import BodySize, json_body
@@ -59,11 +59,12 @@ class OllamaPromptIn(ContractBody):
     model: str
     """The served model by its id or an alias."""
     prompt: str
-    """The text."""
+    """The text; of "" there is no vector."""
 
 
 class OllamaShowIn(ContractBody):
-    model: str
+    # Older clients call it `name`.
+    model: str = Field(validation_alias=AliasChoices("model", "name"))
     """The served model by its id or an alias."""
 
 
@@ -145,6 +146,8 @@ def embed_prompt(
 ) -> OllamaPromptOut:
     """Embed one text, as older clients ask for it."""
     task = _find_task(resources, body.model)
+    if not body.prompt:
+        return OllamaPromptOut(embedding=[])
     (embedding,) = embed_texts(resources, [body.prompt], task=task)
     return OllamaPromptOut(embedding=embedding.vector.tolist())
 

@@ -1,7 +1,7 @@
 """text-embeddings-inference's contract, at its root paths."""
 
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import AfterValidator, BaseModel, Field
@@ -68,11 +68,20 @@ def _task_of(name: str | None) -> Task:
     return Task.PASSAGE if name is None else _TASKS[name]
 
 
-class EmbedIn(ContractBody):
-    inputs: Texts
-    """One text or several."""
+class Cutting(ContractBody):
     truncate: bool = False
     """Cut a text that is too long; otherwise it is refused."""
+    truncation_direction: Literal["Left", "Right", "left", "right"] = "Right"
+    """Only the end is cut: with `Left` a text that is too long is refused."""
+
+    @property
+    def cuts(self) -> bool:
+        return self.truncate and self.truncation_direction.lower() == "right"
+
+
+class EmbedIn(Cutting):
+    inputs: Texts
+    """One text or several."""
     normalize: bool = True
     """False: as the model pooled them, not of unit length."""
     prompt_name: PromptName | None = None
@@ -95,9 +104,7 @@ class ComparedTexts(ContractBody):
     """The others."""
 
 
-class SimilarityParameters(ContractBody):
-    truncate: bool = False
-    """Cut a text that is too long; otherwise it is refused."""
+class SimilarityParameters(Cutting):
     prompt_name: PromptName | None = None
     """Which adapter; null: passages."""
 
@@ -191,7 +198,7 @@ def embed(
         _as_list(body.inputs),
         task=_task_of(body.prompt_name),
         dimensions=body.dimensions,
-        truncate=body.truncate,
+        truncate=body.cuts,
     )
     return [(e.vector if body.normalize else e.vector * e.norm).tolist() for e in embeddings]
 
@@ -218,7 +225,7 @@ def compare(
         resources,
         [body.inputs.source_sentence, *body.inputs.sentences],
         task=_task_of(body.parameters.prompt_name),
-        truncate=body.parameters.truncate,
+        truncate=body.parameters.cuts,
     )
     source, *others = (embedding.vector for embedding in embeddings)
     return [float(source @ other) for other in others]
