@@ -270,6 +270,46 @@ def test_ollama_has_no_vectors_of_nothing(service: Service, nothing: object) -> 
     assert (answer.status_code, answer.json()["embeddings"]) == (200, [])
 
 
+def test_ollama_has_no_vector_of_an_empty_prompt_and_shows_by_a_former_field(
+    service: Service,
+) -> None:
+    model = service.http.get("/v1/models").json()["data"][0]["id"]
+    empty = service.http.post("/api/embeddings", json={"model": model, "prompt": ""})
+    assert (empty.status_code, empty.json()["embedding"]) == (200, [])
+    asked = ({"model": model}, {"name": model})
+    shown = [service.http.post("/api/show", json=body).json() for body in asked]
+    assert shown[0] == shown[1]
+    assert shown[0]["capabilities"] == ["embedding"]
+
+
+def test_tei_cuts_the_end_or_refuses(service: Service) -> None:
+    body: Json = {"inputs": "tea " * 9000, "truncate": True}
+    assert service.http.post("/embed", json=body | {"truncation_direction": "Right"}).is_success
+    compared = {"source_sentence": "tea", "sentences": [body["inputs"]]}
+    parameters = {"truncate": True, "truncation_direction": "Left"}
+    for path, left in (
+        ("/embed", body | parameters),
+        ("/similarity", {"inputs": compared, "parameters": parameters}),
+    ):
+        answer = service.http.post(path, json=left)
+        assert (answer.status_code, answer.json()["error_type"]) == (422, "Validation")
+        assert "at most 8192" in answer.json()["error"]
+
+
+def test_file_that_is_named_twice_is_one_of_its_batch(
+    service: Service, collection: Collection
+) -> None:
+    file_id = service.http.post(
+        "/v1/files", files={"file": ("a.txt", b"Tea.")}, data={"purpose": "assistants"}
+    ).json()["id"]
+    path = f"/v1/vector_stores/{collection.name}/file_batches"
+    files = [{"file_id": file_id, "attributes": {"n": n}} for n in (1, 2)]
+    batch = service.http.post(path, json={"files": files}).json()
+    assert batch["file_counts"]["total"] == 1
+    (listed,) = service.http.get(f"{path}/{batch['id']}/files").json()["data"]
+    assert (listed["id"], listed["attributes"]) == (file_id, {"n": 2})
+
+
 NO_NUMBERS = ["NaN", "Infinity", "-1e999", str(2**53 + 1), "1" + "0" * 400]
 
 

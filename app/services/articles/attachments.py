@@ -1,6 +1,6 @@
 """Putting files into a store, each as a document of its collection."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -44,14 +44,15 @@ def attach_files(
 ) -> str:
     """Queue files as documents of a store, as one job, whose id is returned.
 
-    All of them or, on an error, none. Raises NotFound for a file that the caller does not see, and
-    QueueFull.
+    All of them or, on an error, none; of a file that is named twice what is said last holds. Raises
+    NotFound for a file that the caller does not see, and QueueFull.
     """
     principal.require_scope(Scope.WRITE)
     with resources.database.write() as session:
         check_queue(session, resources.settings.max_queue)
         collection = require_row(session, ref)
-        uploads = _read_attachments(session, principal, collection, attachments)
+        named = {attachment.file_id: attachment for attachment in attachments}
+        uploads = _read_attachments(session, principal, collection, named.values())
         accepted = queue_uploads(session, collection, uploads)
     resources.signals.work_arrived.set()
     return accepted.job_id
@@ -61,7 +62,7 @@ def _read_attachments(
     session: Session,
     principal: Principal,
     collection: Collection,
-    attachments: Sequence[Attachment],
+    attachments: Iterable[Attachment],
 ) -> Iterator[tuple[str, Upload]]:
     """Yield (document id, upload) of each file; one at a time, since they may be large."""
     for attachment in attachments:
