@@ -103,6 +103,11 @@ def test_context_keeps_to_its_budget(folio: Folio) -> None:
     assert all(block.collection == "help" for block in context.blocks)
 
 
+def test_key_of_an_empty_variable_is_none(service: Service, folio: Folio) -> None:
+    with Folio(service.url, key="") as client:
+        assert client.list_collections() == folio.list_collections()
+
+
 def test_failure_has_status_code_and_words(folio: Folio) -> None:
     with pytest.raises(FolioError, match="no collection") as failed:
         folio.search("nope", "tea")

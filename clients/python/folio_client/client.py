@@ -32,7 +32,8 @@ _TIMEOUT_S = 60.0
 
 
 def _headers(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"Authorization": f"Bearer {key}"}
+    # Of a variable that is set to nothing, too, there is no key.
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _unreachable(error: httpx.TransportError) -> FolioError:
