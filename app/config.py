@@ -1,15 +1,28 @@
 """Settings: read once, frozen, passed as an argument."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BUNDLED_MODEL = "bundled"
 """The setting that stands for the default of the models which come with the installation."""
 BUNDLED_NAME = "folio-mini"
+
+
+def _check_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if url and (not is_whole or url.split() != [url]):
+        # What was given may hold a password.
+        raise ValueError("a URL such as https://api.jina.ai/v1 is needed")
+    return url
 
 
 class Settings(BaseSettings):
@@ -23,6 +36,8 @@ class Settings(BaseSettings):
         env_prefix="FOLIO_",
         env_ignore_empty=True,
         frozen=True,
+        # Neither a thread nor the kernel waits for ever.
+        allow_inf_nan=False,
         protected_namespaces=(),
         use_attribute_docstrings=True,
     )
@@ -38,7 +53,7 @@ class Settings(BaseSettings):
     too), a local folder, or a Hugging Face id (which needs `model_revision`)."""
     model_revision: str = ""
     """Commit of a Hugging Face checkpoint: 40 hexadecimal digits."""
-    model_url: str = ""
+    model_url: Annotated[str, AfterValidator(_check_url)] = ""
     """Base URL of a service that embeds, such as `https://api.jina.ai/v1`; `model` is its name."""
     model_api: Literal["openai", "jina", "folio"] = "openai"
     """Which contract that service speaks: Jina's has tasks and late chunking; `folio` is
@@ -193,8 +208,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=60.0, gt=0, lt=86_400)
     """How long a claim on a queued document holds without a sign of life."""
     retry_seconds: float = Field(default=5.0, ge=0, le=3600)
-    """Wait before the second attempt at a document; before the third it is four times that."""
-    max_attempts: int = Field(default=3, ge=1)
+    """Wait before the second attempt at a document; before each later one it is four times as long,
+    up to 12 hours."""
+    max_attempts: int = Field(default=3, ge=1, le=100)
     """Attempts at a document that meets unexpected errors."""
     max_cut_offs: int = Field(default=6, ge=1)
     """Attempts at a document that the end of the process cut off, after which it fails: more than

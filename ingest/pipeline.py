@@ -39,6 +39,8 @@ NOT_THE_DOCUMENTS_FAULT = (ModelUnavailable, ParserUnavailable, StorageFull, Sto
 """After one of these the document waits, and the attempt does not count."""
 
 _BACK_OFF = 4
+# The queue takes a pause of more than a day for one that was noted before the clock was put back.
+_MAX_PAUSE_S = 12 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,8 @@ def attempt(resources: Resources, claim: Claim, stage: Stage, step: Callable[[],
         where = "".join(traceback.format_tb(error.__traceback__))
         logger.error("version %d: %s at\n%s", claim.version_id, type(error).__name__, where)
         if claim.attempt < resources.settings.max_attempts:
-            pause = resources.settings.retry_seconds * _BACK_OFF ** (claim.attempt - 1)
+            grown = resources.settings.retry_seconds * _BACK_OFF ** (claim.attempt - 1)
+            pause = min(grown, _MAX_PAUSE_S)
             with resources.database.write(alone=False) as session:
                 queue.retry_later(session, claim, after_seconds=pause)
         else:

@@ -140,6 +140,18 @@ def test_setting_that_is_wrong_is_named(
     assert "FOLIO_PARSE_SECONDS: Input should be greater than 0" in error
 
 
+@pytest.mark.parametrize("url", ["folio.example/v1", "http://", "http://folio:pass@host:word/v1"])
+def test_setting_that_cannot_work_is_refused_without_its_words(
+    data: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("FOLIO_MODEL_URL", url)
+    monkeypatch.setenv("FOLIO_PARSE_SECONDS", "inf")
+    error = folio("status").error
+    assert "FOLIO_MODEL_URL: Value error, a URL such as https://api.jina.ai/v1 is needed" in error
+    assert "FOLIO_PARSE_SECONDS: Input should be a finite number" in error
+    assert not re.search("example|pass|word", error)
+
+
 @pytest.mark.parametrize("command", [["status"], ["serve"], ["add", "a.md"], ["reembed"]])
 def test_data_folder_that_is_a_file_is_named(data: Path, files: Path, command: list[str]) -> None:
     data.write_text("no folder")

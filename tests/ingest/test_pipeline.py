@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.config import Settings
 from app.db import queue
@@ -431,6 +431,18 @@ def test_unexpected_error_fails_the_document_without_quoting_it(
     assert "Confidential" not in caplog.text
     ingest(article("b", "Milk."))
     assert get(resources, "b").status is Status.READY
+
+
+def test_pause_before_a_late_attempt_is_kept(tmp_path: Path, jina_v3: Path) -> None:
+    settings = Settings(data=tmp_path, model=str(jina_v3), retry_seconds=3600, max_attempts=9)
+    with open_resources(settings) as resources:
+        create_collection(resources.database, "help")
+        put_documents(resources, "help", [article("a", "Tea.")])
+        with resources.database.write() as session:
+            session.execute(update(Version).values(attempts=5))
+        assert drain_with(resources, FailingSandbox(settings)) == pytest.approx(12 * 3600, abs=60)
+        assert get(resources).status is Status.QUEUED
+        assert count_attempts(resources) == [6]
 
 
 def test_failed_document_does_not_hold_up_the_others(resources: Resources, ingest: Ingest) -> None:
