@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from app.config import Settings
@@ -66,7 +67,7 @@ def open_resources(
             database,
             Generations(settings, database, load or load_engine),
             Signals(),
-            cache(partial(_load_cross_encoder, settings)),
+            _load_once(settings),
         )
 
 
@@ -96,6 +97,17 @@ def recover(database: Database, settings: Settings) -> None:
         queries.trim_changes(session)
     # The first ones at once, so that of a small collection nothing is out of reach.
     reanalyse_some(database, limit=_ANALYSED_AT_ONCE)
+
+
+def _load_once(settings: Settings) -> "Callable[[], CrossEncoder | None]":
+    """Return what loads the reranker at its first call; of callers that come together one does."""
+    load, loading = cache(partial(_load_cross_encoder, settings)), Lock()
+
+    def find() -> "CrossEncoder | None":
+        with loading:
+            return load()
+
+    return find
 
 
 def _load_cross_encoder(settings: Settings) -> "CrossEncoder | None":

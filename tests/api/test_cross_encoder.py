@@ -1,15 +1,18 @@
 """A cross-encoder as the reranker: a random BERT with one class, computed here as well."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import exp, log
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from app.config import Settings
+from app.runtime.resources import Resources, open_resources
 from tests.api.service import Collection, Service, open_service
 from tests.checkpoints import make_cross_encoder
 
@@ -55,6 +58,21 @@ def test_texts_get_the_probability_of_their_pair(service: Service, folder: Path)
     for index, text in enumerate(TEXTS):
         assert scores[index] == pytest.approx(1 / (1 + exp(-logit(folder, text))), abs=1e-5)
     assert list(scores.values()) == sorted(scores.values(), reverse=True)
+
+
+def test_requests_that_come_together_load_one_model(tmp_path: Path, folder: Path) -> None:
+    together = Barrier(4)
+
+    def load(resources: Resources) -> object:
+        together.wait(60)
+        return resources.load_cross_encoder()
+
+    with (
+        open_resources(Settings(data=tmp_path, rerank_model=folder)) as resources,
+        ThreadPoolExecutor(4) as threads,
+    ):
+        loaded = list(threads.map(load, [resources] * 4))
+    assert loaded == loaded[:1] * 4
 
 
 def test_text_past_the_window_is_read_to_its_end(service: Service) -> None:
