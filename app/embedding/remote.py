@@ -190,7 +190,9 @@ class RemoteEngine(ReadsTokens):
             raise ModelUnavailable(problem)
         # Raises ModelUnavailable where no text at all is embedded.
         self._ask([_WARM_UP], task, late=late, is_cancelled=is_cancelled)
-        raise UnreadableDocument(f"{problem} for this text", code="text_refused")
+        raise UnreadableDocument(
+            f"the service embeds others but not this text: {problem}", code="text_refused"
+        )
 
     def _read(self, answer: httpx.Response, count: int) -> Matrix:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import time
 import weakref
 from collections.abc import Callable
@@ -124,11 +125,17 @@ def _read_key(settings: Settings) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        return {"Authorization": f"Bearer {path.read_text(encoding='utf-8').strip()}"}
+        # Editors on Windows begin a file with a mark of its encoding.
+        key = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ModelUnavailable(
             f"the file {path} of FOLIO_MODEL_KEY_FILE cannot be read: {type(error).__name__}"
         ) from None
+    if not re.fullmatch("[!-~]+", key):
+        raise ModelUnavailable(
+            f"the file {path} of FOLIO_MODEL_KEY_FILE must hold one word of ASCII characters"
+        )
+    return {"Authorization": f"Bearer {key}"}
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

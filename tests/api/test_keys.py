@@ -751,7 +751,8 @@ def test_key_of_the_file_is_replaced_when_the_file_changes(tmp_path: Path, jina_
             return opened.http.get("/v1/keys", headers=headers).status_code
 
         for position, token in enumerate(tokens):
-            file.write_text(f"{token}\n")
+            # Some editors begin a file with a mark of its encoding.
+            file.write_text(f"{token}\n", encoding="utf-8-sig" if position % 2 else "utf-8")
             install_admin_key(opened.resources.database, file)
             # A restart with the same file changes nothing.
             install_admin_key(opened.resources.database, file)

@@ -171,6 +171,25 @@ def test_key_is_sent_from_its_file(remote: RemoteService, jina_v3: Path, tmp_pat
     assert remote.asked[0]["key"] == "Bearer a-key"
 
 
+def test_key_may_follow_a_mark_of_its_encoding(
+    remote: RemoteService, jina_v3: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("a-key\r\n", encoding="utf-8-sig")
+    engine, _ = open_engine(remote, jina_v3, model_key_file=tmp_path / "key")
+    engine.warm_up()
+    assert remote.asked[0]["key"] == "Bearer a-key"
+
+
+@pytest.mark.parametrize("content", ["", "two words", "one\ntwo", "schlüssel"])
+def test_key_that_no_header_can_hold_is_refused_without_its_words(
+    remote: RemoteService, jina_v3: Path, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "key").write_text(content, encoding="utf-8")
+    with pytest.raises(ModelUnavailable, match="must hold one word") as caught:
+        open_engine(remote, jina_v3, model_key_file=tmp_path / "key")
+    assert not content or content not in str(caught.value)
+
+
 def test_refused_and_failed_requests_are_tried_again_with_longer_pauses(
     remote: RemoteService, jina_v3: Path
 ) -> None:
@@ -243,7 +262,7 @@ def test_vector_that_is_not_finite_is_a_fault_of_its_text_alone(
     engine, _ = open_engine(remote, jina_v3)
     broken = {"data": [{"index": 0, "embedding": [float("nan")] * 8}]}
     remote.answers = [broken]
-    with pytest.raises(UnreadableDocument, match="not finite for this text"):
+    with pytest.raises(UnreadableDocument, match=r"not this text: .* not finite"):
         engine.embed([Item("tea", Task.PASSAGE)])
     remote.answers = [broken, broken]
     with pytest.raises(ModelUnavailable, match="a vector that is not finite"):

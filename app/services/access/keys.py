@@ -182,7 +182,8 @@ def install_admin_key(database: Database, path: Path) -> None:
 def read_key_file(path: Path, kind: str) -> str:
     """Return the key in an operator's file; raises FolioError for one that could be guessed."""
     try:
-        token = path.read_text(encoding="utf-8").strip()
+        # Editors on Windows begin a file with a mark of its encoding.
+        token = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise FolioError(
             f"the {kind} key file {path} cannot be read: {type(error).__name__}",
