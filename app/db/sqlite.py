@@ -9,7 +9,7 @@ from threading import Lock
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -203,7 +203,7 @@ def read_folder(folder: Path) -> Iterator[Connection]:
     path = folder / "folio.db"
     if not path.is_file():
         raise NotFound(f"there is no database in {folder}", code="no_database")
-    engine = _make_engine(f"{path.absolute().as_uri()}?mode=ro&uri=true", begin="BEGIN")
+    engine = _make_engine(path.absolute().as_uri(), begin="BEGIN", mode="ro", uri="true")
     try:
         with _typed_errors(path), engine.begin() as connection:
             stored = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
@@ -221,9 +221,10 @@ def _decode(stored: bytes) -> str:
     return stored.decode("utf-8", "replace")
 
 
-def _make_engine(path: str, *, begin: str) -> Engine:
+def _make_engine(path: str, *, begin: str, **options: str) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}",
+        # Put together and not written out: a folder's name may hold `?` and `%`.
+        URL.create("sqlite", database=path, query=options),
         # Each thread that answers requests has one; the threads are what is limited.
         max_overflow=-1,
         # An error message must not quote a document.

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db.database import Database
 from app.db.models import Collection
-from app.db.sqlite import open_database
+from app.db.sqlite import open_database, read_folder
 from app.errors import DataFolderHeld, StorageFailed, StorageFull
 
 
@@ -32,6 +32,17 @@ def test_second_opener_is_refused_and_told_who_owns_the_folder(tmp_path: Path) -
         pass
     assert str(os.getpid()) in str(caught.value)
     assert "--server" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["really?", "50%20 off", "a#b&c=d", "caf\u00e9"])
+def test_folder_of_any_name_holds_its_database(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    with open_database(folder, holder="test") as database:
+        with database.write() as session:
+            session.add(Collection(name="help"))
+        with read_folder(folder) as connection:
+            assert connection.scalar(select(Collection.name)) == "help"
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_folder_of_a_killed_process_can_be_opened(tmp_path: Path) -> None:
