@@ -45,6 +45,16 @@ def test_every_command_works_on_a_folder_that_no_server_holds(data: Path, files:
     assert [path.name for path in files.iterdir() if path.name.startswith("folio")] == []
 
 
+@pytest.mark.parametrize("scheme", ["mysql", "postgresql+asyncpg", "postgres"])
+def test_address_of_another_database_is_never_taken_for_a_folder(
+    data: Path, files: Path, scheme: str
+) -> None:
+    assert folio("keys", "create").code == 0
+    moved = folio("migrate-to", f"{scheme}://folio:secret@127.0.0.1:1/folio")
+    assert "secret" not in moved.error
+    assert list(files.iterdir()) == []
+
+
 def test_option_names_the_folder_before_the_environment(data: Path, tmp_path: Path) -> None:
     assert folio("keys", "create", "--data", tmp_path / "other").code == 0
     assert (tmp_path / "other" / "folio.db").exists()

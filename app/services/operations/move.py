@@ -10,14 +10,16 @@ from app.config import Settings
 from app.db.postgres import open_postgres
 from app.db.sqlite import open_database, read_folder
 from app.db.transfer import Copied, Progress, copy_all
+from app.errors import InvalidRequest
 
-_PREFIXES = ("postgresql://", "postgresql+psycopg://")
+_PREFIXES = ("postgres://", "postgresql://", "postgresql+psycopg://")
 
 
 def move_to(settings: Settings, target: str, report: Progress) -> list[Copied]:
     """Copy what `settings` name into `target`, an address of PostgreSQL or a data folder.
 
-    The source stays as it is, and answers meanwhile. Raises Conflict unless the target is empty.
+    The source stays as it is, and answers meanwhile. Raises Conflict unless the target is empty,
+    and InvalidRequest for another address.
     """
     with _open_source(settings) as source, _open_target(target) as destination:
         return copy_all(source, destination, report)
@@ -42,6 +44,12 @@ def _open_target(target: str) -> Iterator[Connection]:
         with open_postgres(target) as database, database.write() as session:
             yield session.connection()
         return
+    if "://" in target:
+        # Taken for a folder it would be made, with the password in its name.
+        raise InvalidRequest(
+            "the target is neither an address that begins with postgresql:// nor a data folder",
+            code="bad_target",
+        )
     with (
         open_database(Path(target), holder="folio migrate-to") as folder,
         folder.write() as session,
