@@ -167,7 +167,8 @@ def _unpack(archive: ZipFile, backup: Backup, folder: Path) -> Path:
 def _list_keys(database: Path) -> tuple[str, ...]:
     with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute(
-            "SELECT id, scope, all_collections, name FROM keys WHERE revoked_at IS NULL ORDER BY id"
+            "SELECT id, scope, all_collections, name FROM keys WHERE revoked_at IS NULL"
+            " AND (expires_at IS NULL OR expires_at > datetime('now')) ORDER BY id"
         ).fetchall()
     return tuple(
         f"{key_id} ({scope}{' of everything' if everything else ''}) {name}".strip()

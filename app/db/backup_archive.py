@@ -86,7 +86,8 @@ def open_archive(path: Path) -> Iterator[ZipFile]:
     try:
         with ZipFile(path) as archive:
             yield archive
-    except (BadZipFile, EOFError, KeyError) as error:
+    # A version or method that zipfile does not know, and a password: one flipped bit says so.
+    except (BadZipFile, EOFError, KeyError, RuntimeError) as error:
         raise CorruptData(f"{path} is damaged or no backup of Folio ({error})") from error
 
 

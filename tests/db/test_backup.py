@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
 from zipfile import ZipFile
@@ -12,8 +13,11 @@ import pytest
 
 from app.config import Settings
 from app.db.backup import restore_backup, write_backup
+from app.db.backup_archive import Backup, describe_backup, pack_archive
+from app.db.models import Key, utc_now
 from app.errors import Conflict, CorruptData, DataFolderHeld, NotFound
 from app.runtime.resources import Resources, open_resources
+from app.services.access.keys import create_key, revoke_key
 from app.services.articles.collections import create_collection
 from tests.conftest import Ingest, article
 from tests.named import delete_document, get_document, list_documents, put_documents
@@ -179,6 +183,39 @@ def test_backup_that_expired_is_restored_only_when_told(
         restore_backup(old, settings.data, replace=True, allow_expired=False)
     restored = restore_backup(old, settings.data, replace=True, allow_expired=True)
     assert restored.backup.documents == 1
+
+
+def test_backup_whose_directory_is_damaged_at_any_bit_is_told_so(tmp_path: Path) -> None:
+    database, file = tmp_path / "folio.db", tmp_path / "one.folio"
+    database.write_bytes(b"tea")
+    facts = Backup(1, "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z", "0" * 64, 3, 1)
+    pack_archive(file, database, facts, None)
+    whole = file.read_bytes()
+    refused = 0
+    for at in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[at // 8] ^= 1 << at % 8
+        file.write_bytes(damaged)
+        try:
+            describe_backup(file)
+        # The system's own for a place that no file has.
+        except (CorruptData, OSError):
+            refused += 1
+    assert refused > len(whole)
+
+
+def test_only_keys_that_are_valid_are_told_of(settings: Settings, tmp_path: Path) -> None:
+    with open_resources(settings) as resources:
+        made = [create_key(resources.database, name=name)[0].id for name in ("old", "new", "off")]
+        revoke_key(resources.database, made[2])
+        with resources.database.write() as session:
+            session.get_one(Key, made[0]).expires_at = utc_now() - timedelta(minutes=1)
+            session.get_one(Key, made[1]).expires_at = utc_now() + timedelta(days=1)
+        write_backup(settings.data, tmp_path / "one.backup", keep_days=1)
+    restored = restore_backup(
+        tmp_path / "one.backup", tmp_path / "new", replace=False, allow_expired=False
+    )
+    assert restored.keys == (f"{made[1]} (read of everything) new",)
 
 
 def test_other_files_are_no_backup(tmp_path: Path) -> None:
