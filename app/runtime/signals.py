@@ -145,6 +145,8 @@ class Signals:
     """Set when the background thread has work: a generation, an evaluation, an erasure."""
     asked_queries: "SimpleQueue[LoggedQuery]" = field(default_factory=SimpleQueue)
     """What the query log has yet to store: a search does not wait for the writers."""
+    storing_queries: Lock = field(default_factory=Lock)
+    """Held while it is stored: who asks for a question of the log waits for it."""
     key_uses: KeyUses = field(default_factory=KeyUses)
     """What the database has yet to be told of keys that were used."""
     question_vectors: QuestionVectors = field(default_factory=QuestionVectors)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from sqlalchemy import select, update
@@ -11,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.models import Feedback, LoggedQuery
-from app.domain import Scope
+from app.domain import Mode, Scope
 from app.errors import ModelAway, StorageFull
 from app.runtime.resources import Resources
 from app.services.access.collections import find_collection
 from app.services.access.principal import EVERYONE
 from app.services.quality.feedback import record_query, store_queries
 from app.services.quality.gaps import embed_wanted, find_gaps
+from app.services.quality.golden_sets import MAX_GRADE
 from tests.api.service import Collection, Json, Service, open_service, poll
 from tests.named import ref_of, search_documents
 from tests.services.knowledge import open_with
@@ -64,6 +66,56 @@ def test_golden_set_is_made_of_what_people_said(logged: Collection) -> None:
     assert say(logged, asked[3]) == 422
     queries = logged.http.get(f"{logged.path}/golden/suggestions").json()["queries"]
     assert queries == [{"query": "hot tea", "relevant": {"tea": 2}}]
+
+
+def test_more_votes_than_a_grade_may_be_are_suggested_as_a_golden_set_takes_them(
+    logging_service: Service, logged: Collection
+) -> None:
+    ref = ref_of(logging_service.resources, logged.name)
+    with logging_service.resources.database.write() as session:
+        for number in range(MAX_GRADE + 1):
+            asked = LoggedQuery(
+                id=f"{number:032}", collection_id=ref.id, text="tea?", mode=Mode.HYBRID, found=[]
+            )
+            session.add(asked)
+            session.flush()
+            session.add(Feedback(query_id=asked.id, key_id="", document_id="tea"))
+    suggested = logged.http.get(f"{logged.path}/golden/suggestions").json()
+    assert suggested == {"queries": [{"query": "tea?", "relevant": {"tea": MAX_GRADE}}]}
+    assert logged.http.post(f"{logged.path}/golden", json=suggested).json()["added"] == 1
+
+
+def test_question_that_is_being_stored_is_waited_for(
+    tmp_path: Path, jina_v3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_with(tmp_path, jina_v3, query_log_days=30) as resources:
+        record_query(resources, ref_of(resources, "help"), search_documents(resources, "help", "x"))
+        write, taken, goes_on = resources.database.write, Event(), Event()
+
+        @contextmanager
+        def write_late() -> Iterator[Session]:
+            taken.set()
+            assert goes_on.wait(60)
+            with write() as session:
+                yield session
+
+        def look() -> None:
+            store_queries(resources)
+            with resources.database.read() as session:
+                found.extend(session.scalars(select(LoggedQuery.text)))
+
+        found: list[str] = []
+        monkeypatch.setattr(resources.database, "write", write_late)
+        background = Thread(target=store_queries, args=[resources])
+        background.start()
+        assert taken.wait(60)
+        looking = Thread(target=look)
+        looking.start()
+        looking.join(0.3)
+        goes_on.set()
+        for thread in (background, looking):
+            thread.join()
+    assert found == ["x"]
 
 
 def test_questions_that_cannot_be_stored_wait_until_they_can(

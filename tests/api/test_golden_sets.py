@@ -63,6 +63,11 @@ def test_question_is_changed_and_removed(filled: Collection) -> None:
     assert (gone.status_code, gone.json()["code"]) == (404, "golden_query_not_found")
 
 
+def test_number_that_no_question_has_is_refused(filled: Collection) -> None:
+    for number, status in (("9" * 5000, 422), ("0", 422), ("one", 422), ("9999", 404)):
+        assert filled.http.delete(f"{filled.path}/golden/{number}").status_code == status
+
+
 def test_question_of_another_collection_is_not_there(service: Service, filled: Collection) -> None:
     add(filled, TEA)
     query_id = filled.http.get(f"{filled.path}/golden").json()["queries"][0]["id"]

@@ -148,7 +148,7 @@ def add_golden(
 
 
 @router.put(
-    f"{COLLECTION}/golden/{{query_id:int}}",
+    f"{COLLECTION}/golden/{{query_id}}",
     responses=problem_responses(404, 409, 413, 415, 422, 507),
 )
 def change_golden(
@@ -163,7 +163,7 @@ def change_golden(
 
 
 @router.delete(
-    f"{COLLECTION}/golden/{{query_id:int}}", status_code=204, responses=problem_responses(404, 422)
+    f"{COLLECTION}/golden/{{query_id}}", status_code=204, responses=problem_responses(404, 422)
 )
 def remove_golden(collection: WritableCollection, query_id: QueryId, resources: Opened) -> None:
     """Take a question out of the golden set."""

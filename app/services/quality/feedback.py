@@ -60,14 +60,16 @@ def store_queries(resources: Resources) -> None:
     """Store what was noted and erase what is past its time.
 
     What a full or failing disk refuses is noted again; of too much of it the oldest is let go of.
+    What another thread has taken to store is stored when this returns.
     """
-    noted = _take_noted(resources)
-    try:
-        is_erased = _write_queries(resources, noted)
-    except (StorageFull, StorageFailed):
-        for row in noted[-_MAX_NOTED:]:
-            resources.signals.asked_queries.put(row)
-        raise
+    with resources.signals.storing_queries:
+        noted = _take_noted(resources)
+        try:
+            is_erased = _write_queries(resources, noted)
+        except (StorageFull, StorageFailed):
+            for row in noted[-_MAX_NOTED:]:
+                resources.signals.asked_queries.put(row)
+            raise
     if is_erased:
         resources.erase_deleted()
 

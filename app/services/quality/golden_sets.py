@@ -1,5 +1,6 @@
 """The golden set of a collection: questions whose right articles are known, or that have none."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -193,11 +194,23 @@ def remove_golden(resources: Resources, ref: CollectionRef, query_id: int) -> No
 
 
 def suggest_golden(resources: Resources, ref: CollectionRef) -> list[LearnedQuery]:
-    """Return what feedback says of questions that are not in the golden set; raises NotFound."""
+    """Return what feedback says of questions that are not in the golden set; raises NotFound.
+
+    Of votes and documents there are no more than a golden set takes.
+    """
     learned = learn_golden(resources, ref)
     with resources.database.read() as session:
         kept = _find_by_digest(session, ref, [_digest(one.query) for one in learned])
-    return [one for one in learned if _digest(one.query) not in kept]
+    return [
+        LearnedQuery(one.query, _limit_votes(one.relevant))
+        for one in learned
+        if _digest(one.query) not in kept
+    ]
+
+
+def _limit_votes(relevant: Mapping[str, int]) -> dict[str, int]:
+    most = Counter(relevant).most_common(MAX_RELEVANT)
+    return {document_id: min(votes, MAX_GRADE) for document_id, votes in most}
 
 
 def _digest(text: str) -> str:
