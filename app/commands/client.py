@@ -33,13 +33,14 @@ class Client:
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
-        self._url = str(http.base_url).rstrip("/")
+        # A password in it is not for messages.
+        self._url = str(http.base_url.copy_with(userinfo=b"")).rstrip("/")
 
     def call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         """Return the JSON answer of a call."""
         try:
             response = self._http.request(method, path, **request)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise RequestFailed(
                 0, "no_answer", f"{self._url} does not answer: {str(error) or type(error).__name__}"
             ) from error

@@ -103,7 +103,7 @@ def read_filters(filters: str | None) -> dict[str, Any]:
         body = {"filters": json.loads(filters)}
         # NaN: Python reads it, and JSON has no such thing.
         json.dumps(body, allow_nan=False)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FolioError(f"--filter is not JSON: {error}") from None
     return body
 

@@ -34,7 +34,8 @@ def open_checkpoint(settings: Settings) -> Checkpoint:
     except InvalidRequest as error:
         # Dimensions that it does not give: the settings are at fault, and not who asks it.
         raise UnsupportedCheckpoint(str(error), code=error.code) from error
-    except (OSError, TypeError, ValueError) as error:
+    # The last of them for the home of a user whom nobody knows: ~somebody/model.
+    except (OSError, TypeError, ValueError, RuntimeError) as error:
         raise ModelUnavailable(
             f"{settings.model} cannot be read: {type(error).__name__}: {error}"
         ) from error

@@ -110,7 +110,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _read_text(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        with path.open(encoding="utf-8") as lines:
+        # Editors on Windows begin a file with a mark.
+        with path.open(encoding="utf-8-sig") as lines:
             yield from enumerate(lines, start=1)
     except UnicodeDecodeError:
         raise UnreadableSet(f"{path} is not UTF-8") from None

@@ -70,6 +70,7 @@ def test_search_that_finds_nothing_says_so(ask: Ask, collection: Collection) -> 
     [
         (["tea", "--filter", "{"], "--filter is not JSON"),
         (["tea", "--filter", '{"x": NaN}'], "--filter is not JSON"),
+        (["tea", "--filter", "[" * 50_000], "--filter is not JSON"),
         (["tea", "--filter", "{}"], "body.filters"),
         ([""], "query"),
         (["tea " * 20_000], "32"),
@@ -81,7 +82,17 @@ def test_question_that_cannot_be_asked_is_refused(
     assert reason in ask("search", *arguments).error
 
 
+def test_password_of_a_server_that_does_not_answer_is_not_told() -> None:
+    told = folio("status", "--server", "http://folio:secret@127.0.0.1:1").error
+    assert told.startswith("http://127.0.0.1:1 does not answer")
+    assert "secret" not in told
+
+
 # show, list, remove, status
+
+
+def test_id_that_no_address_can_hold_is_an_error(ask: Ask, collection: Collection) -> None:
+    assert "too long" in ask("show", "x" * 70_000).error
 
 
 def test_show_prints_state_receipt_and_versions(ask: Ask, articles: Collection) -> None:

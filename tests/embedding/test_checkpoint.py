@@ -320,6 +320,11 @@ def test_missing_folder_is_refused(tmp_path: Path) -> None:
         open_checkpoint(Settings(model=str(tmp_path / "none")))
 
 
+def test_home_of_a_user_whom_nobody_knows_is_refused() -> None:
+    with pytest.raises(ModelUnavailable, match="~nobody-of-this-name/model cannot be read"):
+        open_checkpoint(Settings(model="~nobody-of-this-name/model"))
+
+
 @pytest.mark.parametrize("revision", ["", "main", COMMIT[:-1], COMMIT + "0", COMMIT.upper()])
 def test_hugging_face_id_without_a_commit_is_refused(revision: str) -> None:
     with pytest.raises(ModelUnavailable, match="FOLIO_MODEL_REVISION to the 40-digit commit"):

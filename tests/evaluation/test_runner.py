@@ -80,7 +80,9 @@ def test_golden_set_is_read_from_lines_and_from_a_beir_folder(tmp_path: Path) ->
     lines.write_text(
         '{"query": "a", "relevant": ["x", "y"]}\n\n'
         '{"id": "b", "query": "b", "relevant": {"x": 2}}\n'
-        '{"query": "unjudged", "relevant": []}\n'
+        '{"query": "unjudged", "relevant": []}\n',
+        # With the mark that editors on Windows begin a file with.
+        encoding="utf-8-sig",
     )
     assert read_golden(lines) == (
         GoldenQuery("1", "a", {"x": 1, "y": 1}),
