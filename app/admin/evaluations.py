@@ -1,12 +1,12 @@
 """Marking the right article, and what a golden set came to."""
 
 from typing import Annotated
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Form, Request, Response
 from markupsafe import Markup
 
 from app.admin.access import HOME
-from app.admin.formats import as_segment
 from app.admin.pages import PageRoute, redirect, render
 from app.api.access import Admin, CurrentCaller, Opened, ReadableCollection
 from app.domain import Scope
@@ -27,11 +27,12 @@ def mark(
     query: Annotated[str, Form(max_length=64)] = "",
     q: Annotated[str, Form(max_length=32_768)] = "",
     document: Annotated[str, Form(max_length=256)] = "",
+    asked: Annotated[str, Form(max_length=200_000)] = "",
 ) -> Response:
     """Note which article is right for a question, or that none is.
 
     It goes to the feedback where the question was logged; of a key that may write, to the golden
-    set as well.
+    set as well. `asked` is the search as its address has it, which is shown again.
     """
     principal = caller.principal
     is_keeper = principal.scope.includes(Scope.WRITE)
@@ -50,8 +51,8 @@ def mark(
             document_id=document or None,
         )
     notice = f"{document} is the right article." if document else "Noted: nothing here answers."
-    path = f"{HOME}/collections/{collection.name}/search?q={as_segment(q)}"
-    return redirect(request, path, notice)
+    search = urlencode(parse_qsl(asked, keep_blank_values=True) or {"q": q})
+    return redirect(request, f"{HOME}/collections/{collection.name}/search?{search}", notice)
 
 
 @router.get("/evaluations/{evaluation_id}")

@@ -71,6 +71,7 @@ def show_search(
         why=why,
         by=by,
         fields=narrowing.fields(),
+        asked=narrowing.path().removeprefix("?"),
         chips=narrowing.chips(),
         keys=narrowing.keys(list_attributes(resources.database, collection)) if found else [],
         values=narrowing.values(found.hits.facets[by]) if found and by else [],

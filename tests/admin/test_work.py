@@ -174,6 +174,14 @@ def test_right_article_is_marked_exported_and_measured(browser: Browser) -> None
     assert query
     marked = browser.send(f"{HOME}/feedback", query=query[1], q=question, document="tea")
     assert "tea is the right article" in text_of(marked)
+    narrowed = {"q": question, "mode": "lexical", "filter": '{"type":"eq","key":"n","value":7}'}
+    page = browser.visit(str(httpx.URL(f"{HOME}/search", params=narrowed))).text
+    asked = re.search(r'name="asked" value="([^"]+)"', page)
+    assert asked
+    again = browser.send(
+        f"{HOME}/feedback", query=query[1], q=question, document="tea", asked=unescape(asked[1])
+    )
+    assert narrowed.items() <= dict(again.url.params).items()
     exported = browser.visit(f"{HOME}/golden.jsonl")
     assert [json.loads(line) for line in exported.text.splitlines()] == [
         {"query": question, "relevant": {"tea": 1}}
