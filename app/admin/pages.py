@@ -52,7 +52,10 @@ class BadToken(Forbidden):
     code = "csrf_token_missing"
 
     def __init__(self) -> None:
-        super().__init__("this form is out of date; go back, reload the page and send it again")
+        super().__init__(
+            "this form is out of date, or you were signed out; go back, copy what you wrote, "
+            "reload the page and send it again"
+        )
 
 
 def make_templates() -> Environment:

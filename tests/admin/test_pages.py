@@ -419,7 +419,7 @@ def test_files_are_taken_only_where_articles_come(service: Service, browser: Bro
     assert browser.http.post("/admin/sign-in", files=files, headers=token).status_code == 415
     for path in ("paste", "upload"):
         answer = browser.http.post(f"/admin/collections/own/{path}", files=files)
-        assert (answer.status_code, "out of date" in text_of(answer)) == (403, True)
+        assert (answer.status_code, "you were signed out" in text_of(answer)) == (403, True)
     browser.sign_in(make_key(service, Scope.ADMIN))
     taking = {f"/admin/collections/own/{path}" for path in ("upload", "files/preflight")}
     pasting = {f"/admin/collections/own/{path}" for path in ("paste", "preflight")}
