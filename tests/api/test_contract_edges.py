@@ -67,6 +67,7 @@ def test_null_stands_for_what_a_client_does_not_set(
         ("GET", "/embed", {"error", "error_type"}),
         ("GET", "/rerank", {"error", "error_type"}),
         ("POST", "/info", {"error", "error_type"}),
+        ("POST", "/predict", {"error", "error_type"}),
         ("GET", "/v2", {"message"}),
         ("GET", "/v2/rerank", {"message"}),
         ("GET", "/api/nothing", {"error"}),

@@ -29,6 +29,10 @@ _OWNERS: tuple[tuple[str, Shape], ...] = (
     ("/similarity", shape_tei),
     ("/tokenize", shape_tei),
     ("/info", shape_tei),
+    # What it has for models of other kinds.
+    ("/decode", shape_tei),
+    ("/embed_sparse", shape_tei),
+    ("/predict", shape_tei),
 )
 
 
