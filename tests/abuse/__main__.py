@@ -195,7 +195,7 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
         print(f"| {' | '.join(outcome.cells())} |", flush=True)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the attacks and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each attack")
@@ -204,19 +204,22 @@ def main() -> None:
     parser.add_argument(
         "--terminated", type=int, default=0, help="servers to stop while they start"
     )
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments)
+    names = find_attacks(options.only)
+    if not names and not (options.only == "-" and options.terminated):
+        parser.error(f"no attack has {options.only!r} in its name: {', '.join(ATTACKS)}")
     outcomes, ended = list[Outcome](), None
     with TemporaryDirectory(prefix="folio-abuse-") as made:
         folder = Path(made)
-        tiny = str(make_jina_v3(folder / "model")) if arguments.model == "tiny" else ""
-        model = tiny or arguments.model
-        for number, name in enumerate(find_attacks(arguments.only)):
+        tiny = str(make_jina_v3(folder / "model")) if options.model == "tiny" else ""
+        model = tiny or options.model
+        for number, name in enumerate(names):
             settings = Settings(data=folder / f"data{number}", model=model)
-            outcomes.append(run_attack(name, settings, folder, seconds=arguments.seconds))
+            outcomes.append(run_attack(name, settings, folder, seconds=options.seconds))
             print_outcomes(outcomes[-1:])
             print(outcomes[-1].during.failures[:5], flush=True)
-        if arguments.terminated:
-            ended = terminate_servers(model, folder, arguments.terminated)
+        if options.terminated:
+            ended = terminate_servers(model, folder, options.terminated)
     print()
     print_outcomes(outcomes)
     if ended is not None:

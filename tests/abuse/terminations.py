@@ -24,6 +24,8 @@ _AT_ONCE = 2
 _BEYOND = 1.1
 _START_SECONDS = 300.0
 _COMPLAINTS = ("terminate called", "Traceback")
+# Of the signal itself before anything handles it, and of a stop in order.
+_CODES = {-signal.SIGTERM, 128 + signal.SIGTERM}
 # How far the start was, by what stands in the log; the last that is found.
 _PHASES = {
     "": "before it listened",
@@ -99,9 +101,15 @@ def _terminate(model: str, folder: Path, moment_s: float) -> str:
     with _OPENING, open_database(folder / "data", holder="the test"):
         pass
     phase = [name for sign, name in _PHASES.items() if sign in said][-1]
-    if took_s > STOP_SECONDS or any(complaint in said for complaint in _COMPLAINTS):
-        return f"{phase}: exit {code}, BAD after {moment_s:.2f} s: {said[-1500:]}"
-    return f"{phase}: exit {code}"
+    how = f"{phase}: exit {code}"
+    is_bad = is_bad_end(code, took_s, said)
+    return f"{how}, BAD after {moment_s:.2f} s: {said[-1500:]}" if is_bad else how
+
+
+def is_bad_end(code: int, took_s: float, said: str) -> bool:
+    """Return whether a server ended late, with a complaint, or otherwise than by the signal."""
+    complains = any(complaint in said for complaint in _COMPLAINTS)
+    return took_s > STOP_SECONDS or complains or code not in _CODES
 
 
 def _run(model: str, folder: Path) -> AbstractContextManager[ServerProcess]:
