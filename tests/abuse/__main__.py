@@ -148,7 +148,7 @@ def run_attack(name: str, settings: Settings, folder: Path, *, seconds: float) -
             sleep(min(3.0, seconds))
         with measure(server.url, ours) as before:
             sleep(seconds)
-        memory_before = read_memory_mb(server)
+        memory_before = server.memory_mb()
         receiver, sender = Pipe(duplex=False)
         target = Target(server.url, theirs, seconds)
         attacker = forkserver().Process(target=attack_forked, args=(name, target, sender))
@@ -168,16 +168,9 @@ def _delete_collection(url: str, name: str, token: str) -> None:
     httpx.delete(path, params=confirmed, headers=headers, timeout=120.0).raise_for_status()
 
 
-def read_memory_mb(server: Server) -> float:
-    """Return the resident memory of the server, without that of its parsing processes."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="utf-8")
-    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
-    return int(kilobytes) / 1000
-
-
 def _wait_for_memory(server: Server, wanted_mb: float) -> float:
     deadline = monotonic() + _SETTLE_SECONDS
-    while (memory := read_memory_mb(server)) > wanted_mb and monotonic() < deadline:
+    while (memory := server.memory_mb()) > wanted_mb and monotonic() < deadline:
         sleep(1)
     return memory
 

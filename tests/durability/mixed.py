@@ -14,6 +14,7 @@ import argparse
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -21,7 +22,7 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from time import monotonic, sleep
 
 import httpx
@@ -174,7 +175,7 @@ class Load:
     def watch(self, server: Server) -> None:
         """Note the server's memory once a second."""
         while not self.ended.wait(_MEMORY_SECONDS):
-            self.memory_mb.append(read_memory_mb(server))
+            self.memory_mb.append(server.memory_mb())
             self.live.append(sum(word is not None for word in list(self.expected.values())))
 
     def levels(self) -> str:
@@ -188,13 +189,6 @@ class Load:
         half = len(self.memory_mb) // 2
         before = median(self.memory_mb[half : half + tenth])
         return median(self.memory_mb[-tenth:]) / before - 1
-
-
-def read_memory_mb(server: Server) -> float:
-    """Return the resident memory of the server, without that of its parsing processes."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="utf-8")
-    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
-    return int(kilobytes) / 1000
 
 
 @contextmanager
@@ -243,7 +237,6 @@ def run(folder: Path, *, seconds: float, model: str = "", pause_s: float = 0.2) 
     """Load a server for so long; returns what came of it."""
     model = model or str(make_jina_v3(folder / "model"))
     with open_load(folder, model, pause_s) as (server, load):
-        threads = [Thread(target=load.watch, args=(server,))]
         steps: list[tuple[str, Callable[[httpx.Client, int], None]]] = [
             ("first", load.follow),
             ("", load.change_folder),
@@ -255,13 +248,14 @@ def run(folder: Path, *, seconds: float, model: str = "", pause_s: float = 0.2) 
         for number in range(_WRITERS):
             name = _COLLECTIONS[number % 2]
             steps.append((name, load.write(name, number)))
-        threads += [Thread(target=load.repeat, args=step) for step in steps]
-        for thread in threads:
-            thread.start()
-        sleep(seconds)
-        load.ended.set()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(len(steps) + 1) as threads:
+            running = [threads.submit(load.watch, server)]
+            running += [threads.submit(load.repeat, *step) for step in steps]
+            # What is no refusal ends one of them, and with it the run.
+            wait(running, seconds, FIRST_EXCEPTION)
+            load.ended.set()
+        for one in running:
+            one.result()
         check(load)
         if load.errors:
             load.errors.insert(0, server.log.read_text(encoding="utf-8")[-_LOG_CHARACTERS:])
@@ -273,7 +267,8 @@ def check(load: Load) -> None:
     with ExitStack() as stack:
         clients = {name: stack.enter_context(load.client(name)) for name in (*_COLLECTIONS, "")}
         for name in _COLLECTIONS:
-            load.note("wrong", wait_until_idle(clients[name], name)["failed"])
+            status = wait_until_idle(clients[name], name)
+            load.note("wrong", sum(status.values()) - status["ready"])
         for (collection, document_id), word in load.expected.items():
             body = {"query": word or "gone", "mode": "lexical", "limit": 1}
             path = f"/v1/collections/{collection}"

@@ -11,6 +11,7 @@ import argparse
 import random
 import shutil
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -25,6 +26,7 @@ import httpx
 from app.config import Settings
 from app.db.backup import restore_backup, write_backup
 from app.db.sqlite import open_database
+from app.errors import DataFolderHeld
 from tests.checkpoints import make_jina_v3
 from tests.durability.folder import is_whole, make_old_folder
 from tests.durability.serving import Server, forkserver, run_forked
@@ -32,6 +34,7 @@ from tests.durability.table import Row, finish
 
 _SECONDS = 60.0
 _REFUSAL = "DataFolderHeld"
+_REFUSED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +88,14 @@ def start_amid_restore(round_: Round) -> list[str]:
     with round_.serve("second") as second:
         outcome = _wait_for(second)
         process.join(_SECONDS)
-    restored = {0: "restored", 1: "restore refused"}.get(process.exitcode or 0, "BAD: restore")
-    if process.exitcode and outcome != "served":
-        restored = "BAD: neither restored nor served"
-    return [restored, outcome]
+    return [judge_restore(process.exitcode, outcome), outcome]
+
+
+def judge_restore(code: int | None, outcome: str) -> str:
+    """Return how a restore ended beside a server of such an outcome; None has not ended."""
+    if code == _REFUSED and outcome != "served":
+        return "BAD: neither restored nor served"
+    return {0: "restored", _REFUSED: "restore refused"}.get(code, f"BAD: restore ended with {code}")
 
 
 def start_amid_backup(round_: Round) -> list[str]:
@@ -104,7 +111,11 @@ def start_amid_backup(round_: Round) -> list[str]:
 
 
 def _restore(data: Path, backup: Path) -> None:
-    restore_backup(backup, data, replace=True, allow_expired=False)
+    try:
+        restore_backup(backup, data, replace=True, allow_expired=False)
+    except DataFolderHeld:
+        # Any other error ends the process with 1.
+        sys.exit(_REFUSED)
 
 
 def _copy(data: Path, backup: Path) -> None:

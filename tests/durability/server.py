@@ -46,6 +46,7 @@ _NAMES = (
     "drift",
     "twice",
     "slow stops",
+    "other ends",
     "500s",
     "stuck",
 )
@@ -148,6 +149,8 @@ def _end_amid_writes(
     write_until_cut_off(http, ledger, randomness)
     timer.join()
     ledger.counts["slow stops"] += server.wait() > STOP_SECONDS
+    # Before anything handles a signal it is the signal itself that ends the process.
+    ledger.counts["other ends"] += server.process.exitcode not in {-how, 128 + how}
     ledger.counts["ended"] += 1
 
 

@@ -50,6 +50,12 @@ class Server:
         assert self.process.exitcode is not None, f"it still runs after {seconds:g} s"
         return monotonic() - started
 
+    def memory_mb(self) -> float:
+        """Return its resident memory, without that of its parsing processes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        lines = (line.split() for line in status.splitlines())
+        return next(int(line[1]) for line in lines if line[0] == "VmRSS:") / 1000
+
     def is_up(self) -> bool:
         """Return whether it answers; fails with its log when it has ended."""
         return self._answers("/healthz")

@@ -39,6 +39,7 @@ _ARTICLES, _FILES = 60, 40
 _MAX_SECONDS = 1.5
 _PATIENCE_SECONDS = 120.0
 _DISK_KB, _LEFT_KB = 8000, 96
+_DIMENSIONS = 32
 TASKS = ("embedding anew", "tuning", "sync", "backup")
 
 
@@ -78,16 +79,30 @@ class Lane:
             answer.raise_for_status()
             self.wait(lambda: _status(http)["ready"] == _ARTICLES, "the articles")
 
-    def begin(self, task: str, http: httpx.Client) -> None:
-        """Ask for what the server is to do; a sync began with it, a backup is another process."""
+    def begin(self, task: str, http: httpx.Client, number: int) -> bool:
+        """Ask for what the server is to do for the N-th time; returns whether it is begun.
+
+        A sync began with the server, a backup is another process.
+        """
         if task == "embedding anew":
-            body: dict[str, Any] = {"model": str(self.other_model), "force": True}
-            self.answered(http.post("/v1/generations", json=body))
-        if task == "tuning":
+            # Of the live one's dimensions there would be nothing to embed.
+            dimensions = _DIMENSIONS - number % (_DIMENSIONS // 2)
+            body: dict[str, Any] = {
+                "model": str(self.other_model),
+                "dimensions": dimensions,
+                "force": True,
+            }
+            path = "/v1/generations"
+        elif task == "tuning":
             queries = [{"query": f"word{n}", "relevant": {f"a{n}": 1}} for n in range(_ARTICLES)]
             gate = [{"query": "tea", "relevant": {"a1": 1}}]
             body = {"collection": "help", "queries": queries, "gate": gate, "force": True}
-            self.answered(http.post("/v1/tunings", json=body))
+            path = "/v1/tunings"
+        else:
+            return True
+        answer = http.post(path, json=body)
+        self.answered(answer)
+        return answer.is_success
 
     def answered(self, answer: httpx.Response) -> None:
         """Count an answer that does not say what is wrong."""
@@ -183,7 +198,7 @@ def run(folder: Path, *, kills: int, disks: bool, seed: int = 0) -> Lane:
         lane = make_lane(home, home / "data")
         lane.prepare()
         for number in range(kills):
-            _kill_amid(lane, task, home / f"{number}.backup", randomness.uniform(0, _MAX_SECONDS))
+            _kill_amid(lane, task, home, number, randomness.uniform(0, _MAX_SECONDS))
         if disks:
             _fill_amid(lane, task, home)
         counts.update(lane.counts)
@@ -192,11 +207,11 @@ def run(folder: Path, *, kills: int, disks: bool, seed: int = 0) -> Lane:
     return replace(lane, counts=counts, complaints=complaints)
 
 
-def _kill_amid(lane: Lane, task: str, target: Path, moment_s: float) -> None:
+def _kill_amid(lane: Lane, task: str, home: Path, number: int, moment_s: float) -> None:
     with lane.serve(mirrors=task == "sync") as (server, http):
-        lane.begin(task, http)
+        lane.counts["not begun"] += not lane.begin(task, http, number)
         if task == "backup":
-            _kill_backup(lane, target, moment_s / 10)
+            _kill_backup(lane, home / f"{number}.backup", moment_s / 10)
         else:
             sleep(moment_s)
             server.send_signal(signal.SIGKILL)
@@ -215,7 +230,8 @@ def _fill_amid(lane: Lane, task: str, home: Path) -> None:
         with lane.serve(mirrors=task == "sync") as (_, http):
             filler = disk / "filler"
             filler.write_bytes(bytes(max(0, disk_usage(disk).free - _LEFT_KB * 1024)))
-            lane.begin(task, http)
+            # Here it may be refused: there may be no room for it.
+            lane.begin(task, http, 0)
             if task == "backup":
                 with suppress(StorageFull):
                     write_backup(disk, disk / "a.backup", keep_days=1)
@@ -253,11 +269,12 @@ def _kill_backup(lane: Lane, target: Path, moment_s: float) -> None:
 
 def describe(counts: Mapping[str, int]) -> Row:
     """Return what the counts say of the promise."""
-    bad = sum(counts[name] for name in ("lost", "drift", "500s", "not ended"))
+    bad = sum(counts[name] for name in ("lost", "drift", "500s", "not begun", "not ended"))
     return Row(
         "upkeep survives kill -9 and full disks",
         f"{counts['kills']} SIGKILL, {counts['disks']} full disks",
-        f"amid {', '.join(TASKS)}: {counts['not ended']} did not come to their end",
+        f"amid {', '.join(TASKS)}: {counts['not begun']} were not begun, {counts['not ended']} did "
+        "not come to their end",
         held=not bad and counts["kills"] > 0,
         lost=counts["lost"],
         drift=counts["drift"],

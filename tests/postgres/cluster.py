@@ -21,12 +21,13 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from time import monotonic, sleep
 
 import httpx
@@ -118,6 +119,7 @@ class Ledger:
     statuses: Counter[int] = field(default_factory=Counter)
     acknowledged: int = 0
     cut_off: int = 0
+    is_given_up: bool = False
     lock: Lock = field(default_factory=Lock)
 
 
@@ -136,6 +138,8 @@ class Writer:
         with httpx.Client(timeout=60.0) as http:
             for document_id in self._ids:
                 while not self._write(http, document_id, randomness, deletes=False):
+                    if self._ledger.is_given_up:
+                        return
                     sleep(0.05)
             while not stopping.is_set():
                 deletes = randomness.random() < _DELETES
@@ -231,22 +235,30 @@ def run(
     randomness = random.Random(seed)
     with run_cluster(folder, servers=servers, workers=workers, has_standby=failover) as cluster:
         ledger, stopping = Ledger(), Event()
-        threads = [
-            Thread(
-                target=Writer(
-                    cluster.servers, ledger, [f"w{w}d{d}" for d in range(w, documents, _WRITERS)]
-                ).run,
-                args=(stopping, seed + w),
-            )
-            for w in range(_WRITERS)
-        ]
-        for thread in threads:
-            thread.start()
-        _injure(cluster, kills, outages, randomness)
-        mistyped = _fail_over(cluster, ledger) if failover else 0
-        stopping.set()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(_WRITERS) as threads:
+            writers = [
+                threads.submit(
+                    Writer(
+                        cluster.servers,
+                        ledger,
+                        [f"w{w}d{d}" for d in range(w, documents, _WRITERS)],
+                    ).run,
+                    stopping,
+                    seed + w,
+                )
+                for w in range(_WRITERS)
+            ]
+            try:
+                _injure(cluster, kills, outages, randomness)
+                mistyped = _fail_over(cluster, ledger) if failover else 0
+            except BaseException:
+                # Nothing may answer any more, and they would wait for it.
+                ledger.is_given_up = True
+                raise
+            finally:
+                stopping.set()
+        for writer in writers:
+            writer.result()
         for server in cluster.servers:
             poll(server.answers, bool, seconds=_START_SECONDS)
         counts = _count(cluster, ledger)
