@@ -226,18 +226,38 @@ def test_flood_of_one_address_holds_up_no_other(tmp_path: Path) -> None:
             assert flooding.recv(65536).count(b"HTTP/1.1 200") < _FLOOD - 1
 
 
-def test_new_key_gets_turns_of_its_own_and_a_revoked_one_loses_them(tmp_path: Path) -> None:
+def test_new_key_gets_turns_of_its_own(tmp_path: Path) -> None:
     with open_door(tmp_path, max_requests_per_minute=1) as door:
         first, second = door.make_key(), door.make_key()
         assert door.get("/quick", first).is_success
         assert door.get("/quick", second).is_success
         assert door.get("/quick", first).status_code == 429
-        info, token = create_key(door.resources.database)
-        third = {"Authorization": f"Bearer {token}"}
+        third = door.make_key()
         # Within the second before keys are read again it counts as a stranger.
         poll(lambda: door.get("/quick", third), lambda answer: answer.is_success)
+
+
+def test_revoked_key_has_no_turns_but_those_of_strangers(tmp_path: Path) -> None:
+    with (
+        open_door(tmp_path, max_waiting_per_key=0, max_strangers=1) as door,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        info, token = create_key(door.resources.database)
+        key, made_up = ({"Authorization": f"Bearer {one}"} for one in (token, "folio_a_b"))
+        assert door.get("/quick", key).is_success
+        running = pool.submit(door.get, "/slow", {})
+        door.wait_for(1)
+        assert door.get("/quick", key).is_success
         revoke_key(door.resources.database, info.id)
-        assert door.get("/quick", {}).status_code in {200, 429}
+
+        def ask() -> int:
+            # For a key that is not known all are read again, once a second.
+            door.get("/quick", made_up)
+            return door.get("/quick", key).status_code
+
+        poll(ask, lambda status: status == 429)
+        door.release.set()
+        assert running.result().json() == "slow"
 
 
 def test_requests_a_minute_are_counted_by_key(tmp_path: Path) -> None:

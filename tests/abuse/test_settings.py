@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -97,12 +99,17 @@ def test_small_limit_refuses_what_the_default_lets_pass(
 
 
 def test_form_and_archive_hold_as_many_files_as_is_set(services: Services) -> None:
-    files = [("files", (f"{n}.txt", b"tea", "text/plain")) for n in range(3)]
-    refused, taken = (
-        each.http.post(DOCUMENTS, files=files) for each in (services.limited, services.usual)
-    )
-    assert 400 <= refused.status_code < 500
-    assert taken.is_success
+    made = BytesIO()
+    with ZipFile(made, "w") as archive:
+        for n in range(3):
+            archive.writestr(f"{n}.txt", "tea")
+    form = [("files", (f"{n}.txt", b"tea", "text/plain")) for n in range(3)]
+    for files in (form, [("files", ("all.zip", made.getvalue(), "application/zip"))]):
+        refused, taken = (
+            each.http.post(DOCUMENTS, files=files) for each in (services.limited, services.usual)
+        )
+        assert 400 <= refused.status_code < 500
+        assert taken.is_success
 
 
 def test_browser_stays_signed_in_as_long_as_is_set(services: Services) -> None:

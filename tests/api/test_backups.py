@@ -81,13 +81,15 @@ def test_newest_comes_first_and_an_erased_one_is_gone(service: Service, folder: 
 
 
 def test_one_is_made_at_a_time(service: Service, folder: Path) -> None:
-    begun = [service.http.post("/v1/backups", json={}) for _ in range(5)]
-    codes = {answer.json().get("code") for answer in begun if answer.status_code != 202}
-    assert begun[0].status_code == 202
-    assert codes <= {"backup_running"}
-    for answer in begun:
-        if answer.status_code == 202:
-            assert wait_for(service, answer.json()["name"])["state"] == "ready"
+    now, runs = datetime.now(UTC), service.resources.signals.backups
+    run = BackupRun("one.folio", now, now)
+    assert runs.begin(run)
+    try:
+        refused = service.http.post("/v1/backups", json={})
+        assert (refused.status_code, refused.json()["code"]) == (409, "backup_running")
+    finally:
+        runs.end(run, None)
+    assert make(service)["state"] == "ready"
 
 
 def test_backup_is_ready_when_its_run_has_ended(service: Service, folder: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import scale
 from tests.api.service import find_free_port, open_service, poll
 from tests.durability import corpus, flips, folder, full_disk, mixed, second, server, upkeep
 
@@ -57,6 +58,14 @@ def test_search_that_nobody_answers_is_counted_and_the_next_one_is_sent() -> Non
     with searches.running():
         poll(lambda: len(searches.took_ms), lambda sent: sent >= 3)
     assert searches.failed == {"ConnectError": len(searches.took_ms)}
+
+
+def test_counted_search_of_a_benchmark_that_nobody_answers_failed() -> None:
+    searches = scale.Searches(f"http://127.0.0.1:{find_free_port()}", ["tea"])
+    searches.kind = searches.idle_ms
+    with searches.running():
+        poll(lambda: searches.failed, bool)
+    assert searches.idle_ms == []
 
 
 @pytest.mark.parametrize(

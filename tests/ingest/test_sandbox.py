@@ -14,6 +14,7 @@ from app.domain import Article, Heading
 from app.errors import UnreadableDocument
 from ingest.parsers import parse_document
 from ingest.sandbox import Sandbox
+from tests.api.service import poll
 
 _MEMORY_BYTES = 256 * 2**20
 
@@ -113,6 +114,8 @@ def test_child_that_dies_while_it_parses_fails_the_document_only(narrow_sandbox:
     os.kill(pid, signal.SIGSTOP)
     with ThreadPoolExecutor() as threads:
         parsing = threads.submit(narrow_sandbox.parse, "text/plain", b"tea")
+        # Killed before it was its turn, the child would only be replaced.
+        poll(lambda: narrow_sandbox._parsed, lambda parsed: parsed == 2)
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(UnreadableDocument) as caught:
             parsing.result()
