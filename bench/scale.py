@@ -94,7 +94,7 @@ class Searches:
     kind: list[float] | None = None
     """Where the next one belongs; None while it counts for nothing."""
     failed: int = 0
-    """Answers that were an error, of those that count or not."""
+    """Answers that were an error, and searches that count and had none."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -117,7 +117,8 @@ class Searches:
                 try:
                     answer = client.post(f"{self.url}{_PATH}/search", json={"query": query})
                 except httpx.TransportError:
-                    # It is being started again.
+                    # Of those that count for nothing one may meet a server that is started again.
+                    self.failed += kind is not None
                     due = perf_counter() + 1.0
                     continue
                 self.failed += not answer.is_success
