@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STEP = @printf '\n== %s\n'
 
-.PHONY: demo serve test check docs durability mixed postgres backfill doors abuse browser bench constraints clean
+.PHONY: demo serve test check docs durability mixed postgres backfill peers doors abuse browser bench constraints clean
 
 demo: $(VENV)/installed
 	$(STEP) "Reading the sample knowledge base into $(DATA)"
@@ -76,6 +76,11 @@ backfill: $(VENV)/developed
 	@$(BIN)/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[ray]'
 	$(BIN)/python -m tests.postgres.backfill --articles $(ARTICLES)
 
+# The clients of other frameworks, which are skipped where the extra `peers` is missing.
+peers: $(VENV)/developed
+	@$(BIN)/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[peers]'
+	$(BIN)/python -m pytest tests/clients tests/docs/test_readme.py tests/api/test_embeddings.py
+
 # Doors and keys in any order, the long form: whatever is done, each answers for what its key covers.
 STEPS ?= 10000
 doors: $(VENV)/developed
@@ -102,6 +107,7 @@ bench: $(VENV)/benched
 
 # The versions that were tested, for Python 3.11 to 3.13. Run it in a fresh .venv.
 constraints: $(VENV)/benched
+	@$(BIN)/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[peers,ray]'
 	$(BIN)/pip freeze --exclude-editable --exclude folio-kb | sed 's/+cpu$$//' > constraints.txt
 
 clean:

@@ -95,7 +95,8 @@ def judge_restore(code: int | None, outcome: str) -> str:
     """Return how a restore ended beside a server of such an outcome; None has not ended."""
     if code == _REFUSED and outcome != "served":
         return "BAD: neither restored nor served"
-    return {0: "restored", _REFUSED: "restore refused"}.get(code, f"BAD: restore ended with {code}")
+    ends: dict[int | None, str] = {0: "restored", _REFUSED: "restore refused"}
+    return ends.get(code, f"BAD: restore ended with {code}")
 
 
 def start_amid_backup(round_: Round) -> list[str]:

@@ -1,4 +1,4 @@
-/* Lets the N-th write, sync, truncation, rename or removal of this process fail: LD_PRELOAD. */
+/* Lets the N-th write, sync, truncation or rename of this process fail: LD_PRELOAD. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
