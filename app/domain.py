@@ -307,12 +307,20 @@ MAX_TITLE_LENGTH, MAX_URL_LENGTH = 1024, 2048
 _LINK_SCHEMES = frozenset({"http", "https", "mailto"})
 
 
+def is_surrogate(character: str) -> bool:
+    """Return whether it is half of a pair, which stands for no character."""
+    return "\ud800" <= character <= "\udfff"
+
+
 def is_link(url: str) -> bool:
     """Return whether a URL may be shown as a link to an article: http, https, mailto or relative.
 
-    One with control characters may not: browsers read on as if they were not there.
+    One with control characters may not: browsers read on as if they were not there. Nor may one
+    with half of a surrogate pair, which cannot be stored.
     """
     head, colon, _ = url.strip().partition(":")
     has_scheme = bool(colon) and not set(head) & set("/?#")
-    plain = not any(ord(character) < 32 or ord(character) == 127 for character in url)
+    plain = not any(
+        ord(character) < 32 or ord(character) == 127 or is_surrogate(character) for character in url
+    )
     return plain and (not has_scheme or head.lower() in _LINK_SCHEMES)

@@ -11,6 +11,7 @@ from app.domain import (
     Article,
     AttributeValue,
     is_link,
+    is_surrogate,
 )
 
 _NAMED = 5
@@ -19,9 +20,13 @@ _NAMED = 5
 def limit_article(article: Article) -> Article:
     """Return the article without attributes and a URL past the limits; warnings name them."""
     attributes = article.attributes or {}
-    kept = {key: value for key, value in attributes.items() if _is_small(key, value)}
+    kept = {key: value for key, value in attributes.items() if _can_be_kept(key, value)}
     kept = dict(list(kept.items())[:MAX_ATTRIBUTES])
-    dropped = [key[:MAX_KEY_LENGTH] for key in attributes if key not in kept]
+    dropped = [
+        key[:MAX_KEY_LENGTH].encode("utf-8", "replace").decode()
+        for key in attributes
+        if key not in kept
+    ]
     warnings = article.warnings
     if dropped:
         more = f" and {len(dropped) - _NAMED} more" if len(dropped) > _NAMED else ""
@@ -38,10 +43,12 @@ def limit_article(article: Article) -> Article:
     )
 
 
-def _is_small(key: str, value: AttributeValue) -> bool:
+def _can_be_kept(key: str, value: AttributeValue) -> bool:
     values = value if isinstance(value, list | tuple) else [value]
+    texts = [v for v in values if isinstance(v, str)]
     return (
         0 < len(key) <= MAX_KEY_LENGTH
         and 0 < len(values) <= MAX_VALUES
-        and all(len(v) <= MAX_VALUE_LENGTH for v in values if isinstance(v, str))
+        and all(len(text) <= MAX_VALUE_LENGTH for text in texts)
+        and not any(is_surrogate(character) for text in (key, *texts) for character in text)
     )

@@ -229,6 +229,18 @@ def test_title_and_attributes_of_the_caller_win_over_those_of_the_file(
     assert (theirs.title, theirs.url) == ("File", "https://file")
 
 
+def test_half_of_a_surrogate_pair_is_left_out_of_url_and_attributes(
+    resources: Resources, ingest: Ingest
+) -> None:
+    source = rb'{"text": "Tea.", "url": "https://x/\ud800", "k": "a\n\ud800", "ok": "b"}'
+    ingest(Upload("a", source, "application/json"))
+    document = get(resources)
+    assert (document.status, document.url) == (Status.READY, None)
+    assert document.attributes == {"ok": "b"}
+    assert document.receipt is not None
+    assert "attributes past the limits left out: k" in document.receipt["warnings"]
+
+
 def test_pdf_is_ingested_with_its_pages(resources: Resources, ingest: Ingest) -> None:
     pages = [[f"Page {number}", "Pour the milk.", "Wait for the tea."] for number in (1, 2, 3)]
     ingest(Upload("a", make_pdf(pages), "application/pdf"))
