@@ -318,7 +318,10 @@ def count_text_tokens(engine: Engine, title: str, unit_tokens: Sequence[int]) ->
 
     What title, prompt and special tokens cost comes off every unit.
     """
-    return sum(unit_tokens) - len(unit_tokens) * engine.overhead(title, Task.PASSAGE)
+    # Before a text, the space that a prefix ends with may be a part of its first word.
+    before_text = engine.count_tokens(Item("a", Task.PASSAGE, title)) - 1
+    overhead = min(before_text, engine.overhead(title, Task.PASSAGE))
+    return sum(unit_tokens) - len(unit_tokens) * overhead
 
 
 def _as_item(article: Article, span: Span, head: str, passages: Sequence[Span] = ()) -> Item:

@@ -20,6 +20,7 @@ from app.embedding.engine import Engine
 from app.embedding.loading import BUNDLED, load_engine, open_checkpoint
 from app.embedding.torch.q4_0 import PackedRows, unpack
 from app.errors import ModelUnavailable, TextTooLong
+from ingest.parse_and_cut import count_text_tokens
 
 NAME = "multilingual-e5-small"
 FOLDER = BUNDLED[NAME]
@@ -128,3 +129,11 @@ def embed_by_transformers(texts: Sequence[str]) -> npt.NDArray[np.float32]:
             hidden = load_reference()(**read).last_hidden_state[0].mean(dim=0)
             rows.append(torch.nn.functional.normalize(hidden, dim=0).numpy())
     return np.stack(rows)
+
+
+@pytest.mark.parametrize("title", ["", "Tea"])
+@pytest.mark.parametrize("text", ["x", "hello", "가나다"])
+def test_receipt_counts_the_tokens_of_the_text_alone(title: str, text: str) -> None:
+    engine = load("float32")
+    read = engine.count_tokens(Item(text, Task.PASSAGE, title))
+    assert count_text_tokens(engine, title, [read]) == len(engine.token_starts(text))
