@@ -86,7 +86,7 @@ def embed_server(
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     # httpx and others would log every request of ours and of the model hub.
-    for name in ("httpx", "httpcore", "transformers", "alembic"):
+    for name in ("httpx", "httpx2", "httpcore", "transformers", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -114,7 +114,7 @@ class _Pass(Generic[Row, Result]):
 
 
 class Lanes(Generic[Row, Result]):
-    """Waiting rows of both lanes and the thread that takes them through the model."""
+    """Waiting rows of all lanes and the thread that takes them through the model."""
 
     def __init__(
         self, *, batch_tokens: int, max_waiting_tokens: int, metrics: EngineMetrics

@@ -6,26 +6,26 @@ here its published weights are read by their names. The variants that normalize 
 (`-base-code`, `-base-de`, `-base-zh`, `-base-es`) have other names and are refused.
 """
 
-import json
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from transformers.activations import ACT2FN
 
+from app.embedding.layout import read_json
 from app.embedding.torch.layers import Layer, Linear, Network, Norm
 from app.errors import UnsupportedCheckpoint
 
 
 def is_jina_v2(folder: Path) -> bool:
     """Return whether the configuration asks for ALiBi, as no BERT of transformers does."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_json(folder / "config.json", required=True)
     return bool(config.get("position_embedding_type") == "alibi")
 
 
 def read_jina_v2(folder: Path) -> Network:
     """Read config.json and the safetensors; raises UnsupportedCheckpoint for another variant."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_json(folder / "config.json", required=True)
     weights: dict[str, torch.Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")):
         weights.update(
