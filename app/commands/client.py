@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from pathlib import Path
+from time import sleep
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from app.errors import FolioError, InvalidRequest
 
 _TIMEOUT = httpx.Timeout(600.0, connect=10.0)
 _PAGE = 1000
+_PAUSE_SECONDS = 0.2
 
 
 class RequestFailed(FolioError):
@@ -37,7 +39,16 @@ class Client:
         self._url = str(http.base_url.copy_with(userinfo=b"")).rstrip("/")
 
     def call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        """Return the JSON answer of a call."""
+        """Return the JSON answer of a call; one that the server calls too soon is made again."""
+        while True:
+            try:
+                return self._call_once(method, path, **request)
+            except RequestFailed as error:
+                if error.code != "too_many_requests":
+                    raise
+                sleep(max(error.retry_after_s, _PAUSE_SECONDS))
+
+    def _call_once(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         try:
             response = self._http.request(method, path, **request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.commands.client import Client
 from app.config import Settings
 from app.domain import Scope
 from app.services.access.keys import create_key
@@ -80,6 +81,17 @@ def test_question_that_cannot_be_asked_is_refused(
     ask: Ask, articles: Collection, arguments: list[str], reason: str
 ) -> None:
     assert reason in ask("search", *arguments).error
+
+
+def test_calls_beyond_what_a_server_allows_in_a_minute_wait_for_their_turn(
+    tmp_path: Path, jina_v3: Path
+) -> None:
+    """A command that follows its work asks more often than that."""
+    settings = Settings(data=tmp_path / "data", model=str(jina_v3), max_requests_per_minute=120)
+    with open_service(settings, works=False, loads=False) as service:
+        client = Client(service.http)
+        answers = [client.call("GET", "/v1/collections") for _ in range(123)]
+    assert answers == 123 * [{"collections": []}]
 
 
 def test_password_of_a_server_that_does_not_answer_is_not_told() -> None:
