@@ -8,6 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import regex
+
+from app.index.folding import clean
+
 _MAX_CARRIED = 400
 """Characters of an earlier turn that are carried over; a last turn that is longer stands alone."""
 _MAX_SMALL_WORDS = 7
@@ -53,14 +57,17 @@ _ASKING = (
     "cómo cuándo cuánto dónde perché come quando quanto dove como onde waarom hoe wanneer"
 )
 _ASKING_WORDS, _MAX_ASKING_WORDS = frozenset(_ASKING.split()), 2
-_WORD = re.compile(r"[^\W\d_]+")
+# With the marks of a script that writes its vowels with them.
+_WORD = regex.compile(r"[\p{L}\p{M}]+")
 _ABOUT_THE_BOT = re.compile(
-    r"(how are you|how is it going|what'?s up|who are you|what are you|are you (a|an) "
-    r"(bot|robot|ai|human|real person|chatbot)|what can you do|what is your name|what'?s your name|"
-    r"can i (talk|speak) to (a|an) (human|person|agent)|wie geht es (dir|ihnen)|wer bist du|"
+    r"(how are you( all)?( doing)?|how( is|'?s) it going|what'?s up|who are you|what are you|"
+    r"are you (a|an) (bot|robot|ai|human|real person|chatbot)|what can you do|what is your name|"
+    r"what'?s your name|can i (talk|speak) to (a|an) (human|person|agent)|"
+    r"wie geht( es|'?s)( dir| ihnen)?|wer bist du|"
     r"comment ça va|qui es-tu|¿?qué tal|¿?quién eres)( today| so far)?",
     re.IGNORECASE,
 )
+_ASKED = re.compile(r"\b(what|how|wie|comment|qué)\b.*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ def weigh(query: str, interpreted: str) -> str:
 
 def refers(query: str) -> bool:
     """Return whether a turn says by its words that it goes on with what was said before."""
-    words = [word.casefold() for word in _WORD.findall(query)]
+    words = _list_words(query)
     if not words or len(words) > _MAX_REFERRING_WORDS:
         return False
     if len(words) <= _MAX_ASKING_WORDS and words[0] in _ASKING_WORDS:
@@ -96,15 +103,24 @@ def refers(query: str) -> bool:
 
 def is_small_talk(text: str) -> bool:
     """Return whether a turn only greets, thanks, agrees or asks about the bot."""
-    bare = text.strip(" \t\r\n.!?¡¿…,;:'\"")
+    bare = text.replace("’", "'").strip(" \t\r\n.!?¡¿…,;:'\"")
     if _ABOUT_THE_BOT.fullmatch(bare):
         return True
-    words = [word.casefold() for word in _WORD.findall(text)]
-    if not words:
+    words = _list_words(text)
+    if not words or any(map(str.isdigit, text)):
         return not any(map(str.isalnum, text))
     if len(words) > _MAX_SMALL_WORDS or not _TELLING.intersection(words):
         return False
-    return _SMALL_WORDS.issuperset(words)
+    # "Ok, what is it for?" asks, though of such words alone.
+    asked = _ASKED.search(bare)
+    return _SMALL_WORDS.issuperset(words) and (
+        asked is None or "?" not in text or _ABOUT_THE_BOT.fullmatch(asked[0]) is not None
+    )
+
+
+def _list_words(text: str) -> list[str]:
+    words: list[str] = _WORD.findall(clean(text))
+    return [word.casefold() for word in words]
 
 
 def _find_before(query: str, messages: Sequence[Message]) -> str | None:

@@ -26,11 +26,17 @@ SMALL_TALK = (
     *(EXAMPLES / "small_talk.txt").read_text(encoding="utf-8").splitlines(),
     "谢谢",
     "ありがとう",
+    "धन्यवाद",
+    "ola\u0301!",
+    "what’s up?",
+    "hello, how are you doing?",
+    "Hallo, wie geht es dir?",
 )
 QUESTIONS = (
     "Is the drip tray dishwasher safe?", "E17", "what is it for?", "help", "thanks, and the price?",
     "how do I reset it", "Fees ?", "no water comes out", "is this good for milk", "yes, how long?",
     "Wie setze ich die Maschine zurück?", "hello kitty stickers", "price", "什么是咖啡",
+    "ok, what is it for?", "Great! How is this going?", "Hallo, wie geht das?", "thanks, 42?",
 )  # fmt: skip
 
 
