@@ -134,6 +134,20 @@ def test_copies_share_a_place_on_every_page(service: Service) -> None:
     assert collection.search("cups of tea", collapse=True)["total"] == 2
 
 
+def test_more_copies_than_a_search_reads_hide_no_article_between_pages(service: Service) -> None:
+    collection = service.new_collection("crowd")
+    copies = [{"id": f"c{n}", "text": "Boil cups of tea in the red kettle."} for n in range(50)]
+    others = [{"id": f"o{n}", "text": f"Tea {'is hot ' * n}in {n} cups."} for n in range(25)]
+    collection.add(*copies, *others)
+    pages = [
+        collection.search("boil cups of tea", collapse=True, offset=offset, limit=10, passages=0)
+        for offset in (0, 10, 20, 30)
+    ]
+    assert [len(page["results"]) for page in pages] == [10, 10, 6, 0]
+    assert len({document_id for page in pages for document_id in ids(page)}) == 26
+    assert pages[2]["total"] == 26
+
+
 def test_pages_end_at_the_thousandth_article(teas: Collection) -> None:
     answer = teas.http.post(
         f"{teas.path}/search", json={"query": "tea", "offset": 995, "limit": 10}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.index.analysis import count_terms
 from app.index.folding import clean, fold
 from app.index.words import find_words
+from app.runtime.deadline import check_time
 from app.services.search.passages import RankedArticle
 
 SAME = 0.9
@@ -30,6 +31,7 @@ def collapse(articles: Sequence[RankedArticle]) -> list[RankedArticle]:
     """
     kept: list[tuple[RankedArticle, _Content]] = []
     for article in articles:
+        check_time()
         content = _read_content(article)
         first = next((one for one, other in kept if _is_same(content, other)), None)
         if first is None:

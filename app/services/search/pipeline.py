@@ -133,15 +133,24 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
         with attempt as snapshot:
             propose, rank = propose_by(snapshot, request), rank_by(snapshot, request)
             reading, ranked = interpret_turn(turn, propose, rank, limit)
-            kept = [c for c in ranked.candidates if min_score is None or c.score >= min_score]
-            shown = kept[:limit] if request.collapse else kept[first:end]
-            articles = ranked.read(snapshot, reading.question, shown)
-            total = len(kept)
-            if request.collapse:
+            looked_at = limit
+            while True:
+                kept = [c for c in ranked.candidates if min_score is None or c.score >= min_score]
+                shown = kept[:looked_at] if request.collapse else kept[first:end]
+                articles = ranked.read(snapshot, reading.question, shown)
+                if not request.collapse:
+                    break
                 articles = collapse(articles)
-                total = len(articles)
+                is_whole = len(kept) < looked_at or looked_at >= MAX_ARTICLES
+                # Only a page must know what stands before it: else the next would pass over some.
+                if len(articles) >= end or is_whole or request.offset is None:
+                    break
+                looked_at = min(2 * looked_at, MAX_ARTICLES)
+                ranked = rank(reading.question, looked_at)
+            total = len(articles) if request.collapse else len(kept)
+            if request.collapse:
                 articles = articles[first:end]
-            if len(kept) >= limit:
+            if len(kept) >= looked_at:
                 # What `min_score` and copies leave out is known once no more is left to read.
                 total = len(ranked.matching)
             best = ranked.candidates[0] if ranked.candidates else None
