@@ -76,6 +76,8 @@ def search_documents(
     clock.mark("rerank")
     min_score = request.min_score
     shown = [hit for hit in hits if min_score is None or hit.score >= min_score]
+    if len(shown) < first + request.limit:
+        found = replace(found, total=min(found.total, len(shown)))
     return _answer(request, found, shown[first : first + request.limit], clock, reranked=True)
 
 
