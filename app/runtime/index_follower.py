@@ -144,7 +144,7 @@ def read_indexes(
     generation: Generation,
     damaged: dict[int, str],
     *,
-    corrects_spelling: bool = True,
+    corrects_spelling: bool,
 ) -> Indexes:
     """Return both indexes as the session sees them; what fails its checksum is noted."""
     indexes = Indexes(

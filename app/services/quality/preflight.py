@@ -101,9 +101,7 @@ def preflight(
         for document_id, _, others in neighbours
         if (similarity := term_similarity(terms, others)) >= NEAR_DUPLICATE
     )
-    probes = make_probes(
-        generation.engine(), golden, [title for _, title, _ in neighbours if title]
-    )
+    probes = make_probes(generation, golden, [title for _, title, _ in neighbours if title])
     before, after = _rank_both(resources, generation, ref, prepared, probes, terms)
     changes = [
         compare_ranks(prepared.upload.id, probe, *ranked)
@@ -178,15 +176,16 @@ def _rank_both(
     """Return the ranking of each probe as it is, and as it would be."""
     before: list[list[str]] = []
     after: list[list[str]] = []
+    corrects = resources.settings.typo_tolerance
     with resources.database.write() as session:
         collection = require_row(session, ref)
-        before = rank_probes(session, probes, ref)
+        before = rank_probes(session, probes, ref, corrects_spelling=corrects)
         version, change = put_version(session, collection, prepared.upload.id, prepared.upload)
         if change != "content":
             after = before
         else:
             store_prepared(generation, session, version, prepared, terms)
-            after = rank_probes(session, probes, ref)
+            after = rank_probes(session, probes, ref, corrects_spelling=corrects)
         session.rollback()
     # What SQLite spilled into its log of an article that may never be published.
     resources.erase_deleted()

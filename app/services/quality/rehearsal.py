@@ -8,16 +8,15 @@ from sqlalchemy.orm import Session
 from app.config import Settings
 from app.db import queries
 from app.db.models import Version
-from app.domain import Article, Item, Mode, Task
-from app.embedding.engine import Engine
+from app.domain import Article, Mode
 from app.evaluation.golden import GoldenQuery
 from app.index.analysis import TermCounts, count_article_terms
-from app.index.query import parse_query
 from app.index.segments import pack_terms
 from app.runtime.generations import ActiveGeneration
 from app.runtime.index_follower import read_indexes
 from app.services.access.collections import CollectionRef
 from app.services.articles.documents import Upload
+from app.services.search.pipeline import ask_all
 from app.services.search.ranking import rank_articles
 from app.services.search.retrievers import Question
 from app.services.search.scoring import load_anchors
@@ -110,21 +109,20 @@ def count_prepared_terms(prepared: PreparedUpload) -> TermCounts:
 
 
 def make_probes(
-    engine: Engine, golden: Sequence[GoldenQuery], titles: Sequence[str]
+    generation: ActiveGeneration, golden: Sequence[GoldenQuery], titles: Sequence[str]
 ) -> list[Probe]:
     """Return what is asked: a golden set, and titles of articles."""
     queries_asked = [(query, True) for query in golden]
     queries_asked += [(GoldenQuery(title, title, {}), False) for title in dict.fromkeys(titles)]
-    return [Probe(query, is_golden, _ask(engine, query.text)) for query, is_golden in queries_asked]
-
-
-def _ask(engine: Engine, text: str) -> Question:
-    (embedding,) = engine.embed([Item(text, Task.QUERY)])
-    return Question.of(text, Mode.HYBRID, embedding.vector, parse_query(text), engine.languages)
+    asked = ask_all(generation, [query.text for query, _ in queries_asked], Mode.HYBRID)
+    return [
+        Probe(query, is_golden, question)
+        for (query, is_golden), question in zip(queries_asked, asked, strict=True)
+    ]
 
 
 def rank_probes(
-    session: Session, probes: Sequence[Probe], collection: CollectionRef
+    session: Session, probes: Sequence[Probe], collection: CollectionRef, *, corrects_spelling: bool
 ) -> list[list[str]]:
     """Return the ids of the first ten of each probe, as this transaction sees the collection."""
     session.flush()
@@ -133,7 +131,7 @@ def rank_probes(
         return [[] for _ in probes]
     snapshot = Snapshot(
         session,
-        read_indexes(session, live, {}),
+        read_indexes(session, live, {}, corrects_spelling=corrects_spelling),
         # One transaction, which sees one state.
         object(),
         load_anchors(live.calibration),

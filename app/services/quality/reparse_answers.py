@@ -62,7 +62,7 @@ def predict_answers(
         for document_id in changed
         if (made := _prepare(resources, generation, sandbox, ref, document_id)) is not None
     ]
-    probes = make_probes(generation.engine(), golden, ())
+    probes = make_probes(generation, golden, ())
     before, after = _rank_both(resources, generation, ref, prepared, probes)
     return PredictedAnswers(
         len(golden),
@@ -105,15 +105,16 @@ def _rank_both(
     prepared: Sequence[tuple[Source, PreparedUpload]],
     probes: Sequence[Probe],
 ) -> tuple[list[list[str]], list[list[str]]]:
+    corrects = resources.settings.typo_tolerance
     with resources.database.write() as session:
         collection = require_row(session, ref)
-        before = rank_probes(session, probes, ref)
+        before = rank_probes(session, probes, ref, corrects_spelling=corrects)
         for source, made in prepared:
             document = queries.find_document(session, collection.id, source.upload.id)
             if document is not None:
                 version = add_version(session, document, source.upload, source.sha256)
                 store_prepared(generation, session, version, made, count_prepared_terms(made))
-        after = rank_probes(session, probes, ref)
+        after = rank_probes(session, probes, ref, corrects_spelling=corrects)
         session.rollback()
     # What SQLite spilled into its log of texts that may never be published.
     resources.erase_deleted()

@@ -1,6 +1,7 @@
 """The prediction equals what then happens."""
 
 import re
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,11 +12,12 @@ from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
 from app.services.articles.documents import Upload
 from app.services.quality.preflight import find_uncovered
+from app.services.quality.rehearsal import make_probes, rank_probes
 from ingest.parse_and_cut import EmbeddedArticle
 from ingest.sandbox import Sandbox
 from tests.conftest import Ingest, article, markdown
-from tests.named import delete_document, preflight, put_documents, search_documents
-from tests.services.knowledge import read_live, work
+from tests.named import delete_document, preflight, put_documents, ref_of, search_documents
+from tests.services.knowledge import open_with, read_live, work
 
 WORDS = re.findall(
     r"\w+",
@@ -67,6 +69,23 @@ def test_prediction_equals_what_then_happens_for_100_articles(
             delete_document(resources, "help", name)
     # Else nothing was predicted that could have been wrong.
     assert winners_changed > 10
+
+
+def test_questions_are_asked_as_a_search_asks_them(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox
+) -> None:
+    """Without slips where these are not forgiven, and without what a question excludes."""
+    with open_with(tmp_path, jina_v3, typo_tolerance=False) as resources:
+        random = Random(3)
+        put_documents(resources, "help", [article(f"a{n}", write(random, 30)) for n in range(20)])
+        work(resources, sandbox)
+        texts = ("machnie buton", "tea -milk", "hot tea -sugar -milk")
+        golden = [GoldenQuery(text, text, {"a1": 1}) for text in texts]
+        probes = make_probes(resources.generations.live(), golden, ())
+        with resources.database.write() as session:
+            ref = ref_of(resources, "help")
+            found = rank_probes(session, probes, ref, corrects_spelling=False)
+        assert found == [ranking(resources, text) for text in texts]
 
 
 def test_preflight_changes_nothing(resources: Resources, ingest: Ingest, sandbox: Sandbox) -> None:
