@@ -124,7 +124,7 @@ def count_bytes(value: object) -> int:
     # Words come first: they are most.
     if isinstance(value, str):
         return size
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return size + sum(map(count_bytes, value))
     if isinstance(value, dict):
         return size + sum(map(count_bytes, chain(value, value.values())))

@@ -5,11 +5,11 @@ with those of a sample of the collection it means the same for every model.
 """
 
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 
 from app.domain import Matrix, Vector
+from app.index.byte_cache import MISSING, ByteCache
 from app.index.flat import Ids
 
 MAX_UNITS = 128
@@ -22,6 +22,8 @@ _ENOUGH = 16
 _USUAL_DEVIATION = 0.1
 _DRIFT = 8
 _DIGITS = 5
+# Of some forty large collections under a model of 384 dimensions.
+_MAX_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +71,31 @@ class PassageSample:
 class PassageSamples:
     """The samples of one generation's collections, each kept while the collection hardly changes.
 
-    Thread-safe.
+    Of those in use so many as fit. Thread-safe.
     """
 
     def __init__(self) -> None:
-        self._samples: dict[int, PassageSample] = {}
-        self._lock = Lock()
+        self._samples = ByteCache(_MAX_BYTES)
 
     def find(self, collection_id: int, units: int) -> PassageSample | None:
         """Return the sample of a large collection that still has about as many units."""
-        with self._lock:
-            sample = self._samples.get(collection_id)
+        sample = self._find(collection_id)
         if sample is None or min(units, sample.units) <= MAX_UNITS:
             return None
         return sample if abs(units - sample.units) * _DRIFT <= sample.units else None
 
     def find_same(self, collection_id: int, unit_ids: Ids) -> PassageSample | None:
         """Return the sample that was taken from just these units."""
-        with self._lock:
-            sample = self._samples.get(collection_id)
+        sample = self._find(collection_id)
         if sample is None or not np.array_equal(sample.unit_ids, unit_ids):
             return None
         return sample
 
     def keep(self, collection_id: int, sample: PassageSample) -> None:
         """Keep a sample in place of the collection's former one."""
-        with self._lock:
-            self._samples[collection_id] = sample
+        self._samples.forget([collection_id])
+        self._samples.put(collection_id, sample)
+
+    def _find(self, collection_id: int) -> PassageSample | None:
+        found = self._samples.find(collection_id)
+        return None if found is MISSING else found

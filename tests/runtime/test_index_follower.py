@@ -4,17 +4,21 @@ import sqlite3
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db import queries
+from app.db.models import Document
 from app.errors import StorageFailed
 from app.index.flat import Ids
 from app.runtime.index_follower import Indexes
 from app.runtime.lookups import Lookups
 from app.runtime.resources import Resources
+from app.services.search.scales import measure_scale
+from app.services.search.snapshot import OutOfDate, Snapshot
 from tests.conftest import Ingest, article
-from tests.named import search_documents
+from tests.named import ref_of, search_documents
 
 
 def test_a_transaction_of_before_takes_no_index_back(resources: Resources, ingest: Ingest) -> None:
@@ -39,6 +43,28 @@ def test_a_transaction_of_before_takes_no_index_back(resources: Resources, inges
     with resources.database.read() as session:
         # Nothing is read again.
         assert follow(session)[1] is after
+
+
+def test_sample_of_units_that_a_transaction_does_not_see_is_not_taken(
+    resources: Resources, ingest: Ingest
+) -> None:
+    ingest(article("a", "Tea."))
+    live = resources.generations.live()
+    vector = np.ones(live.engine().dimensions, dtype=np.float32)
+    ids = [ref_of(resources, "help").id]
+    with resources.database.read() as early:
+        early.execute(select(Document.id))
+        ingest(article("b", "Coffee."))
+        indexes = live.catch_up()
+        assert indexes is not None
+        # Kept, it would stand for both articles until one of them changes.
+        with pytest.raises(OutOfDate):
+            measure_scale(Snapshot(early, indexes, None, {}), ids, vector, word_weight=1, nearest=0)
+    with resources.database.read() as late:
+        measure_scale(Snapshot(late, indexes, None, {}), ids, vector, word_weight=1, nearest=0)
+    sample = indexes.samples.find_same(ids[0], indexes.vectors.pick_units(ids[0], 10))
+    assert sample is not None
+    assert len(sample.vectors) == 2
 
 
 class DiskError(Exception):

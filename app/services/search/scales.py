@@ -13,7 +13,7 @@ from app.domain import Matrix, Vector
 from app.index.flat import Ids
 from app.index.samples import MAX_PASSAGES, MAX_UNITS, PassageSample, Spread
 from app.services.search.scoring import ANCHORS, Anchors, Correction, Scale, make_anchors
-from app.services.search.snapshot import Snapshot
+from app.services.search.snapshot import OutOfDate, Snapshot
 
 _NOTHING_COMPARED = Spread(0.0, 1.0, 1.0)
 # So many words that one article holds are there by chance in half of the cases.
@@ -127,7 +127,11 @@ def _read_sample(snapshot: Snapshot, unit_ids: Ids, units: int) -> PassageSample
     dimensions = snapshot.indexes.vectors.dimensions
     kept: list[Matrix] = [np.empty((0, dimensions), dtype=np.float32)]
     passages = 0
-    for data, checksum in queries.list_passage_vectors(snapshot.session, unit_ids.tolist()):
+    stored = queries.list_passage_vectors(snapshot.session, unit_ids.tolist())
+    if len(stored) < len(unit_ids):
+        # The indexes are of a later commit; kept, it would stand for units that it lacks.
+        raise OutOfDate
+    for data, checksum in stored:
         # A damaged one is quarantined when it is found; until then it says nothing.
         if crc32(data) != checksum:
             continue

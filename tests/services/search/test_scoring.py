@@ -3,10 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.domain import Mode
-from app.index.samples import Spread
+from app.index.samples import PassageSample, PassageSamples, Spread
 from app.services.search.candidates import Candidate
 from app.services.search.pipeline import ask
 from app.services.search.ranking import rank_articles
@@ -51,6 +52,16 @@ def test_article_that_is_alone_is_ahead_of_what_answers_nothing() -> None:
 
 def test_scores_behind_the_best_fall_with_how_far_they_are() -> None:
     assert of(SCALE) > of(replace(SCALE, best=OWN + 0.2)) > of(replace(SCALE, best=OWN + 1))
+
+
+def test_samples_of_collections_without_end_are_not_all_kept() -> None:
+    samples = PassageSamples()
+    for number in range(100):
+        vectors = np.zeros((1024, 1024), dtype=np.float32)
+        samples.keep(number, PassageSample(np.arange(128), 1000, 8000.0, vectors))
+    kept = [number for number in range(100) if samples.find(number, 1000) is not None]
+    assert 4 < len(kept) <= 16
+    assert 99 in kept
 
 
 COPIES = 20
