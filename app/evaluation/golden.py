@@ -76,7 +76,8 @@ def _read_file(path: Path) -> Iterator[GoldenQuery]:
             raise UnreadableSet(f"{path}:{number}: {error}") from None
         if not isinstance(text, str):
             raise UnreadableSet(f"{path}:{number}: `query` is not a text")
-        yield GoldenQuery(str(line.get("id", number)), text, relevant)
+        query_id = line.get("id")
+        yield GoldenQuery(str(number if query_id is None else query_id), text, relevant)
 
 
 def _read_folder(folder: Path) -> Iterator[GoldenQuery]:

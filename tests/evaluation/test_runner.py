@@ -116,6 +116,13 @@ def test_golden_set_that_cannot_be_read_says_where(tmp_path: Path, line: str, sa
         read_golden(path)
 
 
+def test_query_whose_id_is_null_is_numbered(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    lines = [json.dumps({"id": None, "query": text, "relevant": ["x"]}) for text in "ab"]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert [query.id for query in read_golden(path)] == ["1", "2"]
+
+
 def test_golden_set_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     latin = '{"_id": "1", "text": "thé"}'.encode("latin-1")
     for name in ("queries.jsonl", "qrels.tsv"):
