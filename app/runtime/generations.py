@@ -75,13 +75,6 @@ class ActiveGeneration:
                 self.loaded_engine = engine
             return self.loaded_engine
 
-    @property
-    def loaded_fingerprint(self) -> str | None:
-        """What makes its vectors, if the model is loaded."""
-        if self.loaded_engine is None or self._checkpoint is None:
-            return None
-        return self._checkpoint.fingerprint
-
     def check_fingerprint(self) -> None:
         """Raise StaleVectors when the stored vectors were made by another model."""
         with self._database.read() as session:
