@@ -1,8 +1,9 @@
 """What a person types, as words to look for: which articles hold them is the index's business.
 
 Quoted phrases must stand in an article in their order, and an article that holds a word after `-`
-is left out. Everything else is only words, and those that questions are put in count for nothing,
-unless they are written as names (US, IT, WHO, vitamin A) or nothing else is asked.
+is left out; of more than 16 of both, as pasted text has them, none does. Everything else is only
+words, and those that questions are put in count for nothing, unless they are written as names (US,
+IT, WHO, vitamin A) or nothing else is asked.
 """
 
 from collections import Counter
@@ -46,6 +47,8 @@ VARIANT_WEIGHT = 0.7
 """Of other forms of a word, which a stemmer does not join with it."""
 _MAX_PARTS = 1024
 """Different words of a question that are looked up."""
+_MAX_DEMANDS = 16
+"""Phrases and excluded words, which articles are read for; who has more pasted them."""
 _MAX_CAPITALS = 6
 """Longer words are not an abbreviation and its plural."""
 
@@ -93,20 +96,22 @@ class WordQuery:
 def parse_query(query: str) -> WordQuery:
     """Return what a query asks for by words."""
     included = clean(query)
-    phrases: list[str] = []
-    excluded: list[str] = []
+    phrases: dict[str, None] = {}
+    excluded: dict[str, None] = {}
     # Most questions have none of either.
     if not _OPENING.isdisjoint(included):
         for found in _QUOTES.finditer(included):
             quoted = next(group for group in found.group("a", "b", "c", "d") if group)
             if find_words(quoted):
-                (excluded if found["minus"] else phrases).append(quoted)
+                (excluded if found["minus"] else phrases)[quoted] = None
         included = _QUOTES.sub(
             lambda found: " " if found["minus"] else f" {_unquote(found[0])} ", included
         )
     if "-" in included:
-        excluded += [found["word"] for found in _EXCLUDED.finditer(included)]
+        excluded |= dict.fromkeys(found["word"] for found in _EXCLUDED.finditer(included))
         included = _EXCLUDED.sub(" ", included)
+    if len(phrases) + len(excluded) > _MAX_DEMANDS:
+        return WordQuery(tuple(_telling_words(clean(query))), text=query)
     words = tuple(_telling_words(included))
     return WordQuery(words, tuple(phrases), tuple(excluded), included if excluded else query)
 

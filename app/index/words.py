@@ -68,7 +68,7 @@ def _token(unspaced: str, letter: str, emoji: str, mark: str) -> str:
     [{unspaced}]+
     | {_lead(mark)} [{letter}]+ (?:(?:{joint}) [{letter}]+)* {_SUFFIX}
     | [{emoji}]
-    | §+\ ?[0-9]+[a-z]?(?!\w)
+    | (?<!§)§++\ ?[0-9]+[a-z]?(?!\w)
     """
 
 

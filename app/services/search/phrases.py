@@ -1,5 +1,6 @@
 """Quoted phrases and excluded words: which documents a query allows at all."""
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -28,22 +29,45 @@ def restrict(
 ) -> Ids | None:
     """Return those of the allowed documents that hold every phrase and nothing excluded.
 
-    None, for `allowed` too, stands for all documents. Of a phrase whose words stand in more than
-    MAX_READ documents, those are read that score best for them.
+    None, for `allowed` too, stands for all documents. Where more than MAX_READ hold the words of
+    the phrases, or of those excluded, those are read that score best for them.
     """
     if not words.phrases and not words.excluded:
         return allowed
     kept = index.ids_of(collection_id) if allowed is None else allowed
     for phrase in words.phrases:
-        kept = np.intersect1d(kept, _find_holders(session, index, phrase, collection_id, kept))
-    for phrase in words.excluded:
-        kept = np.setdiff1d(kept, _find_holders(session, index, phrase, collection_id, kept))
+        kept = _find_holders(index, phrase, collection_id, kept)
+    if read := list(filter(_has_order, words.phrases)):
+        kept = _choose(index, read, collection_id, kept)
+        held = _read_held(session, kept, read)
+        kept = np.array([i for i, some in held.items() if len(some) == len(read)], dtype=np.int64)
+    if words.excluded:
+        kept = _leave_out(session, index, words.excluded, collection_id, kept)
     return kept
 
 
-def holds_phrase(text: str, phrase: regex.Pattern[str]) -> bool:
-    """Return whether the words of a phrase stand in a text, one after another."""
-    return phrase.search(_fold(text)) is not None
+def _leave_out(
+    session: Session,
+    index: LexicalIndex,
+    excluded: Sequence[str],
+    collection_id: int,
+    among: Ids,
+) -> Ids:
+    """Return the documents that hold none of these words and phrases."""
+    read = list(filter(_has_order, excluded))
+    holders = {phrase: _find_holders(index, phrase, collection_id, among) for phrase in excluded}
+    for phrase in holders.keys() - read:
+        among = np.setdiff1d(among, holders[phrase])
+    doubtful = [np.empty(0, np.int64), *(np.intersect1d(holders[one], among) for one in read)]
+    chosen = _choose(index, read, collection_id, np.unique(np.concatenate(doubtful)))
+    held = _read_held(session, chosen, read)
+    return np.setdiff1d(among, [i for i, some in held.items() if some])
+
+
+def list_held(text: str, phrases: Mapping[str, regex.Pattern[str]]) -> list[str]:
+    """Return those of some phrases whose words stand in a text, one after another."""
+    folded = _fold(text)
+    return [phrase for phrase, pattern in phrases.items() if pattern.search(folded)]
 
 
 def compile_phrase(phrase: str) -> regex.Pattern[str]:
@@ -60,29 +84,40 @@ def compile_phrase(phrase: str) -> regex.Pattern[str]:
     return regex.compile(pattern, regex.VERSION1, cache_pattern=False)
 
 
-def _find_holders(
-    session: Session, index: LexicalIndex, phrase: str, collection_id: int, among: Ids
-) -> Ids:
-    """Return which documents hold a phrase."""
-    check_time()
-    asked = literal_words(phrase)
-    holders = index.find_holders(asked, collection_id, among)
+def _has_order(phrase: str) -> bool:
+    """Return whether the index cannot say where a phrase stands: of one word it can."""
     words = find_words(clean(phrase))
-    if len(words) == 1 and not is_unspaced(words[0]):
+    return len(words) > 1 or is_unspaced(words[0])
+
+
+def _find_holders(index: LexicalIndex, phrase: str, collection_id: int, among: Ids) -> Ids:
+    """Return which documents hold all words of a phrase."""
+    check_time()
+    return index.find_holders(literal_words(phrase), collection_id, among)
+
+
+def _choose(index: LexicalIndex, phrases: Sequence[str], collection_id: int, holders: Ids) -> Ids:
+    """Return the MAX_READ of some documents that score best for the words of phrases."""
+    if len(holders) <= MAX_READ:
         return holders
-    if len(holders) > MAX_READ:
-        best = index.score(asked, collection_id).best(MAX_READ, holders)
-        holders = np.array([document_id for document_id, _ in best], dtype=np.int64)
-    pattern = compile_phrase(phrase)
-    held: list[int] = []
-    for first in range(0, len(holders), _READ_AT_ONCE):
-        versions = queries.find_live(session, holders[first : first + _READ_AT_ONCE].tolist())
+    asked = WordQuery(tuple(word for phrase in phrases for word in literal_words(phrase).words))
+    best = index.score(asked, collection_id).best(MAX_READ, holders)
+    return np.array([document_id for document_id, _ in best], dtype=np.int64)
+
+
+def _read_held(session: Session, document_ids: Ids, phrases: Sequence[str]) -> dict[int, list[str]]:
+    """Return which of some phrases documents hold, by document id."""
+    patterns = {phrase: compile_phrase(phrase) for phrase in phrases}
+    held: dict[int, list[str]] = {}
+    for first in range(0, len(document_ids), _READ_AT_ONCE):
+        some = document_ids[first : first + _READ_AT_ONCE].tolist()
+        versions = queries.find_live(session, some)
         texts = queries.find_texts(session, [one.version_id for one in versions.values()])
         for document_id, version in versions.items():
             check_time()
-            if holds_phrase(f"{version.title}\n{texts[version.version_id].text or ''}", pattern):
-                held.append(document_id)
-    return np.array(held, dtype=np.int64)
+            text = f"{version.title}\n{texts[version.version_id].text or ''}"
+            held[document_id] = list_held(text, patterns)
+    return held
 
 
 def _fold(text: str) -> str:

@@ -7,7 +7,7 @@ from app.errors import OutOfTime
 from app.index.query import parse_query
 from app.runtime.deadline import limit_time
 from app.runtime.resources import Resources
-from app.services.search.phrases import compile_phrase, holds_phrase, restrict
+from app.services.search.phrases import compile_phrase, list_held, restrict
 from ingest.sandbox import Sandbox
 from tests.conftest import article
 from tests.named import put_documents, ref_of
@@ -43,6 +43,11 @@ def shelf(resources: Resources, sandbox: Sandbox) -> Resources:
         ("🫖", set()),
         ("button - milk", TEXTS.keys()),
         ('button" lid', TEXTS.keys()),
+        ('"red button" "open the lid"', {"order"}),
+        ('button -"red button" -"cold milk"', {"other"}),
+        # Pasted, as a log or JSON is.
+        (" ".join(f'"tea {n}"' for n in range(17)) + " button", TEXTS.keys()),
+        ("button lid milk " + " ".join(f"-red{n}" for n in range(16)) + " -red", TEXTS.keys()),
     ],
 )
 def test_phrases_must_be_there_and_excluded_words_must_not(
@@ -74,7 +79,7 @@ def test_phrases_must_be_there_and_excluded_words_must_not(
     ],
 )
 def test_phrase_is_words_one_after_another(text: str, phrase: str, *, holds: bool) -> None:
-    assert holds_phrase(text, compile_phrase(phrase)) is holds
+    assert list_held(text, {phrase: compile_phrase(phrase)}) == ([phrase] if holds else [])
 
 
 def test_texts_are_read_for_phrases_as_long_as_the_request_has_time(shelf: Resources) -> None:
