@@ -37,7 +37,8 @@ AWKWARD = {
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Collection, Collection]]:
     """The sample articles behind a service on each database: embedded once, and copied."""
-    settings = Settings(data=tmp_path_factory.mktemp("both"))
+    # Each times by itself which format is faster, and under load they can differ.
+    settings = Settings(data=tmp_path_factory.mktemp("both"), dtype="float32")
     copy = on_test_database(settings)
     assert copy.database_url is not None
     # Opened without the background, which measures what scores mean whenever it finds the time.

@@ -4,7 +4,7 @@ from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from app.api.access import Opened, OpenRoute, Reader
 from app.api.bodies import BodySize, json_body
@@ -68,15 +68,21 @@ def _task_of(name: str | None) -> Task:
     return Task.PASSAGE if name is None else _TASKS[name]
 
 
+def _capitalize(given: Any) -> Any:
+    return given.capitalize() if isinstance(given, str) else given
+
+
 class Cutting(ContractBody):
     truncate: bool = False
     """Cut a text that is too long; otherwise it is refused."""
-    truncation_direction: Literal["Left", "Right", "left", "right"] = "Right"
+    truncation_direction: Annotated[Literal["Left", "Right"], BeforeValidator(_capitalize)] = (
+        "Right"
+    )
     """Only the end is cut: with `Left` a text that is too long is refused."""
 
     @property
     def cuts(self) -> bool:
-        return self.truncate and self.truncation_direction.lower() == "right"
+        return self.truncate and self.truncation_direction == "Right"
 
 
 class EmbedIn(Cutting):

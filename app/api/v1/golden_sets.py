@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
+from starlette.convertors import IntegerConvertor, register_url_convertor
 
 from app.api.access import GuardedRoute, Opened, WritableCollection
 from app.api.bodies import BodySize, json_body
@@ -16,6 +17,14 @@ from app.evaluation.golden import GoldenQuery
 from app.services.quality import golden_sets
 from app.services.quality.golden_sets import MAX_GRADE, MAX_QUERIES
 
+
+class _Number(IntegerConvertor):
+    """Starlette's `int`, which fails past 4,300 digits."""
+
+    regex = "[0-9]{1,4000}"
+
+
+register_url_convertor("number", _Number())
 router = APIRouter(
     prefix="/v1",
     route_class=GuardedRoute,
@@ -148,7 +157,7 @@ def add_golden(
 
 
 @router.put(
-    f"{COLLECTION}/golden/{{query_id}}",
+    f"{COLLECTION}/golden/{{query_id:number}}",
     responses=problem_responses(404, 409, 413, 415, 422, 507),
 )
 def change_golden(
@@ -163,7 +172,9 @@ def change_golden(
 
 
 @router.delete(
-    f"{COLLECTION}/golden/{{query_id}}", status_code=204, responses=problem_responses(404, 422)
+    f"{COLLECTION}/golden/{{query_id:number}}",
+    status_code=204,
+    responses=problem_responses(404, 422),
 )
 def remove_golden(collection: WritableCollection, query_id: QueryId, resources: Opened) -> None:
     """Take a question out of the golden set."""
