@@ -155,6 +155,17 @@ def ask_long_questions(target: Target) -> Counter[str]:
     )
 
 
+def ask_odd_questions(target: Target) -> Counter[str]:
+    """4: questions of 32 KB of what was once read again from each of its places."""
+    shapes = ("a" * 32_000, "„" * 10_000, '"of tea" ' * 3_500, "-tea " * 6_000, "§" * 16_000)
+
+    def call(http: httpx.Client, number: int) -> httpx.Response:
+        text = f"{number} {shapes[number % len(shapes)]}"
+        return http.post(f"{COLLECTION}/search", json={"query": text, "mode": "lexical"})
+
+    return repeat(target, call)
+
+
 def embed_as_queries(target: Target) -> Counter[str]:
     """4: embedding calls that claim to be questions."""
 
@@ -340,6 +351,7 @@ ATTACKS: dict[str, Attack] = {
     "2 invented methods": invent_methods,
     "2 health routes": flood_health,
     "4 long questions": ask_long_questions,
+    "4 odd questions": ask_odd_questions,
     "4 embeddings as queries": embed_as_queries,
     "4 reranking": rerank,
     "5 questions without spaces": ask_without_spaces,
