@@ -124,35 +124,15 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     generation = resources.generations.get(request.generation)
     turn = read_turn(resources, generation, request)
     clock.mark("embed")
-    min_score = request.min_score
-    first = request.offset or 0
-    end = first + request.limit
+    end = (request.offset or 0) + request.limit
     limit = end + (_MAX_COPIES if request.collapse else 0)
+    read = _read_collapsed if request.collapse else _read_page
     found = Retrieval(generation, turn.text, facets=dict.fromkeys(request.facets, ()))
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:
             propose, rank = propose_by(snapshot, request), rank_by(snapshot, request)
             reading, ranked = interpret_turn(turn, propose, rank, limit)
-            looked_at = limit
-            while True:
-                kept = [c for c in ranked.candidates if min_score is None or c.score >= min_score]
-                shown = kept[:looked_at] if request.collapse else kept[first:end]
-                articles = ranked.read(snapshot, reading.question, shown)
-                if not request.collapse:
-                    break
-                articles = collapse(articles)
-                is_whole = len(kept) < looked_at or looked_at >= MAX_ARTICLES
-                # Only a page must know what stands before it: else the next would pass over some.
-                if len(articles) >= end or is_whole or request.offset is None:
-                    break
-                looked_at = min(2 * looked_at, MAX_ARTICLES)
-                ranked = rank(reading.question, looked_at)
-            total = len(articles) if request.collapse else len(kept)
-            if request.collapse:
-                articles = articles[first:end]
-            if len(kept) >= looked_at:
-                # What `min_score` and copies leave out is known once no more is left to read.
-                total = len(ranked.matching)
+            articles, total = read(snapshot, request, reading.question, rank, ranked)
             best = ranked.candidates[0] if ranked.candidates else None
             calibrated = all(c.id in snapshot.anchors for c in request.collections)
             found = Retrieval(
@@ -167,6 +147,48 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
             )
     clock.mark("search")
     return found
+
+
+def _read_page(
+    snapshot: Snapshot, request: SearchRequest, question: Question, _: Rank, ranked: RankedArticles
+) -> tuple[list[RankedArticle], int]:
+    """Return the articles that are asked for, and how many there are in all.
+
+    What `min_score` leaves out of these is known once no more is left to read.
+    """
+    first = request.offset or 0
+    end = first + request.limit
+    kept = _leave_low_out(request, ranked)
+    articles = ranked.read(snapshot, question, kept[first:end])
+    return articles, len(kept) if len(kept) < end else len(ranked.matching)
+
+
+def _read_collapsed(
+    snapshot: Snapshot,
+    request: SearchRequest,
+    question: Question,
+    rank: Rank,
+    ranked: RankedArticles,
+) -> tuple[list[RankedArticle], int]:
+    """Return what `_read_page` does, of articles of which none says the same as another."""
+    first = request.offset or 0
+    end = first + request.limit
+    looked_at = end + _MAX_COPIES
+    while True:
+        kept = _leave_low_out(request, ranked)
+        articles = collapse(ranked.read(snapshot, question, kept[:looked_at]))
+        is_whole = len(kept) < looked_at
+        # Only a page must know what stands before it: else the next would pass over some.
+        needs_more = request.offset is not None and len(articles) < end
+        if is_whole or not needs_more or looked_at >= MAX_ARTICLES:
+            return articles[first:end], len(articles) if is_whole else len(ranked.matching)
+        looked_at = min(2 * looked_at, MAX_ARTICLES)
+        ranked = rank(question, looked_at)
+
+
+def _leave_low_out(request: SearchRequest, ranked: RankedArticles) -> list[Candidate]:
+    least = request.min_score
+    return [one for one in ranked.candidates if least is None or one.score >= least]
 
 
 def read_turn(resources: Resources, generation: ActiveGeneration, request: SearchRequest) -> Turn:
