@@ -52,6 +52,7 @@ return [...document.querySelectorAll("main *, header *")].filter((element) => {
   return box.width > 1 && box.right > document.documentElement.clientWidth + 1 && !scrolls(element);
 }).map((element) => element.outerHTML.slice(0, 200)).slice(0, 3);
 """
+SAID = "return document.querySelector(arguments[0])?.innerText ?? ''"
 PAINT = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1"
 
 # What a browser does when somebody drops files: the names of some, and their texts or bytes.
@@ -88,16 +89,14 @@ def open_chromium() -> Iterator[Any]:
 
 def wait_for(driver: Any, selector: str, text: str, *, seconds: float = WAIT_S) -> str:
     """Return what an element says once `text` is in it, on this page or the one that follows."""
-    from selenium.common.exceptions import StaleElementReferenceException
-    from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
     def read(_: Any) -> str | None:
-        said = driver.find_element(By.CSS_SELECTOR, selector).text
+        # In one step: an element found and read in two can leave with its page between them.
+        said = str(driver.execute_script(SAID, selector))
         return said if text in said else None
 
-    wait = WebDriverWait(driver, seconds, ignored_exceptions=[StaleElementReferenceException])
-    return str(wait.until(read, f"{selector} never says {text}"))
+    return str(WebDriverWait(driver, seconds).until(read, f"{selector} never says {text}"))
 
 
 def click(driver: Any, xpath: str) -> None:
