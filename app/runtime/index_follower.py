@@ -20,7 +20,7 @@ from app.index.byte_cache import ByteCache
 from app.index.flat import FlatIndex, UnitVectors
 from app.index.samples import PassageSamples
 from app.index.segments import TermDocument, pack_terms
-from app.runtime.lookups import LogState, Lookups
+from app.runtime.lookups import ArticleRows, LogState, Lookups
 from app.runtime.memory import return_freed
 
 logger = logging.getLogger("folio")
@@ -29,7 +29,6 @@ _ADVICE = "upload the document again"
 # About 15,000 passages of 384 dimensions, and 500 articles of six thousand characters.
 _MAX_VECTOR_BYTES = 24 << 20
 _MAX_PASSAGE_BYTES = 8 << 20
-_MAX_ROW_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,8 @@ class Indexes:
     """What searches read of units, by their ids: the vectors of their passages."""
     kept_passages: ByteCache = field(default_factory=lambda: ByteCache(_MAX_PASSAGE_BYTES))
     """The passages of an article, by the id of its first unit."""
-    kept_rows: ByteCache = field(default_factory=lambda: ByteCache(_MAX_ROW_BYTES))
-    """What searches read of articles, by these and where the log of changes stood."""
+    rows: ArticleRows = field(default_factory=ArticleRows)
+    """What searches read of articles beside these."""
 
 
 class IndexFollower:
@@ -58,7 +57,7 @@ class IndexFollower:
         self._corrects_spelling = corrects_spelling
         self._indexes: Indexes | None = None
         self._position = LogPosition()
-        self._state: LogState = object()
+        self._state = 0
         self._following = Lock()
 
     @property
@@ -92,7 +91,8 @@ class IndexFollower:
             if changes.unit_ids or changes.document_ids:
                 self._apply(session, indexes, generation, changes, damaged)
             if changes.count:
-                self._state = object()
+                self._state += 1
+                indexes.rows.note(self._state, changes.changed_ids)
             self._position = changes.position
             return indexes, self._state, damaged
 
@@ -107,7 +107,7 @@ class IndexFollower:
             session, generation, damaged, corrects_spelling=self._corrects_spelling
         )
         return_freed()
-        self._indexes, self._position, self._state = indexes, position, object()
+        self._indexes, self._position, self._state = indexes, position, self._state + 1
         return indexes
 
     def _apply(

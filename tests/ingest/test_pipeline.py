@@ -56,7 +56,7 @@ def read_units(resources: Resources) -> list[UnitRow]:
 def list_changed_units(resources: Resources) -> list[int]:
     """Return what the log tells the vector index to read again."""
     with resources.database.read() as session:
-        return list(session.scalars(select(Change.unit_id).where(Change.unit_id != 0)))
+        return list(session.scalars(select(Change.unit_id).where(Change.unit_id > 0)))
 
 
 def count_rows(resources: Resources, table: type[Table]) -> int:

@@ -11,9 +11,7 @@ from sqlalchemy.orm import Session
 from app.db import queries
 from app.db.models import Document
 from app.errors import StorageFailed
-from app.index.flat import Ids
 from app.runtime.index_follower import Indexes
-from app.runtime.lookups import Lookups
 from app.runtime.resources import Resources
 from app.services.search.scales import measure_scale
 from app.services.search.snapshot import OutOfDate, Snapshot
@@ -39,10 +37,10 @@ def test_a_transaction_of_before_takes_no_index_back(resources: Resources, inges
             indexes, after = follow(late)
         assert len(indexes.terms) == 2
         # What it looks up is neither of the one state nor of the other.
-        assert (follow(early)[1], before is after) == (None, False)
+        assert (follow(early)[1], before == after) == (None, False)
     with resources.database.read() as session:
         # Nothing is read again.
-        assert follow(session)[1] is after
+        assert follow(session)[1] == after
 
 
 def test_sample_of_units_that_a_transaction_does_not_see_is_not_taken(
@@ -91,17 +89,3 @@ def test_disk_that_fails_while_the_index_follows_is_named_and_ends_the_turn(
         assert caught.traceback
         assert resources.signals.priority.yield_to_requests()
     assert search_documents(resources, "help", "tea").results
-
-
-def test_look_ups_by_long_keys_are_not_kept_without_end() -> None:
-    lookups, state, asked = Lookups(), object(), []
-
-    def look_up() -> Ids:
-        asked.append(1)
-        return np.empty(0, np.int64)
-
-    # Filters of a megabyte, as a body may hold; what each keeps is nothing.
-    for number in range(64):
-        lookups.find(state, ("filter", number, "x" * (1 << 20)), look_up)
-    lookups.find(state, ("filter", 0, "x" * (1 << 20)), look_up)
-    assert len(asked) == 65

@@ -19,6 +19,9 @@ from app.db.models import Change
 _KEPT = 100_000
 """Changes that a shared log keeps: a follower that is further behind reads its index anew."""
 
+_NO_INDEX = -1
+"""In place of a unit: the change is none of the indexes' business."""
+
 _HORIZON = text(
     "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
     # The second of both is when a crash of one session had all others started again.
@@ -57,9 +60,12 @@ class Changes:
 
     unit_ids: Sequence[int]
     document_ids: Sequence[int]
+    """Of those whose units or words changed."""
     position: LogPosition
     count: int = 0
     """Of changes, with those that no index has to follow."""
+    changed_ids: Sequence[int] | None = ()
+    """Of documents of which anything changed; None where it may be all of them."""
     is_behind: bool = False
     """Whether the transaction sees less than was read: what it sees began before."""
 
@@ -76,9 +82,9 @@ def log_words(session: Session, document_id: int) -> None:
     session.execute(insert(Change), [{"unit_id": 0, "document_id": document_id}])
 
 
-def log_attributes(session: Session) -> None:
-    """Log that what filters look up of a document changed: nothing for the indexes."""
-    session.execute(insert(Change), [{"unit_id": 0, "document_id": 0}])
+def log_attributes(session: Session, document_id: int) -> None:
+    """Log that what is shown and filtered of a document changed: nothing for the indexes."""
+    session.execute(insert(Change), [{"unit_id": _NO_INDEX, "document_id": document_id}])
 
 
 def log_position(session: Session) -> LogPosition:
@@ -133,11 +139,14 @@ def _rows_from(session: Session, horizon: int) -> Sequence[Any]:
 
 
 def _collect(rows: Sequence[tuple[int, int]], position: LogPosition) -> Changes:
+    changed = {document_id for _, document_id in rows}
+    indexed = {document_id for unit_id, document_id in rows if unit_id != _NO_INDEX}
     return Changes(
-        list({unit_id for unit_id, _ in rows if unit_id}),
-        list({document_id for _, document_id in rows if document_id}),
+        list({unit_id for unit_id, _ in rows} - {0, _NO_INDEX}),
+        list(indexed - {0}),
         position,
         len(rows),
+        None if 0 in changed else list(changed),
     )
 
 

@@ -296,7 +296,7 @@ def replace_attributes(session: Session, document_id: int, attributes: Attribute
     ]
     if rows:
         session.execute(insert(Attribute), rows)
-    log_attributes(session)
+    log_attributes(session, document_id)
 
 
 def looked_up(version: Version) -> Attributes:

@@ -133,7 +133,7 @@ def rank_probes(
         session,
         read_indexes(session, live, {}, corrects_spelling=corrects_spelling),
         # One transaction, which sees one state.
-        object(),
+        0,
         load_anchors(live.calibration),
     )
     rankings = []

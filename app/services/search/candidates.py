@@ -164,7 +164,9 @@ def find_versions(
 ) -> dict[int, queries.FoundVersion]:
     """Return the live versions of documents; raises OutOfDate where one has none any more."""
     versions = snapshot.recall(
-        "live", document_ids, lambda ids: queries.find_live(snapshot.session, ids)
+        "live",
+        dict(zip(document_ids, document_ids, strict=True)),
+        lambda ids: queries.find_live(snapshot.session, ids),
     )
     if len(versions) < len(document_ids):
         raise OutOfDate
@@ -244,7 +246,7 @@ def score_passages(
         return Passages({}, {}, set())
     of_version = {version.version_id: version.document_id for version in versions.values()}
     # In one order whatever the question is: the last digits of a product depend on its row's place.
-    units = read_vectors(snapshot, sorted(of_version))
+    units = read_vectors(snapshot, dict(sorted(of_version.items())))
     if not unit_ids <= {unit.unit_id for unit in units}:
         raise OutOfDate
     damaged = {of_version[unit.version_id] for unit in units if unit.vectors is None}

@@ -5,7 +5,7 @@ and ranked by how much of the question stands in one passage that is near in mea
 docs/decisions/0027-candidates-are-read.md has what it brings.
 """
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import islice
@@ -188,8 +188,9 @@ def read_articles(
 
     Raises CorruptData when a text, or what was stored of its passages, fails its checksum.
     """
-    texts = _read_texts(snapshot, candidates)
-    passages_of = read_passages(snapshot, list(texts))
+    document_of = {one.version.version_id: one.version.document_id for one in candidates}
+    texts = _read_texts(snapshot, candidates, document_of)
+    passages_of = read_passages(snapshot, document_of)
     articles = []
     for candidate in candidates:
         check_time()
@@ -216,7 +217,9 @@ def read_articles(
     return articles
 
 
-def _read_texts(snapshot: Snapshot, candidates: Sequence[Candidate]) -> dict[int, StoredText]:
+def _read_texts(
+    snapshot: Snapshot, candidates: Sequence[Candidate], document_of: Mapping[int, int]
+) -> dict[int, StoredText]:
     """Return the texts of candidates by version id, not yet checked."""
     for candidate in candidates:
         if candidate.is_damaged:
@@ -225,7 +228,6 @@ def _read_texts(snapshot: Snapshot, candidates: Sequence[Candidate]) -> dict[int
                 "upload the document again",
                 version_id=candidate.version.version_id,
             )
-    version_ids = [candidate.version.version_id for candidate in candidates]
     return snapshot.recall(
-        "texts", version_ids, lambda ids: queries.find_texts(snapshot.session, ids)
+        "texts", document_of, lambda ids: queries.find_texts(snapshot.session, ids)
     )

@@ -1,6 +1,6 @@
 """One consistent look at database and indexes, and looking again when they moved apart."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from app.db import queries
 from app.domain import Filter
 from app.errors import CorruptData, NotFound
-from app.index.byte_cache import MISSING
 from app.index.flat import Ids
 from app.runtime.deadline import check_time
 from app.runtime.generations import ActiveGeneration
@@ -39,25 +38,14 @@ class Snapshot:
     """What was measured of collections, by id."""
 
     def recall(
-        self, kind: str, ids: Sequence[int], read: Callable[[list[int]], Mapping[int, T]]
+        self, kind: str, of: Mapping[int, int], read: Callable[[list[int]], Mapping[int, T]]
     ) -> dict[int, T]:
-        """Return what `read` returns of these ids, by id, which is kept until an article changes.
+        """Return what `read` returns of ids, in their order: `of` has the article of each.
 
-        What it reads must not change without a note in the log of changes.
+        It is kept until that article changes. What it reads must not change without a note in the
+        log of changes that names the article, or none and stands for all.
         """
-        if self.state is None:
-            return dict(read(list(ids)))
-        kept = self.indexes.kept_rows
-        found = {i: kept.find((kind, i, self.state)) for i in ids}
-        if missing := [i for i, one in found.items() if one is MISSING]:
-            fresh = read(missing)
-            for i in missing:
-                if i in fresh:
-                    found[i] = fresh[i]
-                    kept.put((kind, i, self.state), fresh[i])
-                else:
-                    del found[i]
-        return found
+        return self.indexes.rows.recall(self.state, kind, of, read)
 
     def filter_documents(self, collection_id: int, condition: Filter) -> Ids:
         """Return the ids of the collection's documents that meet `condition`."""

@@ -5,7 +5,7 @@ by every search. What is kept goes with its units, and is of the checksums that 
 what was stored anew is read anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -39,10 +39,13 @@ class StoredPassages(NamedTuple):
     passages: tuple[Passage, ...] = ()
 
 
-def read_vectors(snapshot: Snapshot, version_ids: Sequence[int]) -> list[PassageVectors]:
-    """Return the units of versions, those of one after another, in the order of its text."""
+def read_vectors(snapshot: Snapshot, document_of: Mapping[int, int]) -> list[PassageVectors]:
+    """Return the units of versions, those of one after another, in the order of its text.
+
+    `document_of` has the document of each, by version id.
+    """
     kept, dimensions = snapshot.indexes.kept_vectors, snapshot.indexes.vectors.dimensions
-    units = [unit for own in _list_units(snapshot, version_ids).values() for unit in own]
+    units = [unit for own in _list_units(snapshot, document_of).values() for unit in own]
     found = {unit: _find(kept, unit.id, unit) for unit in units}
     if missing := [unit for unit, vectors in found.items() if vectors is MISSING]:
         stored = queries.find_passage_vectors(snapshot.session, [unit.id for unit in missing])
@@ -55,10 +58,10 @@ def read_vectors(snapshot: Snapshot, version_ids: Sequence[int]) -> list[Passage
     return [PassageVectors(unit.id, unit.version_id, found[unit]) for unit in units]
 
 
-def read_passages(snapshot: Snapshot, version_ids: Sequence[int]) -> dict[int, StoredPassages]:
-    """Return the passages of versions by version id."""
+def read_passages(snapshot: Snapshot, document_of: Mapping[int, int]) -> dict[int, StoredPassages]:
+    """Return the passages of versions, whose documents `document_of` has, by version id."""
     kept, vector_set = snapshot.indexes.kept_passages, snapshot.indexes.vector_set
-    units = _list_units(snapshot, version_ids)
+    units = _list_units(snapshot, document_of)
     found = {
         version_id: _find(kept, own[0].id, own) if own else StoredPassages()
         for version_id, own in units.items()
@@ -79,11 +82,11 @@ def _find(kept: ByteCache, unit_id: int, stored: object) -> Any:
 
 
 def _list_units(
-    snapshot: Snapshot, version_ids: Sequence[int]
+    snapshot: Snapshot, document_of: Mapping[int, int]
 ) -> dict[int, tuple[ListedUnit, ...]]:
     def read(ids: list[int]) -> dict[int, tuple[ListedUnit, ...]]:
         units = queries.list_units(snapshot.session, ids, snapshot.indexes.vector_set)
         listed = {version_id: tuple(own) for version_id, own in groupby(units, _version_of)}
         return {**dict.fromkeys(ids, ()), **listed}
 
-    return snapshot.recall("units", version_ids, read)
+    return snapshot.recall("units", document_of, read)

@@ -4,7 +4,9 @@ from zlib import crc32
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
+from app.db import queries
 from app.db.models import Change, UnitRow
 from app.domain import Mode
 from app.index.byte_cache import MISSING
@@ -87,3 +89,29 @@ def test_what_is_shown_of_an_article_changes_with_it(resources: Resources, inges
     change_document(resources, ref_of(resources, "help"), "a", changes)
     (hit,) = search_documents(resources, "help", "tea").results
     assert (hit.url, hit.attributes) == ("https://example.org/new", {"cups": 2})
+
+
+def test_an_upload_has_no_other_article_read_again(
+    resources: Resources, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(article("a", "Tea."), article("b", "Tea with milk."))
+    search_documents(resources, "help", "tea")
+    read: list[list[int]] = []
+    for name in ("find_live", "list_units", "find_texts"):
+        record_ids(monkeypatch, name, read)
+    ingest(article("c", "Tea with lemon."))
+    assert len(search_documents(resources, "help", "tea").results) == 3
+    assert [len(ids) for ids in read] == [1, 1, 1]
+    change_document(resources, ref_of(resources, "help"), "a", {"attributes": {"cups": 2}})
+    search_documents(resources, "help", "tea")
+    assert [len(ids) for ids in read[3:]] == [1, 1, 1]
+
+
+def record_ids(monkeypatch: pytest.MonkeyPatch, name: str, read: list[list[int]]) -> None:
+    find = getattr(queries, name)
+
+    def find_noting(session: Session, ids: list[int], *others: object) -> object:
+        read.append(ids)
+        return find(session, ids, *others)
+
+    monkeypatch.setattr(queries, name, find_noting)
