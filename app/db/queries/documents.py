@@ -75,6 +75,7 @@ LIGHT = (
     Version.number,
     Version.status,
     Version.is_live,
+    Version.original_sha256,
     Version.title,
     Version.url,
     Version.attributes,

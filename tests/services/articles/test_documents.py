@@ -32,6 +32,7 @@ from app.services.quality.generations import GateRequest, dump_gate
 from app.services.quality.labels import dump_labels
 from ingest.sandbox import Sandbox
 from tests.conftest import Ingest, article, markdown
+from tests.databases import collect_statements
 from tests.named import (
     delete_collection,
     delete_document,
@@ -431,6 +432,18 @@ def test_small_changes_leave_few_parts_of_the_word_index(
     for document_id in ids[1:]:
         delete_document(resources, "help", document_id)
     assert sizes() == [1]
+
+
+def test_page_of_many_documents_takes_no_more_statements_than_one_of_one(
+    resources: Resources,
+) -> None:
+    put_documents(resources, "help", [article(f"{n}", f"Tea {n}.") for n in range(4)])
+    counts = []
+    for limit in (1, 3):
+        with collect_statements(resources) as statements:
+            assert len(list_documents(resources, "help", limit=limit)[0]) == limit
+        counts.append(len(statements))
+    assert counts[0] == counts[1]
 
 
 def test_document_deleted_while_the_model_reads_it_is_in_no_file(
