@@ -5,17 +5,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from app.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenQuery:
-    """A question; `relevant` grades the documents that answer it, all above 0."""
+    """A question; `relevant` grades the documents that answer it, all above 0, by ids in NFC."""
 
     id: str
     text: str
     relevant: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        # As documents have them: a file of macOS names them in another form.
+        graded = {normalize("NFC", one): grade for one, grade in self.relevant.items()}
+        object.__setattr__(self, "relevant", graded)
 
 
 class UnreadableSet(InvalidRequest):

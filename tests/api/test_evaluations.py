@@ -57,6 +57,20 @@ def test_evaluation_runs_in_the_background_and_compares_with_the_first(
     }
 
 
+def test_ids_of_a_golden_set_in_a_body_are_those_of_documents_in_any_form(
+    service: Service, collection: Collection
+) -> None:
+    collection.add({"id": "caf\u00e9.md", "text": "Steam the milk."})
+    query = {"query": "milk?", "relevant": ["cafe\u0301.md"]}
+    body = {"collection": collection.name, "queries": [query]}
+    started = service.http.post("/v1/evaluations", json=body).json()
+    path = f"/v1/evaluations/{started['id']}"
+    done = poll(
+        lambda: dict(service.http.get(path).json()), lambda answer: answer["status"] != "queued"
+    )
+    assert done["result"]["missing"] == []
+
+
 def list_of(service: Service, collection: Collection, **options: object) -> Json:
     params = {"collection": collection.name, **{name: str(one) for name, one in options.items()}}
     answer = service.http.get("/v1/evaluations", params=params)
