@@ -148,6 +148,8 @@ def remove(
     """Erase articles by their ids, or those that a filter picks."""
     if (filters is None) == (not document_ids):
         raise FolioError("give ids of articles or --filter")
+    if filters is None and confirm_count is not None:
+        raise FolioError("--confirm-count goes with --filter")
     if filters is not None:
         body = read_filters(filters)
         with open_client(data, server, key, "folio remove") as client:

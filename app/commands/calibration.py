@@ -20,6 +20,7 @@ from app.commands.terminal import (
     reports_errors,
     safe_text,
 )
+from app.errors import InvalidRequest
 
 _POLL_SECONDS = 0.3
 
@@ -47,8 +48,11 @@ def calibrate(
     A line of SET whose `relevant` is empty is a question that nothing answers. The questions are
     kept, and used again after `folio reembed` and `folio tune`.
     """
+    given = (golden_set is not None, golden, forget)
+    if sum(given) > 1:
+        raise InvalidRequest("give one of SET, --golden and --forget")
     path = f"{collection_path(collection)}/calibration"
-    asks = golden_set is not None or golden or forget
+    asks = any(given)
     with open_client(data, server, key, "folio calibrate", embeds=asks, works=asks) as client:
         if asks:
             queries: list[dict[str, Any]] | None = None if golden else []

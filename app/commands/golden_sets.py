@@ -17,6 +17,7 @@ from app.commands.terminal import (
     reports_errors,
     safe_text,
 )
+from app.errors import InvalidRequest
 
 
 @reports_errors
@@ -33,8 +34,18 @@ def golden(
     add: Annotated[
         bool, typer.Option("--add", help="Add the questions of FILE to the golden set.")
     ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Write over FILE where it is there.")
+    ] = False,
 ) -> None:
     """Write the golden set of a collection to a file, or add a file to it."""
+    if add and (suggested or replace):
+        raise InvalidRequest("--add reads FILE; --suggested and --replace write it")
+    # A set that was written by hand is one forgotten option away.
+    if file.is_file() and not (add or replace):
+        raise InvalidRequest(
+            f"{file} is there: --add adds it to the golden set, --replace writes over it"
+        )
     with open_client(data, server, key, "folio golden") as client:
         if add:
             added = add_queries(client, collection, file)

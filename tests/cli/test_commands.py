@@ -220,6 +220,8 @@ def test_remove_by_filter_counts_first(ask: Ask, articles: Collection) -> None:
     assert ask(*of_2025, "--confirm-count", "1").stdout == "erased: 1\n"
     assert [document["id"] for document in articles.page()["documents"]] == ["help/reset", "void"]
     assert ask("remove").error == "give ids of articles or --filter"
+    counted = ask("remove", "tea", "--confirm-count", "1")
+    assert counted.error == "--confirm-count goes with --filter"
 
 
 def test_list_is_sorted(ask: Ask, articles: Collection) -> None:

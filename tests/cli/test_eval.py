@@ -89,6 +89,38 @@ def test_golden_set_of_a_collection_is_kept_measured_and_calibrated_with(
     assert ask("calibrate", "--golden").code == 0
 
 
+def test_file_that_is_there_is_not_written_over_unless_that_is_said(
+    ask: Callable[..., Ran], collection: Collection, files: Path
+) -> None:
+    written = write_golden(files / "golden.jsonl")
+    before = written.read_text()
+    assert "golden.jsonl is there: --add adds it" in ask("golden", written).error
+    assert "is there" in ask("golden", written, "--suggested").error
+    assert written.read_text() == before
+    assert "0 queries" in ask("golden", written, "--replace").stdout
+    assert written.read_text() == ""
+
+
+def test_options_that_contradict_each_other_are_refused(
+    ask: Callable[..., Ran], files: Path
+) -> None:
+    golden = write_golden(files / "golden.jsonl")
+    for option in ("--suggested", "--replace"):
+        assert "--add reads FILE" in ask("golden", golden, "--add", option).error
+    for options in ((golden, "--golden"), (golden, "--forget"), ("--golden", "--forget")):
+        assert "give one of" in ask("calibrate", *options).error
+
+
+def test_ids_of_a_golden_set_are_those_of_documents_in_any_form(
+    ask: Callable[..., Ran], collection: Collection, files: Path
+) -> None:
+    collection.add({"id": "caf\u00e9.md", "text": "Steam the milk."})
+    golden = files / "golden.jsonl"
+    golden.write_text('{"query": "milk?", "relevant": ["cafe\\u0301.md"]}\n')
+    result = ask("eval", golden, "--mode", "lexical", "--json").json
+    assert (result["missing"], result["runs"][0]["measures"]["success@1"]["mean"]) == ([], 1.0)
+
+
 def test_eval_says_what_is_wrong_with_its_arguments(ask: Callable[..., Ran], files: Path) -> None:
     golden = write_golden(files / "golden.jsonl")
     assert "--mode" in ask("eval", golden, "--mode", "fast").error
