@@ -160,3 +160,7 @@ class CorruptData(FolioError):
     def __init__(self, message: str, *, version_id: int | None = None) -> None:
         super().__init__(message)
         self.version_id = version_id
+
+
+PASSING = (StorageFull, StorageFailed, ModelAway, EngineBusy, WorkCancelled)
+"""What ends work that says nothing of what is worked on: it is gone on with later."""

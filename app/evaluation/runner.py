@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from app.domain import Mode
-from app.errors import FolioError
+from app.errors import PASSING, FolioError
 from app.evaluation.calibration import Calibration, measure_calibration
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.measures import MAIN_MEASURE, MEASURES, score_rankings
@@ -128,7 +128,8 @@ def evaluate(
 ) -> Evaluation:
     """Ask every query with every configuration in turn, so that a busy minute meets them all.
 
-    `unanswered` are queries that nothing answers: they count only for what scores mean.
+    `unanswered` are queries that nothing answers: they count only for what scores mean. An error
+    of a query is counted; one that is PASSING ends it all.
     """
     asked: list[list[_Asked]] = [[] for _ in configurations]
     texts = [*(query.text for query in golden), *unanswered]
@@ -236,6 +237,9 @@ def _ask(ask: Ask, text: str, configuration: Configuration) -> _Asked:
     found, error = Found(()), None
     try:
         found = ask(text, configuration)
+    except PASSING:
+        # Counted as a query that finds nothing, an outage would say something of the search.
+        raise
     except FolioError as failure:
         # Of this query: the others go on. What stops every query is met by the caller before.
         error = failure.code

@@ -44,7 +44,7 @@ class Resources:
     def erase_deleted(self) -> bool:
         """Let no file hold what was deleted; where that has to wait the background goes on."""
         if not self.database.erase_deleted():
-            self.signals.tasks_arrived.set()
+            self.signals.notes_arrived.set()
         return not self.database.owes_erasure
 
 

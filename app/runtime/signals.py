@@ -142,7 +142,9 @@ class Signals:
     work_arrived: Event = field(default_factory=Event)
     """Set when documents were queued; the worker waits for it."""
     tasks_arrived: Event = field(default_factory=Event)
-    """Set when the background thread has work: a generation, an evaluation, an erasure."""
+    """Set when there is work that may take long: a generation, an evaluation, a calibration."""
+    notes_arrived: Event = field(default_factory=Event)
+    """Set when requests left something to do in a moment: a note, a question, an erasure."""
     asked_queries: "SimpleQueue[LoggedQuery]" = field(default_factory=SimpleQueue)
     """What the query log has yet to store: a search does not wait for the writers."""
     storing_queries: Lock = field(default_factory=Lock)

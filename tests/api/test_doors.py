@@ -150,7 +150,7 @@ def test_file_that_expires_is_erased_with_its_documents(
 
     def read() -> list[Json]:
         # As the clock of the background thread does, sooner.
-        service.resources.signals.tasks_arrived.set()
+        service.resources.signals.notes_arrived.set()
         return list(collection.page()["documents"])
 
     assert poll(read, lambda documents: not documents) == []

@@ -15,7 +15,7 @@ def note_use(resources: Resources, principal: Principal) -> None:
     uses.note(principal.key_id, utc_now())
     if is_first:
         # From then on the thread looks by itself.
-        resources.signals.tasks_arrived.set()
+        resources.signals.notes_arrived.set()
 
 
 def store_uses(resources: Resources) -> None:

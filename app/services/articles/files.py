@@ -87,7 +87,7 @@ def create_file(resources: Resources, principal: Principal, new: NewFile) -> Fil
         described = _describe(file)
     if new.expires_at is not None:
         # Somebody has to look when it is over.
-        resources.signals.tasks_arrived.set()
+        resources.signals.notes_arrived.set()
     return described
 
 

@@ -1,15 +1,22 @@
-"""The thread that analyses words, builds generations, asks golden sets, reads uploads anew."""
+"""The threads beside requests: one does what they leave behind, one what may take hours.
+
+What takes hours is done one after another: words that are analysed anew, generations, calibrations,
+golden sets, uploads that are read anew.
+"""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from threading import Event, Thread
-from time import perf_counter
+from time import monotonic, perf_counter
+from typing import TypeAlias
 
 from sqlalchemy import select
 
 from app.db import queries
 from app.db.models import Generation
+from app.errors import WorkCancelled
 from app.runtime.reanalysis import reanalyse_some
 from app.runtime.resources import Resources
 from app.services.access.uses import store_uses
@@ -29,104 +36,152 @@ _CALIBRATION_SECONDS = 5.0
 # An expired file is hidden at once; its bytes go within this time. So are uses of keys stored.
 _LOOK_SECONDS = 60.0
 
+Step: TypeAlias = Callable[[Resources, Callable[[], bool]], float | None]
+"""Does what there is to do until it is told to stop; returns the seconds to its next turn, None
+where a signal tells of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """What a thread does again and again, and once more at the end."""
+
+    name: str
+    arrived: Event
+    steps: Sequence[Step]
+    last: Step
+
 
 @contextmanager
 def run_background(resources: Resources, *, only_notes: bool = False) -> Iterator[None]:
-    """Work in a thread while the block runs; what is cut off goes on at the next start.
+    """Work in threads while the block runs; what is cut off goes on at the next start.
 
-    With `only_notes` it does what this process's requests ask for, and others do the work.
+    With `only_notes` they do what this process's requests ask for, and others do the work.
     """
-    stopping = Event()
-    work = _keep_notes if only_notes else _work
-    # A daemon, so that a long forward pass does not hold up the end of the process.
-    thread = Thread(target=work, args=(resources, stopping), name="folio-background", daemon=True)
-    thread.start()
+    signals, stopping = resources.signals, Event()
+    quick = _NOTES if only_notes else (*_NOTES, _tidy)
+    loops = [_Loop("folio-notes", signals.notes_arrived, quick, _store_notes)]
+    if not only_notes:
+        loops.append(_Loop("folio-background", signals.tasks_arrived, [_lead], _finish))
+    # Daemons, so that a long forward pass does not hold up the end of the process.
+    threads = [
+        Thread(target=_repeat, args=(resources, stopping, loop), name=loop.name, daemon=True)
+        for loop in loops
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stopping.set()
-        resources.signals.tasks_arrived.set()
-        thread.join(resources.settings.stop_seconds)
+        ends = monotonic() + resources.settings.stop_seconds
+        for loop in loops:
+            loop.arrived.set()
+        for thread in threads:
+            thread.join(max(0.0, ends - monotonic()))
 
 
-def _work(resources: Resources, stopping: Event) -> None:
+def _repeat(resources: Resources, stopping: Event, loop: _Loop) -> None:
     while True:
-        resources.signals.tasks_arrived.clear()
+        loop.arrived.clear()
         # Asked after the clearing, which may have taken away the signal to stop.
         if stopping.is_set():
-            _finish(resources)
+            _do([loop.last], resources, lambda: False)
             return
-        pause: float | None = _FOLLOW_SECONDS
+        loop.arrived.wait(timeout=_do(loop.steps, resources, stopping.is_set))
+
+
+def _do(
+    steps: Sequence[Step], resources: Resources, is_stopping: Callable[[], bool]
+) -> float | None:
+    """Do one step after another, also after one that fails; returns the least pause."""
+    pauses: list[float] = []
+    for step in steps:
+        if is_stopping():
+            break
         try:
-            _store_notes(resources)
-            embed_wanted(resources, stopping.is_set)
-            files_expire = reads_on = False
-            if resources.database.leads():
-                files_expire = _do_due(resources, stopping)
-                reads_on = reparse_some(resources, stopping.is_set)
-            with resources.database.read() as session:
-                others = session.scalar(select(Generation.id).where(~Generation.is_live))
-            if resources.database.owes_erasure:
-                resources.database.erase_deleted()
-            is_waited_for = (
-                others is not None
-                or resources.settings.query_log_days
-                # Another process may leave work, or no leader.
-                or resources.database.is_shared
-            )
-            if not is_waited_for and not resources.database.owes_erasure:
-                pause = _LOOK_SECONDS if files_expire or resources.signals.key_uses else None
-            if reads_on:
-                # After a slice, so that a reparse of hours keeps nothing else from its turn.
-                pause = 0.0
-        # A full or failing disk: the thread goes on when it is well again.
+            pause = step(resources, is_stopping)
+        # A full or failing disk, a model that is away: it goes on when that is well again.
         except Exception as error:  # noqa: BLE001
             logger.error("background work waits after %s", type(error).__name__)
-        resources.signals.tasks_arrived.wait(timeout=pause)
+            pause = _FOLLOW_SECONDS
+        if pause is not None:
+            pauses.append(pause)
+    return min(pauses, default=None)
 
 
-def _keep_notes(resources: Resources, stopping: Event) -> None:
-    """Store what requests noted, and embed what a page waits for, until the end."""
-    pause = _FOLLOW_SECONDS if resources.settings.query_log_days else _LOOK_SECONDS
-    while True:
-        resources.signals.tasks_arrived.clear()
-        ends = stopping.is_set()
-        try:
-            _store_notes(resources)
-            embed_wanted(resources, stopping.is_set)
-        except Exception as error:  # noqa: BLE001
-            logger.error("notes of requests wait after %s", type(error).__name__)
-        if ends:
-            return
-        resources.signals.tasks_arrived.wait(timeout=pause)
-
-
-def _store_notes(resources: Resources) -> None:
+def _store_notes(resources: Resources, _is_stopping: Callable[[], bool]) -> float | None:
     store_queries(resources)
     store_uses(resources)
+    if resources.settings.query_log_days:
+        return _FOLLOW_SECONDS
+    return _LOOK_SECONDS if resources.signals.key_uses else None
 
 
-def _do_due(resources: Resources, stopping: Event) -> bool:
-    """Do what one process does for all that share the database; returns whether files expire."""
-    while not stopping.is_set() and reanalyse_some(resources.database):
+def _embed_wanted(resources: Resources, is_stopping: Callable[[], bool]) -> None:
+    embed_wanted(resources, is_stopping)
+
+
+def _erase(resources: Resources, _is_stopping: Callable[[], bool]) -> float | None:
+    if resources.database.owes_erasure:
+        resources.database.erase_deleted()
+    return _FOLLOW_SECONDS if resources.database.owes_erasure else None
+
+
+_NOTES: tuple[Step, ...] = (_store_notes, _embed_wanted, _erase)
+
+
+def _tidy(resources: Resources, _is_stopping: Callable[[], bool]) -> float | None:
+    """Do what one process does for all that share the database."""
+    is_shared = resources.database.is_shared
+    files_expire = False
+    if resources.database.leads():
+        files_expire = expire_files(resources)
+        if is_shared:
+            with resources.database.write(alone=False) as session:
+                queries.trim_changes(session)
+    # Another process may leave files, or no leader.
+    return _LOOK_SECONDS if files_expire or is_shared else None
+
+
+def _lead(resources: Resources, is_stopping: Callable[[], bool]) -> float | None:
+    """Do what one process does for all that share the database, and takes long."""
+    pause = _do(_LONG, resources, is_stopping) if resources.database.leads() else None
+    # Another process may leave work, or no leader.
+    return _FOLLOW_SECONDS if pause is None and resources.database.is_shared else pause
+
+
+def _reanalyse(resources: Resources, is_stopping: Callable[[], bool]) -> None:
+    while not is_stopping() and reanalyse_some(resources.database):
         pass
-    files_expire = expire_files(resources)
-    keep_generations(resources, stopping.is_set)
-    calibrate_due(resources, stopping.is_set)
-    while not stopping.is_set() and run_next_evaluation(resources):
-        pass
-    if resources.database.is_shared:
-        with resources.database.write(alone=False) as session:
-            queries.trim_changes(session)
-    return files_expire
 
 
-def _finish(resources: Resources) -> None:
+def _keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> float | None:
+    keep_generations(resources, is_stopping)
+    with resources.database.read() as session:
+        others = session.scalar(select(Generation.id).where(~Generation.is_live).limit(1))
+    return None if others is None else _FOLLOW_SECONDS
+
+
+def _calibrate(resources: Resources, is_stopping: Callable[[], bool]) -> None:
+    calibrate_due(resources, is_stopping)
+
+
+def _evaluate(resources: Resources, is_stopping: Callable[[], bool]) -> None:
+    with suppress(WorkCancelled):
+        while not is_stopping() and run_next_evaluation(resources, is_stopping):
+            pass
+
+
+def _reparse(resources: Resources, is_stopping: Callable[[], bool]) -> float | None:
+    # After a slice, so that a reparse of hours keeps nothing else from its turn.
+    return 0.0 if reparse_some(resources, is_stopping) else None
+
+
+_LONG: tuple[Step, ...] = (_reanalyse, _keep_generations, _calibrate, _evaluate, _reparse)
+
+
+def _finish(resources: Resources, _is_stopping: Callable[[], bool]) -> None:
     """Do what the next start could not: a command that only adds articles ends with this."""
-    try:
-        _store_notes(resources)
-        ends = perf_counter() + _CALIBRATION_SECONDS
-        if resources.database.leads():
-            calibrate_due(resources, lambda: perf_counter() > ends)
-    except Exception as error:  # noqa: BLE001
-        logger.error("background work ends after %s", type(error).__name__)
+    ends = perf_counter() + _CALIBRATION_SECONDS
+    if resources.database.leads():
+        calibrate_due(resources, lambda: perf_counter() > ends)

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from app.db.database import Database
 from app.db.models import Collection, Document, EvaluationRow, Version, utc_now
 from app.db.queries.documents import find_existing
 from app.domain import Mode, Progress
-from app.errors import FolioError, InvalidRequest, NotFound
+from app.errors import PASSING, FolioError, InvalidRequest, NotFound, WorkCancelled
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.measures import DEPTH, MAIN_MEASURE
 from app.evaluation.runner import Configuration, Evaluation, Found, describe, evaluate
@@ -27,7 +27,7 @@ logger = logging.getLogger("folio")
 
 @dataclass(frozen=True, slots=True)
 class EvaluationInfo:
-    """Where an evaluation stands; `result` is what running.describe gives."""
+    """Where an evaluation stands; `result` is what runner.describe gives."""
 
     id: str
     collection: str
@@ -144,10 +144,11 @@ def list_evaluations(
         return [_summarize(*found) for found in session.execute(latest)]
 
 
-def run_next_evaluation(resources: Resources) -> bool:
+def run_next_evaluation(resources: Resources, is_stopping: Callable[[], bool]) -> bool:
     """Ask the oldest golden set that waits; False when none does.
 
-    One that the end of the process cut off still waits, and is asked anew.
+    One that the end of the process cuts off, or an outage, still waits, and is asked anew. Raises
+    PASSING errors.
     """
     with resources.database.read() as session:
         row = session.scalar(
@@ -171,8 +172,11 @@ def run_next_evaluation(resources: Resources) -> bool:
                 Configuration(Mode(c["mode"]), c["dimensions"], c["generation"])
                 for c in request["configurations"]
             ],
+            is_stopping,
         )
         result = describe(asked) | {"live_generation": live}
+    except PASSING:
+        raise
     except FolioError as error:
         message = str(error)
     # The thread must outlive it, and its message may quote a query.
@@ -193,10 +197,12 @@ def ask_golden(
     collection: CollectionRef,
     golden: Sequence[GoldenQuery],
     configurations: Sequence[Configuration],
+    is_stopping: Callable[[], bool],
 ) -> Evaluation:
     """Ask a golden set through the search that answers everybody else.
 
-    Queries without a relevant document count only for what scores mean.
+    Queries without a relevant document count only for what scores mean. Raises WorkCancelled once
+    `is_stopping` says so.
     """
     # Named once: what is live may change while the set is asked.
     asked = {c: resources.generations.get(c.generation) for c in configurations}
@@ -207,6 +213,8 @@ def ask_golden(
             generation.engine()
 
     def ask(query: str, configuration: Configuration) -> Found:
+        if is_stopping():
+            raise WorkCancelled("the process ends")
         request = SearchRequest(
             query,
             [collection],

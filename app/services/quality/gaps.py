@@ -101,7 +101,7 @@ def _embed_known(
     for number, text in enumerate(missing):
         if monotonic() >= ends:
             kept.want(missing[number:])
-            resources.signals.tasks_arrived.set()
+            resources.signals.notes_arrived.set()
             break
         vectors[text] = _embed(generation, text)
         kept.keep(generation.id, text, vectors[text])

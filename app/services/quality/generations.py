@@ -16,20 +16,16 @@ from app.db.models import Generation, Version
 from app.domain import GenerationState
 from app.embedding.loading import open_checkpoint
 from app.errors import (
+    PASSING,
     Conflict,
     CorruptData,
-    EngineBusy,
     FolioError,
     InvalidRequest,
-    ModelAway,
     ModelUnavailable,
     NotFound,
-    StorageFailed,
-    StorageFull,
     TextTooLong,
     TrainingStopped,
     UnreadableDocument,
-    WorkCancelled,
 )
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.runner import Configuration, find_main, summarize
@@ -62,8 +58,6 @@ MIN_GATE_QUERIES = 20
 """With fewer, the interval says more about the golden set than about the model."""
 
 _AT_ONCE = 50
-# Says nothing of a generation: it is gone on with later.
-_PASSING = (StorageFull, StorageFailed, ModelAway, EngineBusy, WorkCancelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +248,7 @@ def keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> N
         except (NotFound, TrainingStopped):
             # Removed meanwhile; or the process ends, and the next one trains anew.
             continue
-        except _PASSING as error:
+        except PASSING as error:
             logger.warning("generation %d waits after %s", generation_id, error.code)
         except FolioError as error:
             _settle(resources.database, generation_id, GenerationState.FAILED, message=str(error))
@@ -286,6 +280,7 @@ def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], 
             collection,
             golden,
             [Configuration(generation=live_id), Configuration(generation=generation_id)],
+            is_stopping,
         )
         replay = replay_log(resources, live_id, generation_id)
         report = {

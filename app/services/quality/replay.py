@@ -12,7 +12,7 @@ from sqlalchemy import select
 from app.db.models import Collection, LoggedQuery
 from app.db.queries.streams import stream
 from app.domain import Mode
-from app.errors import FolioError
+from app.errors import PASSING, FolioError
 from app.runtime.resources import Resources
 from app.services.access.collections import recall_collection
 from app.services.quality.feedback import same_text, store_queries
@@ -58,7 +58,7 @@ class _Asked:
 def replay_log(resources: Resources, live_id: int, generation_id: int) -> Replay | None:
     """Ask the newest logged questions of both generations, in turn; None where there are none.
 
-    Searches by words are left out: they are the same for every generation.
+    Searches by words are left out: they are the same for every generation. Raises PASSING errors.
     """
     pairs = [
         (_ask(resources, request, live_id), _ask(resources, request, generation_id))
@@ -107,6 +107,8 @@ def _ask(resources: Resources, request: SearchRequest, generation_id: int) -> _A
     try:
         result = search_documents(resources, replace(request, generation=generation_id))
         found = tuple(hit.document_id for hit in result.results)
+    except PASSING:
+        raise
     except FolioError:
         # Counted by the caller; which question it was stays out of the log.
         pass

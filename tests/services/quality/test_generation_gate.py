@@ -313,6 +313,24 @@ def test_outage_that_passes_ends_neither_a_build_nor_what_can_be_rolled_back_to(
     assert settle(filled, first).documents == len(ARTICLES) + 1
 
 
+def test_outage_while_a_gate_asks_says_nothing_of_the_generation(
+    filled: Resources, other_model: Path, sandbox: Sandbox, watch: Watch
+) -> None:
+    uploads = [article(name, text) for name, (text, _) in KNOWLEDGE.items()]
+    put_documents(filled, "help", uploads)
+    work(filled, sandbox)
+    gate = GateRequest(ref_of(filled, "help"), GOLDEN, margin=1)
+    second = ask_for(filled, other_model, gate)
+
+    def fail() -> None:
+        raise ModelAway("no answer")
+
+    watch.before_asking = fail
+    assert settle(filled, second).state is GenerationState.BUILDING
+    watch.before_asking = lambda: None
+    assert settle(filled, second).is_live
+
+
 def test_restart_goes_on_with_the_model_that_went_live_and_refuses_a_third(
     tmp_path: Path, jina_v3: Path, other_model: Path, third_model: Path, sandbox: Sandbox
 ) -> None:

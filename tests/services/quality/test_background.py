@@ -1,0 +1,109 @@
+"""What is done beside requests: nothing that takes long, or fails, holds up the rest."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+from sqlalchemy import func, select
+
+from app.db.models import LoggedQuery
+from app.domain import Mode, Progress
+from app.errors import FolioError, ModelAway, UnreadableDocument, WorkCancelled
+from app.evaluation.golden import GoldenQuery
+from app.evaluation.runner import Configuration
+from app.runtime.resources import Resources
+from app.services.quality.background import run_background
+from app.services.quality.evaluations import (
+    EvaluationInfo,
+    get_evaluation,
+    run_next_evaluation,
+    start_evaluation,
+)
+from app.services.quality.feedback import record_query
+from app.services.quality.generations import GateRequest, list_generations, request_generation
+from ingest.sandbox import Sandbox
+from tests.api.service import poll
+from tests.checkpoints import make_jina_v3
+from tests.conftest import article
+from tests.named import put_documents, ref_of, search_documents
+from tests.services.knowledge import Watch, open_with, work
+
+TEXTS = {f"a{n}": f"Tea number {n} with milk and sugar." for n in range(4)}
+GOLDEN = [GoldenQuery(name, text, {name: 1}) for name, text in TEXTS.items()]
+
+
+@pytest.fixture
+def filled(tmp_path: Path, jina_v3: Path, sandbox: Sandbox) -> Iterator[Resources]:
+    """Four articles, and a query log."""
+    with open_with(tmp_path / "data", jina_v3, query_log_days=30, stop_seconds=60) as resources:
+        put_documents(resources, "help", [article(name, text) for name, text in TEXTS.items()])
+        work(resources, sandbox)
+        yield resources
+
+
+def start(resources: Resources, mode: Mode = Mode.DENSE) -> Callable[[], EvaluationInfo]:
+    """Ask for an evaluation; returns what reads it."""
+    asked = start_evaluation(resources, ref_of(resources, "help"), GOLDEN, [Configuration(mode)])
+    return lambda: get_evaluation(resources.database, asked.id)
+
+
+def test_questions_are_stored_while_a_generation_is_built(
+    filled: Resources, tmp_path: Path, watch: Watch
+) -> None:
+    def count_stored() -> int:
+        with filled.database.read() as session:
+            return session.scalar(select(func.count()).select_from(LoggedQuery)) or 0
+
+    result = search_documents(filled, "help", "tea")
+    begun, goes_on = Event(), Event()
+
+    def hold(_text: str) -> None:
+        begun.set()
+        goes_on.wait()
+
+    watch.before_embedding = hold
+    other = make_jina_v3(tmp_path / "other", seed=7)
+    request_generation(filled, model=str(other), gate=GateRequest(force=True))
+    with run_background(filled):
+        try:
+            assert begun.wait(60)
+            record_query(filled, ref_of(filled, "help"), result)
+            poll(count_stored, lambda count: count == 1)
+        finally:
+            goes_on.set()
+        poll(lambda: list_generations(filled)[-1].is_live, bool)
+
+
+def test_collection_that_cannot_be_measured_keeps_no_evaluation_waiting(
+    filled: Resources, watch: Watch
+) -> None:
+    def refuse() -> None:
+        raise UnreadableDocument("not this text", code="text_refused")
+
+    watch.before_asking = refuse
+    read = start(filled, Mode.LEXICAL)
+    with run_background(filled):
+        assert poll(read, lambda one: one.status is not Progress.QUEUED).status is Progress.DONE
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["outage", "stop"])
+def test_evaluation_that_is_cut_off_is_asked_anew(
+    filled: Resources, watch: Watch, *, ends: bool
+) -> None:
+    read, asked = start(filled), [0]
+
+    def cut_off() -> None:
+        asked[0] += 1
+        if asked[0] == 2 and not ends:
+            raise ModelAway("no answer")
+
+    watch.before_asking = cut_off
+    expected: type[FolioError] = WorkCancelled if ends else ModelAway
+    with pytest.raises(expected):
+        run_next_evaluation(filled, lambda: ends and asked[0] == 2)
+    assert (asked[0], read().status) == (2, Progress.QUEUED)
+    assert run_next_evaluation(filled, lambda: False)
+    result = read().result
+    assert result is not None
+    assert [run["failed"] for run in result["runs"]] == [0]
