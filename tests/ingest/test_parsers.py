@@ -66,6 +66,8 @@ def headings_of(article: Article) -> list[tuple[int, str]]:
         # What no charset is called is not kept.
         (f"text/plain; charset=utf{'-' * 200}8", "", "text/plain"),
         ("text/plain; charset*=utf-8''a%00b", "", "text/plain"),
+        (f"text/plain; charset*{'1' * 5000}=utf-8", "", "text/plain"),
+        ("text/html; x=1; CHARSET = KOI8-R ;y=2", "", "text/html; charset=koi8-r"),
     ],
 )
 def test_media_type_comes_from_the_declared_type_and_the_name(
@@ -92,6 +94,13 @@ def test_other_types_are_refused_by_name_with_those_that_are_read(
         resolve_media_type(content_type, filename)
     assert str(caught.value).startswith(f"{named} is not read")
     assert all(media_type in str(caught.value) for media_type in MEDIA_TYPES)
+
+
+def test_comments_before_a_page_are_passed_over_once() -> None:
+    comments = b"<!-- a -->\n" * 60
+    assert resolve_media_type("", "a.txt", comments + b"<html>") == "text/html"
+    # Taken for parts of each other, they would be tried in more ways than there is time.
+    assert resolve_media_type("", "a.txt", comments + b"Tea") == "text/plain"
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".md", ".html", ".rst", ".csv", ".json", ".eml"])

@@ -4,15 +4,13 @@ Who may write can make the server ask for an address; only those of the public i
 networks that the operator named, are reached (app.services.articles.web_pages).
 """
 
-from email.message import Message
-
 from app.config import Settings
 from app.domain import Attributes
 from app.errors import Forbidden, InvalidRequest
 from app.services.articles.addresses import parse_networks
 from app.services.articles.documents import Upload
 from app.services.articles.web_pages import Page, fetch, is_sitemap, make_id
-from ingest.formats import resolve_media_type
+from ingest.formats import find_charset, resolve_media_type
 from ingest.parsers.text import decode_text
 
 _TEXTS = {
@@ -67,9 +65,7 @@ def read_page(page: Page) -> tuple[str, bytes]:
     text_type = _TEXTS.get(media_type.partition(";")[0])
     if text_type is None:
         return media_type, page.data
-    declared = Message()
-    declared["content-type"] = page.content_type
-    text, _ = decode_text(page.data, declared.get_content_charset() or "")
+    text, _ = decode_text(page.data, find_charset(page.content_type))
     return text_type, text.encode()
 
 
