@@ -5,9 +5,11 @@ own version, status and receipt. A member of an archive has the id `archive.zip/
 article in JSON brings its own.
 """
 
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -48,22 +50,22 @@ def expand_bundle(
     number, so that each fails alone and by name.
     """
     kind = media_type.partition(";")[0]
+    found: Iterable[Member] | None = None
     if kind == ZIP:
-        members = list(_expand_archive(bundle_id, data, max_bytes, max_members))
+        found = _expand_archive(bundle_id, data, max_bytes, max_members)
     elif kind == JSON_LINES:
-        members = list(_expand_lines(bundle_id, data))
+        found = _expand_lines(bundle_id, data)
     elif kind == _JSON and data.lstrip()[:1] == b"[":
-        items = _read_array(data)
-        if items is None:
-            return None
-        members = items
-    else:
+        found = _read_array(data)
+    if found is None:
         return None
+    # Lines of a few bytes can be millions.
+    members = list(islice(found, max_members + 1))
     if not members:
         raise UnreadableDocument(f"{bundle_id} holds no article", code="empty_document")
     if len(members) > max_members:
         raise UnreadableDocument(
-            f"it holds {len(members)} articles; an upload may have {max_members}",
+            f"it holds more than {max_members} articles; an upload may have no more",
             code="archive_too_large",
         )
     return members
@@ -112,8 +114,9 @@ def _resolve(filename: str, content: bytes) -> str:
 
 def _expand_lines(bundle_id: str, data: bytes) -> Iterator[Member]:
     ids: set[str] = set()
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        if line.strip():
+    lines = io.BytesIO(data.removeprefix(b"\xef\xbb\xbf"))
+    for number, line in enumerate(map(bytes.strip, lines), start=1):
+        if line:
             article_id = _find_line_id(line)
             if article_id is None or article_id in ids:
                 yield Member(f"{bundle_id}:{number}", line, INVALID_LINE)

@@ -6,6 +6,7 @@ What is refused, with its code: `unreadable_archive` (damaged, ZIP64 of millions
 """
 
 import io
+import lzma
 import stat
 import struct
 import zlib
@@ -24,8 +25,12 @@ _RATIO_COUNTS_FROM_BYTES = 2**20
 _PROGRAMS = ("basic/", "dialogs/", "scripts/")
 _MAX_XML_DEPTH = 250
 _END = struct.Struct("<4s4H2LH")
+# ZIP64's own end, whose numbers count where it is there, and what names its place behind it.
+_END_64, _LOCATOR_64 = struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
 _MAX_COMMENT = 2**16
 _ENCRYPTED_FLAG = 1
+# Places before the file's begin, and names that are not UTF-8, are a ValueError.
+_DAMAGED = (*(BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError),)
 
 
 def open_package(
@@ -56,7 +61,7 @@ def read_member(package: ZipFile, name: str | ZipInfo) -> bytes:
         return package.read(name)
     except KeyError:
         return b""
-    except (BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise UnreadableDocument(
             "a member of the ZIP container is damaged, or larger than it declares",
             code="unreadable_archive",
@@ -83,6 +88,12 @@ def _check_directory(data: bytes, max_members: int) -> None:
             "the ZIP container is cut off or damaged", code="unreadable_archive"
         )
     *_, members, directory_bytes, _, _ = _END.unpack_from(data, at)
+    locator = at - _LOCATOR_64.size
+    if locator >= _END_64.size and data.startswith(b"PK\x06\x07", locator):
+        _, _, place, _ = _LOCATOR_64.unpack_from(data, locator)
+        if place != locator - _END_64.size:
+            raise UnreadableDocument("the ZIP container is damaged", code="unreadable_archive")
+        *_, members, directory_bytes, _ = _END_64.unpack_from(data, place)
     # 0xFFFF stands for a count in a ZIP64 record, so for too many as well.
     if members > max_members or directory_bytes > max_members * 1024:
         raise UnreadableDocument(

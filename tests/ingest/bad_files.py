@@ -1,9 +1,10 @@
 """Files that want to hurt whoever reads them, made when a test asks for them."""
 
 import io
+import struct
 import zlib
 from collections.abc import Callable
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_LZMA, ZipFile, ZipInfo
 
 from tests.ingest.pdf_files import make_pdf
 
@@ -32,6 +33,26 @@ def make_link() -> bytes:
         link.external_attr = 0o120777 << 16
         archive.writestr(link, "/etc/passwd")
     return file.getvalue()
+
+
+def make_zip64(members: dict[str, bytes | str]) -> bytes:
+    """Return a ZIP archive whose ZIP64 record has its numbers; its end says that it is empty."""
+    archive = make_zip(members)
+    directory, start = struct.unpack_from("<2L", archive, len(archive) - 10)
+    count = len(members)
+    place = len(archive) - 22
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, directory, start)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, place, 1)
+    return archive[:place] + record + locator + b"PK\5\6" + bytes(18)
+
+
+def make_damaged_lzma() -> bytes:
+    """Return a ZIP archive with a member in LZMA that breaks off in the middle."""
+    file = io.BytesIO()
+    with ZipFile(file, "w", ZIP_LZMA) as archive:
+        archive.writestr("a.md", bytes(range(256)) * 9)
+    packed = file.getvalue()
+    return packed[:50] + bytes(byte ^ 0x5A for byte in packed[50:80]) + packed[80:]
 
 
 def make_docx(body: str, *, before: str = "") -> bytes:
@@ -307,7 +328,13 @@ BAD_ARCHIVES: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: make_zip({f"{n}.md": b"x" for n in range(5000)}),
         "archive_too_large",
     ),
+    "archive of many members in the form for more": (
+        lambda: make_zip64({f".{n}": b"x" for n in range(5000)}),
+        "archive_too_large",
+    ),
     "truncated archive": (lambda: make_zip({"a.md": "tea"})[:-30], "unreadable_archive"),
+    "archive without its beginning": (lambda: make_zip({"a.md": "tea"})[10:], "unreadable_archive"),
+    "damaged member in another compression": (make_damaged_lzma, "unreadable_archive"),
     "archive without an article": (lambda: make_zip({".hidden": "tea"}), "empty_document"),
 }
 """The same for archives, which are refused at the upload."""

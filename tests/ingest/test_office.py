@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 from collections.abc import Callable
 
 import openpyxl
@@ -274,6 +275,17 @@ def test_article_in_json_whose_id_cannot_be_one_fails_alone() -> None:
         *((f"a.jsonl:{number}", INVALID_LINE) for number in (1, 2, 3)),
         ("é", "application/json"),
     ]
+
+
+def test_lines_past_those_of_an_upload_are_not_kept() -> None:
+    lines = b"1\n" * 2**20
+    tracemalloc.start()
+    with pytest.raises(UnreadableDocument) as caught:
+        expand_bundle("a.jsonl", JSON_LINES, lines, max_bytes=9, max_members=1000)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert caught.value.code == "archive_too_large"
+    assert most < 2**20
 
 
 def test_array_that_is_not_json_fails_alone_in_an_archive() -> None:
