@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -19,6 +19,8 @@ from ingest.parsers.text import decode_text
 _MAX_DEPTH = 250
 _TOO_DEEP = re.compile(rf"^(?:[ \t]?>){{{_MAX_DEPTH}}}", re.MULTILINE)
 _COMMONMARK = MarkdownIt("commonmark")
+# A carriage return alone ends a line too: programs show their progress by it.
+_LINE_END = re.compile(r"\r\n?|\n")
 # What a reader does not see. Code between backticks is skipped over, as it stands.
 _UNSEEN = re.compile(
     r"(?P<code>(?<!`)(?P<ticks>`+)(?!`)(?:(?!\n\s*\n).)*?(?<!`)(?P=ticks)(?!`))"
@@ -55,7 +57,7 @@ def parse_markdown(data: bytes, charset: str = "") -> Article:
     except InvalidFrontMatter:
         metadata, text = {}, source
         warnings += ("front matter is not valid YAML: kept as text",)
-    text, images = _drop_unseen(text)
+    text, images = drop_unseen(text)
     headings = find_headings(text)
     attributes, dropped = flatten_attributes(metadata)
     title = str(attributes.pop("title", "") or "")
@@ -76,7 +78,7 @@ def parse_markdown(data: bytes, charset: str = "") -> Article:
 
 def find_headings(text: str) -> tuple[Heading, ...]:
     """Return the top-level headings of a Markdown text; those in code blocks are none."""
-    line_starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
+    line_starts = _find_line_starts(text)
     tokens = _COMMONMARK.parse(text)
     return tuple(
         Heading(line_starts[opening.map[0]], int(opening.tag[1:]), words)
@@ -87,11 +89,16 @@ def find_headings(text: str) -> tuple[Heading, ...]:
     )
 
 
+def _find_line_starts(text: str) -> list[int]:
+    """Return where the lines of a text begin, as CommonMark counts them."""
+    return [0, *(end.end() for end in _LINE_END.finditer(text))]
+
+
 def _plain(children: list[Any]) -> str:
     return "".join(" " if c.type == "softbreak" else c.content for c in children).strip()
 
 
-def _drop_unseen(text: str) -> tuple[str, int]:
+def drop_unseen(text: str) -> tuple[str, int]:
     """Return the text without what no reader sees, and how many images that were data."""
     images = 0
     labels: set[str] = set()
@@ -120,9 +127,7 @@ def _drop_unseen(text: str) -> tuple[str, int]:
 
 def _split_code(text: str) -> Iterator[tuple[str, bool]]:
     """Yield the parts of a text in order, and whether each is a block of code."""
-    lines = text.split("\n")
-    starts = [0, *accumulate(len(line) + 1 for line in lines)]
-    starts[-1] = len(text)
+    starts = [*_find_line_starts(text), len(text)]
     at = 0
     for token in _COMMONMARK.parse(text):
         if token.type in ("fence", "code_block") and token.map:

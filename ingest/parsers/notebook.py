@@ -8,7 +8,7 @@ from typing import Any
 from app.domain import Article
 from app.errors import UnreadableDocument
 from ingest.parsers.html import read_fragment
-from ingest.parsers.markdown import find_headings
+from ingest.parsers.markdown import drop_unseen, find_headings
 from ingest.parsers.text import decode_text
 
 _TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -29,9 +29,11 @@ def parse_notebook(data: bytes, charset: str = "") -> Article:
         raise UnreadableDocument(
             f"the notebook is damaged ({type(error).__name__})", code="unreadable_notebook"
         ) from error
-    text = "\n\n".join(filter(None, blocks))
+    text, written = drop_unseen("\n\n".join(filter(None, blocks)))
     headings = find_headings(text)
-    images = sum(any("image/" in kind for kind in output.get("data", ())) for output in outputs)
+    images = written + sum(
+        any("image/" in kind for kind in output.get("data", ())) for output in outputs
+    )
     long = sum(len(_read_output(output)) > _MAX_OUTPUT for output in outputs)
     found = [(images, "{} images were left out"), (long, "{} long outputs were left out")]
     return Article(

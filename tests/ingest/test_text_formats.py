@@ -165,3 +165,23 @@ def test_results_of_a_notebook_are_read_as_tables_and_prose() -> None:
     assert "7.25" in text
     assert "The rate is **7.75**." in text
     assert "<Markdown object>" not in text
+
+
+def test_picture_in_a_cell_of_a_notebook_is_left_out_and_counted() -> None:
+    cells = [
+        {"cell_type": "markdown", "source": f"Open ![the valve]({_PICTURE}) first."},
+        {"cell_type": "code", "source": f'html = "<img src={_PICTURE}>"'},
+    ]
+    article = read(NOTEBOOK, json.dumps({"cells": cells}))
+    assert article.text.startswith("Open the valve first.\n\n```\nhtml = ")
+    assert article.text.count(_PICTURE) == 1
+    assert article.warnings == ("1 images were left out",)
+
+
+def test_headings_of_a_notebook_stand_where_they_are_after_a_progress_bar() -> None:
+    cells = [
+        {"cell_type": "code", "source": "train()", "outputs": [{"text": "0%\r50%\r100%\r\n"}]},
+        {"cell_type": "markdown", "source": "# Results\n\nGood."},
+    ]
+    article = read(NOTEBOOK, json.dumps({"cells": cells}))
+    assert [article.text[h.start :] for h in article.headings] == ["# Results\n\nGood."]
