@@ -20,6 +20,8 @@ _BLOCK = re.compile(
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)$")
 _FRACTION = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+$|-?\.(?:inf|nan)$")
 _MAX_EXACT = 2**53
+# But for tabs and line ends.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 class InvalidFrontMatter(ValueError):
@@ -116,5 +118,5 @@ def _as_scalar(value: Any) -> Scalar | None:
         case date() | time():
             return value.isoformat()
         case str():
-            return value if value.isprintable() or "\n" in value else None
+            return None if _CONTROL.search(value) else value
     return None

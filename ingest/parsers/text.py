@@ -8,8 +8,7 @@ from charset_normalizer import from_bytes
 from app.domain import Article
 from app.errors import UnreadableDocument
 
-_BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF8: "utf-8",
+_WIDE_MARKS = {
     # UTF-32 first: its little-endian mark begins with that of UTF-16.
     codecs.BOM_UTF32_LE: "utf-32-le",
     codecs.BOM_UTF32_BE: "utf-32-be",
@@ -66,7 +65,7 @@ _WINDOWS = {f"cp125{digit}" for digit in range(9)}
 _DETECTION_BYTES = 256 * 1024
 _MIN_EVIDENCE_BYTES = 16
 _MIN_WINDOWS_BYTES = 8
-# Of the characters that are not ASCII, at most this share may be undecodable.
+# At most this share may be undecodable.
 _MAX_BROKEN = 0.2
 _MAX_TITLE = 100
 _REPLACEMENT = "\ufffd"
@@ -82,8 +81,10 @@ def decode_text(data: bytes, declared: str = "") -> tuple[str, tuple[str, ...]]:
     Soft hyphens, which only say where a word may be cut, are left out.
     Raises UnreadableDocument (`unknown_encoding`).
     """
-    text, encoding = _decode_marked(data) or _decode_unmarked(data, declared)
-    is_unicode = encoding == "utf-8" or _find_mark(data) is not None
+    # Behind UTF-8's mark, which editors put anywhere, may stand another encoding.
+    marked = _decode_marked(data)
+    text, encoding = marked or _decode_unmarked(data.removeprefix(codecs.BOM_UTF8), declared)
+    is_unicode = encoding == "utf-8" or marked is not None
     warnings: tuple[str, ...] = () if is_unicode else (f"not UTF-8: decoded as {encoding}",)
     broken = text.count(_REPLACEMENT) - data.count(_REPLACEMENT.encode())
     if broken > 0:
@@ -101,16 +102,12 @@ def parse_text(data: bytes, charset: str = "") -> Article:
     return Article(text, title=first.strip() if stands_alone else "", warnings=warnings)
 
 
-def _find_mark(data: bytes) -> bytes | None:
-    return next((mark for mark in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
-
-
 def _decode_marked(data: bytes) -> tuple[str, str] | None:
-    mark = _find_mark(data)
-    if mark is None:
-        return None
-    encoding = _BYTE_ORDER_MARKS[mark]
-    return _decode(data[len(mark) :], encoding), encoding
+    """Return the text behind a mark of UTF-16 or UTF-32, and which it was; None without one."""
+    for mark, encoding in _WIDE_MARKS.items():
+        if data.startswith(mark):
+            return _decode(data[len(mark) :], encoding), encoding
+    return None
 
 
 def _decode_unmarked(data: bytes, declared: str) -> tuple[str, str]:
@@ -120,19 +117,22 @@ def _decode_unmarked(data: bytes, declared: str) -> tuple[str, str]:
         return _decode(data, encoding), encoding
     for candidate in ("utf-8", _resolve_label(declared)):
         text = data.decode(candidate, "replace") if candidate else ""
-        if candidate and _is_mostly(text, data):
+        if candidate and _is_mostly(text, data, candidate):
             return text, candidate
     encoding = _detect(data)
     return _decode(data, encoding), encoding
 
 
-def _is_mostly(text: str, data: bytes) -> bool:
-    """Return whether few characters of a decoded text are undecodable, ASCII aside."""
+def _is_mostly(text: str, data: bytes, encoding: str) -> bool:
+    """Return whether few characters of a decoded text are undecodable.
+
+    ASCII aside, which is the same in most encodings, and says nothing of them.
+    """
     broken = text.count(_REPLACEMENT) - data.count(_REPLACEMENT.encode())
     if broken <= 0:
         return True
-    others = len(text) - len(text.encode("ascii", "ignore"))
-    return broken <= _MAX_BROKEN * others
+    same = 0 if encoding in _WIDE_MARKS.values() else len(text.encode("ascii", "ignore"))
+    return broken <= _MAX_BROKEN * (len(text) - same)
 
 
 def _find_wide(data: bytes) -> str | None:
@@ -189,7 +189,7 @@ def _detect(data: bytes) -> str:
 
 def _decode(data: bytes, encoding: str) -> str:
     text = data.decode(encoding, "replace")
-    if not _is_mostly(text, data):
+    if not _is_mostly(text, data, encoding):
         at = text.index(_REPLACEMENT)
         raise UnreadableDocument(
             f"the bytes are not valid {encoding} at character {at}", code="unknown_encoding"

@@ -1,5 +1,6 @@
 """What the parsers make of files: text, title, headings, attributes, and the refusals."""
 
+import codecs
 import io
 import random
 from pathlib import Path
@@ -145,6 +146,17 @@ def test_unicode_with_or_without_byte_order_mark_is_read(encoding: str) -> None:
     assert (article.text, article.warnings) == ("Grüße 漢字 🙂", ())
 
 
+def test_mark_of_an_encoding_does_not_refuse_the_bytes_behind_it() -> None:
+    marked = parse_document(TEXT, codecs.BOM_UTF8 + "Café crème".encode("cp1252"))
+    assert (marked.text, marked.warnings) == ("Café crème", ("not UTF-8: decoded as cp1252",))
+    # A program for single bytes has ended the last line.
+    wide = parse_document(TEXT, "Tea time\n".encode("utf-16") + b"\n")
+    assert (wide.text, wide.warnings) == (
+        "Tea time\n\ufffd",
+        ("1 undecodable characters replaced",),
+    )
+
+
 @pytest.mark.parametrize("order", ["be", "le"])
 def test_both_byte_orders_of_utf_16_are_read(order: str) -> None:
     assert parse_document(TEXT, "\ufeffGrüße".encode(f"utf-16-{order}")).text == "Grüße"
@@ -235,13 +247,23 @@ def test_front_matter_gives_title_url_and_attributes() -> None:
     assert article.warnings == ()
 
 
+def test_front_matter_keeps_spaces_and_joiners_of_every_script() -> None:
+    article = parse_front_matter("title: Où\u00a0?\nfa: می\u200cخواهم\nnote: 'a\tb'")
+    assert article.title == "Où ?"
+    assert article.attributes == {"fa": "می\u200cخواهم", "note": "a\tb"}
+
+
 def test_nested_front_matter_gets_dotted_names() -> None:
     article = parse_front_matter("product:\n  name: Larkspur\n  size:\n    cups: 2")
     assert article.attributes == {"product.name": "Larkspur", "product.size.cups": 2}
 
 
 @pytest.mark.parametrize(
-    "value", [".nan", ".inf", "-.inf", "99999999999999999999", "null", "[]", "[1, [2]]", '"a\\0b"']
+    "value",
+    [
+        *(".nan", ".inf", "-.inf", "99999999999999999999", "null", "[]", "[1, [2]]"),
+        *('"a\\0b"', '"a\\n\\0b"'),
+    ],
 )
 def test_front_matter_value_that_no_attribute_can_hold_is_left_out_with_a_warning(
     value: str,
