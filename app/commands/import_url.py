@@ -1,11 +1,11 @@
 """What `folio import-url` does: fetch pages here, and upload them as `folio add` does."""
 
-from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from app.commands.client import Client, document_path
-from app.commands.upload import Outcome, wait_for_job
+from app.commands.upload import NotReading, Outcome, call_patiently, wait_for_job
 from app.config import Settings
 from app.errors import FolioError
 from app.services.articles.imports import fetch_page, read_page
@@ -25,29 +25,43 @@ def import_urls(
 ) -> None:
     """Fetch and upload pages, and wait for them; what cannot be fetched or read fails by its URL.
 
-    Raises FolioError when a sitemap lists more than `limit` pages.
+    Raises FolioError when there are more than `limit` pages, those of sitemaps included: nothing is
+    uploaded then. Raises NotReading as `upload` does.
     """
-    waiting, jobs = deque(urls), []
-    named = set(urls)
-    seen: set[str] = set()
-    while waiting:
-        url = waiting.popleft()
-        if url in seen:
-            continue
-        seen.add(url)
+    jobs = []
+    for url, fetched in _find_pages(urls, outcome, settings=settings, limit=limit).items():
         try:
-            page = fetch_page(url, settings)
-            listed = _find_listed(page, settings) if url in named else None
-            if listed is None:
-                jobs.append(_upload(client, collection, url, page))
-            else:
-                waiting += listed
+            page = fetched or fetch_page(url, settings)
+            upload = partial(_upload, client, collection, url, page)
+            jobs.append(call_patiently(client, upload))
+        except NotReading:
+            raise
         except FolioError as error:
             outcome.fail(url, error.code, str(error))
-        if len(seen) + len(waiting) > limit:
-            raise FolioError(f"there are more than {limit} pages; --limit raises that")
     for accepted in jobs:
         _follow(client, accepted, outcome)
+
+
+def _find_pages(
+    urls: Sequence[str], outcome: Outcome, *, settings: Settings, limit: int
+) -> dict[str, Page | None]:
+    """Return the pages that are named or that named sitemaps list; of the former what they hold."""
+    pages: dict[str, Page | None] = {}
+    named = dict.fromkeys(urls)
+    for url in named:
+        try:
+            page = fetch_page(url, settings)
+            listed = _find_listed(page, settings)
+        except FolioError as error:
+            outcome.fail(url, error.code, str(error))
+            continue
+        # What is named as well has its own turn.
+        pages |= (
+            {url: page} if listed is None else {one: None for one in listed if one not in named}
+        )
+        if len(pages) > limit:
+            raise FolioError(f"there are more than {limit} pages; --limit raises that")
+    return pages
 
 
 def _find_listed(page: Page, settings: Settings) -> list[str] | None:

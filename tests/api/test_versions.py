@@ -121,6 +121,29 @@ def test_full_queue_says_when_to_come_back_and_an_upload_waits_for_it(
         assert waits[0] == float(refused.headers["Retry-After"])
 
 
+def test_change_for_which_nothing_is_read_is_taken_while_the_queue_is_full(
+    tmp_path: Path, jina_v3: Path
+) -> None:
+    settings = Settings(data=tmp_path / "data", model=str(jina_v3), max_queue=1)
+    with open_service(settings, works=False) as service:
+        collection = service.new_collection("full")
+        with run_worker(service.resources):
+            collection.add({"id": "a", "text": "Tea."})
+        collection.put("b", text="This waits.")
+        files = "/v1/vector_stores/full/files"
+        path = f"{files}/{service.http.get(files).json()['data'][-1]['id']}"
+        assert service.http.post(path, json={"attributes": {"n": 1}}).status_code == 200
+        document = collection.document_path("a")
+        for change, status in (
+            ({"url": "https://example.com/a"}, 200),
+            ({"attributes": {"m": 2}}, 200),
+            ({"title": "Tea"}, 429),
+        ):
+            assert service.http.patch(document, json=change).status_code == status
+        stored = collection.get("a")
+        assert (stored["version"], stored["attributes"]) == (1, {"n": 1, "m": 2})
+
+
 def test_progress_of_a_job_comes_as_events_and_ends_with_done(keeping_two: Service) -> None:
     collection = keeping_two.new_collection("events")
     job_id = collection.post({"id": "a", "text": "Tea."}).json()["job_id"]

@@ -2,10 +2,13 @@
 
 import ipaddress
 from collections.abc import Callable, Iterator
-from time import monotonic
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
+from app.config import Settings
 from app.errors import FolioError, InvalidRequest
 from app.services.articles.addresses import (
     ForbiddenAddress,
@@ -14,8 +17,9 @@ from app.services.articles.addresses import (
     parse_networks,
 )
 from app.services.articles.web_pages import FetchFailed, Page, fetch, read_sitemap
-from tests.api.service import Collection
-from tests.cli.command import Ran
+from ingest.worker import run_worker
+from tests.api.service import Collection, open_service
+from tests.cli.command import Ran, folio
 from tests.web_site import PIECES, serve_site
 
 Ask = Callable[..., Ran]
@@ -46,6 +50,40 @@ def test_pages_of_a_sitemap_come_with_their_urls(
     assert "Caf\u00e9" in document["text"]
     again = ask("import-url", f"{site}/a", "--json").json
     assert (again["unchanged"], again["ready"]) == (1, 0)
+
+
+def test_as_many_pages_as_the_limit_come_and_of_more_none(
+    ask: Ask, collection: Collection, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOLIO_FETCH_NETWORKS", "127.0.0.1")
+    ran = ask("import-url", f"{site}/a", f"{site}/index.xml", "--limit", "1")
+    assert ran.error == "there are more than 1 pages; --limit raises that"
+    assert ids_of(collection) == set()
+    # Two pages, one of them named and listed; the sitemaps are none.
+    ran = ask("import-url", f"{site}/a", f"{site}/index.xml", "--limit", "2", "--json")
+    assert (ran.code, ran.json["ready"]) == (0, 2)
+
+
+def test_pages_wait_while_the_queue_is_full(
+    tmp_path: Path, jina_v3: Path, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOLIO_FETCH_NETWORKS", "127.0.0.1")
+    settings = Settings(data=tmp_path / "data", model=str(jina_v3), max_queue=1)
+    with open_service(settings, works=False) as service, ExitStack() as stack:
+        waits: list[float] = []
+
+        def wait(seconds: float) -> None:
+            if not waits:
+                stack.enter_context(run_worker(service.resources))
+            waits.append(seconds)
+            sleep(0.01)
+
+        monkeypatch.setattr("app.commands.upload.sleep", wait)
+        target = ("--server", service.url, "--collection", "full")
+        ran = folio("import-url", f"{site}/index.xml", *target, "--json")
+        # As long as the answer says.
+        assert waits[0] == 10
+    assert (ran.code, ran.json["ready"]) == (0, 2)
 
 
 def test_loopback_is_refused_unless_it_is_allowed(

@@ -14,8 +14,7 @@ from app.services.access.collections import CollectionRef, require_row
 from app.services.articles.documents import (
     AcceptedUploads,
     Upload,
-    check_queue,
-    queue_uploads,
+    queue_change,
     require_document,
     upload_again,
 )
@@ -32,10 +31,11 @@ def change_document(
     NotFound, and what an upload raises.
     """
     with resources.database.write() as session:
-        check_queue(session, resources.settings.max_queue)
         document = require_document(session, ref, document_id)
         upload = _changed_upload(session, document, changes)
-        accepted = queue_uploads(session, require_row(session, ref), [(upload.id, upload)])
+        accepted = queue_change(
+            session, require_row(session, ref), upload, max_queue=resources.settings.max_queue
+        )
     resources.signals.work_arrived.set()
     return accepted
 

@@ -423,12 +423,26 @@ def damaged_metadata(document_id: str, *, version_id: int) -> CorruptData:
     )
 
 
+def queue_change(
+    session: Session, collection: Collection, upload: Upload, *, max_queue: int
+) -> AcceptedUploads:
+    """Store what was changed of one document; raises QueueFull only if it has to be read for it."""
+    pending = queue.count_pending(session)
+    accepted = queue_uploads(session, collection, [(upload.id, upload)])
+    if accepted.documents[0].change == "content":
+        _check_pending(pending, max_queue)
+    return accepted
+
+
 def check_queue(session: Session, max_queue: int) -> None:
     """Raise QueueFull while as many documents wait as may.
 
     One call can go over the bound: a call larger than it would else never be taken.
     """
-    pending = queue.count_pending(session)
+    _check_pending(queue.count_pending(session), max_queue)
+
+
+def _check_pending(pending: int, max_queue: int) -> None:
     if pending >= max_queue:
         raise QueueFull(
             f"{pending} documents wait already, and at most {max_queue} may; "

@@ -15,9 +15,8 @@ from app.errors import NotFound
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from app.services.articles.documents import (
-    check_queue,
     delete_document,
-    queue_uploads,
+    queue_change,
     read_text,
     upload_again,
 )
@@ -92,13 +91,14 @@ def update_store_file(
 ) -> StoreFile:
     """Replace the attributes of a file of a store, which filters see at once."""
     with resources.database.write() as session:
-        check_queue(session, resources.settings.max_queue)
         document = _require_document(session, ref, file_id)
         latest = queries.find_latest_version(session, document)
         assert latest is not None
         data = read_original(session, latest.original_sha256)
         upload = upload_again(document, latest, data, attributes=dict(attributes))
-        queue_uploads(session, require_row(session, ref), [(upload.id, upload)])
+        queue_change(
+            session, require_row(session, ref), upload, max_queue=resources.settings.max_queue
+        )
     resources.signals.work_arrived.set()
     return get_store_file(resources, ref, file_id)
 
