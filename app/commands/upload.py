@@ -2,10 +2,13 @@
 
 import glob
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from stat import S_ISREG
 from time import monotonic, sleep
 from typing import Any
 from unicodedata import normalize
@@ -202,15 +205,35 @@ def _find(path: Path, outcome: Outcome) -> Iterator[Entry]:
 
 
 def _find_in_folder(folder: Path, outcome: Outcome) -> Iterator[Entry]:
-    for path in sorted(folder.rglob("*")):
+    """Yield the articles of a folder; what of it cannot be read fails, and the rest goes on."""
+
+    def fail(error: OSError) -> None:
+        outcome.fail(str(error.filename), "unreadable_file", error.strerror or str(error))
+
+    for path in sorted(_list_files(folder, fail)):
         relative = path.relative_to(folder)
-        if not path.is_file() or any(part.startswith(".") for part in relative.parts):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            # A link that leads nowhere.
+            continue
+        except OSError as error:
+            fail(error)
             continue
         readable = path.suffix.lower() in SUFFIXES | BUNDLE_SUFFIXES
+        if not S_ISREG(status.st_mode):
+            continue
         if readable and not is_left_out(relative.as_posix()):
-            yield Entry(relative.as_posix(), str(path), path=path, size=path.stat().st_size)
+            yield Entry(relative.as_posix(), str(path), path=path, size=status.st_size)
         else:
             outcome.skipped.append(relative.as_posix())
+
+
+def _list_files(folder: Path, fail: Callable[[OSError], None]) -> Iterator[Path]:
+    """Yield what is in a folder and those below it, but for folders and what is hidden."""
+    for above, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(above, name) for name in names if not name.startswith("."))
 
 
 def _take_file(path: Path, outcome: Outcome) -> Iterator[Entry]:
@@ -310,7 +333,7 @@ def _upload_batch(
 ) -> list[_Job]:
     """Upload a batch; when it is refused, its articles one by one, to find those at fault."""
     try:
-        answer = _send_patiently(client, collection, batch)
+        answer = call_patiently(client, partial(_send, client, collection, batch))
     except FolioError as error:
         if error.status not in _REFUSALS:
             raise
@@ -331,14 +354,14 @@ def _upload_batch(
     return [_Job(answer["job_id"], len(settled))]
 
 
-def _send_patiently(client: Client, collection: str, batch: list[Entry]) -> dict[str, Any]:
-    """Send a batch, waiting as long as the server asks while its queue is full.
+def call_patiently(client: Client, upload: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the answer to an upload, waiting as long as the server asks while its queue is full.
 
     Raises NotReading when nothing takes documents off the queue.
     """
     while True:
         try:
-            return _send(client, collection, batch)
+            return upload()
         except RequestFailed as error:
             if error.status != HTTPStatus.TOO_MANY_REQUESTS:
                 raise

@@ -1,8 +1,8 @@
 """A service that commands talk to, and files to upload."""
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import count
-from os import environ
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ def _one_torch_thread() -> Iterator[None]:
 def service(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator[Service]:
     """A service without keys that ingests and takes small bodies only."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in environ if name.startswith("FOLIO_")]:
+        for name in [name for name in os.environ if name.startswith("FOLIO_")]:
             patch.delenv(name)
         settings = Settings(
             data=tmp_path_factory.mktemp("service"),
@@ -65,3 +65,19 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+def make_unreadable(folder: Path) -> None:
+    """Make a folder `d…` and a file `f….md` that cannot be read, whoever runs the tests.
+
+    Their paths are too long to be opened, in a folder whose own is not.
+    """
+    here, length = os.open(folder, os.O_RDONLY), len(str(folder))
+    while length < 3850:
+        os.mkdir("e" * 200, dir_fd=here)
+        below = os.open("e" * 200, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here, length = below, length + 201
+    os.mkdir("d" * 250, dir_fd=here)
+    os.close(os.open(f"{'f' * 250}.md", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)

@@ -16,7 +16,7 @@ from app.config import Settings
 from app.errors import ModelUnavailable
 from tests.api.service import Collection, Service, open_service, poll
 from tests.cli.command import Ran, folio
-from tests.cli.conftest import MAX_BODY_BYTES
+from tests.cli.conftest import MAX_BODY_BYTES, make_unreadable
 
 Ask = Callable[..., Ran]
 
@@ -235,6 +235,19 @@ def test_each_name_that_leads_to_no_article_fails_and_the_others_are_added(
     assert (ran.code, failures_of(ran)) == (1, named)
     assert (ran.json["ready"], ran.json["failed"]) == (1, len(named))
     assert ids_of(collection) == {"good.md"}
+
+
+def test_file_and_folder_in_a_folder_that_cannot_be_read_fail_and_the_others_are_added(
+    files: Path, ask: Ask, collection: Collection
+) -> None:
+    write(files / "in" / "a.md")
+    write(files / "in" / "z.md", "Coffee.")
+    (files / "in" / "gone.md").symlink_to(files / "nowhere.md")
+    make_unreadable(files / "in")
+    ran = ask("add", files / "in", "--json")
+    named = {name.rpartition("/")[2][0]: code for name, code in failures_of(ran).items()}
+    assert (ran.code, named) == (1, {"d": "unreadable_file", "f": "unreadable_file"})
+    assert ids_of(collection) == {"a.md", "z.md"}
 
 
 def test_dangling_link_does_not_stop_a_glob(files: Path, ask: Ask, collection: Collection) -> None:

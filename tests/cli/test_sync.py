@@ -9,6 +9,7 @@ from time import process_time
 from ingest.folders import Folder, FolderFile, StoredFile, make_plan
 from tests.api.service import Collection
 from tests.cli.command import Ran
+from tests.cli.conftest import make_unreadable
 
 Ask = Callable[..., Ran]
 
@@ -74,16 +75,7 @@ def test_file_and_folder_that_cannot_be_read_are_named_and_left_out(
     files: Path, ask: Ask, collection: Collection
 ) -> None:
     write(files / "a.md", "Tea.")
-    # Paths that are too long to be opened, whoever runs the tests, in a folder whose own is not.
-    here, length = os.open(files, os.O_RDONLY), len(str(files))
-    while length < 3850:
-        os.mkdir("e" * 200, dir_fd=here)
-        below = os.open("e" * 200, os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here, length = below, length + 201
-    os.mkdir("d" * 250, dir_fd=here)
-    os.close(os.open(f"{'f' * 250}.md", os.O_CREAT | os.O_WRONLY, dir_fd=here))
-    os.close(here)
+    make_unreadable(files)
     report = ask("sync", files, "--json").json
     assert report["added"] == ["a.md"]
     assert [name.rpartition("/")[2][0] for name in report["skipped"]] == ["d", "f"]
