@@ -11,8 +11,8 @@ from lxml.html import HtmlElement
 from app.domain import Article
 from app.errors import UnreadableDocument
 from ingest.parsers.html_article import extract_article
-from ingest.parsers.html_cleaning import clean_page
-from ingest.parsers.html_markdown import write_markdown
+from ingest.parsers.html_cleaning import clean_page, drop_anchors
+from ingest.parsers.html_markdown import SIGNS, write_markdown
 from ingest.parsers.markdown import find_headings
 from ingest.parsers.text import decode_text
 
@@ -85,6 +85,7 @@ def _parse_tree(source: str) -> HtmlElement:
         raise UnreadableDocument(
             f"the page nests its elements more than {_MAX_DEPTH} levels deep", code="too_deep"
         )
+    drop_anchors(page)
     return page
 
 
@@ -93,4 +94,4 @@ def _count_words(markdown: str) -> int:
 
 
 def _words_of(element: HtmlElement) -> str:
-    return " ".join(element.text_content().split()).strip("#¶§ ")
+    return " ".join(element.text_content().split()).strip(SIGNS)

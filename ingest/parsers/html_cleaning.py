@@ -5,7 +5,7 @@ import re
 from lxml import etree
 from lxml.html import HtmlElement
 
-from ingest.parsers.html_markdown import BLOCKS, write_markdown
+from ingest.parsers.html_markdown import BLOCKS, SIGNS, write_markdown
 
 _NEVER_SHOWN = (
     *("style", "iframe", "svg", "template", "audio", "video", "object", "canvas", "noframes"),
@@ -23,6 +23,7 @@ _NOT_A_PANEL = re.compile(
 _OPENERS = ("aria-controls", "href", "data-target", "data-bs-target")
 _NO_SCRIPT = re.compile(r"java\s*script", re.IGNORECASE)
 _DATA = "application/ld+json"
+_ANCHORS = " | ".join(f"//h{level}//a[contains(@href, '#')]" for level in range(1, 7))
 _TAG = re.compile(r"<[^>]*>")
 _FORM_SHARE = 0.5
 _MIN_WORDS = 8
@@ -49,6 +50,14 @@ def clean_page(page: HtmlElement) -> tuple[int, int]:
             _drop(button)
     _unwrap_forms(page)
     return hidden, sum(1 for image in page.iter("img") if not (image.get("alt") or "").strip())
+
+
+def drop_anchors(page: HtmlElement) -> None:
+    """Remove the signs that are links to the heading they stand in: `C#` ends with none."""
+    for link in page.xpath(_ANCHORS):
+        words = link.text_content().strip()
+        if words and not words.strip(f"#{SIGNS}"):
+            _drop(link)
 
 
 def _settle_scripts(page: HtmlElement) -> None:

@@ -27,7 +27,8 @@ UNSEEN = {
 }
 _CODE_LINES = ("div", "p", "li", "tr")
 _SHOWN_INPUTS = {"text", "number", "email", "url", "tel", "date", "time", "range"}
-# What stands raised or lowered without changing the value before it.
+SIGNS = "¶§🔗 "
+"""What stands beside a heading, for a link to it."""
 _LANGUAGE = re.compile(r"(?:^|\s)(?:lang(?:uage)?-|highlight-(?:source-)?|brush:\s*)([\w+#-]+)")
 _GUTTER = re.compile(r"\b(?:gutter|linenos?|linenumbers?|line-numbers?|lineno)\b")
 _SPACE = re.compile(r"[ \t\n\r\f\v\xa0]+")
@@ -67,7 +68,7 @@ class _Writer:
                 yield child
                 line = []
             else:
-                line.append(self._write_inline(child, line))
+                line.append(self._write_inline(child, _last(line)))
             line.append(_text(child.tail))
         yield _join_line(line)
 
@@ -96,9 +97,8 @@ class _Writer:
         if any(self._is_block(child) for child in element):
             first, *rest = self.write_blocks(element) or [""]
         else:
-            first, rest = self._write_words(element, links=False), []
-        # Signs of links to the heading itself.
-        words = " ".join(first.split()).strip("#¶§🔗 ")
+            first, rest = self._write_words(element, "", links=False), []
+        words = " ".join(first.split()).strip(SIGNS)
         return [f"{'#' * _HEADINGS[element.tag]} {words}" if words else "", *rest]
 
     def _write_list(self, element: HtmlElement) -> list[str]:
@@ -193,14 +193,15 @@ class _Writer:
             elif piece not in cells:
                 yield from self._write_block(piece)
 
-    def _write_words(self, element: HtmlElement, *, links: bool = True) -> str:
+    def _write_words(self, element: HtmlElement, before: str, *, links: bool) -> str:
         parts = [_text(element.text)]
         for child in element:
-            parts += [self._write_inline(child, parts, links=links), _text(child.tail)]
+            inner = self._write_inline(child, _last(parts) or before, links=links)
+            parts += [inner, _text(child.tail)]
         return "".join(parts)
 
-    def _write_inline(self, element: HtmlElement, before: list[str], *, links: bool = True) -> str:
-        """Return an inline element; `before` is what stands before it in its line."""
+    def _write_inline(self, element: HtmlElement, before: str, *, links: bool = True) -> str:
+        """Return an inline element; `before` is the character before it in its line."""
         tag = element.tag
         if not isinstance(tag, str) or tag in UNSEEN:
             return ""
@@ -215,7 +216,7 @@ class _Writer:
                 return _show_value(element)
             case "math":
                 return _write_formula(element)
-        words = self._write_words(element, links=links)
+        words = self._write_words(element, before, links=links)
         if not words.strip():
             return words
         match tag:
@@ -226,9 +227,9 @@ class _Writer:
             case "del" | "s" | "strike":
                 return _wrap(words, "~~")
             case "sup":
-                return raise_words("".join(before), words)
+                return raise_words(before, words)
             case "sub":
-                return lower_words("".join(before), words, element.tail or "")
+                return lower_words(before, words, element.tail or "")
             case "q":
                 return f"“{words.strip()}”"
         return words
@@ -350,6 +351,11 @@ def _around(words: str, inner: str) -> str:
 
 def _join_line(parts: list[str]) -> str:
     return _AROUND_BREAK.sub("\n", _SPACE.sub(" ", "".join(parts))).strip()
+
+
+def _last(parts: list[str]) -> str:
+    """Return the last character of a line that grows; "" at its beginning."""
+    return next((part[-1] for part in reversed(parts) if part), "")
 
 
 def _text(text: str | None) -> str:

@@ -369,6 +369,12 @@ def test_title_and_canonical_url_of_a_page_are_read() -> None:
     assert parse(HTML, "<h1></h1><h1>Second <b>one</b></h1><p>x</p>").title == "Second one"
 
 
+def test_sign_in_the_name_of_a_language_is_part_of_a_title() -> None:
+    page = "<body><h1>Intro to C#<a href='#intro'>¶</a></h1><p>Tea</p></body>"
+    article = parse(HTML, page)
+    assert (article.title, article.headings[0].text) == ("Intro to C#", "Intro to C#")
+
+
 def test_words_left_out_are_counted_in_a_warning() -> None:
     article = parse(HTML, "<nav>one two three</nav><main><h1>Tea</h1><p>Hot.</p></main>")
     assert article.warnings == ("3 words around the article were left out as navigation",)

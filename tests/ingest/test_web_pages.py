@@ -105,6 +105,10 @@ def test_page_inside_an_element_named_like_a_part_is_read(tag: str) -> None:
     [
         ("10<sup>6</sup> litres", "10^6 litres"),
         ("m<sup>2</sup>, 1<sup>st</sup>, CO<sub>2</sub>", "m^2, 1st, CO2"),
+        ("in 2019<a href='#f1'><sup>1</sup></a>", "in 2019^1"),
+        ("10<b><sup>6</sup></b> <i>m<span><sup>2</sup></span></i>", "10^6 m^2"),
+        ("<h2>C#<a href='#c'>#</a></h2><p>x</p>", "## C#\n\nx"),
+        ("<h2><a href='/p#f'>#</a> F# and C#</h2><p>x</p>", "## F# and C#\n\nx"),
         ("99<del>9</del> <ins>5</ins>", "99~~9~~ 5"),
         ("Klima&shy;wandel", "Klimawandel"),
         ("<ruby>\u6771\u4eac<rp>(</rp><rt>x</rt><rp>)</rp></ruby>", "\u6771\u4eac"),
