@@ -130,6 +130,15 @@ def test_slides_are_pages_with_titles_and_notes() -> None:
     assert article.pages == (PageStart(0, 1), PageStart(19, 2))
 
 
+def test_list_that_begins_a_slide_begins_its_page() -> None:
+    box = "<draw:frame><draw:text-box>{}</draw:text-box></draw:frame>"
+    item = "<text:list><text:list-item><text:p>{}</text:p></text:list-item></text:list>"
+    body = "".join(f"<draw:page>{box.format(item.format(w))}</draw:page>" for w in ("Milk", "Ice"))
+    article = read(body, kind="presentation")
+    assert article.text == "- Milk\n\n- Ice"
+    assert [article.text[page.start :] for page in article.pages] == [article.text, "- Ice"]
+
+
 def test_programs_in_a_file_do_not_refuse_it_and_a_password_does() -> None:
     program = '<!DOCTYPE library:library PUBLIC "a" "b"><l/>'
     assert read("<text:p>Tea</text:p>", parts={"Basic/script-lb.xml": program}).text == "Tea"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.domain import Article, PageStart
+from app.domain import Article, Heading, PageStart
 from app.errors import UnreadableDocument
 from ingest.package import check_xml, open_package, read_member
 from ingest.parsers.blocks import Block, join_blocks
@@ -66,33 +66,25 @@ def parse_odp(data: bytes, charset: str = "") -> Article:
     """
     del charset
     document = _Document(data, "presentation")
-    blocks: list[Block] = []
-    pages: list[tuple[int, int]] = []
-    slides = 0
+    text, slides = "", 0
+    headings: list[Heading] = []
+    pages: list[PageStart] = []
     for number, page in enumerate(find_all(document.body, "draw:page"), start=1):
         shown = document.property_of(page, "drawing-page", "presentation:visibility") != "hidden"
         if not shown:
             document.reader.counts["{} hidden slides were left out"] += 1
-        slide = list(_read_slide(page, document.reader)) if shown else []
-        slides += bool(slide)
-        pages.append((len(blocks), number))
-        blocks += slide
-    return _join_slides(blocks, pages, slides, document)
-
-
-def _join_slides(
-    blocks: list[Block], pages: list[tuple[int, int]], slides: int, document: "_Document"
-) -> Article:
-    text, headings = join_blocks(blocks)
-    starts = []
-    for first, number in pages:
-        before, _ = join_blocks(blocks[:first])
-        starts.append(PageStart(len(before) + (2 if before else 0), number))
+        gap = "\n\n" if text else ""
+        start = len(text) + len(gap)
+        words, marked = join_blocks(_read_slide(page, document.reader) if shown else ())
+        pages.append(PageStart(start, number))
+        headings += [Heading(start + h.start, h.level, h.text) for h in marked]
+        text += gap + words if words else ""
+        slides += bool(words)
     return Article(
         text,
         title=document.title or next((heading.text for heading in headings), ""),
-        headings=headings,
-        pages=tuple(start for start in starts if start.start < len(text)),
+        headings=tuple(headings),
+        pages=tuple(page for page in pages if page.start < len(text)),
         pages_with_text=slides,
         warnings=document.warn(),
     )
