@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from functools import lru_cache
+from math import isfinite
 
 GENERAL = "General"
 _DATE, _DATE_AND_TIME = "yyyy-mm-dd", "yyyy-mm-dd hh:mm"
@@ -66,6 +67,8 @@ def show_number(value: float, code: str, *, is_1904: bool = False) -> str:
 
 def show_general(value: float) -> str:
     """Return a number without a format: as many digits as a spreadsheet keeps."""
+    if not isfinite(value):
+        return str(value)
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
     return format(value, ".15g").upper()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from app.domain import Article, Heading, PageStart
 from app.errors import UnreadableDocument
@@ -83,21 +84,21 @@ def _spread_down(sheet: Sheet) -> None:
 def _list_bands(rows: Mapping[int, Row]) -> Iterator[list[tuple[int, Row]]]:
     """Yield the tables of a sheet: rows without an empty one between, or that go on after it."""
     band: list[tuple[int, Row]] = []
-    for number in sorted(rows):
-        if not rows[number]:
+    widest: Row = {}
+    for number, row in sorted(rows.items(), key=itemgetter(0)):
+        if not row:
             continue
-        if band and number > band[-1][0] + 1 and not _goes_on(band, rows, number):
+        if band and number > band[-1][0] + 1 and not _goes_on(widest, row):
             yield band
-            band = []
-        band.append((number, rows[number]))
+            band, widest = [], {}
+        band.append((number, row))
+        widest = max(widest, row, key=len)
     if band:
         yield band
 
 
-def _goes_on(band: list[tuple[int, Row]], rows: Mapping[int, Row], number: int) -> bool:
+def _goes_on(widest: Row, row: Row) -> bool:
     """Return whether a row after an empty one belongs to the table before: it has no head."""
-    row = rows[number]
-    widest = max((members for _, members in band), key=len)
     return len(row) > 1 and len(widest) > 1 and set(row) <= set(widest) and not _is_head(row)
 
 
@@ -113,10 +114,9 @@ def _write_band(band: list[tuple[int, Row]], across: Mapping[tuple[int, int], in
         raise UnreadableDocument(
             f"a table spans more than {MAX_CELLS} cells", code="table_too_large"
         )
-    titles = []
-    while len(band) > 1 and len(band[0][1]) == 1:
-        titles.append(" ".join(next(iter(band[0][1].values())).split()))
-        band = band[1:]
+    first = next((at for at, (_, row) in enumerate(band) if len(row) > 1), len(band) - 1)
+    titles = [" ".join(words.split()) for _, row in band[:first] for words in row.values()]
+    band = band[first:]
     heads = _count_heads(band, across)
     lines = [
         list(_list_cells(number, row, columns, across if at < heads else {}))

@@ -10,7 +10,7 @@ from app.errors import UnreadableDocument
 from ingest.formats import resolve_media_type
 from ingest.parsers import parse_document
 from ingest.parsers.number_formats import show_number, show_words
-from ingest.parsers.sheets import Sheet
+from ingest.parsers.sheets import Sheet, write_sheet
 from ingest.parsers.spreadsheet import parse_spreadsheet
 from tests.ingest.office_files import Related, chart, declare, make_book, row, shape
 
@@ -43,6 +43,8 @@ from tests.ingest.office_files import Related, chart, declare, make_book, row, s
         (0, '"Yes";"Yes";"No"', "No"),
         (7, "[Red]0;;;", "7"),
         (3, "", "3"),
+        (float("nan"), "General", "nan"),
+        (float("-inf"), "yyyy-mm-dd", "-inf"),
     ],
 )
 def test_numbers_are_shown_by_their_format(value: float, code: str, shown: str) -> None:
@@ -136,6 +138,24 @@ def test_rows_of_a_sheet_are_not_gone_through_for_each_of_them(
     rows = [row(n, "a", "b").replace(f'r="{n}"', "", 1) for n in range(1, 301)]
     assert read(data(*rows)).text.count("| a | b |") == 300
     assert _CountedRows.walks < 5
+
+
+class _MeasuredRow(dict[int, str]):
+    """A row of a sheet that counts how often its length is asked for."""
+
+    asked = 0
+
+    def __len__(self) -> int:
+        _MeasuredRow.asked += 1
+        return super().__len__()
+
+
+def test_rows_with_empty_ones_between_are_each_measured_a_few_times() -> None:
+    rows: dict[int, dict[int, str]] = {
+        2 * number: _MeasuredRow({0: "Tea", 1: str(number)}) for number in range(400)
+    }
+    assert write_sheet(Sheet("S", 1, rows))[0].count("| Tea |") == 400
+    assert _MeasuredRow.asked < 5 * len(rows)
 
 
 def test_hidden_sheets_are_left_out() -> None:

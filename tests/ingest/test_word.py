@@ -249,6 +249,13 @@ def test_headers_are_read_once_and_page_numbers_are_not() -> None:
     assert read(body, ("header1.xml", ("header", head))).text == "Model ZT-3000\n\nBody."
 
 
+def test_header_that_begins_with_a_line_of_signs_is_read_at_once() -> None:
+    line = "/" * 60 + " ZT-3000"
+    refer = '<w:sectPr><w:headerReference w:type="default" r:id="r1"/></w:sectPr>'
+    header = ("header1.xml", ("header", declare("w:hdr", paragraph(line))))
+    assert read(paragraph("Body.") + refer, header).text == f"{line}\n\nBody."
+
+
 @pytest.mark.parametrize(
     "box",
     [

@@ -32,7 +32,7 @@ from ingest.parsers.ordinals import show_ordinal
 _MAIN = "word/document.xml"
 # What is left of a header when its page number is taken away.
 _ONLY_PAGE = re.compile(
-    r"(?:page|seite|pagina|página|p\.|of|von|de|di|sur|/|[\W\d_])*", re.IGNORECASE
+    r"(?:page|seite|pagina|página|p\.|of|von|de|di|sur|[\W\d_])*", re.IGNORECASE
 )
 _CHUNKS_LEFT_OUT = "{} files inside the document could not be read"
 
