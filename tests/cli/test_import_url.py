@@ -16,7 +16,7 @@ from app.services.articles.addresses import (
     is_allowed,
     parse_networks,
 )
-from app.services.articles.web_pages import FetchFailed, Page, fetch, read_sitemap
+from app.services.articles.web_pages import FetchFailed, Page, fetch, is_sitemap, read_sitemap
 from ingest.worker import run_worker
 from tests.api.service import Collection, open_service
 from tests.cli.command import Ran, folio
@@ -132,6 +132,17 @@ def test_so_many_sitemaps_are_read() -> None:
         read_sitemap(
             list_two_more("https://a.example/"), max_sitemaps=7, fetch_listed=list_two_more
         )
+
+
+def test_a_sitemap_is_told_by_its_first_tag_and_the_rest_is_not_parsed() -> None:
+    def tells(data: str) -> bool:
+        return is_sitemap(Page("https://a.example/", "text/xml", data.encode()))
+
+    schema = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
+    assert tells(f"<urlset {schema}><url>{'<a/>' * 10_000}</b>")
+    assert not tells(f"<html><!-- <urlset {schema}> --></html>")
+    with pytest.raises(FetchFailed, match="not well-formed"):
+        tells(f"<!-- <urlset {schema}>")
 
 
 @pytest.mark.parametrize("path", ["/trickling-headers", "/trickling-body"])

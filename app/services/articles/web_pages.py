@@ -5,8 +5,10 @@ connection goes to the address that was checked; and each redirect is checked ag
 """
 
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from time import monotonic
 from typing import Any
 from urllib.parse import urljoin
@@ -15,12 +17,13 @@ from xml.etree.ElementTree import ParseError
 import httpcore
 import httpx
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import fromstring, iterparse
 
 from app.errors import FolioError, InvalidRequest
 from app.services.articles.addresses import Network, check_host
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HEAD_BYTES = 1024
 _SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 
 
@@ -161,8 +164,11 @@ def read_sitemap(
 
 
 def is_sitemap(page: Page) -> bool:
-    """Return whether a page is a list of pages or of such lists."""
-    return _read_locations(page.data)[0] != ""
+    """Return whether a page is a list of pages or of such lists; no more than its head is parsed.
+
+    A server asks it of what a stranger's site sent, in the process that answers.
+    """
+    return _find_kind(page.data) != ""
 
 
 def make_id(url: str) -> str:
@@ -173,16 +179,30 @@ def make_id(url: str) -> str:
 
 
 def _read_locations(data: bytes) -> tuple[str, list[str]]:
-    head = data[:1024]
-    if b"<urlset" not in head and b"<sitemapindex" not in head:
+    if not (kind := _find_kind(data)):
         return "", []
-    try:
+    with _well_formed():
         root = fromstring(data)
+    return kind, [(node.text or "").strip() for node in root.iter(f"{_SITEMAP}loc")]
+
+
+def _find_kind(data: bytes) -> str:
+    """Return `urlset` or `sitemapindex` by the first tag, "" for any other page."""
+    head = data[:_HEAD_BYTES]
+    if b"<urlset" not in head and b"<sitemapindex" not in head:
+        return ""
+    with _well_formed():
+        _, root = next(iterparse(BytesIO(data), events=("start",)))
+    kind = str(root.tag).removeprefix(_SITEMAP)
+    return kind if kind in {"urlset", "sitemapindex"} else ""
+
+
+@contextmanager
+def _well_formed() -> Iterator[None]:
+    try:
+        yield
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise FetchFailed(f"the sitemap is not well-formed XML ({type(error).__name__})") from error
-    kind = str(root.tag).removeprefix(_SITEMAP)
-    locations = [(node.text or "").strip() for node in root.iter(f"{_SITEMAP}loc")]
-    return (kind, locations) if kind in {"urlset", "sitemapindex"} else ("", [])
 
 
 def _same_host(url: str, other: str) -> bool:
