@@ -24,7 +24,7 @@ from app.domain import Embedding, Item, Matrix, Task
 from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
 from app.embedding.metrics import EngineMetrics
 from app.embedding.scheduler import Lane, choose_lane
-from app.embedding.service import Service, host_of
+from app.embedding.service import ATTEMPTS, Service, ServiceFails, host_of
 from app.embedding.tokenization import ReadItem, ReadsTokens, TokenReader
 from app.errors import EngineBusy, ModelUnavailable, UnreadableDocument
 
@@ -166,7 +166,13 @@ class RemoteEngine(ReadsTokens):
             self._service.rest(wait_s, is_cancelled)
 
     def _ask(
-        self, texts: Sequence[str], task: Task, *, late: bool, is_cancelled: Callable[[], bool]
+        self,
+        texts: Sequence[str],
+        task: Task,
+        *,
+        late: bool,
+        is_cancelled: Callable[[], bool],
+        attempts: int = ATTEMPTS,
     ) -> Matrix:
         body: dict[str, Any] = {"model": self.checkpoint.name, "input": list(texts)}
         if self._is_jina:
@@ -174,9 +180,20 @@ class RemoteEngine(ReadsTokens):
             body |= {"dimensions": self.dimensions, "truncate": False}
         else:
             body |= {"encoding_format": "base64"}
-        answer = self._service.ask(
-            "POST", "embeddings", content=json.dumps(body).encode(), is_cancelled=is_cancelled
-        )
+        try:
+            answer = self._service.ask(
+                "POST",
+                "embeddings",
+                content=json.dumps(body).encode(),
+                attempts=attempts,
+                is_cancelled=is_cancelled,
+            )
+        except ServiceFails as failure:
+            if list(texts) == [_WARM_UP]:
+                raise
+            # At once: a service that comes back later failed for another reason than this text.
+            self._ask([_WARM_UP], task, late=late, is_cancelled=is_cancelled, attempts=1)
+            raise _refused(str(failure)) from None
         if answer.is_success:
             vectors = self._read(answer, len(texts))
             if np.isfinite(vectors).all():
@@ -190,9 +207,7 @@ class RemoteEngine(ReadsTokens):
             raise ModelUnavailable(problem)
         # Raises ModelUnavailable where no text at all is embedded.
         self._ask([_WARM_UP], task, late=late, is_cancelled=is_cancelled)
-        raise UnreadableDocument(
-            f"the service embeds others but not this text: {problem}", code="text_refused"
-        )
+        raise _refused(problem)
 
     def _read(self, answer: httpx.Response, count: int) -> Matrix:
         try:
@@ -258,6 +273,12 @@ def _batches(
         total += sizes[i]
     if batch:
         yield batch
+
+
+def _refused(problem: str) -> UnreadableDocument:
+    return UnreadableDocument(
+        f"the service embeds others but not this text: {problem}", code="text_refused"
+    )
 
 
 def _decode(embedding: str | list[float]) -> npt.NDArray[np.float32]:

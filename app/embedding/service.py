@@ -18,9 +18,14 @@ from app.errors import ModelAway, ModelUnavailable, WorkCancelled
 
 ATTEMPTS = 6
 _MAX_PAUSE_S = 60.0
+_INTERNAL_ERROR = "status 500"
 # How late a cancellation may be noticed, in a pause and while an answer is waited for.
 _MAX_NAP_S = 0.5
 _POLL_S = 0.25
+
+
+class ServiceFails(ModelAway):
+    """Every attempt met an internal error, which what was asked may be the cause of."""
 
 
 class Service:
@@ -67,8 +72,9 @@ class Service:
         """Return a success, or a refusal that another attempt would meet again.
 
         With `takes_busy` a 429 is one. `timeout` None is the settings'. Raises ModelAway after all
-        attempts, WorkCancelled.
+        attempts, ServiceFails where each of them met an internal error; WorkCancelled.
         """
+        met: set[str] = set()
         for attempt in range(1, attempts + 1):
             if is_cancelled():
                 raise WorkCancelled("nobody waits for these vectors any more")
@@ -82,9 +88,11 @@ class Service:
                     return answer
                 # The service's own words may quote the texts.
                 problem, hint = f"status {answer.status_code}", answer.headers.get("retry-after")
+            met.add(problem)
             if attempt < attempts:
                 self.rest(_pause_before(attempt, hint), is_cancelled)
-        raise ModelAway(f"{self._name} at {self.host} answers with {problem}")
+        kind = ServiceFails if met == {_INTERNAL_ERROR} else ModelAway
+        raise kind(f"{self._name} at {self.host} answers with {problem}")
 
     def rest(self, seconds: float, is_cancelled: Callable[[], bool]) -> None:
         """Pause; raises WorkCancelled."""

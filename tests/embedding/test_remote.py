@@ -20,6 +20,7 @@ from app.embedding.loading import load_engine, open_checkpoint
 from app.embedding.remote import RemoteEngine
 from app.errors import (
     EngineBusy,
+    ModelAway,
     ModelUnavailable,
     TextTooLong,
     UnreadableDocument,
@@ -51,6 +52,7 @@ class RemoteService:
     answers: list[Any] = field(default_factory=list)
     refused: str | None = None
     """A word by which it refuses a text; "" is in all of them."""
+    refusal: int = 400
 
     def refuses(self, body: dict[str, Any]) -> bool:
         return self.refused is not None and any(self.refused in text for text in body["input"])
@@ -80,7 +82,7 @@ def remote() -> Iterator[RemoteService]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             service.asked.append(body | {"key": self.headers.get("Authorization")})
             status, headers = service.failures.pop(0) if service.failures else (200, {})
-            status = 400 if service.refuses(body) else status
+            status = service.refusal if service.refuses(body) else status
             content = (
                 b"secret words" if status != 200 else json.dumps(service.answer(body)).encode()
             )
@@ -284,12 +286,26 @@ def test_text_that_is_refused_fails_its_document_and_no_other(
         assert get_document(resources, "help", "b").status is Status.READY
 
 
+@pytest.mark.parametrize("status", [400, 500])
 def test_service_that_refuses_every_text_is_at_fault_itself(
+    remote: RemoteService, jina_v3: Path, status: int
+) -> None:
+    engine, _ = open_engine(remote, jina_v3)
+    remote.refused, remote.refusal = "", status
+    with pytest.raises(ModelUnavailable, match=f"status {status}"):
+        engine.embed([Item("tea", Task.PASSAGE)])
+
+
+def test_text_at_which_the_service_fails_again_and_again_is_at_fault(
     remote: RemoteService, jina_v3: Path
 ) -> None:
     engine, _ = open_engine(remote, jina_v3)
-    remote.refused = ""
-    with pytest.raises(ModelUnavailable, match="status 400"):
+    remote.refused, remote.refusal = "secret", 500
+    with pytest.raises(UnreadableDocument, match=r"not this text: .* status 500"):
+        engine.embed([Item("A secret tea.", Task.PASSAGE)])
+    # What fails for another reason now and then fails no text.
+    remote.failures, remote.refused = [(500, {})] * 5 + [(503, {})], None
+    with pytest.raises(ModelAway):
         engine.embed([Item("tea", Task.PASSAGE)])
 
 
