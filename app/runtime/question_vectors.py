@@ -13,31 +13,31 @@ MAX_WANTED = 2_000
 
 
 class QuestionVectors:
-    """Vectors by generation and question, the least used pushed out; thread-safe.
+    """Vectors by fingerprint of the model and question, the least used pushed out; thread-safe.
 
     It holds no question for longer than it waits to be embedded.
     """
 
     def __init__(self) -> None:
-        self._vectors: OrderedDict[tuple[int | None, bytes], Vector] = OrderedDict()
+        self._vectors: OrderedDict[tuple[str, bytes], Vector] = OrderedDict()
         self._wanted: dict[str, None] = {}
         self._lock = Lock()
 
-    def find(self, generation_id: int | None, texts: Iterable[str]) -> dict[str, Vector]:
+    def find(self, fingerprint: str, texts: Iterable[str]) -> dict[str, Vector]:
         """Return the vectors that are known, by question."""
         found: dict[str, Vector] = {}
         with self._lock:
             for text in dict.fromkeys(texts):
-                key = (generation_id, _digest(text))
+                key = (fingerprint, _digest(text))
                 if (vector := self._vectors.get(key)) is not None:
                     self._vectors.move_to_end(key)
                     found[text] = vector
         return found
 
-    def keep(self, generation_id: int | None, text: str, vector: Vector) -> None:
+    def keep(self, fingerprint: str, text: str, vector: Vector) -> None:
         """Keep the vector of a question."""
         with self._lock:
-            self._vectors[generation_id, _digest(text)] = vector
+            self._vectors[fingerprint, _digest(text)] = vector
             if len(self._vectors) > MAX_VECTORS:
                 self._vectors.popitem(last=False)
 

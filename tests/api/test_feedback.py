@@ -19,10 +19,20 @@ from app.services.access.collections import find_collection
 from app.services.access.principal import EVERYONE
 from app.services.quality.feedback import record_query, store_queries
 from app.services.quality.gaps import embed_wanted, find_gaps
+from app.services.quality.generations import (
+    GateRequest,
+    keep_generations,
+    list_generations,
+    remove_generation,
+    request_generation,
+    roll_back,
+)
 from app.services.quality.golden_sets import MAX_GRADE
+from ingest.sandbox import Sandbox
 from tests.api.service import Collection, Json, Service, open_service, poll
-from tests.named import ref_of, search_documents
-from tests.services.knowledge import open_with
+from tests.conftest import article
+from tests.named import put_documents, ref_of, search_documents
+from tests.services.knowledge import open_with, work
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +272,24 @@ def test_questions_are_grouped_once_the_model_is_back(
             embed_wanted(resources, lambda: False)
         (gap,) = find_gaps(resources, ref).gaps
     assert gap.count == 2
+
+
+def test_questions_are_grouped_by_vectors_of_the_model_that_is_live(
+    tmp_path: Path, jina_v3: Path, sandbox: Sandbox
+) -> None:
+    with open_with(tmp_path / "data", jina_v3, query_log_days=30) as resources:
+        put_documents(resources, "help", [article("a", "Tea.")])
+        work(resources, sandbox)
+        ref, first = ref_of(resources, "help"), list_generations(resources)[0].id
+        for number, dimensions in enumerate((8, 16), start=1):
+            record_query(resources, ref, search_documents(resources, "help", f"hot tea {number}"))
+            force = GateRequest(force=True)
+            made = request_generation(resources, model=None, dimensions=dimensions, gate=force)
+            keep_generations(resources, lambda: False)
+            assert sum(gap.count for gap in find_gaps(resources, ref, below=2).gaps) == number
+            roll_back(resources, first)
+            # SQLite gives its id to the next one.
+            remove_generation(resources, made.id)
 
 
 def test_queries_are_erased_on_demand_and_when_their_time_is_over(

@@ -72,7 +72,7 @@ def embed_wanted(resources: Resources, is_stopping: Callable[[], bool]) -> None:
     while not is_stopping() and (text := vectors.take_wanted()) is not None:
         generation = resources.generations.live()
         try:
-            vectors.keep(generation.id, text, _embed(generation, text))
+            vectors.keep(generation.checkpoint().fingerprint, text, _embed(generation, text))
         except ModelUnavailable:
             # Who still looks asks again; nothing else of the background waits for the model.
             vectors.want([])
@@ -96,7 +96,9 @@ def _embed_known(
 ) -> dict[str, Vector]:
     """Return the vectors that are kept or can be made in time; the background makes the others."""
     kept, ends = resources.signals.question_vectors, monotonic() + seconds
-    vectors = kept.find(generation.id, texts)
+    # Not by its id, which a later one may get when it is removed.
+    fingerprint = generation.checkpoint().fingerprint
+    vectors = kept.find(fingerprint, texts)
     missing = [text for text in dict.fromkeys(texts) if text not in vectors]
     for number, text in enumerate(missing):
         if monotonic() >= ends:
@@ -104,7 +106,7 @@ def _embed_known(
             resources.signals.notes_arrived.set()
             break
         vectors[text] = _embed(generation, text)
-        kept.keep(generation.id, text, vectors[text])
+        kept.keep(fingerprint, text, vectors[text])
     return vectors
 
 
