@@ -304,7 +304,8 @@ def test_text_at_which_the_service_fails_again_and_again_is_at_fault(
     with pytest.raises(UnreadableDocument, match=r"not this text: .* status 500"):
         engine.embed([Item("A secret tea.", Task.PASSAGE)])
     # What fails for another reason now and then fails no text.
-    remote.failures, remote.refused = [(500, {})] * 5 + [(503, {})], None
+    remote.refused = None
+    remote.failures = [*[(500, {})] * 5, (503, {})]
     with pytest.raises(ModelAway):
         engine.embed([Item("tea", Task.PASSAGE)])
 
