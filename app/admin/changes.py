@@ -52,8 +52,9 @@ def change_article(
     changed |= {key: value for key, value in wanted.items() if known.get(key) != value}
     document = get_document(resources.database, collection, id)
     values: dict[str, Any] = {}
-    # What the form shows may be the file's own: sent back as it was, it is not a caller's.
-    if title.strip() != document.title.strip():
+    # What the form shows may be the file's own: sent back as it was, it is not a caller's. A field
+    # of a form holds no ends of lines.
+    if title.strip() != _LINE_END.sub("", document.title).strip():
         values["title"] = title.strip() or None
     if url.strip() != (document.url or "").strip():
         values["url"] = url.strip() or None

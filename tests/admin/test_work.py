@@ -93,6 +93,17 @@ def test_form_sent_back_as_it_was_changes_nothing(browser: Browser, collection: 
     assert (now["title"], now["attributes"], now["version"]) == ("Headed", {"n": 1}, 1)
 
 
+def test_title_of_two_lines_stays_where_only_an_attribute_changes(
+    browser: Browser, collection: Collection
+) -> None:
+    collection.add({"id": "lines", "text": "Tea.", "title": "Tea\nwith milk"})
+    # As a browser has it in a field of one line.
+    form = {"id": "lines", "title": "Teawith milk", "attributes": "n: 1"}
+    assert "Changed." in text_of(browser.send(f"{HOME}/change", **form))
+    now = collection.get("lines")
+    assert (now["title"], now["attributes"], now["version"]) == ("Tea\nwith milk", {"n": 1}, 1)
+
+
 def test_attributes_with_odd_names_and_values_stay_as_they_are(
     browser: Browser, collection: Collection
 ) -> None:

@@ -81,6 +81,14 @@ def test_path_or_method_that_is_not_there_is_told_by_the_contract(
     assert {*answer.json()} == fields
 
 
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v2/embed", "/embed", "/v1/dify/retrieval"])
+def test_body_that_is_wrong_as_a_whole_is_told_in_a_sentence(service: Service, path: str) -> None:
+    answer = service.http.post(path, content=b"{", headers=JSON).json()
+    error = answer.get("error", answer)
+    told = error if isinstance(error, str) else error.get("message") or error["error_msg"]
+    assert told.startswith("Invalid JSON")
+
+
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/health", "/v1/models", "/admin"])
 def test_head_is_answered_as_get_without_a_body(service: Service, path: str) -> None:
     """As monitors and `wget --spider` ask."""

@@ -78,6 +78,14 @@ def test_pods_are_set_by_settings_that_exist_and_secrets_that_are_made() -> None
                 assert wanted["key"] in keys
 
 
+def test_server_answers_until_no_request_is_sent_to_it_and_ends_in_time() -> None:
+    pod = DEPLOYMENTS["folio-server"]["template"]["spec"]
+    sleep, seconds = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    assert (sleep, int(seconds) >= 5) == ("sleep", True)
+    # After what was in work, requests that waited for it have five seconds to be answered.
+    assert int(seconds) + Settings().stop_seconds + 5 < pod["terminationGracePeriodSeconds"]
+
+
 def test_autoscalers_scale_what_there_is_by_what_is_measured() -> None:
     scalers = [one["spec"] for one in OWN.values() if one["kind"] == "HorizontalPodAutoscaler"]
     assert {one["scaleTargetRef"]["name"] for one in scalers} == set(DEPLOYMENTS)

@@ -139,7 +139,8 @@ def _describe_fields(errors: Sequence[Any]) -> Failure:
     parts = [
         (".".join(str(place) for place in part["loc"][1:]), str(part["msg"])) for part in errors
     ]
-    message = "; ".join(f"{name}: {reason}" for name, reason in parts[:5])
+    # Of a body that is wrong as a whole there is no name.
+    message = "; ".join(f"{name}: {reason}" if name else reason for name, reason in parts[:5])
     return Failure(422, "invalid_request", message, parts[0][0].partition(".")[0] or None)
 
 
