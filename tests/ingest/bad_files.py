@@ -95,11 +95,13 @@ def make_pdf_of(
     contents: str = "4 0 R",
     font: bool = True,
 ) -> bytes:
-    """Return a PDF of one page with the content stream, which `filters` decode."""
+    """Return a PDF of one page with the content stream, which `filters` decode.
+
+    Object 6 names that stream twice.
+    """
     resources = "/Font << /F 5 0 R >>" if font else ""
-    return _assemble_pdf(
-        [*_page_objects(kids, contents, resources), _make_stream(stream, filters), _FONT]
-    )
+    drawn = [_make_stream(stream, filters), _FONT, b"[4 0 R 4 0 R]"]
+    return _assemble_pdf([*_page_objects(kids, contents, resources), *drawn])
 
 
 def make_pdf_with_form(stream: bytes, *, levels: int = 1, fonts: str = "/F 5 0 R") -> bytes:
@@ -258,6 +260,11 @@ BAD_FILES: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "content of many streams": (
         PDF,
         lambda: make_pdf_of(flate_bomb(20), contents="[4 0 R 4 0 R]"),
+        "unreadable_pdf",
+    ),
+    "content of many streams in an object of its own": (
+        PDF,
+        lambda: make_pdf_of(flate_bomb(20), contents="6 0 R"),
         "unreadable_pdf",
     ),
     "page loop": (PDF, lambda: make_pdf_of(b"", kids="2 0 R"), "unreadable_pdf"),

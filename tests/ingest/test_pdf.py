@@ -14,7 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from app.domain import Article
 from ingest.parsers import parse_document
-from tests.ingest.pdf_files import draw_pdf, make_pdf, write
+from tests.ingest.pdf_files import draw_pdf, make_pdf, make_raw_pdf, write
 
 PROSE = (
     "Pour the water slowly over the ground coffee and wait until",
@@ -313,6 +313,49 @@ def test_outline_finds_its_line_without_the_number_and_names_the_level() -> None
     pages = [["3.3 Clean the wand each time", "Wipe it with a damp cloth."]]
     article = parse(make_pdf(pages, outline=[(0, "3.3  clean the wand EACH time", 0)]))
     assert [(h.start, h.level) for h in article.headings] == [(0, 1)]
+
+
+_TEA = "BT /F1 12 Tf 72 700 Td (Hot tea) Tj ET"
+_HELVETICA = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+
+
+@pytest.mark.parametrize(
+    ("catalog", "objects", "warning"),
+    [
+        (
+            "/Outlines 6 0 R",
+            ("<< /First 7 0 R >>", "<< /Title (A) /Dest [3 0 R /Fit] /Count 8 0 R >>", "1"),
+            "the outline is damaged: left out",
+        ),
+        (
+            "/Names << /EmbeddedFiles << /Names [(a.txt) 6 0 R] >> >>",
+            ("<< /F (a.txt) >>",),
+            "embedded files not read: a.txt",
+        ),
+    ],
+)
+def test_what_is_damaged_beside_the_pages_does_not_refuse_them(
+    catalog: str, objects: tuple[str, ...], warning: str
+) -> None:
+    article = parse(make_raw_pdf(_TEA, "/F1 5 0 R", _HELVETICA, *objects, catalog=catalog))
+    assert (article.text, article.warnings) == ("Hot tea", (warning,))
+
+
+@pytest.mark.parametrize("count", [b"1", b"2", b"9"])
+def test_pages_are_read_whatever_the_file_says_how_many_they_are(count: bytes) -> None:
+    page = (
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 7 0 R "
+        "/Resources << /Font << /F1 5 0 R >> >> >>"
+    )
+    content = _TEA.replace("Hot tea", "Cold milk")
+    stream = f"<< /Length {len(content)} >>\nstream\n{content}\nendstream"
+    file = make_raw_pdf(_TEA, "/F1 5 0 R", _HELVETICA, page, stream)
+    file = file.replace(b"/Kids [3 0 R]", b"/Kids [3 0 R 6 0 R]").replace(
+        b"/Count 1", b"/Count " + count
+    )
+    article = parse(file)
+    assert article.text == "Hot tea\n\nCold milk"
+    assert [page.number for page in article.pages] == [1, 2]
 
 
 def test_first_line_is_no_title_when_it_is_a_paragraph() -> None:

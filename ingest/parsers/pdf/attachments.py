@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 from pypdf import PdfReader
+from pypdf.errors import PyPdfError
+from pypdf.generic import EmbeddedFile
 
 from app.errors import FolioError
 from ingest.formats import resolve_media_type
@@ -27,7 +29,7 @@ def read_attachments(reader: PdfReader) -> Attachments:
     unread = []
     for file in list(reader.attachment_list)[:_MAX_FILES]:
         name = join_string(file.alternative_name or file.name) or "attachment"
-        text = _read(name, file.content or b"")
+        text = _read(name, file)
         if text:
             found.names.append(name)
             found.texts.append(text)
@@ -40,12 +42,13 @@ def read_attachments(reader: PdfReader) -> Attachments:
     return found
 
 
-def _read(name: str, data: bytes) -> str:
+def _read(name: str, file: EmbeddedFile) -> str:
     # The parsers know this one.
     from ingest.parsers import parse_document
 
     try:
+        data = file.content or b""
         media_type = resolve_media_type("", name, data)
         return "" if media_type == _PDF else parse_document(media_type, data).text.strip()
-    except FolioError:
+    except (FolioError, PyPdfError):
         return ""

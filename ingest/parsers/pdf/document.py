@@ -1,7 +1,8 @@
 """A PDF as an article: its pages' blocks written as one text, with what is known of each place."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pypdfium2
@@ -21,8 +22,8 @@ from ingest.parsers.pdf.structure import (
     StreamGuard,
     limit_pypdf,
     open_reader,
+    read_outline,
     read_title,
-    walk_outline,
 )
 from ingest.parsers.pdf.writing import find_headings, write_pages
 
@@ -84,7 +85,12 @@ def _make_article(
     if empty:
         warnings += (f"{empty} of {len(texts)} pages hold no text",)
     text = "\n\n".join(texts)
-    headings = find_headings(walk_outline(reader), text, starts, blocks)
+    try:
+        outline = read_outline(reader)
+    # What is wrong with it is anything, as for the whole file; the pages are read without it.
+    except Exception:  # noqa: BLE001
+        outline, warnings = [], (*warnings, "the outline is damaged: left out")
+    headings = find_headings(outline, text, starts, blocks)
     first = _find_title_line(next(filter(None, [*texts, *attached.texts])))
     title = read_title(reader) or (headings[0].text if headings else first)
     for name, words in zip(attached.names, attached.texts, strict=True):
@@ -111,22 +117,27 @@ def _read_pages(reader: PdfReader, data: bytes, foreign: Sequence[bool]) -> list
     document = pypdfium2.PdfDocument(data)
     try:
         pages = []
-        for number, page in enumerate(_each(document)):
-            sheet = reader.pages[number]
-            read = read_page(page, sheet, tagged=tagged)
-            pages.append(reread_page(read, sheet, foreign=foreign[number]))
+        for number, sheet in enumerate(reader.pages):
+            with _open_page(document, number) as page:
+                read = Page() if page is None else read_page(page, sheet, tagged=tagged)
+            pages.append(reread_page(read, sheet, foreign=page is None or foreign[number]))
         return pages
     finally:
         document.close()
 
 
-def _each(document: Any) -> Any:
-    for number in range(len(document)):
+@contextmanager
+def _open_page(document: Any, number: int) -> Iterator[Any]:
+    """Open a page; None for one that PDFium does not find, as it believes the count of the file."""
+    try:
         page = document[number]
-        try:
-            yield page
-        finally:
-            page.close()
+    except (pypdfium2.PdfiumError, IndexError):
+        yield None
+        return
+    try:
+        yield page
+    finally:
+        page.close()
 
 
 def _warn(pages: Sequence[Page], dropped: int) -> tuple[str, ...]:

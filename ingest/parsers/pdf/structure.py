@@ -64,8 +64,9 @@ class StreamGuard:
         the file.
         """
         contents = page.get("/Contents")
+        listed = contents.get_object() if contents is not None else None
         size = tokens = 0
-        parts = contents if isinstance(contents, ArrayObject) else [contents]
+        parts = listed if isinstance(listed, ArrayObject) else [contents]
         for part in parts:
             data = self._unfold(part)
             size, tokens = size + len(data), tokens + _count_tokens(data)
@@ -139,13 +140,15 @@ def _count_tokens(data: bytes) -> int:
     return sum(map(data.count, (b" ", b"\n", b"\r", b"Tj", b"TJ")))
 
 
-def walk_outline(reader: PdfReader) -> Iterator[tuple[int, int, str]]:
-    """Yield level from 1, page from 0 and words of each entry of the outline."""
+def read_outline(reader: PdfReader) -> list[tuple[int, int, str]]:
+    """Return level from 1, page from 0 and words of each entry of the outline."""
+    entries = []
     for level, entry in _walk(reader.outline):
         number = reader.get_destination_page_number(entry)
         words = join_string(entry.title)
         if number is not None and 0 <= number < len(reader.pages) and words:
-            yield min(level, 6), number, words
+            entries.append((min(level, 6), number, words))
+    return entries
 
 
 def _walk(outline: Any, level: int = 1) -> Iterator[tuple[int, Destination]]:
