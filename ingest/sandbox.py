@@ -144,8 +144,19 @@ class Sandbox:
         ):
             self._stop()
         if self._child is None:
+            process, pipe = self._spawn()
+            self._child = process, pipe
+            self._parsed = 0
+            self._is_killed = False
+            self.confinement = self._greet(process, pipe)
+        self._parsed += 1
+        return self._child
+
+    def _spawn(self) -> tuple[subprocess.Popen[bytes], Connection]:
+        """Return a new child; raises ParserUnavailable where the system has no room for one."""
+        try:
             ours, theirs = socket.socketpair()
-            with theirs:
+            with ours, theirs:
                 process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
                     [
                         sys.executable,
@@ -165,13 +176,9 @@ class Sandbox:
                     # Ctrl-C goes to the service, which lets the document finish.
                     start_new_session=True,
                 )
-            pipe = Connection(ours.detach())
-            self._child = process, pipe
-            self._parsed = 0
-            self._is_killed = False
-            self.confinement = self._greet(process, pipe)
-        self._parsed += 1
-        return self._child
+                return process, Connection(ours.detach())
+        except OSError as error:
+            raise ParserUnavailable(f"the parsing process does not start: {error}") from error
 
     def _greet(self, process: subprocess.Popen[bytes], pipe: Connection) -> Confinement:
         """Return what a new child says that holds it; raises ParserUnavailable, and ends it."""

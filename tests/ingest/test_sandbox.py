@@ -11,7 +11,7 @@ import pytest
 
 from app.config import Settings
 from app.domain import Article, Heading
-from app.errors import UnreadableDocument
+from app.errors import ParserUnavailable, UnreadableDocument
 from ingest.parsers import parse_document
 from ingest.sandbox import Sandbox
 from tests.api.service import poll
@@ -129,6 +129,15 @@ def test_child_that_died_between_two_documents_fails_neither(narrow_sandbox: San
     # Until it has ended; it stays for its parent to ask how.
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     assert narrow_sandbox.parse("text/plain", b"Milk").text == "Milk"
+
+
+def test_child_that_the_system_does_not_start_is_no_fault_of_the_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with closing(Sandbox(Settings())) as sandbox, pytest.raises(ParserUnavailable) as caught:
+        sandbox.parse("text/plain", b"Hot tea")
+    assert "does not start" in str(caught.value)
 
 
 def test_child_sees_no_setting_and_no_secret(
