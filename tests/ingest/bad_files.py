@@ -282,7 +282,7 @@ BAD_FILES: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "object stream within itself": (PDF, make_object_stream_loop, "unreadable_pdf"),
     "truncated PDF": (PDF, lambda: make_pdf([["Tea"]])[:300], "unreadable_pdf"),
     "empty PDF": (PDF, lambda: b"", "unreadable_pdf"),
-    "encrypted PDF": (PDF, lambda: make_pdf([["Tea"]], encryption="secret"), "unreadable_pdf"),
+    "encrypted PDF": (PDF, lambda: make_pdf([["Tea"]], encryption="secret"), "encrypted"),
     "PDF of pictures": (PDF, lambda: make_pdf([[]], picture=True), "no_text"),
     "billion laughs": (
         DOCX,

@@ -516,7 +516,7 @@ def test_first_line_is_the_title_of_a_pdf_that_names_none() -> None:
 
 
 def test_pdf_that_needs_a_password_is_refused() -> None:
-    assert refuse(PDF, make_pdf(_MANUAL, encryption="secret")) == "unreadable_pdf"
+    assert refuse(PDF, make_pdf(_MANUAL, encryption="secret")) == "encrypted"
 
 
 def test_pdf_that_only_restricts_printing_is_read() -> None:

@@ -32,8 +32,8 @@ _NO_TITLE_LINE = re.compile(r"^[•*|#>\[-]|\]\(|[.,;:]$")
 
 
 def parse_pdf(data: bytes, charset: str = "") -> Article:
-    """Read a PDF; raises UnreadableDocument: `unreadable_pdf` when damaged, encrypted or unfolding
-    past the limits, `no_text` when no page holds text (a scan)."""
+    """Read a PDF; raises UnreadableDocument: `unreadable_pdf` when damaged or unfolding past the
+    limits, `encrypted` under a password, `no_text` when no page holds text (a scan)."""
     del charset  # A PDF says how its own strings are encoded.
     try:
         with limit_pypdf():

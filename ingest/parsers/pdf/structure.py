@@ -46,7 +46,9 @@ def open_reader(data: bytes) -> PdfReader:
     reader = PdfReader(io.BytesIO(data))
     # Files that only restrict printing open with the empty password.
     if reader.is_encrypted and not reader.decrypt(""):
-        raise UnreadableDocument("the PDF is encrypted", code="unreadable_pdf")
+        raise UnreadableDocument(
+            "the PDF is encrypted: it opens only with a password", code="encrypted"
+        )
     return reader
 
 
