@@ -14,7 +14,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -44,6 +43,7 @@ from bench.compute import count_flops
 from bench.ready import becomes_ready
 from bench.report import describe_machine, print_table, processor_seconds
 from bench.sets import read_queries
+from tests.api.service import find_free_port
 
 _SEED = 0
 _BLOCK = 1000
@@ -132,8 +132,7 @@ class Server:
 
     def __init__(self, kb: Path, *, standin: bool) -> None:
         self._kb, self._standin = kb, standin
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self._port = int(listener.getsockname()[1])
+        self._port = find_free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.start()
 

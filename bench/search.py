@@ -6,7 +6,6 @@ The server runs in a process of its own; the clients are threads of this one, an
 """
 
 import argparse
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,6 +28,7 @@ from bench.ingest import check_folder
 from bench.ready import becomes_ready
 from bench.report import describe_machine, print_table, processor_seconds
 from bench.sets import read_queries
+from tests.api.service import find_free_port
 
 _ROUNDS = 3
 _MAX_REQUESTS = 600
@@ -64,9 +64,7 @@ class Server:
 def run_server(kb: Path) -> Iterator[Server]:
     """Serve a data folder on a free loopback port while the block runs."""
     check_folder(kb)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = find_free_port()
     command = [sys.executable, "-m", "app.cli", "serve", "--no-auth"]
     with TemporaryFile() as log:
         process = subprocess.Popen(

@@ -26,7 +26,8 @@ def service(tmp_path_factory: pytest.TempPathFactory, jina_v3: Path) -> Iterator
 
 def make_reader(service: Service, *collections: str) -> httpx.Client:
     _, token = create_key(service.resources.database, collections=collections)
-    return httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {token}"})
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.Client(base_url=service.url, headers=headers, timeout=60)
 
 
 def ask(service: Service, text: str) -> str:

@@ -6,9 +6,10 @@ import socket
 import subprocess
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import randbelow
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -25,6 +26,9 @@ from tests.databases import on_test_database
 
 T = TypeVar("T")
 Json = dict[str, Any]
+
+START_SECONDS = 180.0
+"""Until a server process answers; other work may leave it little of the processors."""
 
 FOLIO = str(Path(sysconfig.get_path("scripts")) / "folio")
 """The console script, as an operator runs it."""
@@ -170,9 +174,15 @@ def folio_environment(**variables: str | Path) -> dict[str, str]:
 
 
 def find_free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Return a loopback port that nobody listens on now.
+
+    It is none of those that Linux gives to outgoing connections, which could take it meanwhile.
+    """
+    while True:
+        # Whatever a test does to the usual random numbers.
+        port = 20_000 + randbelow(12_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,15 +200,18 @@ class ServerProcess:
 
     def is_up(self) -> bool:
         """Return whether it answers; fails with its log when it has ended."""
-        assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
-        try:
-            return httpx.get(f"{self.url}/healthz").is_success
-        except httpx.TransportError:
-            return False
+        return self._answers("/healthz")
 
     def is_ready(self) -> bool:
         """Return whether it answers questions; fails with its log when it has ended."""
-        return self.is_up() and httpx.get(f"{self.url}/readyz").is_success
+        return self._answers("/readyz")
+
+    def _answers(self, path: str) -> bool:
+        assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
+        try:
+            return httpx.get(f"{self.url}{path}").is_success
+        except httpx.TransportError:
+            return False
 
 
 @contextmanager
@@ -224,7 +237,7 @@ def run_server(
         server = ServerProcess(process, f"http://127.0.0.1:{port}", log)
         try:
             if waits:
-                poll(server.is_up, bool, seconds=180.0)
+                poll(server.is_up, bool, seconds=START_SECONDS)
             yield server
         finally:
             if process.poll() is None:

@@ -43,7 +43,7 @@ def test_erasure_that_a_server_did_not_finish_is_finished_at_its_end_or_the_next
     log = tmp_path / "log"
     with (
         run_server(settings.data, "--no-auth", log=log, environment=environment) as server,
-        httpx.Client(base_url=server.url) as http,
+        httpx.Client(base_url=server.url, timeout=60.0) as http,
     ):
         http.post("/v1/collections", json={"name": "help"}).raise_for_status()
         path = "/v1/collections/help/documents/a"

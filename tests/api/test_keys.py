@@ -21,6 +21,7 @@ from sqlalchemy import select, update
 from app.config import Settings
 from app.db import models
 from app.db.backup import write_backup
+from app.db.models import Key, utc_now
 from app.domain import GenerationState, Progress
 from app.errors import FolioError
 from app.runtime.generations import describe_generation
@@ -651,14 +652,11 @@ def test_revoked_key_is_refused_at_the_next_request(guarded: Guarded) -> None:
 
 
 def test_expired_key_is_refused(guarded: Guarded) -> None:
-    expiry = datetime.now(UTC) + timedelta(seconds=1)
+    expiry = datetime.now(UTC) + timedelta(days=1)
     key = guarded.make_key("read", None, expires_at=expiry.isoformat())
     assert guarded.ask("GET", "/v1/collections", key, None).status_code == 200
-    poll(
-        lambda: guarded.ask("GET", "/v1/collections", key, None).status_code,
-        lambda status: status == 401,
-    )
-    assert datetime.now(UTC) >= expiry
+    with guarded.service.resources.database.write() as session:
+        session.get_one(Key, key.split("_")[1]).expires_at = utc_now()
     check_refused(guarded, f"Bearer {key}")
 
 
@@ -875,7 +873,7 @@ def test_running_server_takes_the_key_of_its_file_and_logs_no_key(
     with run_server(tmp_path / "data", log=log, environment=environment) as server:
         poll(server.is_ready, bool)
         headers = {"Authorization": f"Bearer {token}"}
-        with httpx.Client(base_url=server.url, headers=headers) as http:
+        with httpx.Client(base_url=server.url, headers=headers, timeout=60.0) as http:
             made = http.post("/v1/keys", json={"scope": "read"}).json()["key"]
             collection = Collection(http, "help")
             http.post("/v1/collections", json={"name": "help"})

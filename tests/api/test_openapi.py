@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def document(service: Service) -> Json:
-    return dict(httpx.get(f"{service.url}/openapi.json").json())
+    return dict(httpx.get(f"{service.url}/openapi.json", timeout=60).json())
 
 
 def operations(document: Json) -> Iterator[tuple[str, Json]]:
@@ -96,7 +96,7 @@ def test_uploads_as_json_are_described_with_an_example_that_is_taken(
     name = f"example-{method}"
     service.new_collection(name)
     url = service.url + path.format(collection=name, id="manual/reset")
-    assert httpx.request(method, url, json=body).status_code == httpx.codes.ACCEPTED
+    assert httpx.request(method, url, json=body, timeout=60).status_code == httpx.codes.ACCEPTED
 
 
 SCRIPT = """

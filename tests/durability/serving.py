@@ -17,7 +17,7 @@ from time import monotonic
 import httpx
 
 from app.config import Settings
-from tests.api.service import find_free_port, poll
+from tests.api.service import START_SECONDS, find_free_port, poll
 
 STOP_SECONDS = 30.0
 
@@ -83,7 +83,7 @@ def run_forked(
     server = Server(process, f"http://127.0.0.1:{port}", log)
     try:
         if waits:
-            poll(server.is_up, bool)
+            poll(server.is_up, bool, seconds=START_SECONDS)
         yield server
     finally:
         if process.exitcode is None:

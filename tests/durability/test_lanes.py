@@ -47,7 +47,8 @@ def test_everything_at_once_loses_and_mixes_up_nothing(tmp_path: Path) -> None:
 def test_second_process_at_the_worst_moment_is_refused_or_does_no_harm(tmp_path: Path) -> None:
     ended = second.run(tmp_path, rounds=1)
     assert [outcome for outcome in ended if "BAD" in outcome] == []
-    assert sum(count for outcome, count in ended.items() if "served" in outcome) >= 5
+    # Amid a restore, and at an end, the second one may be refused.
+    assert sum(count for outcome, count in ended.items() if "served" in outcome) >= 4
 
 
 # What a lane counts

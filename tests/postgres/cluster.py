@@ -215,7 +215,8 @@ def run_cluster(
             stack.callback(member.kill)
         for server in cluster.servers:
             poll(server.answers, bool, seconds=_START_SECONDS)
-        created = httpx.post(f"{cluster.servers[0].url}/v1/collections", json={"name": "help"})
+        path = f"{cluster.servers[0].url}/v1/collections"
+        created = httpx.post(path, json={"name": "help"}, timeout=60.0)
         created.raise_for_status()
         yield cluster
 
