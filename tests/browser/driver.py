@@ -8,8 +8,9 @@ import os
 import re
 import shutil
 from base64 import b64decode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -80,29 +81,47 @@ def open_chromium() -> Iterator[Any]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = Chrome(options=options, service=Driver(DRIVER))
-    driver.implicitly_wait(10)
+    driver.set_script_timeout(WAIT_S)
     try:
         yield driver
     finally:
         driver.quit()
 
 
+def read(driver: Any, selector: str) -> str:
+    """Return what an element says, nothing where it is not there.
+
+    In one step: an element found and read in two can leave with its page between them.
+    """
+    return str(driver.execute_script(SAID, selector))
+
+
 def wait_for(driver: Any, selector: str, text: str, *, seconds: float = WAIT_S) -> str:
     """Return what an element says once `text` is in it, on this page or the one that follows."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    def read(_: Any) -> str | None:
-        # In one step: an element found and read in two can leave with its page between them.
-        said = str(driver.execute_script(SAID, selector))
+    def look(_: Any) -> str | None:
+        said = read(driver, selector)
         return said if text in said else None
 
-    return str(WebDriverWait(driver, seconds).until(read, f"{selector} never says {text}"))
+    return str(WebDriverWait(driver, seconds).until(look, f"{selector} never says {text}"))
+
+
+def act_on(driver: Any, by: str, place: str, act: Callable[[Any], object]) -> None:
+    """Do something with an element as soon as it is there; anew where it left before that."""
+    from selenium.common.exceptions import StaleElementReferenceException
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    def find_and_act(_: Any) -> bool:
+        act(driver.find_element(by, place))
+        return True
+
+    waiting = WebDriverWait(driver, WAIT_S, ignored_exceptions=[StaleElementReferenceException])
+    waiting.until(find_and_act, f"{place} never comes, or never stays")
 
 
 def click(driver: Any, xpath: str) -> None:
-    from selenium.webdriver.common.by import By
-
-    driver.find_element(By.XPATH, xpath).click()
+    act_on(driver, "xpath", xpath, lambda element: element.click())
 
 
 def drop(driver: Any, files: Sequence[Sequence[str | list[int]]]) -> None:
@@ -112,12 +131,12 @@ def drop(driver: Any, files: Sequence[Sequence[str | list[int]]]) -> None:
 
 
 def fill(driver: Any, **values: str) -> None:
-    from selenium.webdriver.common.by import By
-
-    for name, value in values.items():
-        field = driver.find_element(By.ID, name)
+    def write(value: str, field: Any) -> None:
         field.clear()
         field.send_keys(value)
+
+    for name, value in values.items():
+        act_on(driver, "id", name, partial(write, value))
 
 
 def console_errors(driver: Any) -> list[str]:

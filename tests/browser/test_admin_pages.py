@@ -16,6 +16,7 @@ from app.services.articles.documents import list_documents
 from app.services.quality.golden_sets import list_golden
 from tests.api.service import Service, poll
 from tests.browser.driver import (
+    act_on,
     click,
     console_errors,
     drop,
@@ -24,6 +25,7 @@ from tests.browser.driver import (
     look_at,
     make_collection,
     needs_chromium,
+    read,
     wait_for,
 )
 from tests.web_site import serve_site
@@ -50,6 +52,7 @@ const state = document.getElementById("upload-state");
 window.said = [];
 new MutationObserver(() => window.said.push(state.textContent)).observe(state, {childList: true});
 """
+SAID = "return window.said"
 # A folder as a browser hands it over, with a file that may not be read.
 DROP_LOCKED = """
 const file = (name, text) => ({
@@ -122,8 +125,9 @@ def test_admin_goes_from_nothing_to_a_found_article_and_back(
     click(chromium, "//summary[.='Import']")
     file = tmp_path / "golden.jsonl"
     file.write_text('{"query": "is there a museum?", "relevant": []}\n')
-    chromium.find_element("id", "file").send_keys(str(file))
-    poll(lambda: read_value(chromium, "lines"), lambda value: "museum" in value)
+    act_on(chromium, "id", "file", lambda field: field.send_keys(str(file)))
+    filled = "return document.getElementById('lines').value"
+    poll(lambda: str(chromium.execute_script(filled)), lambda value: "museum" in value)
     click(chromium, "//button[.='Import']")
     wait_for(chromium, ".notice", "1 added, 0 changed; the set has 2 now.")
     click(chromium, "//button[.='Measure search']")
@@ -192,7 +196,7 @@ def test_files_are_checked_and_added_or_left_alone(service: Service, chromium: A
     wait_for(chromium, "#upload-state", "2 of 2 files checked")
     assert find_violations(chromium) == []
     click(chromium, "//button[.='Do not add']")
-    assert not chromium.find_element("id", "checks").is_displayed()
+    assert chromium.execute_script("return document.getElementById('checks').hidden")
     assert stored_in(service, "first") == [hostile, "tea.md"]
     assert console_errors(chromium) == []
 
@@ -236,7 +240,7 @@ def test_dropped_folder_of_many_files_arrives_whole(service: Service, chromium: 
     drop(chromium, [[f"{n}.txt", f"Tea number {n}."] for n in range(count)])
     done = f"{count} files: {count} ready, 0 failed, 0 to go"
     wait_for(chromium, "#upload-state", done, seconds=60 + count / 2)
-    assert len(chromium.execute_script("return [...new Set(window.said)]")) > count / 20
+    assert len(set(chromium.execute_script(SAID))) > count / 20
     assert len(stored_in(service, "many")) == count
     assert console_errors(chromium) == []
 
@@ -290,8 +294,12 @@ def test_file_that_a_newer_one_replaced_is_waited_for_no_more(
     drop(chromium, [["one.md", "# Tea"]])
     wait_for(chromium, "#upload-state", "1 file: 1 ready")
     chromium.execute_script(FOLLOW_SUPERSEDED)
+    chromium.execute_script(NOTE_PROGRESS)
     drop(chromium, [["two.md", "# Milk"]])
-    wait_for(chromium, "#upload-state", "1 file: 1 ready, 0 failed, 0 to go. Show them in the list")
+    # What it said before the second was dropped, it says again.
+    first, *_, last = poll(lambda: chromium.execute_script(SAID), lambda said: len(said) > 1)
+    assert first == "2 files: 1 ready, 0 failed, 1 to go. "
+    assert last == "1 file: 1 ready, 0 failed, 0 to go. Show them in the list"
 
 
 def test_keyboard_is_shown_where_files_are_chosen(service: Service, chromium: Any) -> None:
@@ -315,16 +323,17 @@ def narrow_search(service: Service, driver: Any) -> None:
     """Filter by clicking on a value of an attribute, and take the filter away again."""
     path = f"{service.url}/admin/collections/help/search?q=milk"
 
-    def read() -> str:
+    def open_page() -> str:
         driver.get(path)
         return str(driver.page_source)
 
-    poll(read, lambda said: "by=product" in said)
+    poll(open_page, lambda said: "by=product" in said)
     click(driver, "//nav[@aria-label='Attributes to filter by']//a[.='product']")
     click(driver, "//ul[@aria-label='Values of product']//a[contains(., 'milk')]")
     wait_for(driver, ".chip", "product = milk")
     wait_for(driver, "article.hit", "Milk")
     click(driver, "//a[@aria-label='Remove product = milk']")
+    poll(lambda: read(driver, "a[aria-label^='Remove']"), lambda said: not said)
     wait_for(driver, "article.hit", "Milk")
 
 
@@ -333,29 +342,25 @@ def make_backup(service: Service, driver: Any) -> None:
     click(driver, "//button[.='Make a backup']")
     wait_for(driver, ".notice", "being made")
 
-    def read() -> str:
+    def look_again() -> str:
         driver.refresh()
         return str(driver.page_source)
 
-    poll(read, lambda said: 'class="badge ready"' in said)
+    poll(look_again, lambda said: 'class="badge ready"' in said)
 
 
 def wait_for_report(driver: Any) -> str:
     """Look at an evaluation again until it is done; returns its path."""
 
-    def read() -> str:
+    def look_again() -> str:
         driver.refresh()
         return str(driver.page_source)
 
     wait_for(driver, "h1", "Retrieval in")
-    poll(read, lambda said: "nDCG@10" in said)
+    poll(look_again, lambda said: "nDCG@10" in said)
     return str(driver.current_url).partition("/admin")[2]
 
 
 def first_question(service: Service) -> int:
     collection = find_collection(service.resources.database, EVERYONE, "help", Scope.READ)
     return list_golden(service.resources.database, collection).queries[0].id
-
-
-def read_value(driver: Any, name: str) -> str:
-    return str(driver.find_element("id", name).get_property("value"))
