@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.abuse.attacks import make_slow_file
 from tests.api.service import FOLIO, Service, folio_environment, poll
 from tests.cli.command import folio
 
@@ -73,7 +74,12 @@ def test_interrupted_add_ends_with_one_clear_line_and_the_next_goes_on(
 ) -> None:
     for number in range(50):
         (files / f"{number}.txt").write_text(f"{number} " + "tea with milk and sugar " * 80)
-    environment = folio_environment(FOLIO_DATA=data, FOLIO_MODEL=jina_v3)
+    # Read last, and for a minute, so that the process cannot end by itself before.
+    slow = files / "slow.rst"
+    slow.write_bytes(make_slow_file())
+    environment = folio_environment(
+        FOLIO_DATA=data, FOLIO_MODEL=jina_v3, FOLIO_PARSE_SMALL_SECONDS="60"
+    )
     with start("add", ".", environment=environment) as process:
         poll(lambda: count_stored(data)["ready"], lambda ready: ready >= 3)
         press_ctrl_c(process)
@@ -84,9 +90,11 @@ def test_interrupted_add_ends_with_one_clear_line_and_the_next_goes_on(
     kept = count_stored(data)
     assert kept["ready"] >= 3
     assert kept["queued"] > 0
-    assert kept["ready"] + kept["queued"] == 50
+    assert kept["ready"] + kept["queued"] == 51
+    folio("remove", "slow.rst")
+    slow.unlink()
     summary = folio("add", ".", "--json").json
-    assert (summary["ready"], summary["unchanged"]) == (kept["queued"], kept["ready"])
+    assert (summary["ready"], summary["unchanged"]) == (kept["queued"] - 1, kept["ready"])
     assert summary["failures"] == []
     assert count_stored(data) == {"ready": 50}
 
@@ -120,6 +128,8 @@ def test_interrupted_add_leaves_the_rest_to_the_server(
 ) -> None:
     for number in range(40):
         (files / f"{number}.txt").write_text(f"{number} " + "tea with milk and sugar " * 80)
+    # Read last, until its seconds are over.
+    (files / "slow.rst").write_bytes(make_slow_file())
     collection = service.new_collection("interrupted")
     where = ["--server", service.url, "--collection", collection.name]
     with start("add", ".", *where, environment=folio_environment()) as process:
@@ -129,9 +139,9 @@ def test_interrupted_add_leaves_the_rest_to_the_server(
     assert process.returncode == 130
     assert "Traceback" not in said
     assert said.splitlines()[-1].startswith("stopped; what was acknowledged is kept")
-    acknowledged = collection.page(limit=1000)["documents"]
+    acknowledged = {document["id"] for document in collection.page(limit=1000)["documents"]}
     assert len(acknowledged) > 0
     poll(
-        lambda: len(collection.page(status="ready", limit=1000)["documents"]),
-        lambda ready: ready == len(acknowledged),
+        lambda: {d["id"] for d in collection.page(status="ready", limit=1000)["documents"]},
+        lambda ready: ready == acknowledged - {"slow.rst"},
     )

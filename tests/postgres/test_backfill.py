@@ -49,9 +49,9 @@ def shared(settings: Settings) -> Iterator[PostgresDatabase]:
 
 @pytest.fixture
 def worker(settings: Settings, resources: Resources) -> Iterator[Worker]:
-    """A worker of the collection `help`, and of a lease that lapses soon."""
+    """A worker of the collection `help`."""
     assert resources.settings is settings
-    opened = Worker(settings.model_copy(update={"lease_seconds": 1.0}), "help")
+    opened = Worker(settings, "help")
     yield opened
     opened.close()
 
