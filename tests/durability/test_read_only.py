@@ -7,11 +7,43 @@ from pathlib import Path
 
 import pytest
 
+from app.db.backup import write_backup
 from app.db.sqlite import open_database
 from app.errors import StorageFailed
 from app.services.access.keys import create_key
 from tests.cli.command import folio
+from tests.cli.test_output import COMMANDS
 from tests.durability import full_disk
+
+TRIED = (
+    "add README.md",
+    "backup {elsewhere}/copy",
+    "calibrate",
+    "eval {elsewhere}/golden.jsonl",
+    "gaps",
+    "generations list",
+    "golden {elsewhere}/golden.jsonl --add",
+    "import-url https://tea.example/",
+    "keys create",
+    "keys list",
+    "list",
+    "mcp",
+    "migrate-to postgresql://nobody@127.0.0.1:1/none",
+    "preflight README.md",
+    "reembed",
+    "remove tea",
+    "reparse",
+    "rollback tea 1",
+    "search tea",
+    "serve --port 1 --no-auth",
+    "show tea",
+    "status",
+    "sync docs",
+    "tune {elsewhere}/golden.jsonl",
+    "why tea tea",
+)
+# Of a shared database, and of none.
+OTHERS = {"backfill", "embed-server", "work"}
 
 
 @pytest.fixture(scope="module")
@@ -38,35 +70,7 @@ def _fill(data: Path) -> None:
         create_key(database)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "add README.md",
-        "backup {elsewhere}/copy",
-        "calibrate",
-        "eval {elsewhere}/golden.jsonl",
-        "gaps",
-        "generations list",
-        "import-url https://tea.example/",
-        "keys create",
-        "keys list",
-        "list",
-        "mcp",
-        "migrate-to postgresql://nobody@127.0.0.1:1/none",
-        "preflight README.md",
-        "reembed",
-        "remove tea",
-        "reparse",
-        "rollback tea 1",
-        "search tea",
-        "serve --port 1 --no-auth",
-        "show tea",
-        "status",
-        "sync docs",
-        "tune {elsewhere}/golden.jsonl",
-        "why tea tea",
-    ],
-)
+@pytest.mark.parametrize("command", TRIED)
 def test_command_says_that_the_folder_cannot_be_written(
     read_only: Path, jina_v3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
@@ -74,6 +78,18 @@ def test_command_says_that_the_folder_cannot_be_written(
     (tmp_path / "golden.jsonl").write_text('{"query": "tea", "relevant": ["tea"]}\n')
     arguments = command.format(elsewhere=tmp_path).split()
     assert str(read_only) in folio(*arguments, "--data", read_only).error
+
+
+def test_every_command_is_tried() -> None:
+    tried = {command.partition(" ")[0] for command in TRIED}
+    assert tried | OTHERS | {"doctor", "restore"} == set(COMMANDS)
+
+
+def test_restore_says_so(read_only: Path, tmp_path: Path) -> None:
+    other, backup = tmp_path / "other", tmp_path / "one.backup"
+    _fill(other)
+    write_backup(other, backup, keep_days=1)
+    assert str(read_only) in folio("restore", backup, "--replace", "--data", read_only).error
 
 
 def test_doctor_names_it(read_only: Path, jina_v3: Path, monkeypatch: pytest.MonkeyPatch) -> None:
