@@ -25,6 +25,7 @@ from app.db.models import (
     Job,
     JobItem,
     Original,
+    ReparseRow,
     UnitRow,
     Version,
 )
@@ -192,6 +193,18 @@ def delete_unused_files(session: Session, among: Sequence[str | None]) -> None:
         session.execute(
             delete(File).where(File.id.in_(some), ~exists().where(Document.file_id == File.id))
         )
+
+
+def forget_reported(session: Session, collection_id: int, external_ids: Set[str]) -> None:
+    """Take documents that are erased out of what reparses list: it holds their titles."""
+    reparses = select(ReparseRow).where(ReparseRow.collection_id == collection_id)
+    for reparse in session.scalars(reparses):
+        found = reparse.found
+        kept = {
+            listed: [one for one in found[listed] if one["id"] not in external_ids]
+            for listed in ("changes", "failures")
+        }
+        reparse.found = found | kept
 
 
 def count_bytes(session: Session, document_id: int) -> int:

@@ -352,6 +352,7 @@ def erase_document(session: Session, document: Document, *, keeps_file: bool) ->
         select(Version.original_sha256).where(Version.document_id == document.id)
     ).all()
     unit_count = queries.remove_units(session, UnitRow.version_id.in_(versions))
+    queries.forget_reported(session, document.collection_id, {document.external_id})
     file_id = document.file_id
     session.delete(document)
     session.flush()

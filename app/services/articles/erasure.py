@@ -50,6 +50,7 @@ def erase_by_filter(
                 code="count_changed",
             )
         _erase(session, [row_id for row_id, _ in picked])
+        queries.forget_reported(session, ref.id, {external_id for _, external_id in picked})
     complete = resources.erase_deleted()
     resources.generations.live().settle()
     return ErasedByFilter(len(picked), len(picked), _shown(picked), complete=complete)

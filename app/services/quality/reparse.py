@@ -161,7 +161,10 @@ def _read_slice(
         if row is None or not results:
             return
         found = row.found
-        for _, source, result in results:
+        for document_id, source, result in results:
+            # Deleted since it was read, its title must not come back with the report.
+            if session.get(Document, document_id) is None:
+                continue
             found = _count(found, source, result)
             if row.applies and source is not None and isinstance(result, Difference):
                 _queue_version(session, row, source)

@@ -1,21 +1,22 @@
 """A reparse reports what reads differently, and changes that alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from zlib import crc32
 
 import pytest
 from sqlalchemy import select
 
 from app.db.models import Document, Version
-from app.domain import Progress, Status
+from app.domain import Condition, Progress, Status
 from app.errors import Conflict, NotFound
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
 from app.services.articles.changes import change_document
+from app.services.articles.erasure import erase_by_filter
 from app.services.quality.reparse import ReparseInfo, get_reparse, reparse_some, start_reparse
 from ingest.sandbox import Sandbox
 from tests.conftest import Ingest, article
-from tests.named import get_document, put_documents, ref_of
+from tests.named import delete_document, get_document, put_documents, ref_of
 from tests.services.knowledge import acting_before_writes, read_live, work
 
 GOLDEN = (GoldenQuery("1", "how long is the button held", {"b": 1}),)
@@ -95,6 +96,28 @@ def test_attributes_and_url_that_change_while_it_reads_stay_changed(
     document = get_document(stored, "help", "b")
     assert (document.version, document.live_version) == (2, 2)
     assert (document.url, document.attributes) == ("https://b.example", {"year": 2025})
+
+
+def erase_one(resources: Resources) -> None:
+    delete_document(resources, "help", "b")
+
+
+def erase_picked(resources: Resources) -> None:
+    picked = Condition("eq", "$id", "b")
+    erase_by_filter(resources, ref_of(resources, "help"), picked, confirmed=1)
+
+
+@pytest.mark.parametrize("erase", [erase_one, erase_picked])
+def test_report_forgets_what_is_erased(
+    stored: Resources, monkeypatch: pytest.MonkeyPatch, erase: Callable[[Resources], None]
+) -> None:
+    ref, reported = ref_of(stored, "help"), reparse(stored)
+    started = start_reparse(stored, ref, applies=False)
+    # Right before it notes what it has read.
+    with acting_before_writes(stored, monkeypatch, lambda: erase(stored)):
+        reparse_some(stored, lambda: False)
+    for one in (reported.id, started.id):
+        assert get_reparse(stored.database, ref, one).found["changes"] == []
 
 
 def test_golden_set_is_asked_as_it_is_and_as_it_would_be(
