@@ -47,7 +47,7 @@ def expand_bundle(
     Raises UnreadableDocument, and none of it is taken: `nested_archive`, `empty_document`, or what
     `open_package` refuses. A member of a format that is not read comes back as UNKNOWN, a line
     without an article as INVALID_LINE, and a name that cannot be an id as INVALID_NAME under its
-    number, so that each fails alone and by name.
+    number, so that each fails alone and by name. So does a member of an archive without a byte.
     """
     kind = media_type.partition(";")[0]
     found: Iterable[Member] | None = None
@@ -94,6 +94,10 @@ def _expand_archive(
             yield Member(f"{archive_id}:{number}", str(error).encode(), INVALID_NAME)
             continue
         content = read_member(package, info)
+        if not content:
+            # Whatever its name promises.
+            yield Member(member_id, content, "text/plain")
+            continue
         media_type = _resolve(name, content)
         if media_type == ZIP or PurePosixPath(name).suffix.lower() in _ARCHIVES:
             raise UnreadableDocument(

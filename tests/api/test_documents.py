@@ -17,6 +17,7 @@ from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.api.service import Collection, Json, Service, open_service
 from tests.databases import collect_statements
+from tests.ingest.bad_files import make_zip
 
 NO_COUNTS = {"queued": 0, "processing": 0, "ready": 0, "failed": 0}
 NO_JOB_COUNTS = NO_COUNTS | {"superseded": 0, "deleted": 0}
@@ -664,6 +665,16 @@ def test_failed_new_version_leaves_the_old_one_answering(collection: Collection)
     assert document["text"] == "Old tea."
     (hit,) = collection.search()["results"]
     assert (hit["document_id"], hit["version"]) == ("a", 1)
+
+
+def test_member_of_an_archive_without_a_byte_fails_alone(collection: Collection) -> None:
+    archive = make_zip({"tea.md": "# Tea", "empty.md": "", "empty.jsonl": "", "empty.zip": ""})
+    files = {"files": ("z.zip", archive)}
+    job = collection.finish(collection.http.post(f"{collection.path}/documents", files=files))
+    assert {error["id"]: error["code"] for error in job["errors"]} == {
+        f"z.zip/empty.{suffix}": "empty_document" for suffix in ("md", "jsonl", "zip")
+    }
+    assert collection.found() == {"z.zip/tea.md"}
 
 
 def test_scan_without_text_fails_by_name(collection: Collection) -> None:

@@ -220,7 +220,7 @@ def _expand(files: Sequence[FormFile], settings: Settings) -> UploadBatch:
 def _as_member_upload(bundle_id: str, member: Member) -> Upload:
     # A file of an archive has a name; an article of a list has only its id.
     filename = member.id if member.id.startswith(f"{bundle_id}/") else ""
-    return Upload(member.id, member.data, member.media_type, filename=filename)
+    return Upload(member.id, member.data, member.media_type, filename=filename, is_member=True)
 
 
 def _limited(request: Request) -> Request:

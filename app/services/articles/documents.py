@@ -55,6 +55,8 @@ class Upload:
     attributes: Attributes | None = None
     file_id: str | None = None
     """The stored file that this is, where it came by way of one."""
+    is_member: bool = False
+    """Whether it came with others in one file: where there is nothing in it, it fails alone."""
 
     def declared(self) -> dict[str, Any]:
         values = {"title": self.title, "url": self.url, "attributes": self.attributes}
@@ -208,7 +210,7 @@ def check_uploads(uploads: Sequence[Upload]) -> list[str]:
     if twice is not None:
         raise InvalidRequest(f"the id {twice} occurs twice in one upload", code="duplicate_id")
     for upload in uploads:
-        if not upload.data:
+        if not upload.data and not upload.is_member:
             raise InvalidRequest(f"{upload.id} is empty", code="empty_document")
     return ids
 
