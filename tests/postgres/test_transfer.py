@@ -2,12 +2,14 @@
 
 from pathlib import Path
 from threading import Event
+from time import sleep
 
 import pytest
 from sqlalchemy import func, select
 
 from app.config import Settings
 from app.db.models import Document
+from app.db.postgres import _CONNECT
 from app.db.sqlite import read_folder
 from app.db.transfer import compare_all
 from app.errors import Conflict
@@ -103,6 +105,18 @@ def test_there_and_back_every_row_is_the_same(
     ]
     with read_folder(folder.data) as first, read_folder(tmp_path / "back") as last:
         assert compare_all(first, last) == []
+
+
+def test_a_source_waits_while_what_arrived_is_compared(
+    resources: Resources, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compare_for_long(_table: str, _rows: int) -> None:
+        sleep(0.5)
+
+    impatient = "-c idle_in_transaction_session_timeout=100ms"
+    monkeypatch.setitem(_CONNECT, "options", impatient)
+    copied = move_to(settings, str(tmp_path / "back"), compare_for_long)
+    assert {one.table for one in copied if one.rows} == {"collections"}
 
 
 def test_a_copy_that_is_cut_off_leaves_nothing_and_starts_again(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from app.config import Settings
 from app.db.postgres import open_postgres
@@ -35,6 +35,8 @@ def _open_source(settings: Settings) -> Iterator[Connection]:
         open_postgres(settings.database_url.get_secret_value()) as database,
         database.read() as session,
     ):
+        # What arrived of a large table is compared for minutes, and nothing is asked meanwhile.
+        session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         yield session.connection()
 
 
