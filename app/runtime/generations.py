@@ -268,12 +268,19 @@ def follow_others(
     """Settle the live generation again and again while the block runs: other processes write.
 
     Else the first search after many changes would read all of them, and nobody would join the small
-    parts of the lexical index that each such search leaves and every later one goes through.
+    parts of the lexical index that each such search leaves and every later one goes through. Where
+    another process made another generation live, the indexes of the former one are released.
     """
+    former: ActiveGeneration | None = None
 
     def follow() -> None:
+        nonlocal former
         try:
-            generations.live().settle()
+            live = generations.live()
+            live.settle()
+            if former is not None and former is not live:
+                former.follower.forget()
+            former = live
         # PostgreSQL is away, or memory is short: searches say so, and the next turn goes on.
         except Exception as error:  # noqa: BLE001
             logger.warning("the index follows later, after %s", type(error).__name__)

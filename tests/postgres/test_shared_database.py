@@ -25,6 +25,7 @@ from app.domain import Status
 from app.errors import DatabaseUnavailable, InvalidRequest, StorageFailed
 from app.runtime.generations import follow_others
 from app.runtime.resources import Resources, open_resources
+from app.services.quality.generations import GateRequest, keep_generations, request_generation
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.api.service import Collection, Service, poll
@@ -209,6 +210,19 @@ def test_a_server_follows_the_others_before_it_is_asked_and_joins_what_they_add(
                 poll(lambda: len(indexes.terms), partial(eq, number + 1))
             # Sizes of neighbours at least halve.
             poll(lambda: len(indexes.terms._shards[1].segments), lambda parts: parts <= 4)
+
+
+def test_a_server_releases_the_indexes_of_a_generation_that_another_one_replaced(
+    resources: Resources, ingest: Ingest, settings: Settings
+) -> None:
+    ingest(article("a", "Tea."))
+    with open_resources(settings) as other, follow_others(other.generations, every_s=0.01):
+        former = other.generations.live()
+        poll(lambda: former.follower.has_read, bool)
+        request_generation(resources, model=None, dimensions=8, gate=GateRequest(force=True))
+        keep_generations(resources, lambda: False)
+        poll(lambda: former.follower.has_read, lambda has_read: not has_read)
+        assert other.generations.live().follower.has_read
 
 
 def test_a_process_that_only_works_does_not_read_the_index(
