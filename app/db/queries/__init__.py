@@ -28,7 +28,6 @@ from app.db.queries.documents import (
     find_live_version,
     find_live_versions,
     forget_reported,
-    list_collections,
     list_documents,
     list_job_versions,
     list_versions,
@@ -47,7 +46,7 @@ from app.db.queries.facets import (
 )
 from app.db.queries.filters import filter_documents, filter_live_documents
 from app.db.queries.found import FoundVersion, StoredText, find_live, find_texts, find_unknown
-from app.db.queries.sorting import SORT_FIELDS, sort_documents
+from app.db.queries.sorting import sort_documents
 from app.db.queries.statistics import (
     FailureSums,
     LanguageSums,
@@ -80,7 +79,6 @@ from app.db.queries.vectors import (
 
 __all__ = [
     "LIGHT",
-    "SORT_FIELDS",
     "SUPERSEDED",
     "Changes",
     "FailureSums",
@@ -120,7 +118,6 @@ __all__ = [
     "find_texts",
     "find_unknown",
     "forget_reported",
-    "list_collections",
     "list_documents",
     "list_job_versions",
     "list_keys",

@@ -57,10 +57,6 @@ def find_collection(session: Session, name: str) -> Collection | None:
     return session.scalar(select(Collection).where(Collection.name == name))
 
 
-def list_collections(session: Session) -> Sequence[Collection]:
-    return session.scalars(select(Collection).order_by(Collection.name)).all()
-
-
 def find_document(session: Session, collection_id: int, external_id: str) -> Document | None:
     return session.scalar(
         select(Document).where(

@@ -25,7 +25,6 @@ _SHOWN: dict[str, Any] = {
         _Live.ready_at, _Live.created_at, Version.ready_at, Version.created_at
     ),
 }
-SORT_FIELDS = frozenset(_SHOWN)
 
 
 def sort_documents(
