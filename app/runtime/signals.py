@@ -8,10 +8,12 @@ from time import perf_counter
 
 from app.db.models import LoggedQuery
 from app.db.queries import LanguageSums, StateMark
+from app.index.byte_cache import ByteCache
 from app.runtime.priority import Priority
 from app.runtime.question_vectors import QuestionVectors
 
 _USES_APART = timedelta(minutes=1)
+_MAX_EDGE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,9 @@ class Signals:
         default_factory=dict
     )
     """Sums of receipts by collection, good as long as the mark is what they were read with."""
+    page_edges: ByteCache = field(default_factory=lambda: ByteCache(_MAX_EDGE_BYTES))
+    """Where the rows stood that pages of OpenAI's lists began and ended with: a client that deletes
+    what it lists goes on behind a row that is gone."""
     priority: Priority = field(default_factory=Priority)
     """Searches take it, ingestion yields it."""
     training: dict[int, TrainingProgress] = field(default_factory=dict)

@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
+from app.config import Settings
 from app.db.models import File, Original, utc_now
 from app.services.access.principal import EVERYONE
 from app.services.articles.files import NewFile, create_file
-from tests.api.service import Collection, Json, Service, poll
+from tests.api.service import Collection, Json, Service, open_service, poll
 from tests.api.test_mcp import call_tool
 
 TEXT = "The zephyrine kettle is descaled with citric acid once a month."
@@ -137,6 +139,40 @@ def test_article_is_one_document_behind_every_door(
         assert search(collection) == [], search.__name__
     stored: Json = collection.http.get(f"/v1/vector_stores/{collection.name}/files").json()
     assert stored["data"] == []
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_what_a_client_deletes_while_it_lists_it_is_listed_to_the_end(
+    tmp_path: Path, jina_v3: Path, order: str
+) -> None:
+    settings = Settings(data=tmp_path / "data", model=str(jina_v3))
+    with open_service(settings, works=False) as service:
+
+        def delete_all(path: str) -> int:
+            """As OpenAI's clients do, which ask for what follows the last one."""
+            seen: list[str] = []
+            parameters: Json = {"limit": 2, "order": order}
+            while True:
+                answer = service.http.get(path, params=parameters)
+                assert answer.status_code == 200, answer.text
+                page = answer.json()
+                for one in page["data"]:
+                    seen.append(one["id"])
+                    assert service.http.delete(f"{path}/{one['id']}").json()["deleted"]
+                if not page["has_more"]:
+                    return len(set(seen))
+                parameters["after"] = page["last_id"]
+
+        for number in range(5):
+            service.new_collection(f"store-{number}")
+        path = "/v1/vector_stores/store-0/files"
+        for number in range(5):
+            file = {"file": (f"{number}.txt", b"Tea.", "text/plain")}
+            made = service.http.post("/v1/files", files=file, data={"purpose": "assistants"})
+            service.http.post(path, json={"file_id": made.json()["id"]}).raise_for_status()
+        assert [delete_all(one) for one in (path, "/v1/files", "/v1/vector_stores")] == [5, 5, 5]
+        for one in ("/v1/files", "/v1/vector_stores"):
+            assert service.http.get(one, params={"after": "none"}).status_code == 404
 
 
 def test_file_that_expires_is_erased_with_its_documents(

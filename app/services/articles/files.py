@@ -28,6 +28,7 @@ from app.db.dialects import decimal_text
 from app.db.models import Document, File, Original, Version, utc_now
 from app.domain import Scope
 from app.errors import NotFound
+from app.index.byte_cache import MISSING
 from app.runtime.resources import Resources
 from app.services.access.files import collections_of, sees_document, sees_file
 from app.services.access.principal import Principal
@@ -118,22 +119,25 @@ def list_files(
     descending: bool = True,
 ) -> tuple[list[FileInfo], bool]:
     """Return the files that the caller sees by age, and whether there are more of them."""
+    edges, key = resources.signals.page_edges, ("files", principal.key_id)
     with resources.database.read() as session:
         listed = _list_ids(principal, purpose).subquery()
         keys = tuple_(listed.c.created_at, listed.c.id)
         statement = select(listed.c.id)
         if after is not None:
-            edge = session.execute(
-                select(listed.c.created_at, listed.c.id).where(listed.c.id == after)
-            ).one_or_none()
-            if edge is None:
+            created_at = session.scalar(select(listed.c.created_at).where(listed.c.id == after))
+            place = edges.find((key, after)) if created_at is None else created_at
+            if place is MISSING:
                 raise _missing(after)
-            here = tuple_(sql_literal(edge[0], listed.c.created_at.type), sql_literal(edge[1]))
+            here = tuple_(sql_literal(place, listed.c.created_at.type), sql_literal(after))
             statement = statement.where(keys < here if descending else keys > here)
         order = [listed.c.created_at, listed.c.id]
         statement = statement.order_by(*(c.desc() if descending else c for c in order))
         ids = session.scalars(statement.limit(limit + 1)).all()
-        return _describe_all(session, ids[:limit]), len(ids) > limit
+        found = _describe_all(session, ids[:limit])
+        if found:
+            edges.put((key, found[-1].id), found[-1].created_at)
+        return found, len(ids) > limit
 
 
 def delete_file(resources: Resources, principal: Principal, file_id: str) -> None:

@@ -58,7 +58,8 @@ def list_batch_files(
             .join(JobItem, JobItem.version_id == Version.id)
             .where(JobItem.job_id == job_id, Document.collection_id == ref.id)
         )
-        return list_page(session, ref, with_status(statement, status), page)
+        chosen = with_status(statement, status)
+        return list_page(session, ref, chosen, page, resources.signals.page_edges)
 
 
 def cancel_batch(resources: Resources, ref: CollectionRef, job_id: str) -> BatchInfo:

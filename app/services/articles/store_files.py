@@ -12,6 +12,7 @@ from app.db.models import Document, UnitRow, Version
 from app.db.queue import CANCELLED
 from app.domain import Attributes, Status
 from app.errors import NotFound
+from app.index.byte_cache import MISSING, ByteCache
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from app.services.articles.documents import (
@@ -72,7 +73,8 @@ def list_store_files(
             )
             .where(Document.collection_id == ref.id)
         )
-        return list_page(session, ref, with_status(statement, status), page)
+        chosen = with_status(statement, status)
+        return list_page(session, ref, chosen, page, resources.signals.page_edges)
 
 
 def read_store_file(
@@ -142,13 +144,13 @@ def with_status(statement: Select[int], status: Status | str | None) -> Select[i
 
 
 def list_page(
-    session: Session, ref: CollectionRef, statement: Select[int], page: Page
+    session: Session, ref: CollectionRef, statement: Select[int], page: Page, edges: ByteCache
 ) -> tuple[list[StoreFile], bool]:
     # Rows are numbered in the order in which they came.
     backwards = page.before is not None and page.after is None
     for edge, is_after in ((page.after, True), (page.before, False)):
         if edge is not None:
-            number = _require_document(session, ref, edge).id
+            number = _find_place(session, ref, edge, edges)
             is_lower = page.descending == is_after
             statement = statement.where(Document.id < number if is_lower else Document.id > number)
     falls = page.descending != backwards
@@ -157,7 +159,21 @@ def list_page(
     shown = list(ids[: page.limit])
     if backwards:
         shown.reverse()
-    return _describe_files(session, ref, shown), len(ids) > page.limit
+    files = _describe_files(session, ref, shown)
+    for end in {0, -1} if files else ():
+        edges.put((ref.id, files[end].id), shown[end])
+    return files, len(ids) > page.limit
+
+
+def _find_place(session: Session, ref: CollectionRef, file_id: str, edges: ByteCache) -> int:
+    """Return the number of a file's row, also of one that a page began or ended with."""
+    try:
+        return _require_document(session, ref, file_id).id
+    except NotFound:
+        number = edges.find((ref.id, file_id))
+        if number is MISSING:
+            raise
+        return int(number)
 
 
 def _describe_files(

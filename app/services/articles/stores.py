@@ -1,7 +1,7 @@
 """Collections as OpenAI's clients know them: vector stores, with a name and an expiry."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from app.db.models import Collection, Document, Store, Version, utc_now
 from app.db.queue import CANCELLED
 from app.domain import Status
 from app.errors import InvalidRequest, NotFound
+from app.index.byte_cache import MISSING
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, list_allowed, require_row
 from app.services.access.principal import Principal
@@ -84,10 +85,20 @@ def list_stores(
     resources: Resources, principal: Principal, page: Page
 ) -> tuple[list[StoreInfo], bool]:
     """Return the stores that the caller's key covers by age, and whether there are more."""
+    edges, listed = resources.signals.page_edges, ("stores", principal.key_id)
     with resources.database.read() as session:
         ids = {ref.name: ref.id for ref in list_allowed(session, principal)}
-        shown, more = _cut(sorted(ids.values()), page, ids)
+
+        def find_place(name: str) -> int:
+            number = ids.get(name, edges.find((listed, name)))
+            if number is MISSING:
+                raise NotFound("there is no vector store of that id", code="vector_store_not_found")
+            return int(number)
+
+        shown, more = _cut(ids.values(), page, find_place)
         rows = [session.get_one(Collection, number) for number in shown]
+        for row in (*rows[:1], *rows[-1:]):
+            edges.put((listed, row.name), row.id)
         return [_describe_store(session, row) for row in rows], more
 
 
@@ -121,19 +132,19 @@ def use_store(resources: Resources, ref: CollectionRef) -> None:
             )
 
 
-def _cut(numbers: Sequence[int], page: Page, ids: Mapping[str, int]) -> tuple[list[int], bool]:
-    """Return the page of some rows' numbers, which rise; raises NotFound for an unknown edge."""
-    ordered = list(reversed(numbers)) if page.descending else list(numbers)
-    for edge in (page.after, page.before):
-        if edge is not None and edge not in ids:
-            raise NotFound("there is no vector store of that id", code="vector_store_not_found")
-    if page.after is not None:
-        ordered = ordered[ordered.index(ids[page.after]) + 1 :]
-    if page.before is not None:
-        ordered = ordered[: ordered.index(ids[page.before])] if ids[page.before] in ordered else []
-        if page.after is None:
-            return ordered[-page.limit :], len(ordered) > page.limit
-    return ordered[: page.limit], len(ordered) > page.limit
+def _cut(
+    numbers: Iterable[int], page: Page, find_place: Callable[[str], int]
+) -> tuple[list[int], bool]:
+    """Return the page of some rows' numbers, and whether there are more on its side."""
+    ordered = sorted(numbers, reverse=page.descending)
+    for edge, is_after in ((page.after, True), (page.before, False)):
+        if edge is not None:
+            place, is_lower = find_place(edge), page.descending == is_after
+            ordered = [n for n in ordered if (n < place if is_lower else n > place)]
+    more = len(ordered) > page.limit
+    if page.before is not None and page.after is None:
+        return ordered[-page.limit :], more
+    return ordered[: page.limit], more
 
 
 def _describe_store(session: Session, collection: Collection) -> StoreInfo:
