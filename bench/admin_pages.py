@@ -26,9 +26,9 @@ from app.main import create_app
 from app.runtime.resources import Resources
 from app.services.articles.collections import create_collection
 from app.services.quality.golden_sets import add_golden
-from bench.collection import collection_of, open_analysed
+from bench.collection import COLLECTION, collection_of, open_analysed
 from bench.report import describe_machine, print_table
-from bench.search_latency import COLLECTION, DIMENSIONS, store_articles
+from bench.search_latency import DIMENSIONS, store_articles
 from bench.span_vectors import StandInEngine
 
 HOME = f"/admin/collections/{COLLECTION}"

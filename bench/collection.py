@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from app.config import Settings
 from app.domain import Scope
@@ -13,6 +15,7 @@ from app.services.access.principal import EVERYONE
 from app.services.search.pipeline import SearchRequest
 
 COLLECTION = "default"
+_RANKING = ("app/index/*.py", "app/services/search/*.py")
 
 
 @contextmanager
@@ -25,6 +28,16 @@ def open_analysed(settings: Settings, **options: Any) -> Iterator[Resources]:
         while reanalyse_some(resources.database):
             pass
         yield resources
+
+
+def ranking_rules(*others: object) -> str:
+    """Return what tells apart, in the name of a file, what different code found.
+
+    `others` are what else the findings depend on.
+    """
+    root = Path(__file__).parents[1]
+    sources = [path.read_bytes() for pattern in _RANKING for path in sorted(root.glob(pattern))]
+    return f"{crc32(repr((sources, others)).encode()):08x}"
 
 
 def collection_of(resources: Resources) -> CollectionRef:

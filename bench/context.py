@@ -50,7 +50,6 @@ from bench.sets import LabelledSet, Query, read_set
 
 BUDGETS = (1000, 2000, 4000, 8000)
 CHUNK_TOKENS = 800
-COLLECTION = "default"
 
 _FOUND_SHARE = 0.8
 _EMBEDDED_AT_ONCE = 64

@@ -30,7 +30,7 @@ if not __package__:
 from app.config import BUNDLED_MODEL
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.measures import MAIN_MEASURE, score_rankings
-from bench.ingest import add_documents
+from bench.ingest import add_all
 from bench.report import describe_machine, print_table
 from bench.search import run_server
 from bench.sets import LabelledSet, read_set
@@ -58,7 +58,7 @@ class Outcome:
 def run_folio(data: Path, model: str, queries: Sequence[str]) -> Outcome:
     """Add a set to a fresh folder by `folio add`, then ask a server over it."""
     with TemporaryDirectory(prefix="folio-bench-") as kb, _model(model):
-        ingestion = add_documents(data / "docs.jsonl", Path(kb))
+        ingestion = add_all(data / "docs.jsonl", Path(kb))
         with (
             run_server(Path(kb)) as server,
             httpx.Client(base_url=server.url, timeout=60.0) as client,

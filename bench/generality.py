@@ -35,7 +35,7 @@ from app.services.search.candidates import Candidate, compare
 from app.services.search.pipeline import Clock, retrieve
 from app.services.search.scoring import Anchors, no_answer
 from bench.collection import collection_of, open_analysed, request_of
-from bench.ingest import add_documents
+from bench.ingest import add_all
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, Query, read_set, take_spread
 
@@ -158,7 +158,7 @@ def run(variant: Variant, labelled: LabelledSet, queries: int, scratch: Path) ->
     kb = scratch / variant.name.replace(" ", "-").replace("/", "-")
     source = scratch / "docs.jsonl"
     source.write_text("".join(f"{json.dumps(asdict(one))}\n" for one in some.documents))
-    add_documents(source, kb, model=variant.model, dimensions=variant.dimensions)
+    add_all(source, kb, model=variant.model, dimensions=variant.dimensions)
     settings = Settings(data=kb, model=variant.model, dimensions=variant.dimensions)
     with open_analysed(settings, holder="bench") as resources:
         if variant.is_tuned:

@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from types import MappingProxyType
+from typing import Any
 
 if not __package__:
     # As a script this folder comes first, where `ingest` would be this file.
@@ -86,6 +87,14 @@ def add_documents(
         peak_bytes=usage.ru_maxrss * 1024,
         database_bytes=sum(path.stat().st_size for path in kb.glob("folio.db*")),
     )
+
+
+def add_all(documents: Path, kb: Path, **options: Any) -> Ingestion:
+    """Run add_documents; raises SystemExit also where one of them failed."""
+    done = add_documents(documents, kb, **options)
+    if done.failures:
+        raise SystemExit(f"{kb} lacks articles: {dict(done.failures)}")
+    return done
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from app.domain import Mode
 from app.runtime.resources import Resources
 from app.services.search.search import search_documents
 from bench.collection import open_analysed, request_of
-from bench.ingest import add_documents
+from bench.ingest import add_all
 from bench.peers import BEST_CHUNK, run_chunks
 from bench.report import describe_machine, print_table
 from bench.sets import LabelledSet, Query, read_set, take_spread
@@ -83,8 +83,8 @@ def measure(
 def _rank_all(
     labelled: LabelledSet, folder: Path, cache: Path, settings: Settings, *, chunks: bool
 ) -> Iterator[tuple[str, Rankings]]:
-    if not (settings.data / "folio.db").exists():
-        add_documents(folder / "docs.jsonl", settings.data, model=settings.model)
+    # What is there is passed over: a run that was broken off goes on.
+    add_all(folder / "docs.jsonl", settings.data, model=settings.model)
     with open_analysed(settings, holder="bench") as resources:
         for mode in (Mode.LEXICAL, Mode.DENSE, Mode.HYBRID):
             yield f"Folio, {mode}", rank_by_folio(resources, labelled.queries, mode)

@@ -35,7 +35,6 @@ from bench.sets import LabelledSet, read_set
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 
-COLLECTION = "default"
 _SEED = 8
 _QUESTIONS = 60
 _DUPLICATE_EVERY = 4

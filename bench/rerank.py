@@ -32,7 +32,7 @@ from app.runtime.resources import Resources
 from app.services.search.rerank import MAX_CANDIDATES, score_hits
 from app.services.search.scoring import log_odds
 from app.services.search.search import search_documents
-from bench.collection import open_analysed, request_of
+from bench.collection import open_analysed, ranking_rules, request_of
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.retrieval import bootstrap
@@ -251,12 +251,13 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
     names, sets, took = [], [], []
+    rules = ranking_rules(Settings().rerank_model)
     for pair in arguments.kb:
         name, _, folder = pair.partition("=")
         labelled = read_set(arguments.data / name)
         asked = take_spread(labelled.queries, arguments.queries)
         reads, ms = read_questions(
-            labelled, asked, Path(folder), arguments.cache / f"rerank-{name}.npz"
+            labelled, asked, Path(folder), arguments.cache / f"rerank-{name}-{rules}.npz"
         )
         names.append(name)
         sets.append(reads)

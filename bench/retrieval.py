@@ -5,7 +5,8 @@
 Every system ranks the same documents for the same queries, and ir-measures scores all of them.
 Intervals are percentiles of a bootstrap over the queries. What a system found, the ingested sets
 and the vectors of chunks are kept in --cache (a folder outside the project): a run that is broken
-off goes on there, and one with another model makes anew only what depends on the model.
+off goes on there, and one with another model, or other code that ranks, makes anew only what
+depends on it.
 """
 
 import argparse
@@ -14,11 +15,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from inspect import getsource
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeAlias
-from zlib import crc32
 
 import ir_measures
 import numpy as np
@@ -37,11 +36,9 @@ from app.domain import Mode, Status, Vector
 from app.embedding.loading import open_checkpoint
 from app.runtime.resources import Resources
 from app.services.articles.collections import get_collection
-from app.services.search import scoring
 from app.services.search.pipeline import ask
-from app.services.search.rerank import INTERACTION_WEIGHT
 from app.services.search.search import search_documents
-from bench.collection import collection_of, open_analysed, request_of
+from bench.collection import collection_of, open_analysed, ranking_rules, request_of
 from bench.compute import count_flops
 from bench.ingest import add_documents
 from bench.peers import (
@@ -64,7 +61,6 @@ Scores: TypeAlias = npt.NDArray[np.float64]
 MEASURES = (nDCG @ 10, R @ 10, R @ 100)
 NAMES = ("nDCG@10", "recall@10", "recall@100")
 DEPTH = 100
-COLLECTION = "default"
 
 BM25 = "BM25 (bm25s)"
 TUTORIAL = "MiniLM, best chunk + BM25"
@@ -345,15 +341,12 @@ def rank_set(
     }
     fingerprint = open_checkpoint(Settings()).fingerprint
     kb = kb or cache / f"kb-{fingerprint}"
-    rules = getsource(scoring)
-    weights = crc32(repr((rules, INTERACTION_WEIGHT)).encode())
     with _open_set(folder / "docs.jsonl", len(labelled.documents), kb) as resources:
         for name, run in folio_systems(labelled, resources).items():
             if name == RERANKED and not reranks:
                 continue
-            ranked[name] = rank_once(
-                cache / f"{name}-{asked}-{fingerprint}-{weights:08x}.json", run
-            )
+            found = f"{name}-{asked}-{fingerprint}-{ranking_rules()}.json"
+            ranked[name] = rank_once(cache / found, run)
     return ranked
 
 

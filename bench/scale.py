@@ -322,7 +322,7 @@ def print_results(
         ("searches idle, p50 / p99 ms", f"{idle[0]:.1f} / {idle[1]:.1f} of {_count(searches)[0]}"),
         ("beside ingestion", f"{busy[0]:.1f} / {busy[1]:.1f} of {_count(searches)[1]}"),
         ("p99 ratio", f"{busy[1] / idle[1]:.2f}"),
-        ("searches answered with an error", f"{searches.failed}"),
+        ("searches that failed", f"{searches.failed}"),
     ]
     print_table(("measure", "value"), rows)
 

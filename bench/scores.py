@@ -35,7 +35,7 @@ from app.services.search.pipeline import ask
 from app.services.search.ranking import rank_articles
 from app.services.search.scoring import Anchors, describe
 from app.services.search.snapshot import snapshots
-from bench.collection import collection_of, open_analysed
+from bench.collection import collection_of, open_analysed, ranking_rules
 from bench.fits import Array, Asked, Sets, fit, list_others, predict
 from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
@@ -108,7 +108,8 @@ def _read_features(one: Candidate, found: Sequence[Candidate], anchors: Anchors)
 
 def _ndcg(gains: Sequence[int], grades: Any) -> float:
     def add(values: Sequence[int]) -> float:
-        return float(sum((2**v - 1) / np.log2(i + 2) for i, v in enumerate(values[:_DEPTH])))
+        # As trec_eval weighs grades.
+        return float(sum(v / np.log2(i + 2) for i, v in enumerate(values[:_DEPTH])))
 
     return add(gains) / add(sorted(grades.values(), reverse=True)) if grades else 0.0
 
@@ -211,7 +212,7 @@ def load(
     name: str, kb: Path, model: str, data: Path, cache: Path, most: int
 ) -> dict[Mode, list[Asked]]:
     """Return what the questions of a set found, from the cache or by asking them."""
-    path = cache / f"{name.replace(':', '.')}.json"
+    path = cache / f"{name.replace(':', '.')}-{ranking_rules(model, most)}.json"
     if not path.exists():
         check_folder(kb)
         labelled, others = read_labelled(data, name.partition(":")[0])

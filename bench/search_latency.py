@@ -37,7 +37,7 @@ from app.runtime.resources import Resources
 from app.services.articles.collections import create_collection, get_collection
 from app.services.articles.documents import Upload, put_documents
 from app.services.search.search import search_documents
-from bench.collection import collection_of, open_analysed, request_of
+from bench.collection import COLLECTION, collection_of, open_analysed, request_of
 from bench.ingest import fresh_folder
 from bench.report import describe_machine, print_table
 from bench.sets import read_lines, read_queries
@@ -45,7 +45,6 @@ from bench.span_vectors import StandInEngine
 from ingest.commit import store_article
 from ingest.parse_and_cut import embed_article
 
-COLLECTION = "default"
 DIMENSIONS = 384
 SHARE_KEY = "percent"
 

@@ -36,8 +36,6 @@ from bench.ingest import check_folder
 from bench.report import describe_machine, print_table
 from bench.sets import read_set
 
-COLLECTION = "default"
-
 
 def tune_half(folder: Path, kb: Path, *, learned: int) -> GenerationInfo:
     """Tune a copy of `kb` on every other question, from number `learned` (0 or 1) on."""
