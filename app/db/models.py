@@ -454,7 +454,7 @@ class LoggedQuery(Table):
     """Ids of the first documents, best first."""
     score: Mapped[float | None]
     """Of the first one."""
-    asked_at: Mapped[datetime] = mapped_column(default=utc_now)
+    asked_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
 
     __table_args__ = (Index("ix_query_log_collection_id_asked_at", "collection_id", "asked_at"),)
 

@@ -305,6 +305,23 @@ def test_queries_are_erased_on_demand_and_when_their_time_is_over(
         assert session.scalar(select(Feedback.id).where(Feedback.query_id == query_id)) is None
 
 
+def test_queries_go_with_those_that_are_past_their_time_up_to_an_hour_before(
+    logging_service: Service, logged: Collection
+) -> None:
+    resources, ages = (
+        logging_service.resources,
+        [timedelta(days=29), timedelta(days=30, minutes=-50)],
+    )
+    kept, nearly = [log_long_ago(resources, logged, "tea", age) for age in ages]
+
+    def list_ids() -> set[str]:
+        return {one["id"] for one in logged.http.get(f"{logged.path}/queries").json()["queries"]}
+
+    assert list_ids() == {kept, nearly}
+    log_long_ago(resources, logged, "tea")
+    assert list_ids() == {kept}
+
+
 @pytest.mark.data_folder
 def test_erased_queries_are_in_no_file(logging_service: Service, logged: Collection) -> None:
     resources = logging_service.resources
@@ -325,8 +342,10 @@ def test_erased_queries_are_in_no_file(logging_service: Service, logged: Collect
     assert not is_in_files()
 
 
-def log_long_ago(resources: Resources, logged: Collection, query: str) -> str:
-    """Ask, give feedback, and have it look as if that was longer ago than queries are kept."""
+def log_long_ago(
+    resources: Resources, logged: Collection, query: str, age: timedelta = timedelta(days=31)
+) -> str:
+    """Ask, give feedback, and have it look as if that was long ago: longer than is kept."""
     query_id: str = logged.search(query)["query_id"]
     assert say(logged, query_id, helpful=True) == 201
     with resources.database.write() as session:
@@ -334,6 +353,6 @@ def log_long_ago(resources: Resources, logged: Collection, query: str) -> str:
         session.execute(
             update(LoggedQuery)
             .where(LoggedQuery.id == query_id)
-            .values(asked_at=row.asked_at - timedelta(days=31))
+            .values(asked_at=row.asked_at - age)
         )
     return query_id

@@ -9,11 +9,13 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.db import queries, queue
+from app.db.models import utc_now
 from app.db.sqlite import open_database
 from app.domain import Stage
+from app.services.quality.feedback import _has_older
 
 
-def plan_statements(folder: Path, run: Callable[[Session], None]) -> list[list[str]]:
+def plan_statements(folder: Path, run: Callable[[Session], object]) -> list[list[str]]:
     """Return how SQLite goes about each statement that `run` executes."""
     statements: list[tuple[str, Any]] = []
 
@@ -70,6 +72,11 @@ def test_only_the_uploads_of_a_deletion_are_looked_at(tmp_path: Path) -> None:
     plans = plan_statements(tmp_path, delete)
     assert len(plans) == 2
     assert [step for plan in plans for step in plan if step.startswith("SCAN")] == []
+
+
+def test_questions_past_their_time_are_found_by_their_age(tmp_path: Path) -> None:
+    (plan,) = plan_statements(tmp_path, lambda session: _has_older(session, utc_now()))
+    assert [step for step in plan if "asked_at<?" in step] == plan
 
 
 @pytest.mark.parametrize("collection_id", [None, 1])

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from queue import Empty
 from typing import Any
 
@@ -24,6 +24,9 @@ from ingest.ids import normalize_id
 _FOUND = 10
 # Questions that wait until they can be stored.
 _MAX_NOTED = 10_000
+# Once one is past its time, those go with it that soon will be: a log that is long enough would
+# else have the files cleared, and PostgreSQL its tables, each second.
+_ERASED_EARLIER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +90,22 @@ def _write_queries(resources: Resources, noted: Sequence[LoggedQuery]) -> bool:
     """Store questions; returns whether others were past their time, and erased."""
     oldest = utc_now() - timedelta(days=resources.settings.query_log_days)
     with resources.database.read() as session:
-        stale = session.scalar(select(LoggedQuery.id).where(LoggedQuery.asked_at < oldest).limit(1))
-    if not noted and stale is None:
+        is_erased = _has_older(session, oldest)
+    if not noted and not is_erased:
         return False
     with resources.database.write() as session:
         there = set(session.scalars(select(Collection.id)))
         session.add_all(row for row in noted if row.collection_id in there)
         session.flush()
-        session.execute(delete(LoggedQuery).where(LoggedQuery.asked_at < oldest))
-    return stale is not None
+        if is_erased:
+            is_over = LoggedQuery.asked_at < oldest + _ERASED_EARLIER
+            session.execute(delete(LoggedQuery).where(is_over))
+    return is_erased
+
+
+def _has_older(session: Session, oldest: datetime) -> bool:
+    older = select(LoggedQuery.id).where(LoggedQuery.asked_at < oldest)
+    return session.scalar(older.limit(1)) is not None
 
 
 def give_feedback(
