@@ -91,8 +91,9 @@ class Service:
             met.add(problem)
             if attempt < attempts:
                 self.rest(_pause_before(attempt, hint), is_cancelled)
-        kind = ServiceFails if met == {_INTERNAL_ERROR} else ModelAway
-        raise kind(f"{self._name} at {self.host} answers with {problem}")
+        if met == {_INTERNAL_ERROR}:
+            raise ServiceFails(f"{self._name} at {self.host} fails with {problem}")
+        raise ModelAway(f"{self._name} at {self.host} answers with {problem}")
 
     def rest(self, seconds: float, is_cancelled: Callable[[], bool]) -> None:
         """Pause; raises WorkCancelled."""
