@@ -22,6 +22,9 @@ from ingest.names import is_left_out
 _BATCH_DOCUMENTS = 64
 _BATCH_BYTES = 4 * 2**20
 _POLL_SECONDS = 0.2
+# Asking costs the processors that read the articles: seldom, where they take long.
+_MAX_POLL_SECONDS = 2.0
+_POLL_SHARE = 0.1
 # A model takes this long to load from a slow disk.
 _PATIENCE_SECONDS = 60.0
 # What is wrong with an upload; any other failure would meet the next one as well.
@@ -159,7 +162,8 @@ def wait_for_job(client: Client, job_id: str) -> dict[str, Any]:
 
 def _follow(client: Client, upload_job: _Job) -> Iterator[dict[str, Any]]:
     """Yield the job again and again, the last time when all of it is ready or failed."""
-    counts, moved = None, monotonic()
+    started = monotonic()
+    counts, moved = None, started
     while True:
         job = client.call("GET", f"/v1/jobs/{upload_job.id}")
         yield job
@@ -169,7 +173,8 @@ def _follow(client: Client, upload_job: _Job) -> Iterator[dict[str, Any]]:
             counts, moved = job["counts"], monotonic()
         elif monotonic() - moved > _PATIENCE_SECONDS:
             _check_ready(client)
-        sleep(_POLL_SECONDS)
+        pause = _POLL_SHARE * (monotonic() - started)
+        sleep(min(max(pause, _POLL_SECONDS), _MAX_POLL_SECONDS))
 
 
 def _check_ready(client: Client) -> None:

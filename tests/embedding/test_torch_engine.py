@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812  the name that the field uses
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch.profiler import profile
@@ -23,7 +25,12 @@ from app.embedding.checkpoint import Checkpoint, read_checkpoint
 from app.embedding.loading import load_engine, open_checkpoint
 from app.embedding.torch.engine import TorchEngine
 from app.embedding.torch.layers import Groups, Linear
-from app.embedding.torch.packed import PackedEncoder, attend_by_products, can_prepack
+from app.embedding.torch.packed import (
+    PackedEncoder,
+    attend_by_products,
+    can_prepack,
+    pick_dtype,
+)
 from app.errors import InvalidRequest, ModelUnavailable, TextTooLong
 from tests.checkpoints import PROMPTS, make_jina_v3, make_plain
 from tests.embedding.reference import (
@@ -608,6 +615,23 @@ def test_engine_is_loaded_with_what_the_checkpoint_declares(jina_v3: Path) -> No
     assert (engine.name, engine.dtype, engine.device) == ("torch", "float32", "cpu")
     assert (engine.max_tokens, engine.dimensions) == (8192, 8)
     engine.warm_up()
+
+
+@pytest.mark.parametrize("late", [torch.float32, torch.bfloat16])
+def test_number_format_is_the_same_however_long_a_processor_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, late: torch.dtype
+) -> None:
+    weight = torch.ones(1024, 512)
+    chosen, threads, multiply = pick_dtype(weight), torch.get_num_threads(), F.linear
+
+    def multiply_late(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        # As on a busy machine: others have the processor.
+        Event().wait(0.02 if x.dtype == late else 0)
+        return multiply(x, w)
+
+    monkeypatch.setattr(F, "linear", multiply_late)
+    assert pick_dtype(weight) == chosen
+    assert torch.get_num_threads() == threads
 
 
 def test_same_input_gives_the_same_vector(engine: TorchEngine) -> None:

@@ -111,7 +111,8 @@ class TorchEngine(ReadsTokens):
             self.dtype = "float32"
             self._encoder = _PaddedEncoder(model.to(device), device)
         else:
-            chosen = pick_dtype(network, device) if dtype == "auto" else DTYPES[dtype]
+            widest = network.layers[0].up.weight
+            chosen = pick_dtype(widest.to(device)) if dtype == "auto" else DTYPES[dtype]
             self.dtype = str(chosen).removeprefix("torch.")
             self._encoder = PackedEncoder(
                 network,

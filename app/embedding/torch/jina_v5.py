@@ -7,7 +7,7 @@ Qwen3 (small) or EuroBERT (nano), of which only the first normalizes its queries
 
 from typing import Any
 
-from transformers import AutoModel, EuroBertConfig, EuroBertModel, Qwen3Config, Qwen3Model
+from transformers import AutoModel
 
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.layout import JINA_V5, list_weights, read_json
@@ -20,6 +20,9 @@ def find_family(checkpoint: Checkpoint) -> tuple[Any, Any]:
     """Return the class that loads a checkpoint, and its configuration; None reads the file's."""
     if checkpoint.model_type != JINA_V5:
         return AutoModel, None
+    # Half a second of processor time at every start of any other model.
+    from transformers import EuroBertConfig, EuroBertModel, Qwen3Config, Qwen3Model
+
     declared = read_json(checkpoint.folder / "config.json", required=True)
     settings = {key: value for key, value in declared.items() if key not in _OWN_KEYS}
     if any(name.endswith("self_attn.q_norm.weight") for name in list_weights(checkpoint.folder)):

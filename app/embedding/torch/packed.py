@@ -6,10 +6,11 @@ beside the hidden states grows with the batch. A pass is put aside between two s
 """
 
 import platform
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby, product
 from operator import methodcaller
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Protocol, TypeAlias
 
 import torch
@@ -272,28 +273,40 @@ def _round_up(number: int, step: int) -> int:
     return -(-number // step) * step
 
 
-def pick_dtype(network: Network, device: str) -> torch.dtype:
-    """Return bfloat16 where this machine multiplies with it at least 1.2 times as fast.
+def pick_dtype(weight: torch.Tensor) -> torch.dtype:
+    """Return bfloat16 where a weight's device multiplies with it at least 1.2 times as fast.
 
     A processor with instructions for bfloat16 can be slower with them than in float32.
     """
-    weight = network.layers[0].up.weight.to(device)
     if weight.numel() < _MIN_TIMED:
         # Over too soon to be timed: the dtype, and the vectors with it, would change by chance.
         return torch.float32
     seconds = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
-    # The best of many: on a busy machine most rounds are disturbed, and a wrong choice stays.
-    for _ in range(16):
-        for dtype in seconds:
-            x, w = torch.ones(256, weight.shape[1], device=device, dtype=dtype), weight.to(dtype)
-            started = perf_counter()
+    # A wrong choice stays: on a busy machine no wait for a processor may count.
+    clock = thread_time if weight.device.type == "cpu" else perf_counter
+    with _one_thread():
+        for _, dtype in product(range(16), seconds):
+            w = weight.to(dtype)
+            x = torch.ones(256, w.shape[1], device=w.device, dtype=dtype)
+            started = clock()
             for _ in range(2):
                 y = F.linear(x, w)
             # Waits for a GPU.
             y.sum().item()
-            seconds[dtype] = min(seconds[dtype], perf_counter() - started)
+            seconds[dtype] = min(seconds[dtype], clock() - started)
     is_faster = seconds[torch.float32] > 1.2 * seconds[torch.bfloat16]
     return torch.bfloat16 if is_faster else torch.float32
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Have this thread compute alone while the block runs."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def can_prepack(device: str, dtype: torch.dtype) -> bool:
