@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from folio_client import AsyncFolio, Folio
+from folio_client.provenance import describe
 
+from app.api.mcp.library import make_uri
 from app.config import Settings
 from app.services.quality.calibration import MIN_DOCUMENTS
 from tests.api.service import open_service
@@ -39,6 +41,13 @@ def assert_provenance(metadata: dict[str, Any], document_id: str) -> None:
     assert metadata["source"] == f"folio://help/{document_id}"
     assert metadata["untrusted"] is True
     assert metadata["passages"][0]["start"] == 0
+
+
+def test_source_of_an_article_without_an_address_is_its_resource_of_mcp(folio: Folio) -> None:
+    folio.create_collection("manuals")
+    folio.put_document("manuals", "tea/how to steep?", text="Four minutes.", wait_s=30)
+    (hit,) = folio.search("manuals", QUESTION).results
+    assert describe(hit)["source"] == make_uri("manuals", "tea/how to steep?")
 
 
 def test_langchain(folio: Folio, expected: list[tuple[str, float]]) -> None:

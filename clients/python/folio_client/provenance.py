@@ -1,6 +1,7 @@
 """What the retrievers of all frameworks say of a hit."""
 
 from typing import Any
+from urllib.parse import quote
 
 from folio_client.models import Hit
 
@@ -16,7 +17,8 @@ def describe(hit: Hit) -> dict[str, Any]:
         **hit.attributes,
         "score": hit.score,
         "title": hit.title,
-        "source": hit.url or f"folio://{hit.collection}/{hit.document_id}",
+        # As MCP clients read it: an id is one part, whatever slashes it holds.
+        "source": hit.url or f"folio://{hit.collection}/{quote(hit.document_id, safe='')}",
         "collection": hit.collection,
         "document_id": hit.document_id,
         "version": hit.version,
