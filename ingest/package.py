@@ -29,8 +29,11 @@ _END = struct.Struct("<4s4H2LH")
 _END_64, _LOCATOR_64 = struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
 _MAX_COMMENT = 2**16
 _ENCRYPTED_FLAG = 1
-# Places before the file's begin, and names that are not UTF-8, are a ValueError.
-_DAMAGED = (*(BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError),)
+# Places outside the file are a ValueError or an OverflowError, as names that are not UTF-8 are.
+_DAMAGED = (
+    *(BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError),
+    OverflowError,
+)
 
 
 def open_package(
@@ -40,7 +43,7 @@ def open_package(
     _check_directory(data, max_members)
     try:
         package = ZipFile(io.BytesIO(data))
-    except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise UnreadableDocument("the ZIP container is damaged", code="unreadable_archive") from (
             error
         )
@@ -102,6 +105,8 @@ def _check_directory(data: bytes, max_members: int) -> None:
 
 
 def _check_member(member: ZipInfo) -> None:
+    if not member.filename:
+        raise UnreadableDocument("a member has no name", code="unreadable_archive")
     if member.flag_bits & _ENCRYPTED_FLAG:
         raise UnreadableDocument("a member is encrypted", code="encrypted")
     path = PurePosixPath(member.filename.replace("\\", "/"))

@@ -173,6 +173,9 @@ def _resolve_label(label: str) -> str:
 
 def _detect(data: bytes) -> str:
     sample = data[:_DETECTION_BYTES]
+    if len(sample) < len(data):
+        # With half a character at its end it would be of no encoding of two bytes.
+        sample = sample[: sample.rfind(b"\n") + 1] or sample
     high = sum(byte > 127 for byte in sample)
     # A handful of bytes is not a sample; Windows-1252 is what they mostly are.
     if high < _MIN_WINDOWS_BYTES:

@@ -46,6 +46,17 @@ def make_zip64(members: dict[str, bytes | str]) -> bytes:
     return archive[:place] + record + locator + b"PK\5\6" + bytes(18)
 
 
+def make_far_member() -> bytes:
+    """Return a ZIP archive whose directory says that a member begins far behind the end."""
+    archive = make_zip({"a.md": "tea"})
+    at = archive.index(b"PK\1\2")
+    extra = struct.pack("<2HQ", 1, 8, 2**64 - 1)
+    entry = bytearray(archive[at : at + 50] + extra)
+    entry[30:32], entry[42:46] = struct.pack("<H", len(extra)), b"\xff" * 4
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry), at, 0)
+    return archive[:at] + bytes(entry) + end
+
+
 def make_damaged_lzma() -> bytes:
     """Return a ZIP archive with a member in LZMA that breaks off in the middle."""
     file = io.BytesIO()
@@ -341,6 +352,11 @@ BAD_ARCHIVES: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "truncated archive": (lambda: make_zip({"a.md": "tea"})[:-30], "unreadable_archive"),
     "archive without its beginning": (lambda: make_zip({"a.md": "tea"})[10:], "unreadable_archive"),
+    "member without a name": (
+        lambda: make_zip({"@": "tea"}).replace(b"@", b"\0"),
+        "unreadable_archive",
+    ),
+    "member far behind the end": (make_far_member, "unreadable_archive"),
     "damaged member in another compression": (make_damaged_lzma, "unreadable_archive"),
     "archive without an article": (lambda: make_zip({".hidden": "tea"}), "empty_document"),
 }

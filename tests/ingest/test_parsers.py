@@ -204,6 +204,13 @@ def test_encoding_of_a_longer_text_is_detected(encoding: str, text: str) -> None
     assert article.warnings[0].startswith("not UTF-8")
 
 
+@pytest.mark.parametrize("shift", [0, 1])
+def test_encoding_is_detected_wherever_a_long_text_is_cut_for_it(shift: int) -> None:
+    line = "これは長い日本語の文章です。お茶を淹れる前にお湯を沸かしてください。\n"
+    article = parse_document(TEXT, b"x" * shift + (line * 8000).encode("cp932"))
+    assert article.text == "x" * shift + line * 8000
+
+
 @pytest.mark.parametrize(
     "data",
     [b"\x81\x8d\x8f\x90\x9d", bytes(range(128, 256)) * 3, "\ufeffab".encode("utf-16-le")[:-1]],
