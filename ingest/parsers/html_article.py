@@ -216,9 +216,12 @@ def _find_region(page: HtmlElement, leaves: list[Leaf]) -> HtmlElement:
     kept = [leaf for leaf in leaves if leaf.is_kept]
     least = sum(leaf.words for leaf in kept) / 2
     regions = sorted(page.xpath(_REGION_PATH), key=_count_words)
+    held: Counter[HtmlElement] = Counter()
+    for leaf in kept:
+        for outer in leaf.element.iterancestors():
+            held[outer] += leaf.words
     for region in regions:
-        held = sum(leaf.words for leaf in kept if region in leaf.element.iterancestors())
-        if held > least:
+        if held[region] > least:
             return region
     return page if kept or not regions else regions[-1]
 

@@ -118,7 +118,7 @@ def _write_values(value: Any) -> list[str]:
         ]
         return [*(["\n".join(lines)] if lines else []), *nested]
     if isinstance(value, list):
-        if len(value) > 1 and all(isinstance(v, dict) and _is_flat(v) for v in value):
+        if len(value) > 1 and _are_alike(value):
             return [_write_table(value)]
         if all(map(_is_plain, value)):
             return ["\n".join(f"- {_write_scalar(v)}" for v in value)] if value else []
@@ -136,6 +136,14 @@ def _write_table(objects: list[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(name for entry in objects for name in entry))
     rows = ([_write_scalar(entry.get(name)) for name in names] for entry in objects)
     return render_table([names, *rows])
+
+
+def _are_alike(values: list[Any]) -> bool:
+    """Return whether values are objects that fill most of a table of all their names."""
+    if not all(isinstance(value, dict) and _is_flat(value) for value in values):
+        return False
+    names = {name for value in values for name in value}
+    return 2 * sum(map(len, values)) >= len(names) * len(values)
 
 
 def _is_plain(value: Any) -> bool:

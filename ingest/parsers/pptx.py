@@ -109,10 +109,11 @@ class _Deck:
             self.counts["{} hidden slides were left out"] += 1
             return "", []
         shapes = list(_walk(find(root, "p:cSld/p:spTree")))
-        title = next(filter(None, (self._read_title(s, part) for s in shapes)), "")
+        titles = ((shape, self._read_title(shape, part)) for shape in shapes)
+        titled, title = next((found for found in titles if found[1]), (None, ""))
         blocks: list[str] = []
         for shape in order_shapes(shapes, self._positions.of_slide(part)):
-            blocks += self._read_shape(shape, part)
+            blocks += self._read_shape(shape, part) if shape is not titled else []
         blocks += [*self._read_notes(part), *self._read_comments(part)]
         self._read_layouts(part)
         return title, list(filter(None, blocks))
@@ -124,7 +125,7 @@ class _Deck:
 
     def _read_shape(self, shape: Element, part: str) -> list[str]:
         kind = find_placeholder(shape)
-        if kind in _TITLES or kind in _NUMBERS:
+        if kind in _NUMBERS:
             return []
         name = name_of(shape)
         if name == "p:grpSp":

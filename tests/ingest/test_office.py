@@ -213,6 +213,12 @@ def test_json_of_another_shape_is_read_as_its_values_with_a_warning() -> None:
     assert article.warnings == ("not an article: its values are kept",)
 
 
+def test_objects_without_a_name_in_common_are_no_table() -> None:
+    cities = [{f"City {number}": number} for number in range(9)]
+    article = read("a.json", json.dumps(cities).encode())
+    assert article.text == "\n\n".join(f"City {number}: {number}" for number in range(9))
+
+
 def test_fields_of_a_json_article_that_cannot_be_what_they_are_set_to_are_named() -> None:
     source = b'{"title": 404, "url": null, "html": 1, "attributes": "x", "text": "Tea", "a": [{}]}'
     article = read("a.json", source)

@@ -53,6 +53,13 @@ def test_hidden_words_are_left_out() -> None:
     assert (article.text, article.warnings) == ("Shown", ("1 hidden passages were left out",))
 
 
+def test_hidden_section_is_left_out() -> None:
+    hidden = '<text:section text:display="none"><text:p>No</text:p></text:section>'
+    shown = '<text:section text:display="true"><text:p>Yes</text:p></text:section>'
+    article = read(hidden + shown)
+    assert (article.text, article.warnings) == ("Yes", ("1 hidden passages were left out",))
+
+
 def test_formulas_are_latex() -> None:
     formula = (
         '<math xmlns="http://www.w3.org/1998/Math/MathML"><semantics><mrow><msup><mi>x</mi><mn>2'

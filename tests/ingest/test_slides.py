@@ -120,6 +120,11 @@ def test_hidden_slides_are_left_out_and_keep_their_number() -> None:
     assert hidden.warnings == ("2 hidden slides were left out",)
 
 
+def test_second_title_of_a_slide_is_text() -> None:
+    article = read(shape("Tea", kind="title") + shape("Hot", kind="title") + shape("Pour it."))
+    assert article.text == "## Tea\n\nHot\n\nPour it."
+
+
 def test_footers_are_read_once_and_numbers_are_not() -> None:
     feet = shape("ZT-3000 manual", kind="ftr") + shape("7", kind="sldNum") + shape("May", kind="dt")
     assert read(shape("one") + feet, shape("two") + feet).text == "one\n\ntwo\n\nZT-3000 manual"

@@ -55,6 +55,8 @@ class Reader:
                     blocks += [Block(text) for text in self.read_table(element)]
                 case "draw:frame" | "draw:custom-shape" | "draw:rect" | "draw:ellipse":
                     blocks += self.read_frame(element)
+                case "text:section" if get(element, "text:display") == "none":
+                    self.counts["{} hidden passages were left out"] += 1
                 case name if name not in _NO_TEXT:
                     blocks += self.read(element)
         return blocks
