@@ -1,4 +1,4 @@
-"""Fixtures: real engines that each test may watch, loaded once for all of them."""
+"""Fixtures: real engines that each test may watch, loaded once for all of a module."""
 
 from collections.abc import Iterator
 
@@ -21,9 +21,9 @@ def _one_torch_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def loaded_engines() -> dict[str, Engine]:
-    """The engines of all tests by the fingerprint of their checkpoint."""
+    """The engines of a module's tests by the fingerprint of their checkpoint."""
     return {}
 
 
