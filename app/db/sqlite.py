@@ -9,7 +9,8 @@ from threading import Lock
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, FromClause, create_engine, event
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -160,6 +161,10 @@ def _typed_errors(path: Path) -> Iterator[None]:
             raise StorageFailed(
                 f"{path} cannot be written by this process; nothing was stored"
             ) from error
+        if code == sqlite3.SQLITE_BUSY:
+            raise StorageFailed(
+                f"another program keeps {path} locked; nothing was stored"
+            ) from error
         if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
             raise StorageFailed(
                 f"the disk that holds {path.parent} fails ({error.orig}); nothing was stored"
@@ -217,6 +222,13 @@ def read_folder(folder: Path) -> Iterator[Connection]:
         engine.dispose()
 
 
+class _HintingCompiler(SQLiteCompiler):
+    """Writes the hints of statements, which SQLAlchemy's own leaves out: `INDEXED BY`."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
+        return text
+
+
 def _decode(stored: bytes) -> str:
     return stored.decode("utf-8", "replace")
 
@@ -230,6 +242,8 @@ def _make_engine(path: str, *, begin: str, **options: str) -> Engine:
         # An error message must not quote a document.
         hide_parameters=True,
     )
+
+    engine.dialect.statement_compiler = _HintingCompiler
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: sqlite3.Connection, _record: object) -> None:

@@ -9,10 +9,11 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.db import queries, queue
-from app.db.models import utc_now
+from app.db.models import RECEIPTS_INDEX, utc_now
 from app.db.sqlite import open_database
 from app.domain import Stage
 from app.services.quality.feedback import _has_older
+from app.services.quality.reembedding import find_missing
 
 
 def plan_statements(folder: Path, run: Callable[[Session], object]) -> list[list[str]]:
@@ -77,6 +78,20 @@ def test_only_the_uploads_of_a_deletion_are_looked_at(tmp_path: Path) -> None:
 def test_questions_past_their_time_are_found_by_their_age(tmp_path: Path) -> None:
     (plan,) = plan_statements(tmp_path, lambda session: _has_older(session, utc_now()))
     assert [step for step in plan if "asked_at<?" in step] == plan
+
+
+def test_articles_that_a_generation_misses_are_found_without_reading_their_texts(
+    tmp_path: Path,
+) -> None:
+    (plan,) = plan_statements(tmp_path, lambda session: find_missing(session, 1, 50))
+    # Of live versions, by document.
+    assert plan[0] == f"SCAN versions USING INDEX {RECEIPTS_INDEX}"
+    assert not any("TEMP B-TREE" in step for step in plan)
+
+
+def test_sums_of_receipts_pass_the_texts_by(tmp_path: Path) -> None:
+    (plan,) = plan_statements(tmp_path, lambda session: queries.sum_receipts(session, 1))
+    assert any(step.endswith(f"INDEX {RECEIPTS_INDEX} (document_id=?)") for step in plan)
 
 
 @pytest.mark.parametrize("collection_id", [None, 1])

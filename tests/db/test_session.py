@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
+from app.db import sqlite
 from app.db.database import Database
 from app.db.models import Collection
 from app.db.sqlite import open_database, read_folder
@@ -138,6 +140,17 @@ def test_deleted_content_is_in_no_file_after_a_checkpoint(tmp_path: Path) -> Non
         assert database.erase_deleted()
         for path in tmp_path.iterdir():
             assert erased.encode() not in path.read_bytes(), path
+
+
+def test_lock_of_another_program_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "busy_timeout = 10"))
+    with open_database(tmp_path, holder="test") as database:
+        with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StorageFailed, match="locked"), database.write() as session:
+                session.add(Collection(name="before"))
+        with database.write() as session:
+            session.add(Collection(name="after"))
 
 
 def test_full_disk_is_said_and_the_rest_stays_readable(tmp_path: Path) -> None:

@@ -39,8 +39,10 @@ from app.domain import (
     Status,
 )
 
-# In the very words of the partial index, as SQLite compares them.
+# In the very words of the partial indexes, as SQLite compares them.
 UNREADY = text("versions.status IN ('queued', 'processing', 'failed')")
+LIVE = text("versions.is_live")
+"""SQLAlchemy compares with 1, which are other words."""
 
 
 SUPERSEDED, DELETED = "superseded", "deleted"

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.db.models import RECEIPTS_INDEX, Document, Job, Version
 from app.db.queries.changes import LogPosition, log_position
-from app.db.queries.documents import UNREADY, count_by_status
+from app.db.queries.documents import LIVE, UNREADY, count_by_status
 from app.domain import Status
 
 
@@ -38,7 +38,7 @@ _SUM_RECEIPTS = (
         func.coalesce(func.sum(Version.receipt["tokens_counted"].as_integer()), 0),
     )
     .join(Document, Document.id == Version.document_id)
-    .where(Document.collection_id == bindparam("collection_id"), Version.is_live)
+    .where(Document.collection_id == bindparam("collection_id"), LIVE)
     # By its name: PostgreSQL takes the key, sent twice, for two expressions.
     .group_by("language")
     .with_hint(Version, f"INDEXED BY {RECEIPTS_INDEX}", "sqlite")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.db import queries
 from app.db.database import Database
 from app.db.models import Document, Generation, PassageRow, UnitRow, Version
+from app.db.queries.documents import LIVE
 from app.embedding.engine import Engine
 from app.errors import CorruptData, FolioError, NotFound, UnreadableDocument, WorkCancelled
 from app.runtime.deadline import ask_seldom, work_while
@@ -273,8 +274,10 @@ def find_missing(
     rows = session.execute(
         select(Version.id, Document.external_id)
         .join(Document, Document.id == Version.document_id)
-        .where(Version.is_live, ~holds_version(vector_set), Version.id.not_in(list(but)))
-        .order_by(Version.id)
+        .where(LIVE, ~holds_version(vector_set), Version.id.not_in(list(but)))
+        # In the order of the index of live versions: it is asked each second, and the table holds
+        # their texts.
+        .order_by(Version.document_id)
         .limit(limit)
     )
     return [(version_id, external_id) for version_id, external_id in rows]
