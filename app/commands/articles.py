@@ -121,7 +121,10 @@ def rollback(
         )
         job = wait_for_job(client, accepted["job_id"])
     if as_json:
-        print_json(accepted)
+        # As it stands now, and not as it was queued.
+        status = next(name for name, count in job["counts"].items() if count)
+        ended = {"status": status, "error": next(iter(job["errors"]), None)}
+        print_json(accepted | {"documents": [accepted["documents"][0] | ended]})
     elif job["errors"]:
         raise FolioError(job["errors"][0]["message"], code=job["errors"][0]["code"])
     else:

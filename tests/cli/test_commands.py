@@ -135,6 +135,15 @@ def test_show_of_a_failed_article_says_why(ask: Ask, articles: Collection) -> No
     assert (ran.code, "nul_character" in ran.stdout) == (0, True)
 
 
+def test_rollback_waits_and_says_how_the_version_stands(ask: Ask, collection: Collection) -> None:
+    for text in ("First.", "Second."):
+        collection.add({"id": "a", "text": text})
+    (document,) = ask("rollback", "a", "1", "--json").json["documents"]
+    assert (document["version"], document["status"], document["error"]) == (3, "ready", None)
+    assert collection.get("a", include="text")["text"] == "First."
+    assert ask("rollback", "a", "2").stdout == "a: version 4 is what version 2 was\n"
+
+
 def test_list_has_a_line_for_each_article(ask: Ask, articles: Collection) -> None:
     lines = [line.split() for line in ask("list").stdout.splitlines()]
     assert lines[0] == ["id", "status", "version", "tokens", "title"]
