@@ -78,7 +78,8 @@ def split_front_matter(source: str) -> tuple[dict[str, Any], str]:
             values = tomllib.loads(block["content"])
         else:
             values = yaml.load(block["content"], Loader=_Loader)  # noqa: S506  # a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    # A tag that its value is not of meets the library with an error of any kind.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise InvalidFrontMatter(str(type(error).__name__)) from error
     if not isinstance(values, dict) or not values:
         # Rules around a paragraph look like front matter; what they hold stays.

@@ -42,7 +42,8 @@ _AROUND = ("nav", "header", "footer", "aside", "dialog", "form")
 _AROUND_ROLES = "navigation banner contentinfo complementary search dialog alertdialog"
 _AROUND_PATH = " | ".join(
     (
-        *(f".//{tag}" for tag in _AROUND),
+        # Sphinx puts the notes under an article into such elements.
+        *(f".//{tag}[not(descendant-or-self::*[@role='doc-footnote'])]" for tag in _AROUND),
         *(f".//*[@role='{role}']" for role in _AROUND_ROLES.split()),
         ".//*[@id='comments' or @id='disqus_thread' or contains(@class, 'comments-area')]",
         ".//*[contains(concat(' ', @class, ' '), ' mw-editsection ')]",

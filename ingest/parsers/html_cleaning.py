@@ -109,7 +109,8 @@ def _drop_hidden(page: HtmlElement) -> int:
     words = 0
     for element in page.xpath("//body//*[@hidden or @style or contains(@class, 'hidden')]"):
         concealed = "hidden" in element.attrib or _CONCEALED.search(element.get("style") or "")
-        if not concealed or element.getparent() is None:
+        # In one that was dropped it is gone already.
+        if not concealed or page not in element.iterancestors():
             continue
         if _is_panel(element, opened):
             for name in ("hidden", "style", "aria-hidden"):

@@ -281,7 +281,15 @@ def test_front_matter_value_that_no_attribute_can_hold_is_left_out_with_a_warnin
 
 
 @pytest.mark.parametrize(
-    "yaml", ["title: [unclosed", "a: b: c", "t: !!python/object/apply:os.getcwd []", "[" * 2000]
+    "yaml",
+    [
+        "title: [unclosed",
+        "a: b: c",
+        "a: !!bool maybe",
+        "a: !!timestamp soon",
+        "t: !!python/object/apply:os.getcwd []",
+        "[" * 2000,
+    ],
 )
 def test_front_matter_that_is_not_valid_yaml_stays_in_the_text(yaml: str) -> None:
     article = parse_front_matter(yaml)

@@ -66,6 +66,25 @@ def test_page_of_a_help_centre_is_read_with_its_structure(layout: str) -> None:
     assert "NOISE" not in article.text
 
 
+def test_notes_under_an_article_are_part_of_it() -> None:
+    note = (
+        "<aside class='footnote-list brackets'><aside class='footnote' role='doc-footnote'>"
+        "<span>1</span><p>Nine bar at most.</p></aside></aside>"
+    )
+    page = (
+        f"<div class='rst-content'><p>{'Open the valve. ' * 20}</p>{note}<aside>NOISE</aside></div>"
+    )
+    text = parse_document("text/html", page.encode()).text
+    assert "Nine bar at most." in text
+    assert "NOISE" not in text
+
+
+def test_words_hidden_within_what_is_hidden_are_counted_once() -> None:
+    page = "<p>Tea</p><div hidden><p hidden>one two</p></div>"
+    article = parse_document("text/html", page.encode())
+    assert article.warnings == ("2 words that are hidden from readers were left out",)
+
+
 def test_article_amid_navigation_keeps_what_is_no_prose() -> None:
     prose = "".join(
         f"<p>Paragraph {n} says at some length how the pump is cleaned and stored.</p>"
