@@ -20,7 +20,6 @@ from app.embedding.torch.layers import Network
 from app.errors import ModelUnavailable
 
 SUFFIX = ".q4_0"
-BLOCK_BYTES = 18
 _WORDS = "embeddings.word_embeddings.weight"
 
 
