@@ -111,7 +111,7 @@ def try_acts(folder: Path, mode: str) -> dict[str, str]:
         try:
             command = [sys.executable, "-m", "tests.abuse.acts", str(folder), str(victim.pid), mode]
             # A pipe: a confined process can write to no file, its own output included.
-            ran = subprocess.run(command, stdout=subprocess.PIPE, timeout=60, check=True)
+            ran = subprocess.run(command, stdout=subprocess.PIPE, timeout=300, check=True)
         finally:
             victim.kill()
     outcomes: dict[str, str] = json.loads(ran.stdout)

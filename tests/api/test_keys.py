@@ -821,7 +821,7 @@ def serve_and_expect_refusal(data: Path, *arguments: str, **variables: str | Pat
         env=folio_environment(**variables),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 1, ended.stderr

@@ -55,7 +55,7 @@ def run_folio(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert "Traceback" not in ended.stderr, ended.stderr

@@ -76,7 +76,7 @@ def test_threads_share_two_arenas(tmp_path: Path) -> None:
     # The setting is a whole process's, and counts for threads that begin after it.
     process = multiprocessing.get_context("spawn").Process(target=_tell_arenas, args=(told,))
     process.start()
-    process.join(60)
+    process.join(300)
     assert process.exitcode == 0
     assert told.read_text(encoding="ascii").count("<heap nr=") == 2
 
