@@ -86,6 +86,9 @@ _TEXTS = {
     "message/rfc822",
     JSON_LINES,
 }
+_META_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
+_XML_ENCODING = re.compile(rb"\s*<\?xml[^>]+encoding\s*=\s*[\"']([\w-]+)", re.IGNORECASE)
+_DECLARATION_BYTES = 4096
 _MARK_BYTES = 1024
 _HTML_MARK = re.compile(
     # A comment ends at its first mark: tried with each later one too, forty of them took hours.
@@ -134,6 +137,13 @@ def find_charset(content_type: str) -> str:
     """Return the charset that a Content-Type names, in lower case; "" for none."""
     found = _CHARSET.search(content_type)
     return found[1].lower() if found else ""
+
+
+def find_page_charset(data: bytes) -> str:
+    """Return the charset that a page of HTML or XHTML names itself; "" for none."""
+    head = data[:_DECLARATION_BYTES]
+    found = _META_CHARSET.search(head) or _XML_ENCODING.match(head)
+    return found[1].decode("ascii", "replace") if found else ""
 
 
 def detect_media_type(data: bytes, declared: str = "") -> str:

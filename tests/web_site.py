@@ -21,6 +21,12 @@ class Handler(BaseHTTPRequestHandler):
                 "<h1>Caf\u00e9</h1><p>Steep it.</p>",
                 "latin-1",
             ),
+            # What it is in stands in the page alone.
+            "/greek": (
+                "text/html",
+                '<meta charset="windows-1253"><h1>\u03a4\u03c3\u03ac\u03b9</h1><p>A cup.</p>',
+                "windows-1253",
+            ),
             "/b.md": ("text/markdown", "# Milk\n\nWarm it.", "utf-8"),
             "/index.xml": (
                 "text/xml",

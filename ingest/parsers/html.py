@@ -10,6 +10,7 @@ from lxml.html import HtmlElement
 
 from app.domain import Article
 from app.errors import UnreadableDocument
+from ingest.formats import find_page_charset
 from ingest.parsers.html_article import extract_article
 from ingest.parsers.html_cleaning import clean_page, drop_anchors
 from ingest.parsers.html_markdown import SIGNS, write_markdown
@@ -20,14 +21,11 @@ from ingest.parsers.text import decode_text
 _MAX_DEPTH = 250
 _WORD = re.compile(r"\w+")
 _TARGET = re.compile(r"\]\((?:<[^>]*>|[^()\s]*)\)")
-_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
-_XML_ENCODING = re.compile(rb"\s*<\?xml[^>]+encoding\s*=\s*[\"']([\w-]+)", re.IGNORECASE)
-_DECLARATION_BYTES = 4096
 
 
 def parse_html(data: bytes, charset: str = "") -> Article:
     """Read a page or a fragment; the title is that of its first `h1`, else its `<title>`."""
-    source, warnings = decode_text(data, charset or _find_charset(data))
+    source, warnings = decode_text(data, charset or find_page_charset(data))
     page = _parse_tree(source)
     titles = map(_words_of, [*page.iter("h1"), *page.iter("title")])
     title = next(filter(None, titles), "")
@@ -54,12 +52,6 @@ def parse_html(data: bytes, charset: str = "") -> Article:
 def read_fragment(html: str) -> str:
     """Return HTML that another parser made of a document as Markdown, all of it."""
     return write_markdown(_parse_tree(html)) if html.strip() else ""
-
-
-def _find_charset(data: bytes) -> str:
-    head = data[:_DECLARATION_BYTES]
-    match = _CHARSET.search(head) or _XML_ENCODING.match(head)
-    return match[1].decode("ascii", "replace") if match else ""
 
 
 def _find_base(page: HtmlElement, canonical: str) -> str:

@@ -52,6 +52,14 @@ def test_page_becomes_an_article_with_its_address(collection: Collection, site: 
     assert document["url"] == f"{site}/a"
 
 
+def test_page_is_read_in_the_encoding_that_it_names_itself(
+    collection: Collection, site: str
+) -> None:
+    answer = import_page(collection, f"{site}/greek", id="greek")
+    assert answer.status_code == 200, answer.text
+    assert collection.get("greek")["title"] == "\u03a4\u03c3\u03ac\u03b9"
+
+
 def test_page_is_stored_under_what_the_caller_says(collection: Collection, site: str) -> None:
     said = {"id": "milk", "title": "Warm milk", "attributes": {"year": 2025}}
     answer = import_page(collection, f"{site}/b.md", **said)

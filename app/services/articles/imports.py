@@ -10,7 +10,7 @@ from app.errors import Forbidden, InvalidRequest
 from app.services.articles.addresses import parse_networks
 from app.services.articles.documents import Upload
 from app.services.articles.web_pages import Page, fetch, is_sitemap, make_id
-from ingest.formats import find_charset, resolve_media_type
+from ingest.formats import find_charset, find_page_charset, resolve_media_type
 from ingest.parsers.text import decode_text
 
 _TEXTS = {
@@ -65,7 +65,10 @@ def read_page(page: Page) -> tuple[str, bytes]:
     text_type = _TEXTS.get(media_type.partition(";")[0])
     if text_type is None:
         return media_type, page.data
-    text, _ = decode_text(page.data, find_charset(page.content_type))
+    charset = find_charset(page.content_type)
+    if text_type == "text/html":
+        charset = charset or find_page_charset(page.data)
+    text, _ = decode_text(page.data, charset)
     return text_type, text.encode()
 
 
