@@ -1,15 +1,24 @@
 """Cursors of PostgreSQL that end with their connection; apart, since psycopg is an extra."""
 
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 
 
 class EndingCursor(psycopg.ServerCursor[Any]):
-    """A cursor of the server whose `close` closes it.
+    """A cursor of the server that is closed where its connection is lost.
 
-    psycopg's own stays open where the connection is lost while it is being closed.
+    psycopg's own stays open where that happens while it is being closed, and SQLAlchemy closes none
+    where it happens while a statement is executed.
     """
+
+    def execute(self, *args: Any, **named: Any) -> Self:
+        """Open the cursor; of a connection that is lost it is closed."""
+        try:
+            return super().execute(*args, **named)
+        except psycopg.OperationalError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the cursor, of a connection that is lost as well."""

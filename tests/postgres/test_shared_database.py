@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from itertools import islice
 from operator import eq
 from pathlib import Path
 from threading import Event
@@ -276,13 +277,16 @@ def test_a_leader_whose_connection_is_lost_leads_no_more(
         assert not former.leads()
 
 
-def test_a_connection_that_is_lost_amid_rows_leaves_no_cursor_open(
-    settings: Settings, postgres: PostgresServer
+@pytest.mark.parametrize("read", [0, 1])
+def test_a_connection_that_is_lost_leaves_no_cursor_open(
+    settings: Settings, postgres: PostgresServer, read: int
 ) -> None:
+    """Before the first row, and amid the rows."""
+
     def read_on() -> None:
         with open_postgres(url_of(settings)) as opened, opened.read() as session:
             rows = stream(session, select(func.generate_series(1, 100_000)), 10)
-            assert next(rows)[0] == 1
+            assert len(list(islice(rows, read))) == read
             backend = session.connection().exec_driver_sql("SELECT pg_backend_pid()").scalar()
             with postgres.connect() as connection:
                 connection.execute("SELECT pg_terminate_backend(%s, 10000)", (backend,))
