@@ -335,14 +335,17 @@ class TermsRow(Table):
 
 
 class Change(Table):
-    """The log that the index follows: a unit that came (it exists) or went (it does not)."""
+    """The log that the index follows: a unit that came (it exists) or went (it does not).
+
+    What has no unit is logged too: app.db.queries.changes says how.
+    """
 
     __tablename__ = "changes"
 
     number: Mapped[int] = mapped_column(primary_key=True)
     unit_id: Mapped[int]
     document_id: Mapped[int] = mapped_column(default=0, server_default="0")
-    """Whose unit it is; 0 when a whole generation changed."""
+    """Of what changed; 0 when it may be any."""
 
     __table_args__ = ({"sqlite_autoincrement": True},)
 

@@ -284,9 +284,9 @@ def pick_dtype(weight: torch.Tensor) -> torch.dtype:
     seconds = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
     # A wrong choice stays: on a busy machine no wait for a processor may count.
     clock = thread_time if weight.device.type == "cpu" else perf_counter
+    weights = {dtype: weight.to(dtype) for dtype in seconds}
     with _one_thread():
-        for _, dtype in product(range(16), seconds):
-            w = weight.to(dtype)
+        for _, (dtype, w) in product(range(16), weights.items()):
             x = torch.ones(256, w.shape[1], device=w.device, dtype=dtype)
             started = clock()
             for _ in range(2):
