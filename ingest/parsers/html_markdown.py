@@ -6,8 +6,10 @@ from urllib.parse import urljoin
 
 from lxml.html import HtmlElement
 
+from ingest.parsers.equations import write_mathml
 from ingest.parsers.html_tables import Grid, Place, lay_out
 from ingest.parsers.inline import lower_words, raise_words, write_link
+from ingest.parsers.ordinals import show_ordinal
 from ingest.parsers.tables import render_table
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -34,6 +36,14 @@ _GUTTER = re.compile(r"\b(?:gutter|linenos?|linenumbers?|line-numbers?|lineno)\b
 _SPACE = re.compile(r"[ \t\n\r\f\v\xa0]+")
 _BREAK = "\x1e"
 _AROUND_BREAK = re.compile(rf"[ {_BREAK}]*{_BREAK}[ {_BREAK}]*")
+# How a list numbers its items, by its attribute and by its style.
+_LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:\s*([\w-]+)", re.IGNORECASE)
+_NUMBERINGS = {
+    **dict.fromkeys(("a", "lower-alpha", "lower-latin"), "lowerLetter"),
+    **dict.fromkeys(("A", "upper-alpha", "upper-latin"), "upperLetter"),
+    **dict.fromkeys(("i", "lower-roman"), "lowerRoman"),
+    **dict.fromkeys(("I", "upper-roman"), "upperRoman"),
+}
 _NO_TARGET = re.compile(r"#|javascript:|data:|blob:|about:", re.IGNORECASE)
 _FILE_NAME = re.compile(r"\S+\.\w{3,4}|(?:img|dsc|image|photo|screenshot)?[\W\d_]*", re.IGNORECASE)
 
@@ -81,6 +91,9 @@ class _Writer:
                 return self._write_heading(element)
             case "pre":
                 return _write_code(element)
+            case "td" if _GUTTER.search(element.get("class") or ""):
+                # Numbers of lines, in the cell beside those of the code.
+                return []
             case "table":
                 return self._write_table(element)
             case "dl" if not _holds_heading(element):
@@ -98,7 +111,7 @@ class _Writer:
             first, *rest = self.write_blocks(element) or [""]
         else:
             first, rest = self._write_words(element, "", links=False), []
-        words = " ".join(first.split()).strip(SIGNS)
+        words = " ".join(first.split()).rstrip(SIGNS)
         return [f"{'#' * _HEADINGS[element.tag]} {words}" if words else "", *rest]
 
     def _write_list(self, element: HtmlElement) -> list[str]:
@@ -115,14 +128,14 @@ class _Writer:
                 items += self.write_blocks(piece)
             elif blocks := self.write_blocks(piece):
                 number = _as_number(piece.get("value"), number)
-                mark = self._mark_item(element, number)
+                mark = self._mark_item(element, piece, number)
                 items.append(mark + _indent(_join_item(blocks), " " * len(mark)))
                 number += 1
         return ["\n".join(filter(None, items))]
 
-    def _mark_item(self, element: HtmlElement, number: int) -> str:
+    def _mark_item(self, element: HtmlElement, item: HtmlElement, number: int) -> str:
         if element.tag == "ol":
-            return f"{_label(number, element.get('type'))}. "
+            return f"{show_ordinal(number, _find_numbering(item, element))}. "
         return "" if self._in_cell else "- "
 
     def _write_definitions(self, element: HtmlElement) -> list[str]:
@@ -211,7 +224,7 @@ class _Writer:
             case "wbr":
                 return ""
             case "img":
-                return _describe_image(element)
+                return describe_image(element)
             case "input" | "textarea" | "select":
                 return _show_value(element)
             case "math":
@@ -313,7 +326,7 @@ def _find_language(element: HtmlElement) -> str:
     return ""
 
 
-def _describe_image(image: HtmlElement) -> str:
+def describe_image(image: HtmlElement) -> str:
     """Return the alternative text of an image; "" where it says no more than a file's name."""
     words = " ".join((image.get("alt") or "").split())
     return f" [Image: {words}] " if words and not _FILE_NAME.fullmatch(words) else ""
@@ -333,10 +346,10 @@ def _show_value(field: HtmlElement) -> str:
 
 
 def _write_formula(math: HtmlElement) -> str:
-    """Return MathML as the TeX that stands beside it, else as its characters."""
+    """Return MathML as the TeX that stands beside it, else as the TeX that it comes to."""
     tex = math.xpath("string(.//annotation[@encoding='application/x-tex'])") or math.get("alttext")
-    words = " ".join(str(tex or math.text_content()).split())
-    return f" ${words}$ " if tex else words
+    words = " ".join(str(tex or write_mathml(math)).split())
+    return f" ${words}$ " if words else ""
 
 
 def _wrap(words: str, mark: str) -> str:
@@ -382,8 +395,10 @@ def _as_number(value: str | None, otherwise: int) -> int:
     return int(text) if re.fullmatch(r"\d{1,9}", text) else otherwise
 
 
-def _label(number: int, kind: str | None) -> str:
-    """Return the number of a list's item as it is shown."""
-    if kind in ("a", "A") and 1 <= number <= 26:
-        return chr(ord(kind) + number - 1)
-    return str(number)
+def _find_numbering(*elements: HtmlElement) -> str:
+    """Return how the items of a list are numbered, as the first of the elements says."""
+    for element in elements:
+        styled = _LIST_STYLE.search(element.get("style") or "")
+        if name := styled[1].lower() if styled else element.get("type"):
+            return _NUMBERINGS.get(name, "decimal")
+    return "decimal"
