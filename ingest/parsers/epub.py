@@ -5,6 +5,7 @@ The format: W3C EPUB 3.3, and EPUB 2 before it.
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import unquote
 from zipfile import ZipFile
@@ -13,8 +14,9 @@ from lxml import etree
 
 from app.domain import Article
 from app.errors import UnreadableDocument
+from ingest.formats import find_page_charset
 from ingest.package import open_package, read_member
-from ingest.parsers.html import read_fragment
+from ingest.parsers.html import read_whole
 from ingest.parsers.markdown import find_headings
 from ingest.parsers.text import decode_text
 
@@ -37,34 +39,39 @@ def parse_epub(data: bytes, charset: str = "") -> Article:
     book = _parse_xml(read_member(package, path))
     chapters = list(_list_chapters(book, posixpath.dirname(path)))
     warnings: dict[str, None] = {}
+    counts: Counter[str] = Counter()
     texts = []
     for chapter in chapters:
+        if not chapter:
+            counts["{} pages that are not XHTML were left out"] += 1
+            continue
         # Fonts are obfuscated in many books, which hides no text.
         if chapter.encode() in rights:
             raise UnreadableDocument("the book is encrypted", code="encrypted")
-        texts.append(_read_chapter(package, chapter, warnings))
+        texts.append(_read_chapter(package, chapter, warnings, counts))
     text = "\n\n".join(filter(None, texts))
-    images = sum(
+    counts["{} images were left out"] = sum(
         (item.get("media-type") or "").startswith("image/") for item in _find_all(book, "item")
     )
-    if images:
-        warnings[f"{images} images were left out"] = None
     title = next((element.text or "" for element in _find_all(book, "title")), "")
     return Article(
         text,
         title=" ".join(title.split()),
         headings=find_headings(text),
-        warnings=tuple(warnings),
+        warnings=(*warnings, *(words.format(n) for words, n in counts.items() if n)),
     )
 
 
-def _read_chapter(package: ZipFile, chapter: str, warnings: dict[str, None]) -> str:
+def _read_chapter(
+    package: ZipFile, chapter: str, warnings: dict[str, None], counts: Counter[str]
+) -> str:
     try:
         data = read_member(package, chapter)
-        source, decoding = decode_text(data)
+        source, decoding = decode_text(data, find_page_charset(data))
         warnings.update(dict.fromkeys(decoding))
         body = _INNER_LINK.sub("", _UNSEEN.sub("", source))
-        text = read_fragment(body)
+        text, unwritten = read_whole(body)
+        counts.update(unwritten)
     except UnreadableDocument as error:
         # A book that nests too deep is a trap, and not merely damaged.
         if error.code == "too_deep":
@@ -84,13 +91,14 @@ def _find_package_document(package: ZipFile) -> str:
 
 
 def _list_chapters(book: etree._Element, folder: str) -> Iterator[str]:
+    """Yield the names of the chapters in reading order; "" for one of another format."""
     items = {item.get("id"): item for item in _find_all(book, "item")}
     for reference in _find_all(book, "itemref"):
         item = items.get(reference.get("idref"))
         if item is None or item.get("media-type") not in _XHTML or not item.get("href"):
-            continue
+            yield ""
         # The table of contents repeats the headings.
-        if "nav" not in (item.get("properties") or "").split():
+        elif "nav" not in (item.get("properties") or "").split():
             yield posixpath.normpath(posixpath.join(folder, unquote(item.get("href") or "")))
 
 

@@ -1,6 +1,7 @@
 """HTML pages: the article without navigation, as Markdown."""
 
 import re
+from collections import Counter
 from contextlib import suppress
 from urllib.parse import urljoin
 
@@ -12,7 +13,7 @@ from app.domain import Article
 from app.errors import UnreadableDocument
 from ingest.formats import find_page_charset
 from ingest.parsers.html_article import extract_article
-from ingest.parsers.html_cleaning import clean_page, drop_anchors
+from ingest.parsers.html_cleaning import clean_page, count_unwritten, drop_anchors
 from ingest.parsers.html_markdown import SIGNS, write_markdown
 from ingest.parsers.markdown import find_headings
 from ingest.parsers.text import decode_text
@@ -27,31 +28,36 @@ def parse_html(data: bytes, charset: str = "") -> Article:
     """Read a page or a fragment; the title is that of its first `h1`, else its `<title>`."""
     source, warnings = decode_text(data, charset or find_page_charset(data))
     page = _parse_tree(source)
-    titles = map(_words_of, [*page.iter("h1"), *page.iter("title")])
-    title = next(filter(None, titles), "")
     canonical = str(page.xpath("string(//link[@rel='canonical']/@href)")).strip()
     base = _find_base(page, canonical)
-    hidden, images = clean_page(page)
+    left_out = clean_page(page)
+    # After that: icons and buttons in a heading are not the title.
+    titles = map(_words_of, [*page.iter("h1"), *page.iter("title")])
+    title = next(filter(None, titles), "")
     words_of_page = _count_words(write_markdown(page, base))
     text = extract_article(page, base)
-    left_out = max(0, words_of_page - _count_words(text))
-    found = [
-        (left_out, "{} words around the article were left out as navigation"),
-        (hidden, "{} words that are hidden from readers were left out"),
-        (images, "{} images were left out"),
-    ]
+    around = max(0, words_of_page - _count_words(text))
+    found = {"{} words around the article were left out as navigation": around, **left_out}
     return Article(
         text,
         title=title,
         url=canonical or None,
         headings=find_headings(text),
-        warnings=warnings + tuple(words.format(count) for count, words in found if count),
+        warnings=warnings + tuple(words.format(count) for words, count in found.items() if count),
     )
 
 
 def read_fragment(html: str) -> str:
     """Return HTML that another parser made of a document as Markdown, all of it."""
-    return write_markdown(_parse_tree(html)) if html.strip() else ""
+    return read_whole(html)[0]
+
+
+def read_whole(html: str) -> tuple[str, Counter[str]]:
+    """Return HTML without navigation as Markdown, and what is left out by its warning's words."""
+    if not html.strip():
+        return "", Counter()
+    page = _parse_tree(html)
+    return write_markdown(page), count_unwritten(page)
 
 
 def _find_base(page: HtmlElement, canonical: str) -> str:
@@ -86,4 +92,6 @@ def _count_words(markdown: str) -> int:
 
 
 def _words_of(element: HtmlElement) -> str:
-    return " ".join(element.text_content().split()).strip(SIGNS)
+    for line_end in element.iter("br"):
+        line_end.text = "\n"
+    return " ".join(element.text_content().split()).rstrip(SIGNS)

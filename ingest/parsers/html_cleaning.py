@@ -1,11 +1,12 @@
 """What of a page's source a reader never sees, and what a reader sees only after a click."""
 
 import re
+from collections import Counter
 
 from lxml import etree
 from lxml.html import HtmlElement
 
-from ingest.parsers.html_markdown import BLOCKS, SIGNS, write_markdown
+from ingest.parsers.html_markdown import BLOCKS, SIGNS, describe_image, write_markdown
 
 _NEVER_SHOWN = (
     *("style", "iframe", "svg", "template", "audio", "video", "object", "canvas", "noframes"),
@@ -23,6 +24,8 @@ _NOT_A_PANEL = re.compile(
 _OPENERS = ("aria-controls", "href", "data-target", "data-bs-target")
 _NO_SCRIPT = re.compile(r"java\s*script", re.IGNORECASE)
 _DATA = "application/ld+json"
+# Names and descriptions of drawings show only under a pointer.
+_DRAWN = "//svg//text()[ancestor::text or ancestor::foreignobject]"
 _ANCHORS = " | ".join(f"//h{level}//a[contains(@href, '#')]" for level in range(1, 7))
 _TAG = re.compile(r"<[^>]*>")
 _FORM_SHARE = 0.5
@@ -30,12 +33,13 @@ _MIN_WORDS = 8
 _WORD = re.compile(r"\w+")
 
 
-def clean_page(page: HtmlElement) -> tuple[int, int]:
+def clean_page(page: HtmlElement) -> Counter[str]:
     """Leave in the tree what readers see, tabs and accordions opened.
 
-    Returns how many words were hidden for good, and how many images have no text beside them.
-    Scripts that hold the article as data go to the head.
+    Returns what of it is left out, by the words of its warning. Scripts that hold the article as
+    data go to the head.
     """
+    left_out = count_unwritten(page)
     for template in page.xpath("//template[@shadowrootmode or @shadowroot]"):
         template.tag = "div"
     etree.strip_elements(page, etree.Comment, etree.ProcessingInstruction, with_tail=False)
@@ -44,12 +48,26 @@ def clean_page(page: HtmlElement) -> tuple[int, int]:
     _settle_formulas(page)
     for fallback in list(page.iter("noscript")):
         _settle_no_script(fallback)
-    hidden = _drop_hidden(page)
+    left_out["{} words that are hidden from readers were left out"] = _drop_hidden(page)
     for button in list(page.iter("button")):
         if not _is_opener(button):
+            left_out["{} words on buttons were left out"] += _count(button.text_content())
             _drop(button)
     _unwrap_forms(page)
-    return hidden, sum(1 for image in page.iter("img") if not (image.get("alt") or "").strip())
+    left_out["{} images were left out"] = sum(
+        not describe_image(image) for image in page.iter("img")
+    )
+    return left_out
+
+
+def count_unwritten(page: HtmlElement) -> Counter[str]:
+    """Return how much a reader sees that is not written, by the words of its warning."""
+    return Counter(
+        {
+            "{} words in drawings were left out": sum(map(_count, page.xpath(_DRAWN))),
+            "{} readings above words were left out": len(page.xpath("//rt[normalize-space()]")),
+        }
+    )
 
 
 def drop_anchors(page: HtmlElement) -> None:
@@ -91,7 +109,7 @@ def _settle_no_script(fallback: HtmlElement) -> None:
     """Keep what is shown without scripts, unless it asks for them or repeats an image."""
     # In some places the parser takes what stands there for plain text.
     words = _TAG.sub(" ", fallback.text_content())
-    if len(_WORD.findall(words)) < _MIN_WORDS or _NO_SCRIPT.search(words):
+    if _count(words) < _MIN_WORDS or _NO_SCRIPT.search(words):
         _drop(fallback)
     else:
         fallback.tag = "div"
@@ -116,7 +134,7 @@ def _drop_hidden(page: HtmlElement) -> int:
             for name in ("hidden", "style", "aria-hidden"):
                 element.attrib.pop(name, None)
         else:
-            words += len(_WORD.findall(write_markdown(element)))
+            words += _count(write_markdown(element))
             _drop(element)
     return words
 
@@ -140,7 +158,7 @@ def _name_of(element: HtmlElement | None) -> str:
 def _is_opener(button: HtmlElement) -> bool:
     """Return whether a button's words are the title of what it opens."""
     if "aria-expanded" in button.attrib or "aria-controls" in button.attrib:
-        return len(_WORD.findall(button.text_content())) > 1
+        return _count(button.text_content()) > 1
     titles = ("h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt")
     return (
         any(outer.tag in titles for outer in button.iterancestors())
@@ -155,6 +173,10 @@ def _unwrap_forms(page: HtmlElement) -> None:
     for form in page.iter("form"):
         if len(form.text_content()) > _FORM_SHARE * words:
             form.tag = "div"
+
+
+def _count(words: str) -> int:
+    return len(_WORD.findall(words))
 
 
 def _drop(element: HtmlElement) -> None:

@@ -155,6 +155,32 @@ def test_book_is_read_in_the_order_of_its_spine() -> None:
     assert (article.title, article.text) == ("Tea book", "# One\n\nBoil.\n\n# Two\n\nPour.")
 
 
+def test_what_a_book_has_beside_its_text_is_counted() -> None:
+    book = make_zip(
+        {
+            "mimetype": "application/epub+zip",
+            "META-INF/container.xml": "<c><rootfile full-path='p.opf'/></c>",
+            "p.opf": "<package><manifest><item id='a' href='a.xhtml' media-type="
+            "'application/xhtml+xml'/><item id='b' href='b.svg' media-type='image/svg+xml'/>"
+            "</manifest><spine><itemref idref='a'/><itemref idref='b'/></spine></package>",
+            "a.xhtml": "<?xml version='1.0' encoding='windows-1251'?><html><body><p>Чай</p><p>"
+            "<ruby>a<rt>b</rt></ruby></p><svg><text>Boil it</text></svg></body></html>".encode(
+                "cp1251"
+            ),
+            "b.svg": "<svg><text>Pour</text></svg>",
+        }
+    )
+    article = read("a.epub", book)
+    assert article.text == "Чай\n\na"
+    assert set(article.warnings) == {
+        "not UTF-8: decoded as cp1251",
+        "1 pages that are not XHTML were left out",
+        "2 words in drawings were left out",
+        "1 readings above words were left out",
+        "1 images were left out",
+    }
+
+
 def test_rich_text_keeps_headings_and_tables() -> None:
     source = (
         rb"{\rtf1\ansi {\stylesheet{\s1 h;}}\pard\outlinelevel0 Milk\par\pard Pour caf\'e9.\par"

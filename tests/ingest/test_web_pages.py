@@ -85,6 +85,26 @@ def test_words_hidden_within_what_is_hidden_are_counted_once() -> None:
     assert article.warnings == ("2 words that are hidden from readers were left out",)
 
 
+def test_what_is_seen_and_not_written_is_counted() -> None:
+    page = (
+        "<p>Press <button>Save all</button> now.<ruby>東京<rt>とう</rt></ruby></p><img alt=a.png>"
+        "<svg><title>Icon</title><text>Fill <tspan>tank</tspan></text></svg>"
+    )
+    article = parse_document("text/html", page.encode())
+    assert article.text == "Press now.東京"
+    assert set(article.warnings) == {
+        "2 words on buttons were left out",
+        "2 words in drawings were left out",
+        "1 readings above words were left out",
+        "1 images were left out",
+    }
+
+
+def test_title_is_what_a_reader_sees_of_the_heading() -> None:
+    page = "<h1><svg><title>Icon</title></svg>§ 5<br>Fees<script>a()</script></h1><p>x</p>"
+    assert parse_document("text/html", page.encode()).title == "§ 5 Fees"
+
+
 def test_article_amid_navigation_keeps_what_is_no_prose() -> None:
     prose = "".join(
         f"<p>Paragraph {n} says at some length how the pump is cleaned and stored.</p>"
@@ -133,6 +153,15 @@ def test_page_inside_an_element_named_like_a_part_is_read(tag: str) -> None:
         ("<ruby>\u6771\u4eac<rp>(</rp><rt>x</rt><rp>)</rp></ruby>", "\u6771\u4eac"),
         ("<ol start=3><li>c<li value=7>g</ol>", "3. c\n7. g"),
         ("<ol type=a><li>one</ol>", "a. one"),
+        ("<ol type=I start=4><li>four<li>five</ol>", "IV. four\nV. five"),
+        ("<ol style='list-style-type: lower-alpha'><li>one<li>two</ol>", "a. one\nb. two"),
+        ("<ol type=a><li style='list-style-type:decimal'>one</ol>", "1. one"),
+        ("<h2>§ 5 Fees ¶</h2><p>x</p>", "## § 5 Fees\n\nx"),
+        (
+            "<table><tr><td class=linenos><pre>1\n2</pre><td class=code><pre>a\nb</pre></table>",
+            "```\na\nb\n```",
+        ),
+        ("<math><msup><mn>10</mn><mn>6</mn></msup></math>", "$10^{6}$"),
         ("<dl><dt>Port</dt><dd>8443</dd></dl>", "Port\n: 8443"),
         ("<input value=8443 readonly> <textarea>abc</textarea>", "8443 abc"),
         ("<input type=hidden value=no>x", "x"),
