@@ -1,11 +1,15 @@
 """Jobs of a collection: listed newest first, cancelled, tried again; and the files themselves."""
 
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from app.config import Settings
+from app.db.models import Job, utc_now
+from app.services.articles.jobs import forget_jobs
 from tests.api.service import Collection, Json, Service, open_service
 
 NOT_A_PDF = b"%PDF-1.7\nnothing"
@@ -33,6 +37,39 @@ def test_job_of_another_collection_begins_no_page(service: Service, collection: 
     foreign = service.new_collection("elsewhere").add({"id": "a", "text": "Tea."})["job_id"]
     answer = collection.http.get(f"{collection.path}/jobs", params={"before": foreign})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+
+
+def test_job_past_its_time_is_forgotten_once_its_documents_are_settled(
+    tmp_path: Path, jina_v3: Path
+) -> None:
+    settings = Settings(data=tmp_path, model=str(jina_v3), job_days=30)
+    with open_service(settings, works=False) as service:
+        collection = service.new_collection("help")
+
+        def upload(age: timedelta, *, waits: bool = False) -> str:
+            job: str = collection.post({"id": f"{age}", "text": "Tea."}).json()["job_id"]
+            if not waits:
+                service.http.post(f"/v1/jobs/{job}/cancel").raise_for_status()
+            with service.resources.database.write() as session:
+                at = utc_now() - age
+                session.execute(update(Job).where(Job.id == job).values(created_at=at))
+            return job
+
+        # Of a collection that nobody uploads to any more the newest one stays.
+        over, waiting, newest = (
+            upload(timedelta(days=days), waits=days == 40) for days in (50, 40, 31)
+        )
+
+        def list_left() -> list[str]:
+            forget_jobs(service.resources, lambda: False)
+            return [job["job_id"] for job in list_jobs(collection)["jobs"]]
+
+        assert list_left() == [newest, waiting]
+        answer = service.http.get(f"/v1/jobs/{over}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
+        service.http.post(f"/v1/jobs/{waiting}/cancel").raise_for_status()
+        recent = upload(timedelta(days=29))
+        assert list_left() == [recent]
 
 
 def test_cancelled_documents_wait_no_longer_and_can_be_tried_again(

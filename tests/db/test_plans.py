@@ -12,6 +12,7 @@ from app.db import queries, queue
 from app.db.models import RECEIPTS_INDEX, utc_now
 from app.db.sqlite import open_database
 from app.domain import Stage
+from app.services.articles.jobs import _select_over
 from app.services.quality.feedback import _has_older
 from app.services.quality.reembedding import find_missing
 
@@ -78,6 +79,15 @@ def test_only_the_uploads_of_a_deletion_are_looked_at(tmp_path: Path) -> None:
 def test_questions_past_their_time_are_found_by_their_age(tmp_path: Path) -> None:
     (plan,) = plan_statements(tmp_path, lambda session: _has_older(session, utc_now()))
     assert [step for step in plan if "asked_at<?" in step] == plan
+
+
+def test_jobs_past_their_time_are_found_by_their_age(tmp_path: Path) -> None:
+    def find(session: Session) -> None:
+        session.execute(_select_over(utc_now(), 1))
+
+    (plan,) = plan_statements(tmp_path, find)
+    assert any("created_at<?" in step for step in plan)
+    assert [step for step in plan if "SCAN" in step or "TEMP B-TREE" in step] == []
 
 
 def test_articles_that_a_generation_misses_are_found_without_reading_their_texts(

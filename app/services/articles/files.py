@@ -85,11 +85,7 @@ def create_file(resources: Resources, principal: Principal, new: NewFile) -> Fil
         )
         session.add(file)
         session.flush()
-        described = _describe(file)
-    if new.expires_at is not None:
-        # Somebody has to look when it is over.
-        resources.signals.notes_arrived.set()
-    return described
+        return _describe(file)
 
 
 def get_file(resources: Resources, principal: Principal, file_id: str) -> FileInfo:
@@ -157,14 +153,14 @@ def delete_file(resources: Resources, principal: Principal, file_id: str) -> Non
     resources.generations.live().settle()
 
 
-def expire_files(resources: Resources) -> bool:
-    """Erase files whose time is over, with their documents; returns whether others will be."""
+def expire_files(resources: Resources) -> None:
+    """Erase files whose time is over, with their documents."""
     now = utc_now()
     first_end = select(func.min(File.expires_at))
     with resources.database.read() as session:
         next_end = session.scalar(first_end)
     if next_end is None or next_end > now:
-        return next_end is not None
+        return
     while next_end is not None and next_end <= now:
         with resources.database.write() as session:
             over = select(File).where(File.expires_at <= now).limit(_AT_ONCE)
@@ -176,7 +172,6 @@ def expire_files(resources: Resources) -> bool:
             next_end = session.scalar(first_end)
     resources.erase_deleted()
     resources.generations.live().settle()
-    return next_end is not None
 
 
 def find_file(session: Session, principal: Principal, file_id: str) -> File | Document:

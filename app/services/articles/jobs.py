@@ -1,17 +1,17 @@
-"""The jobs of a collection: listing them, ending what waits, and trying again what failed."""
+"""The jobs of a collection: listed, ended, tried again where they failed, and forgotten at last."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, delete, exists, select
+from sqlalchemy.orm import Session, aliased
 
 from app.db import queries, queue
 from app.db.database import Database
-from app.db.models import Document, Job, JobItem, Version
-from app.domain import Status
+from app.db.models import Document, Job, JobItem, ReparseRow, Version, utc_now
+from app.domain import Progress, Status
 from app.errors import InvalidRequest, NotFound
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
@@ -27,6 +27,10 @@ from app.services.articles.documents import (
 from ingest.ids import normalize_id
 
 _PENDING = (Status.QUEUED, Status.PROCESSING)
+# Other writers wait, and a job may have thousands of documents.
+_FORGOTTEN_AT_ONCE = 100
+
+_Newer = aliased(Job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,39 @@ def cancel_job(database: Database, ref: CollectionRef, job_id: str) -> JobInfo:
         versions = select(JobItem.version_id).where(JobItem.job_id == job_id)
         queue.cancel(session, Version.id.in_(versions))
     return get_job(database, ref, job_id)
+
+
+def forget_jobs(resources: Resources, is_stopping: Callable[[], bool]) -> None:
+    """Delete the jobs that are past their time and of which nothing waits or is worked on."""
+    before = utc_now() - timedelta(days=resources.settings.job_days)
+    while not is_stopping():
+        with resources.database.read() as session:
+            if session.scalar(_select_over(before, 1)) is None:
+                return
+        resources.signals.priority.yield_to_requests()
+        with resources.database.write() as session:
+            over = _select_over(before, _FORGOTTEN_AT_ONCE)
+            session.execute(delete(Job).where(Job.id.in_(over)))
+
+
+def _select_over(before: datetime, limit: int) -> Select[str]:
+    waits = exists().where(
+        JobItem.job_id == Job.id,
+        Version.id == JobItem.version_id,
+        Version.status.in_(_PENDING),
+    )
+    # A reparse adds documents to its job as it goes on.
+    grows = exists().where(ReparseRow.id == Job.id, ReparseRow.status == Progress.QUEUED)
+    # The newest one says when the collection was uploaded to.
+    has_newer = exists().where(
+        _Newer.collection_id == Job.collection_id, _Newer.created_at > Job.created_at
+    )
+    return (
+        select(Job.id)
+        .where(Job.created_at < before, has_newer, ~waits, ~grows)
+        .order_by(Job.created_at)
+        .limit(limit)
+    )
 
 
 def retry_documents(

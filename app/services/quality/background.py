@@ -21,6 +21,7 @@ from app.runtime.reanalysis import reanalyse_some
 from app.runtime.resources import Resources
 from app.services.access.uses import store_uses
 from app.services.articles.files import expire_files
+from app.services.articles.jobs import forget_jobs
 from app.services.quality.calibration import calibrate_due
 from app.services.quality.evaluations import run_next_evaluation
 from app.services.quality.feedback import store_queries
@@ -33,7 +34,8 @@ logger = logging.getLogger("folio")
 # While there are two generations, new articles are to come to both.
 _FOLLOW_SECONDS = 1.0
 _CALIBRATION_SECONDS = 5.0
-# An expired file is hidden at once; its bytes go within this time. So are uses of keys stored.
+# An expired file is hidden at once; its bytes go within this time, and so do jobs that are past
+# theirs. So are uses of keys stored.
 _LOOK_SECONDS = 60.0
 
 Step: TypeAlias = Callable[[Resources, Callable[[], bool]], float | None]
@@ -130,17 +132,15 @@ def _erase(resources: Resources, _is_stopping: Callable[[], bool]) -> float | No
 _NOTES: tuple[Step, ...] = (_store_notes, _embed_wanted, _erase)
 
 
-def _tidy(resources: Resources, _is_stopping: Callable[[], bool]) -> float | None:
+def _tidy(resources: Resources, is_stopping: Callable[[], bool]) -> float:
     """Do what one process does for all that share the database."""
-    is_shared = resources.database.is_shared
-    files_expire = False
     if resources.database.leads():
-        files_expire = expire_files(resources)
-        if is_shared:
+        expire_files(resources)
+        forget_jobs(resources, is_stopping)
+        if resources.database.is_shared:
             with resources.database.write(alone=False) as session:
                 queries.trim_changes(session)
-    # Another process may leave files, or no leader.
-    return _LOOK_SECONDS if files_expire or is_shared else None
+    return _LOOK_SECONDS
 
 
 def _lead(resources: Resources, is_stopping: Callable[[], bool]) -> float | None:

@@ -1,13 +1,14 @@
 """What is done beside requests: nothing that takes long, or fails, holds up the rest."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
-from app.db.models import LoggedQuery
+from app.db.models import Job, LoggedQuery, utc_now
 from app.domain import Mode, Progress
 from app.errors import FolioError, ModelAway, UnreadableDocument, WorkCancelled
 from app.evaluation.golden import GoldenQuery
@@ -73,6 +74,19 @@ def test_questions_are_stored_while_a_generation_is_built(
         finally:
             goes_on.set()
         poll(lambda: list_generations(filled)[-1].is_live, bool)
+
+
+def test_jobs_past_their_time_are_forgotten_beside_requests(filled: Resources) -> None:
+    with filled.database.write() as session:
+        session.execute(update(Job).values(created_at=utc_now() - timedelta(days=31)))
+    newest = put_documents(filled, "help", [article("new", "Tea.")]).job_id
+    with run_background(filled):
+
+        def list_ids() -> list[str]:
+            with filled.database.read() as session:
+                return list(session.scalars(select(Job.id)))
+
+        assert poll(list_ids, lambda ids: len(ids) == 1) == [newest]
 
 
 def test_collection_that_cannot_be_measured_keeps_no_evaluation_waiting(

@@ -1,22 +1,24 @@
 """A reparse reports what reads differently, and changes that alone."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from zlib import crc32
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
-from app.db.models import Document, Version
+from app.db.models import Document, Job, Version, utc_now
 from app.domain import Condition, Progress, Status
 from app.errors import Conflict, NotFound
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
 from app.services.articles.changes import change_document
 from app.services.articles.erasure import erase_by_filter
+from app.services.articles.jobs import forget_jobs
 from app.services.quality.reparse import ReparseInfo, get_reparse, reparse_some, start_reparse
 from ingest.sandbox import Sandbox
 from tests.conftest import Ingest, article
-from tests.named import delete_document, get_document, put_documents, ref_of
+from tests.named import delete_document, get_document, get_job, put_documents, ref_of
 from tests.services.knowledge import acting_before_writes, read_live, work
 
 GOLDEN = (GoldenQuery("1", "how long is the button held", {"b": 1}),)
@@ -79,6 +81,20 @@ def test_applied_only_what_reads_differently_gets_a_version(
     assert read_live(stored)["b"].text == "Hold the button for eight seconds."
     assert numbers(stored) == {"a": 1, "b": 2}
     assert reparse(stored, applies=True).found["changed"] == 0
+
+
+def test_job_of_a_reparse_that_goes_on_is_kept_however_old_it_is(
+    stored: Resources, ingest: Ingest
+) -> None:
+    started = start_reparse(stored, ref_of(stored, "help"), applies=True)
+    with stored.database.write() as session:
+        session.execute(update(Job).values(created_at=utc_now() - timedelta(days=3650)))
+    ingest(article("c", "Newer than all of them."))
+    forget_jobs(stored, lambda: False)
+    with stored.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Job)) == 2
+    assert reparse_some(stored, lambda: False)
+    assert get_job(stored, started.id).counts["queued"] == 1
 
 
 def test_attributes_and_url_that_change_while_it_reads_stay_changed(
