@@ -13,6 +13,11 @@ from ingest.parsers.text import decode_text
 
 _TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _MAX_OUTPUT = 4000
+# All but the last state of a line that a program wrote over, as progress bars are.
+_OVERWRITTEN = re.compile(r"[^\n\r]*\r(?=[^\n\r])")
+# What stands as text for an object that is shown otherwise.
+_PLACEHOLDER = re.compile(r"<[^<>\n]*>")
+_SHOWN_BY_PROGRAM = re.compile(r"application/vnd\.(?:bokeh|jupyter\.widget|plotly|vega)")
 
 
 def parse_notebook(data: bytes, charset: str = "") -> Article:
@@ -24,6 +29,7 @@ def parse_notebook(data: bytes, charset: str = "") -> Article:
         cells = [cell for sheet in sheets for cell in sheet["cells"]]
         language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "")
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
+        unwritten = sum(map(_is_left_out, outputs))
         blocks = [block for cell in cells for block in _render_cell(cell, str(language))]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UnreadableDocument(
@@ -31,11 +37,12 @@ def parse_notebook(data: bytes, charset: str = "") -> Article:
         ) from error
     text, written = drop_unseen("\n\n".join(filter(None, blocks)))
     headings = find_headings(text)
-    images = written + sum(
-        any("image/" in kind for kind in output.get("data", ())) for output in outputs
-    )
     long = sum(len(_read_output(output)) > _MAX_OUTPUT for output in outputs)
-    found = [(images, "{} images were left out"), (long, "{} long outputs were left out")]
+    found = [
+        (written + sum(map(_has_image, outputs)), "{} images were left out"),
+        (long, "{} long outputs were left out"),
+        (unwritten, "{} outputs that are not text were left out"),
+    ]
     return Article(
         text,
         title=next((heading.text for heading in headings if heading.level == 1), ""),
@@ -66,13 +73,29 @@ def _render_output(output: dict[str, Any]) -> str:
         return _join(data["text/markdown"]).strip("\n")
     if "text/html" in data and (written := read_fragment(_join(data["text/html"]))):
         return written
-    return _fence(_read_output(output), "")
+    text = _read_output(output)
+    return _fence(text, "") or _join(data.get("text/latex", "")).strip()
+
+
+def _is_left_out(output: dict[str, Any]) -> bool:
+    """Return whether nothing is written of what a program shows, as a chart or a slider."""
+    is_long = len(_read_output(output)) > _MAX_OUTPUT
+    is_shown = any(output.get("data", {}).values())
+    return is_shown and not (is_long or _has_image(output) or _render_output(output))
+
+
+def _has_image(output: dict[str, Any]) -> bool:
+    return any("image/" in kind for kind in output.get("data", ()))
 
 
 def _read_output(output: dict[str, Any]) -> str:
     data = output.get("data", {})
-    text = output.get("text") or data.get("text/plain") or output.get("traceback") or ""
-    return _TERMINAL_COLOUR.sub("", _join(text)).strip("\n")
+    text = output.get("text") or data.get("text/plain") or output.get("traceback")
+    if not text and "ename" in output:
+        text = f"{output['ename']}: {output.get('evalue', '')}"
+    shown = _OVERWRITTEN.sub("", _TERMINAL_COLOUR.sub("", _join(text or ""))).strip("\n")
+    is_placeholder = len(data) > 1 and _PLACEHOLDER.fullmatch(shown)
+    return "" if is_placeholder or any(map(_SHOWN_BY_PROGRAM.match, data)) else shown
 
 
 def _fence(source: str, language: str) -> str:
