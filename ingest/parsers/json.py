@@ -1,6 +1,7 @@
 """JSON: one article as an object, as the REST interface takes it."""
 
 import json
+import re
 from typing import Any
 
 from app.domain import Article
@@ -14,6 +15,7 @@ from ingest.parsers.text import decode_text, parse_text
 
 _BODIES = {"text": parse_text, "html": parse_html, "markdown": parse_markdown}
 _KINDS = {**dict.fromkeys((*_BODIES, "title", "url"), str), "attributes": dict}
+_NOT_UNICODE = re.compile(r"[\ud800-\udfff]")
 _OWN = {*_KINDS, "id", "_id"}
 
 
@@ -35,7 +37,9 @@ def parse_json(data: bytes, charset: str = "") -> Article:
     if kind is None:
         text = "\n\n".join(_write_values(_load_as_written(source)))
         return Article(text, warnings=(*warnings, "not an article: its values are kept"))
-    body = value[kind].encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if broken := len(_NOT_UNICODE.findall(value[kind])):
+        warnings += (f"{broken} invalid characters replaced",)
+    body = value[kind].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     article = _BODIES[kind](body.encode(), "")
     declared = value.get("attributes")
     others = {key: entry for key, entry in value.items() if key not in _OWN}
@@ -128,7 +132,7 @@ def _write_values(value: Any) -> list[str]:
 
 def _name_first(name: str, blocks: list[str]) -> list[str]:
     if not blocks or blocks[0].startswith("|"):
-        return [f"{name}:", *blocks] if blocks else []
+        return [f"{name}:", *blocks]
     return [f"{name}:\n{blocks[0]}", *blocks[1:]]
 
 
