@@ -1,5 +1,7 @@
 """E-mails (EML, RFC 5322 and MIME): subject, people, date and the body."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from email import policy
 from email.message import EmailMessage, Message
@@ -7,12 +9,16 @@ from email.parser import BytesParser
 
 from app.domain import Article, AttributeValue
 from app.errors import UnreadableDocument
+from ingest.formats import find_page_charset
 from ingest.parsers.html import read_fragment
 from ingest.parsers.markdown import find_headings
 from ingest.parsers.text import decode_text
 
 _PEOPLE = ("From", "To", "Cc")
 _TEXTS = ("text/plain", "text/html")
+_WORD = re.compile(r"\w+")
+# By such a share of its words may the HTML of a text say more before that is worth a warning.
+_MAX_MORE = 0.1
 
 
 def parse_eml(data: bytes, charset: str = "") -> Article:
@@ -23,9 +29,10 @@ def parse_eml(data: bytes, charset: str = "") -> Article:
     try:
         message = BytesParser(_class=EmailMessage, policy=policy.default).parsebytes(data)
         headers = {name: str(message[name] or "") for name in (*_PEOPLE, "Subject", "Date")}
-        parts = list(_list_parts(message))
+        counts: Counter[str] = Counter()
+        parts = list(_list_parts(message, counts))
         blocks = [_read_part(part, charset) for part in parts]
-        attachments = _count_attachments(message)
+        counts["{} attachments were left out: upload them as files"] = _count_attachments(message)
     except UnreadableDocument:
         raise
     # The standard library's parser of headers meets broken ones with errors of many kinds.
@@ -35,8 +42,7 @@ def parse_eml(data: bytes, charset: str = "") -> Article:
         ) from error
     text = "\n\n".join(block for block, _ in blocks if block)
     warnings = tuple(dict.fromkeys(warning for _, warned in blocks for warning in warned))
-    if attachments:
-        warnings += (f"{attachments} attachments were left out: upload them as files",)
+    warnings += tuple(words.format(count) for words, count in counts.items() if count)
     attributes: dict[str, AttributeValue] = {
         name.lower(): value for name in (*_PEOPLE, "Date") if (value := headers[name].strip())
     }
@@ -49,25 +55,36 @@ def parse_eml(data: bytes, charset: str = "") -> Article:
     )
 
 
-def _list_parts(message: Message) -> Iterator[Message]:
+def _list_parts(message: Message, counts: Counter[str]) -> Iterator[Message]:
     """Yield the texts of a message in order, messages that it forwards among them.
 
-    Of alternatives it is the plain one, unless that says less than half of what the HTML says.
+    Of alternatives it is the plain one, unless that says less than half of what the HTML says;
+    what the HTML says more is counted by the words of its warning.
     """
     kind = message.get_content_type()
     if kind == "multipart/alternative":
-        parts = [part for child in _children(message) for part in _list_parts(child)]
+        parts = [part for child in _children(message) for part in _list_parts(child, counts)]
         plain = [part for part in parts if not _is_html(part)]
         rich = [part for part in parts if _is_html(part)]
-        words = [sum(len(_read_part(p, "")[0].split()) for p in some) for some in (plain, rich)]
-        yield from plain if words[0] and 2 * words[0] >= words[1] else rich or plain
+        said, more = (
+            sum(len(_WORD.findall(_read_part(p, "")[0])) for p in some) for some in (plain, rich)
+        )
+        if said and 2 * said >= more:
+            if more - said > _MAX_MORE * more:
+                counts["{} words that only the HTML has were left out"] += more - said
+            yield from plain
+        else:
+            yield from rich or plain
     elif kind == "message/rfc822":
         for inner in _children(message):
             yield _write_head(inner)
-            yield from _list_parts(inner)
+            yield from _list_parts(inner, counts)
+    elif kind == "message/delivery-status":
+        fields = ("\n".join(map(": ".join, part.items())) for part in _children(message))
+        yield _make_text("\n\n".join(fields))
     elif message.is_multipart():
         for child in _children(message):
-            yield from _list_parts(child)
+            yield from _list_parts(child, counts)
     elif kind in _TEXTS and message.get_content_disposition() != "attachment":
         yield message
 
@@ -79,11 +96,16 @@ def _children(message: Message) -> list[Message]:
 
 
 def _write_head(message: Message) -> Message:
-    """Return as a text who wrote a forwarded message, when and about what."""
-    lines = [f"{name}: {message[name]}" for name in ("From", "Date", "Subject") if message[name]]
-    head = EmailMessage()
-    head.set_content("\n".join(["Forwarded message", *lines]))
-    return head
+    """Return as a text who wrote a forwarded message, to whom, when and about what."""
+    names = (*_PEOPLE, "Date", "Subject")
+    lines = [f"{name}: {message[name]}" for name in names if message[name]]
+    return _make_text("\n".join(["Forwarded message", *lines]))
+
+
+def _make_text(words: str) -> Message:
+    part = EmailMessage()
+    part.set_content(words)
+    return part
 
 
 def _count_attachments(message: Message) -> int:
@@ -95,9 +117,9 @@ def _count_attachments(message: Message) -> int:
 
 def _read_part(part: Message, charset: str) -> tuple[str, tuple[str, ...]]:
     content = part.get_payload(decode=True)
-    source, warnings = decode_text(
-        content if isinstance(content, bytes) else b"", part.get_content_charset() or charset
-    )
+    data = content if isinstance(content, bytes) else b""
+    declared = part.get_content_charset() or (find_page_charset(data) if _is_html(part) else "")
+    source, warnings = decode_text(data, declared or charset)
     if _is_html(part):
         return read_fragment(source), warnings
     if str(part.get_param("format", "")).lower() == "flowed":
@@ -107,12 +129,22 @@ def _read_part(part: Message, charset: str) -> tuple[str, tuple[str, ...]]:
 
 def _join_flowed(text: str, *, is_spaced: bool) -> str:
     """Return text with its lines joined where a space at the end says so (RFC 3676)."""
-    joined = ""
+    lines: list[str] = []
+    # How deep the line is quoted that goes on in the next one.
+    open_at = -1
     for line in text.split("\n"):
-        line = line.removeprefix(" ")
-        is_soft = line.endswith(" ") and line != "-- "
-        joined += (line if is_spaced else line[:-1]) if is_soft else f"{line}\n"
-    return joined
+        words = line.lstrip(">")
+        depth = len(line) - len(words)
+        words = words.removeprefix(" ")
+        is_soft = words.endswith(" ") and words != "-- "
+        if is_soft and not is_spaced:
+            words = words[:-1]
+        if depth == open_at:
+            lines[-1] += words
+        else:
+            lines.append(f"{'>' * depth} {words}" if depth and words else ">" * depth + words)
+        open_at = depth if is_soft else -1
+    return "\n".join(lines)
 
 
 def _is_html(body: Message) -> bool:

@@ -233,10 +233,22 @@ def test_json_article_brings_title_and_attributes() -> None:
 
 def test_json_of_another_shape_is_read_as_its_values_with_a_warning() -> None:
     article = read(
-        "a.json", b'{"tea": "milk", "faq": [{"q": "\\u00d6l?", "a": ["x", 2]}, {"q": "b"}]}'
+        "a.json",
+        b'{"tea": "milk", "tags": {}, "faq": [{"q": "\\u00d6l?", "a": ["x", 2]}, {"q": "b"}]}',
     )
-    assert article.text == "tea: milk\n\nfaq:\n\n| q | a |\n| --- | --- |\n| Öl? | x, 2 |\n| b |  |"
+    assert (
+        article.text
+        == "tea: milk\n\ntags:\n\nfaq:\n\n| q | a |\n| --- | --- |\n| Öl? | x, 2 |\n| b |  |"
+    )
     assert article.warnings == ("not an article: its values are kept",)
+
+
+def test_lone_surrogate_in_a_json_article_is_replaced_with_a_warning() -> None:
+    article = read("a.json", b'{"text": "Tea \\ud83d hot"}')
+    assert (article.text, article.warnings) == (
+        "Tea \ufffd hot",
+        ("1 invalid characters replaced",),
+    )
 
 
 def test_objects_without_a_name_in_common_are_no_table() -> None:

@@ -128,9 +128,8 @@ def test_html_without_elements_leaves_the_other_parts_of_a_mail_and_of_a_noteboo
 
 
 def test_all_texts_of_a_mail_are_read_and_forwarded_mails_too() -> None:
-    forwarded = (
-        "Content-Type: message/rfc822\n\nFrom: bob@e.org\nSubject: End\n\nIt ends on 30 June."
-    )
+    head = "From: bob@e.org\nTo: cy@e.org\nSubject: End"
+    forwarded = f"Content-Type: message/rfc822\n\n{head}\n\nIt ends on 30 June."
     picture = "Content-Type: image/png\nContent-Disposition: inline\n\nx"
     texts = [f"Content-Type: text/plain\n\n{words}" for words in ("See this:", "Send VX-19.")]
     article = read(EMAIL, _multipart("mixed", texts[0], picture, texts[1], forwarded))
@@ -138,6 +137,7 @@ def test_all_texts_of_a_mail_are_read_and_forwarded_mails_too() -> None:
         "See this:",
         "Send VX-19.",
         "From: bob@e.org",
+        "To: cy@e.org",
         "Subject: End",
         "It ends on 30 June.",
     ):
@@ -148,6 +148,35 @@ def test_all_texts_of_a_mail_are_read_and_forwarded_mails_too() -> None:
 def test_flowed_lines_are_joined() -> None:
     mail = "Subject: S\nContent-Type: text/plain; format=flowed\n\nThe pump \nstops.\n\nNext.\n"
     assert read(EMAIL, mail).text == "The pump stops.\n\nNext."
+
+
+def test_flowed_lines_are_joined_within_their_quotation() -> None:
+    mail = (
+        "Subject: S\nContent-Type: text/plain; format=flowed\n\n"
+        "> The pump \n> stops.\n> \n>> Since \n>> when?\nSince \n> May.\n-- \nAnn\n"
+    )
+    assert read(EMAIL, mail).text == (
+        "> The pump stops.\n>\n>> Since when?\nSince \n> May.\n-- \nAnn"
+    )
+
+
+def test_words_that_only_the_html_of_a_mail_has_are_counted() -> None:
+    plain = "Content-Type: text/plain\n\nYour code is QX-7731, and the gate is B12."
+    article = read(EMAIL, _multipart("alternative", plain, _RICH))
+    assert article.warnings == ("3 words that only the HTML has were left out",)
+
+
+def test_report_on_a_mail_that_did_not_arrive_is_read() -> None:
+    status = "Content-Type: message/delivery-status\n\nReporting-MTA: dns; e.org\n\nStatus: 5.1.1"
+    words = "Content-Type: text/plain\n\nNot delivered."
+    text = read(EMAIL, _multipart("report", words, status)).text
+    assert text == "Not delivered.\n\nReporting-MTA: dns; e.org\n\nStatus: 5.1.1"
+
+
+def test_html_of_a_mail_is_read_in_the_encoding_that_it_names() -> None:
+    page = "<meta charset=windows-1251><p>Чай</p>".encode("cp1251")
+    article = parse_document(EMAIL, b"Subject: S\nContent-Type: text/html\n\n" + page)
+    assert article.text == "Чай"
 
 
 def test_results_of_a_notebook_are_read_as_tables_and_prose() -> None:
@@ -165,6 +194,36 @@ def test_results_of_a_notebook_are_read_as_tables_and_prose() -> None:
     assert "7.25" in text
     assert "The rate is **7.75**." in text
     assert "<Markdown object>" not in text
+
+
+@pytest.mark.parametrize(
+    ("output", "text", "warning"),
+    [
+        (
+            {"data": {"image/png": "x", "text/plain": "<Figure size 640x480 with 1 Axes>"}},
+            "",
+            "1 images were left out",
+        ),
+        ({"data": {"text/latex": "$x^2$", "text/plain": "<core.Math object>"}}, "$x^2$", ""),
+        (
+            {"data": {"application/vnd.plotly.v1+json": {"data": []}, "text/plain": "Figure()"}},
+            "",
+            "1 outputs that are not text were left out",
+        ),
+        ({"data": {"text/plain": "<list_iterator>"}}, "```\n<list_iterator>\n```", ""),
+        ({"ename": "E", "evalue": "no", "traceback": []}, "```\nE: no\n```", ""),
+        ({"text": "\r 0%\r 50%\r100%\nDone"}, "```\n100%\nDone\n```", ""),
+        ({"text": "x" * 5000}, "", "1 long outputs were left out"),
+    ],
+)
+def test_results_of_a_notebook_are_what_readers_see(
+    output: dict[str, object], text: str, warning: str
+) -> None:
+    prose = {"cell_type": "markdown", "source": "Tea"}
+    code = {"cell_type": "code", "source": "", "outputs": [output]}
+    article = read(NOTEBOOK, json.dumps({"cells": [prose, code]}))
+    assert article.text == f"Tea\n\n{text}".strip()
+    assert article.warnings == ((warning,) if warning else ())
 
 
 def test_picture_in_a_cell_of_a_notebook_is_left_out_and_counted() -> None:
