@@ -206,6 +206,14 @@ def choose_alternative(element: Element) -> list[Element]:
     return next((list(branch) for branch in branches if len(branch)), [])
 
 
+def iterate_chosen(element: Element) -> Iterator[Element]:
+    """Yield the elements in an element at any depth, of alternatives those that are chosen."""
+    is_choice = name_of(element) == "mc:AlternateContent"
+    for child in choose_alternative(element) if is_choice else element:
+        yield child
+        yield from iterate_chosen(child)
+
+
 def _read_relations(root: Element, folder: str) -> Iterator[tuple[str, Relation]]:
     for element in find_all(root, "rels:Relationship"):
         target, kind = element.get("Target", ""), element.get("Type", "").rpartition("/")[2]

@@ -23,6 +23,7 @@ from ingest.parsers.ooxml import (
     find_all,
     get,
     get_number,
+    iterate_chosen,
     name_of,
 )
 from ingest.parsers.sheets import MAX_CELLS, Row, Sheet
@@ -31,6 +32,8 @@ _REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7})")
 _HYPERLINK = re.compile(r'HYPERLINK\(\s*"([^"]+)"', re.IGNORECASE)
 _X = f"{{{NAMESPACES['x']}}}"
 _HIDDEN = {"1", "true"}
+# A character as XML cannot have it, or an underscore that would begin one.
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 # The legacy form of a threaded comment says that this program cannot show it.
 _THREADED = re.compile(r"\[Threaded comment\]", re.IGNORECASE)
 
@@ -120,7 +123,10 @@ class _Reader:
             for _, element in events:
                 yield element
                 element.clear()
+            is_damaged = bool(events.error_log)
         except etree.XMLSyntaxError:
+            is_damaged = True
+        if is_damaged:
             self._parts.damaged[part] += 1
 
     # Cells
@@ -180,6 +186,10 @@ class _Reader:
         if kind == "inlineStr":
             inline = find(cell, "x:is")
             return "" if inline is None else show_words(_read_rich(inline), code)
+        if kind == "e" and get(cell, "vm"):
+            # What stands as an error for programs that do not know it.
+            self._book.counts["{} pictures and linked data in cells were left out"] += 1
+            return ""
         value = cell.findtext("x:v", "", NAMESPACES)
         formula = cell.findtext("x:f", "", NAMESPACES)
         if not value:
@@ -198,7 +208,8 @@ class _Reader:
         if kind == "b":
             return "TRUE" if value in _HIDDEN else "FALSE"
         if kind != "n":
-            return show_words(value, code) if kind == "str" else value.replace("T00:00:00", "")
+            words = _ESCAPED.sub(_unescape, value)
+            return show_words(words, code) if kind == "str" else value.replace("T00:00:00", "")
         try:
             return show_number(float(value), code, is_1904=self._is_1904)
         except (ValueError, OverflowError):
@@ -224,14 +235,15 @@ class _Reader:
         sheet.asides += self._read_comments(part)
 
     def _read_drawing(self, root: Element, part: str) -> Iterator[str]:
-        for element in root.iter():
+        elements = list(iterate_chosen(root))
+        for element in elements:
             match name_of(element):
                 case "xdr:sp":
                     yield write_text(find(element, "xdr:txBody"), self._parts, part)
                 case "xdr:pic":
                     self._book.counts["{} images were left out"] += 1
                     yield describe_image(find(element, "xdr:nvPicPr/xdr:cNvPr"))
-        yield from write_graphics(root.iter(), self._parts, part)
+        yield from write_graphics(elements, self._parts, part)
 
     def _read_comments(self, part: str) -> Iterator[str]:
         for comments in self._parts.list_related(part, "comments"):
@@ -273,9 +285,9 @@ def _read_rich(item: Element) -> str:
     for piece in item:
         match name_of(piece):
             case "x:t":
-                line += piece.text or ""
+                line += _ESCAPED.sub(_unescape, piece.text or "")
             case "x:r":
-                words = piece.findtext("x:t", "", NAMESPACES)
+                words = _ESCAPED.sub(_unescape, piece.findtext("x:t", "", NAMESPACES))
                 shift = get(find(piece, "x:rPr/x:vertAlign"), "val")
                 if shift == "superscript":
                     words = raise_words(line, words)
@@ -283,6 +295,11 @@ def _read_rich(item: Element) -> str:
                     words = lower_words(line, words)
                 line += words
     return line
+
+
+def _unescape(escaped: re.Match[str]) -> str:
+    character = chr(int(escaped[1], 16))
+    return character if character.isprintable() else " "
 
 
 def _is_hidden(element: Element) -> bool:

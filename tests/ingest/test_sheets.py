@@ -204,6 +204,41 @@ def test_links_comments_shapes_and_charts_are_read() -> None:
     ]
 
 
+def test_words_for_programs_that_know_no_slicers_are_not_read() -> None:
+    drawn = declare(
+        "xdr:wsDr",
+        "<mc:AlternateContent><mc:Choice><xdr:graphicFrame/></mc:Choice><mc:Fallback>"
+        + shape("This shape represents a slicer.").replace("p:", "xdr:")
+        + "</mc:Fallback></mc:AlternateContent>",
+    )
+    article = read(data(row(1, "a")), related={"drawing.xml": ("drawing", drawn)})
+    assert article.text == "## S\n\na"
+
+
+def test_escaped_characters_are_what_they_stand_for() -> None:
+    rows = row(1, "Turn._x000D_\nWait.", "a_x005F_x000D_"), row(2, "b", "snake_x_case")
+    text = read(data(*rows)).text
+    assert "| Turn. Wait. | a_x000D_ |" in text
+    assert "| b | snake_x_case |" in text
+
+
+def test_picture_in_a_cell_is_counted_and_not_read_as_an_error() -> None:
+    picture = cell("B1", "<x:v>#VALUE!</x:v>", 't="e" vm="1"')
+    article = read(data(row(1, "Pump", picture)))
+    assert article.text == "## S\n\nPump"
+    assert article.warnings == ("1 pictures and linked data in cells were left out",)
+
+
+def test_sheet_that_is_cut_off_is_read_as_far_as_it_goes_and_said_to_be_damaged() -> None:
+    cut = declare("x:worksheet", data(row(1, "a"), row(2, "b"))).partition(">b<")[0]
+    book = make_book({"S": ""}, parts={"xl/worksheets/sheet1.xml": cut})
+    article = parse_spreadsheet(book)
+    assert article.text.startswith("## S\n\na")
+    assert article.warnings == (
+        "1 damaged parts were read as far as possible: xl/worksheets/sheet1.xml",
+    )
+
+
 def make_excel_4(*rows: tuple[str, ...]) -> bytes:
     """Return a worksheet as Excel 4 wrote it: BIFF4 records (type, length, content)."""
 
