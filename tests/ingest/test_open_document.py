@@ -12,12 +12,16 @@ from tests.ingest.bad_files import make_zip
 _DECLARED = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in NAMESPACES.items())
 
 
-def make_file(kind: str, body: str, styles: str = "", parts: dict[str, str] | None = None) -> bytes:
-    content = (
+def make_content(kind: str, body: str, styles: str = "") -> str:
+    return (
         f"<office:document-content {_DECLARED}><office:automatic-styles>{styles}"
         f"</office:automatic-styles><office:body><office:{kind}>{body}</office:{kind}>"
         "</office:body></office:document-content>"
     )
+
+
+def make_file(kind: str, body: str, styles: str = "", parts: dict[str, str] | None = None) -> bytes:
+    content = make_content(kind, body, styles)
     mimetype = f"application/vnd.oasis.opendocument.{kind}"
     return make_zip({"mimetype": mimetype, "content.xml": content, **(parts or {})})
 
@@ -58,6 +62,26 @@ def test_hidden_section_is_left_out() -> None:
     shown = '<text:section text:display="true"><text:p>Yes</text:p></text:section>'
     article = read(hidden + shown)
     assert (article.text, article.warnings) == ("Yes", ("1 hidden passages were left out",))
+
+
+def test_headers_of_first_and_left_pages_are_read() -> None:
+    pages = "".join(
+        f"<style:{kind}><text:p>{kind} text</text:p></style:{kind}>"
+        for kind in ("header", "header-first", "footer-left")
+    )
+    styles = (
+        f"<office:document-styles {_DECLARED}><office:master-styles><style:master-page>{pages}"
+        "</style:master-page></office:master-styles></office:document-styles>"
+    )
+    article = read("<text:p>Tea</text:p>", parts={"styles.xml": styles})
+    assert article.text == "header text\n\nheader-first text\n\nfooter-left text\n\nTea"
+
+
+def test_embedded_sheet_is_counted() -> None:
+    sheet = make_content("spreadsheet", "<table:table/>")
+    frame = '<draw:frame><draw:object xlink:href="./Object 1"/><draw:image/></draw:frame>'
+    article = read(f"<text:p>Tea{frame}</text:p>", parts={"Object 1/content.xml": sheet})
+    assert (article.text, article.warnings) == ("Tea", ("1 embedded files were left out",))
 
 
 def test_formulas_are_latex() -> None:

@@ -20,6 +20,8 @@ from ingest.parsers.ooxml import Parts
 from ingest.parsers.sheets import MAX_CELLS, Row, Sheet, join_sheets
 
 _MAX_REPEATED_ROWS = 1000
+# Left and first pages may have their own.
+_FURNITURE = [f"{kind}{of}" for kind in ("header", "footer") for of in ("", "-first", "-left")]
 
 
 def parse_odt(data: bytes, charset: str = "") -> Article:
@@ -119,7 +121,7 @@ class _Document:
     def read_furniture(self) -> Iterator[Block]:
         """Yield the headers and footers of the pages, once each, without page numbers."""
         seen = set()
-        for kind in ("header", "footer"):
+        for kind in _FURNITURE:
             for element in find_all(self._pages, f".//style:master-page/style:{kind}"):
                 for number in list(element.iter(f"{{{NAMESPACES['text']}}}page-number")):
                     number.text = ""
