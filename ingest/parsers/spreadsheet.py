@@ -2,6 +2,7 @@
 is that of a page."""
 
 import io
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 
@@ -17,6 +18,10 @@ from ingest.parsers.xlsx import Workbook, read_workbook
 
 _ZIP_MARK = b"PK"
 _BINARY_BOOK = "xl/workbook.bin"
+_ONLY_VALUES = (
+    "a binary workbook: its values are read without their number formats, and no comments, shapes "
+    "and charts"
+)
 
 
 def parse_spreadsheet(data: bytes, charset: str = "") -> Article:
@@ -31,7 +36,10 @@ def parse_spreadsheet(data: bytes, charset: str = "") -> Article:
         return _join(read_old_workbook(data), None)
     parts = open_parts(data)
     if parts.read(_BINARY_BOOK):
-        return join_sheets(list(_read_binary(data)), read_title(parts), ())
+        book = Workbook()
+        book.sheets += _read_binary(data, book.counts)
+        book.counts[_ONLY_VALUES] += 1
+        return _join(book, parts)
     book = read_workbook(parts)
     if book is None:
         raise UnreadableDocument(
@@ -50,13 +58,14 @@ def _join(book: Workbook, parts: Parts | None) -> Article:
     return join_sheets(book.sheets, title, warnings + (parts.warn() if parts is not None else ()))
 
 
-def _read_binary(data: bytes) -> Iterator[Sheet]:
+def _read_binary(data: bytes, counts: Counter[str]) -> Iterator[Sheet]:
     """Read a binary workbook, whose number formats are not known, by calamine."""
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
         for number, meta in enumerate(workbook.sheets_metadata, start=1):
-            shown = meta.visible == SheetVisibleEnum.Visible
-            if shown and meta.typ == SheetTypeEnum.WorkSheet:
+            if meta.visible != SheetVisibleEnum.Visible:
+                counts["{} hidden sheets were left out"] += 1
+            elif meta.typ == SheetTypeEnum.WorkSheet:
                 sheet = workbook.get_sheet_by_index(number - 1)
                 if sheet.width * sheet.height > MAX_CELLS:
                     raise UnreadableDocument(

@@ -1,7 +1,7 @@
 """What workbooks come out as: cells as they are shown, and what stands around them."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -12,7 +12,8 @@ from ingest.parsers import parse_document
 from ingest.parsers.number_formats import show_number, show_words
 from ingest.parsers.sheets import Sheet, write_sheet
 from ingest.parsers.spreadsheet import parse_spreadsheet
-from tests.ingest.office_files import Related, chart, declare, make_book, row, shape
+from tests.ingest.bad_files import make_zip
+from tests.ingest.office_files import Related, chart, declare, make_book, relate, row, shape
 
 
 @pytest.mark.parametrize(
@@ -236,6 +237,51 @@ def test_sheet_that_is_cut_off_is_read_as_far_as_it_goes_and_said_to_be_damaged(
     assert article.text.startswith("## S\n\na")
     assert article.warnings == (
         "1 damaged parts were read as far as possible: xl/worksheets/sheet1.xml",
+    )
+
+
+def make_binary_book(sheets: Mapping[str, str], *, hidden: str) -> bytes:
+    """Return an XLSB whose sheets hold one word each: records of a kind, a length and a content."""
+
+    def record(kind: int, content: bytes = b"") -> bytes:
+        head = bytes((kind & 0x7F | 0x80, kind >> 7)) if kind > 0x7F else bytes((kind,))
+        return head + bytes((len(content),)) + content
+
+    def words(text: str) -> bytes:
+        return struct.pack("<I", len(text)) + text.encode("utf-16-le")
+
+    listed = b"".join(
+        record(0x9C, struct.pack("<II", name == hidden, n) + words(f"s{n}") + words(name))
+        for n, name in enumerate(sheets, 1)
+    )
+    numbers = range(1, len(sheets) + 1)
+    return make_zip(
+        {
+            "[Content_Types].xml": "<Types/>",
+            "_rels/.rels": relate(("r1", "officeDocument", "xl/workbook.bin")),
+            "xl/workbook.bin": record(0x8F) + listed + record(0x90) + record(0x9D),
+            "xl/_rels/workbook.bin.rels": relate(
+                *((f"s{n}", "worksheet", f"worksheets/sheet{n}.bin") for n in numbers)
+            ),
+            **{
+                f"xl/worksheets/sheet{n}.bin": record(0x94, bytes(16))
+                + record(0x91)
+                + record(0x00, bytes(17))
+                + record(0x06, bytes(8) + words(cell))
+                + record(0x92)
+                for n, cell in zip(numbers, sheets.values(), strict=True)
+            },
+        }
+    )
+
+
+def test_binary_workbook_says_what_is_not_read_of_it() -> None:
+    article = parse_spreadsheet(make_binary_book({"A": "Tea", "B": "Milk"}, hidden="B"))
+    assert article.text == "## A\n\nTea"
+    assert article.warnings == (
+        "1 hidden sheets were left out",
+        "a binary workbook: its values are read without their number formats, and no comments, "
+        "shapes and charts",
     )
 
 
