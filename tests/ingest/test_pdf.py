@@ -240,6 +240,36 @@ def test_embedded_text_is_read_after_the_pages_and_an_unknown_file_is_named() ->
     assert "embedded files not read: logo.bin" in article.warnings
 
 
+def test_embedded_files_past_the_limit_are_named_and_warnings_of_the_others_are_kept() -> None:
+    writer = PdfWriter(io.BytesIO(make_pdf([["The manual"]])))
+    for number in range(21):
+        writer.add_attachment(f"{number:02}.html", b"<p>Tea</p><p hidden>no milk</p>")
+    file = io.BytesIO()
+    writer.write(file)
+    article = parse(file.getvalue())
+    assert article.text.count("Tea") == 20
+    assert "embedded files not read: 20.html" in article.warnings
+    assert "00.html: 2 words that are hidden from readers were left out" in article.warnings
+
+
+def test_choice_of_a_form_is_read_as_it_is_shown() -> None:
+    choice = (
+        "<< /Type /Annot /Subtype /Widget /FT /Ch /T (c) /V (AT) /Opt [[(DE) (Germany)] "
+        "[(AT) (Austria)]] /Rect [100 690 200 710] >>"
+    )
+    font = "/F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+    content = "BT /F1 10 Tf 50 700 Td (Country) Tj ET"
+    article = parse(make_raw_pdf(content, font, page=f"/Annots [{choice}]"))
+    assert article.text.split() == ["Country", "[Austria]"]
+
+
+def test_form_that_only_some_programs_show_is_named() -> None:
+    font = "/F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+    content = "BT /F1 10 Tf 50 700 Td (Please wait...) Tj ET"
+    article = parse(make_raw_pdf(content, font, catalog="/NeedsRendering true"))
+    assert article.warnings == ("the form is one of XFA, which is not read",)
+
+
 def test_page_that_is_a_picture_in_part_is_read_and_says_so() -> None:
     def draw(canvas: Canvas) -> None:
         write(canvas, 60, 760, "Only this line is text.")

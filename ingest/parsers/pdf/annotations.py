@@ -95,8 +95,17 @@ def _read_value(widget: DictionaryObject) -> str:
         return ""
     value = _inherit(widget, "/V")
     values = value if isinstance(value, ArrayObject) else [value]
-    words = join_string(" ".join(str(v.get_object()) for v in values if v is not None))
+    shown = _read_choices(_inherit(widget, "/Opt")) if kind == "/Ch" else {}
+    texts = [join_string(v.get_object()) for v in values if v is not None]
+    words = " ".join(shown.get(text, text) for text in texts)
     return f"[{words}]" if words else ""
+
+
+def _read_choices(choices: Any) -> dict[str, str]:
+    """Return what a reader sees of the choices whose values are other words."""
+    listed = choices if isinstance(choices, ArrayObject) else ()
+    pairs = [pair for choice in listed if isinstance(pair := choice.get_object(), ArrayObject)]
+    return {join_string(pair[0]): join_string(pair[1]) for pair in pairs if len(pair) == 2}
 
 
 def _inherit(widget: DictionaryObject, key: str) -> Any:

@@ -6,6 +6,7 @@ from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 from pypdf.generic import EmbeddedFile
 
+from app.domain import Article
 from app.errors import FolioError
 from ingest.formats import resolve_media_type
 from ingest.parsers.pdf.strings import join_string
@@ -27,28 +28,32 @@ def read_attachments(reader: PdfReader) -> Attachments:
     """Return the texts of the embedded files; PDFs within a PDF and unknown types are not read."""
     found = Attachments()
     unread = []
-    for file in list(reader.attachment_list)[:_MAX_FILES]:
+    warnings: dict[str, None] = {}
+    for number, file in enumerate(reader.attachment_list):
         name = join_string(file.alternative_name or file.name) or "attachment"
-        text = _read(name, file)
-        if text:
+        article = _read(name, file) if number < _MAX_FILES else None
+        if article is not None:
             found.names.append(name)
-            found.texts.append(text)
+            found.texts.append(article.text.strip())
+            warnings |= dict.fromkeys(f"{name}: {warning}" for warning in article.warnings)
         else:
             unread.append(name)
     if found.names:
         found.warnings += (f"{len(found.names)} embedded files follow the last page",)
     if unread:
-        found.warnings += (f"embedded files not read: {', '.join(unread)}",)
+        more = f" and {len(unread) - _MAX_FILES} more" if len(unread) > _MAX_FILES else ""
+        found.warnings += (f"embedded files not read: {', '.join(unread[:_MAX_FILES])}{more}",)
+    found.warnings += tuple(warnings)
     return found
 
 
-def _read(name: str, file: EmbeddedFile) -> str:
+def _read(name: str, file: EmbeddedFile) -> Article | None:
     # The parsers know this one.
     from ingest.parsers import parse_document
 
     try:
         data = file.content or b""
         media_type = resolve_media_type("", name, data)
-        return "" if media_type == _PDF else parse_document(media_type, data).text.strip()
+        return None if media_type == _PDF else parse_document(media_type, data)
     except (FolioError, PyPdfError):
-        return ""
+        return None

@@ -59,6 +59,9 @@ def _parse(reader: PdfReader, data: bytes) -> Article:
     warnings = _warn(pages, dropped)
     attached = read_attachments(reader)
     warnings += attached.warnings
+    # Its pages only say that the reader's program cannot show it.
+    if reader.root_object.get("/NeedsRendering"):
+        warnings += ("the form is one of XFA, which is not read",)
     if not all(texts) and (read := read_scans(data, [not text for text in texts])):
         texts = [text or read.get(number, "") for number, text in enumerate(texts)]
         warnings += (f"{len(read)} pages were read by OCR, which makes mistakes",)
