@@ -36,10 +36,10 @@ def parse_spreadsheet(data: bytes, charset: str = "") -> Article:
         return _join(read_old_workbook(data), None)
     parts = open_parts(data)
     if parts.read(_BINARY_BOOK):
-        book = Workbook()
-        book.sheets += _read_binary(data, book.counts)
-        book.counts[_ONLY_VALUES] += 1
-        return _join(book, parts)
+        binary = Workbook()
+        binary.sheets += _read_binary(data, binary.counts)
+        binary.counts[_ONLY_VALUES] += 1
+        return _join(binary, parts)
     book = read_workbook(parts)
     if book is None:
         raise UnreadableDocument(
