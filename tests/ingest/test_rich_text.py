@@ -30,6 +30,13 @@ def test_control_words_do_what_readers_see(source: bytes, text: str) -> None:
     assert read(source).text == text
 
 
+def test_letters_of_symbol_fonts_are_what_they_show_and_unknown_ones_are_counted() -> None:
+    fonts = rb"{\fonttbl{\f1\fcharset2 Symbol;}{\f2\fcharset2 Wingdings;}{\f3\fcharset2 Other;}}"
+    article = read(fonts + rb"5 {\f1 m}m (10 {\f1 W}) {\f2 n} {\f2 z} {\f3 a}")
+    assert article.text == "5 μm (10 Ω) ■  a"
+    assert article.warnings == ("1 characters of symbol fonts were left out",)
+
+
 def test_hidden_and_deleted_text_is_left_out() -> None:
     article = read(rb"Shown {\v one} and \v two\v0  more{\deleted three}.")
     assert article.text == "Shown  and  more."

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from ingest.parsers.blocks import Block
 from ingest.parsers.docx.fields import PAGE_FIELDS, find_target
 from ingest.parsers.docx.styles import RunLook, find_heading_level
-from ingest.parsers.docx.symbols import show_symbol
+from ingest.parsers.docx.symbols import is_symbol_font, show_symbol
 from ingest.parsers.rtf.encodings import DEFAULT, SYMBOLS, find_charset, find_code_page
 from ingest.parsers.rtf.story import ParagraphState, Story
 from ingest.parsers.rtf.tables import RowLook
@@ -411,8 +411,12 @@ class _Reader:
             return
         encoding, name = self._fonts.get(self._group.font, ("", ""))
         if encoding == "symbols":
-            marks = "".join(show_symbol(0xF000 + b, name) if b > 127 else chr(b) for b in data)
-            self._add(marks)
+            # Of other fonts of symbols it is not known what they show instead of letters.
+            letters = 32 if is_symbol_font(name) else 127
+            shown = [show_symbol(0xF000 + b, name) if b > letters else chr(b) for b in data]
+            if "" in shown and not self._group.is_left_out:
+                self.result.counts["{} characters of symbol fonts were left out"] += shown.count("")
+            self._add("".join(shown))
         else:
             self._add(data.decode(encoding or self._encoding, "replace"))
 
