@@ -241,6 +241,19 @@ def test_fields_give_what_they_came_to_and_never_what_they_ask_for() -> None:
     assert read(paragraph(field) + paragraph(orphan)).text == "4.2\n\nVersion 5"
 
 
+def test_fields_without_a_result_show_their_words_or_are_counted() -> None:
+    mark = '<w:r><w:fldChar w:fldCharType="{}"/></w:r>'
+
+    def field(instruction: str) -> str:
+        asked = f"<w:r><w:instrText> {instruction} </w:instrText></w:r>"
+        return mark.format("begin") + asked + mark.format("end")
+
+    fields = (r"MACROBUTTON NoMacro [Your name]", r"EQ \f(1,2)", 'XE "valve"')
+    article = read(paragraph(run("Dear ") + "".join(map(field, fields))))
+    assert article.text == "Dear [Your name]"
+    assert article.warnings == ("1 fields without a stored result were left out",)
+
+
 def test_headers_are_read_once_and_page_numbers_are_not() -> None:
     page = '<w:fldSimple w:instr=" PAGE "><w:r><w:t>7</w:t></w:r></w:fldSimple>'
     head = declare("w:hdr", paragraph("Model ZT-3000") + paragraph(run("Page ") + page))

@@ -1,6 +1,7 @@
 """Word's fields: what they came to is kept, what they ask for is not, and where links lead."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ingest.parsers.docx.lines import Line
@@ -13,6 +14,9 @@ PAGE_FIELDS = frozenset(
     {"PAGE", "NUMPAGES", "SECTIONPAGES", "DATE", "TIME", "PRINTDATE", "SAVEDATE"}
 )
 _BEGIN_AND_END = {"begin", "end"}
+# Fields that show a part of what they ask for, and those that Word computes whenever it shows them.
+_BUTTONS = {"MACROBUTTON", "GOTOBUTTON"}
+_COMPUTED = {"EQ", "SYMBOL", "AUTONUM", "AUTONUMLGL", "AUTONUMOUT", "LISTNUM"}
 
 
 @dataclass(slots=True)
@@ -26,8 +30,12 @@ class _Open:
 
 @dataclass(slots=True)
 class Fields:
-    """The fields that are open at a place; `left_out` are those whose result is not read."""
+    """The fields that are open at a place; `left_out` are those whose result is not read.
 
+    What cannot be read is counted in `counts` by the words of its warning.
+    """
+
+    counts: Counter[str]
     left_out: frozenset[str] = frozenset()
     _matched: set[Element] = field(default_factory=set)
     _stack: list[_Open] = field(default_factory=list)
@@ -80,10 +88,17 @@ class Fields:
 
     def _close(self, opened: _Open, line: Line) -> None:
         if not opened.has_result and not self.is_silent:
-            line.add(_show_form(opened.begin))
+            line.add(_show_form(opened.begin) or self._show_instruction(opened.instruction))
         # A link over several paragraphs is none.
         if opened.line is line and (target := find_target(opened.instruction)):
             line.close_link(opened.start, target)
+
+    def _show_instruction(self, instruction: str) -> str:
+        """Return what a reader sees of a field without a result."""
+        name, *words = instruction.split(maxsplit=2) or [""]
+        if name.upper() in _COMPUTED:
+            self.counts["{} fields without a stored result were left out"] += 1
+        return words[1] if name.upper() in _BUTTONS and len(words) > 1 else ""
 
 
 def find_target(instruction: str) -> str:

@@ -36,7 +36,7 @@ class Story:
     ) -> None:
         self._context = context
         self._part = part
-        fields = Fields(left_out)
+        fields = Fields(context.counts, left_out)
         fields.match(root)
         self._runs = RunReader(context, part, fields, self._read_aside)
         # A line whose paragraph mark was deleted goes on in the next paragraph.
