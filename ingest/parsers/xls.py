@@ -2,13 +2,14 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import xlrd
 
 from app.errors import UnreadableDocument
-from ingest.parsers.inline import write_link
+from ingest.parsers.inline import lower_words, raise_words, write_link
 from ingest.parsers.number_formats import GENERAL, show_number, show_words
 from ingest.parsers.sheets import Sheet
 from ingest.parsers.xls_drawings import read_drawn_words
@@ -17,6 +18,7 @@ from ingest.parsers.xlsx import Workbook
 _PASSWORD = "Workbook is encrypted"  # noqa: S105  # what xlrd says
 # The name that Excel gives the cells under a filter.
 _FILTER = "_filterdatabase"
+_RAISED = 1
 
 
 def read_old_workbook(data: bytes) -> Workbook:
@@ -54,7 +56,9 @@ def _read_sheets(book: Any, counts: Counter[str], drawn: dict[str, list[str]]) -
             row = {
                 column: words
                 for column, cell in enumerate(sheet.row(at))
-                if (words := _show(cell, book)).strip()
+                if (
+                    words := _show(cell, book, sheet.rich_text_runlist_map.get((at, column)))
+                ).strip()
             }
             read.rows[at] = row
         hidden = read.leave_out(*_list_hidden(book, sheet))
@@ -87,11 +91,11 @@ def _list_hidden(book: Any, sheet: Any) -> tuple[set[int], set[int]]:
     return set() if is_filtered else rows, columns
 
 
-def _show(cell: Any, book: Any) -> str:
+def _show(cell: Any, book: Any, looks: Sequence[tuple[int, int]] | None) -> str:
     code = _find_format(cell, book)
     match cell.ctype:
         case xlrd.XL_CELL_TEXT:
-            return show_words(cell.value, code)
+            return show_words(_join_looks(cell.value, looks or (), book), code)
         case xlrd.XL_CELL_NUMBER | xlrd.XL_CELL_DATE:
             return show_number(cell.value, code, is_1904=bool(book.datemode))
         case xlrd.XL_CELL_BOOLEAN:
@@ -99,6 +103,18 @@ def _show(cell: Any, book: Any) -> str:
         case xlrd.XL_CELL_ERROR:
             return str(xlrd.error_text_from_code.get(cell.value, ""))
     return ""
+
+
+def _join_looks(text: str, looks: Sequence[tuple[int, int]], book: Any) -> str:
+    """Return words of several looks: each begins at a place and goes by the number of a font."""
+    line = text[: looks[0][0]] if looks else text
+    for (start, font), (end, _) in pairwise([*looks, (len(text), 0)]):
+        shift = book.font_list[font].escapement if font < len(book.font_list) else 0
+        words = text[start:end]
+        if shift:
+            words = raise_words(line, words) if shift == _RAISED else lower_words(line, words)
+        line += words
+    return line
 
 
 def _find_format(cell: Any, book: Any) -> str:

@@ -403,6 +403,18 @@ def test_hidden_rows_and_columns_of_excel_97_are_left_out_unless_a_filter_hides_
     assert "| a1 | c1 |" in article.text
 
 
+def test_raised_characters_of_excel_97_keep_the_value() -> None:
+    fonts = [
+        (0x31, struct.pack("<HHHHHBBBBBB", 200, 0, 0, 400, shift, 0, 0, 0, 0, 1, 0) + b"A")
+        for shift in (0, 1, 2)
+    ]
+    words = b"10" + b"6" + b" R1" + b"2"
+    looks = struct.pack("<HHHHHHH", 3, 2, 1, 3, 0, 6, 2)
+    cell = (0xD6, struct.pack("<HHHHB", 0, 0, 0, len(words), 0) + words + looks)
+    article = parse_spreadsheet(make_excel_97(cell, around=tuple(fonts)))
+    assert article.text == "## Plans\n\n10^6 R1_2"
+
+
 def test_comment_of_excel_97_is_not_taken_for_a_shape() -> None:
     with pytest.raises(UnreadableDocument, match="no text"):
         parse_document("application/vnd.ms-excel", make_excel_97(*drawn("A note", kind=0x19)))
