@@ -27,6 +27,14 @@ from ingest.parsers.tables import render_table
 
 _MAX_POINTS = 10_000
 _MAX_LEVEL = 20
+# What holds the values of a series, and what they are of.
+_LISTS = (
+    *(
+        f"{{{NAMESPACES['c']}}}{kind}"
+        for kind in ("numCache", "numLit", "strCache", "strLit", "lvl")
+    ),
+    f"{{{NAMESPACES['cx']}}}lvl",
+)
 # A file's name, or what a program says instead of a description.
 _NO_DESCRIPTION = re.compile(
     r"\S+\.\w{3,4}|(?:picture|image|grafik|bild|graphic|img|photo)?[\W\d_]*|https?:\S+",
@@ -205,6 +213,8 @@ def write_chart(part: str, parts: Parts) -> list[str]:
     is_extended = name_of(root).startswith("cx:")
     titles = _find_titles(root, parts, part)
     series = list(_read_extended(root) if is_extended else _read_series(root))
+    cut = sum(map(_is_long, root.iter(*_LISTS)))
+    parts.counts[f"{{}} lists of a chart have more than {_MAX_POINTS} points: cut"] += cut
     tables: dict[tuple[str, ...], list[_Series]] = {}
     for one in series:
         tables.setdefault(one.categories, []).append(one)
@@ -288,6 +298,10 @@ def _read_extended(root: Element) -> Iterator[_Series]:
         name = element.findtext("cx:tx/cx:txData/cx:v", "", NAMESPACES)
         columns = {kind: _read_dimension(held, kind) for kind in ("strDim", "numDim")}
         yield _Series(" ".join(name.split()), columns["strDim"], columns["numDim"])
+
+
+def _is_long(points: Element) -> bool:
+    return len(points) > 0 and get_number(points[-1], "idx", 0) >= _MAX_POINTS
 
 
 def _read_dimension(data: Element, kind: str) -> tuple[str, ...]:

@@ -64,13 +64,17 @@ class Relation:
 
 
 class Parts:
-    """The parts of an opened file; one that is damaged is counted and left out."""
+    """The parts of an opened file; one that is damaged is counted and left out.
+
+    `counts` is for what else is left out of a part, by the words of its warning.
+    """
 
     def __init__(self, package: ZipFile) -> None:
         self._package = package
         self._names = {name.lower(): name for name in package.namelist()}
         self._relations: dict[str, dict[str, Relation]] = {}
         self.damaged: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def find_main(self) -> str:
         """Return the name of the part that the file is about; "" when nothing says so."""
@@ -126,10 +130,13 @@ class Parts:
         return root
 
     def warn(self) -> tuple[str, ...]:
-        """Return a warning that names the damaged parts."""
+        """Return warnings on what was left out, and one that names the damaged parts."""
+        left_out = tuple(words.format(count) for words, count in self.counts.items() if count)
         named = ", ".join(sorted(self.damaged)[:5])
         count = len(self.damaged)
-        return (f"{count} damaged parts were read as far as possible: {named}",) if count else ()
+        if count:
+            return (*left_out, f"{count} damaged parts were read as far as possible: {named}")
+        return left_out
 
 
 def open_parts(data: bytes) -> Parts:

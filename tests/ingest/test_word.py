@@ -301,6 +301,15 @@ def test_charts_are_tables_and_smart_art_is_a_list() -> None:
     )
 
 
+def test_chart_of_very_many_points_is_cut_and_says_so() -> None:
+    points = {f"p{number}": number for number in range(10_001)}
+    frame = drawing('<c:chart r:id="r1"/>')
+    article = read(paragraph(frame), ("chart.xml", ("chart", chart({"A": points}))))
+    assert "| p9999 | 9999 |" in article.text
+    assert "p10000" not in article.text
+    assert article.warnings == ("2 lists of a chart have more than 10000 points: cut",)
+
+
 def test_equations_are_latex() -> None:
     text = "<m:r><m:t>{}</m:t></m:r>"
     fraction = f"<m:f><m:num>{text.format('a')}</m:num><m:den>{text.format('2π')}</m:den></m:f>"
