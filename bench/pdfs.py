@@ -28,6 +28,7 @@ from ingest.parsers import parse_document
 
 _WORD = re.compile(r"\w+")
 _CUT = re.compile(r"(?<=[^\W\d_])-[ ]*\r?\n?(?=[^\W\d_A-Z])")
+_FOLIO = "Folio"
 _MIN_WORDS = 10
 _LONG_PAGE = 1500
 _POOR = 0.8
@@ -43,7 +44,7 @@ class _Reading:
 
     path: Path
     article: Article
-    seconds: float
+    """Without text where Folio refuses the file."""
     f1: float
     peer_f1: dict[str, float]
 
@@ -77,43 +78,44 @@ _ENGINES: dict[str, tuple[str, Engine]] = {
 def measure_pdfs(folder: Path) -> Iterator[tuple[str, str]]:
     """Compare every PDF under a folder with the engines, and with the labels beside it."""
     engines = {name: read for name, (module, read) in _ENGINES.items() if find_spec(module)}
-    spent = dict.fromkeys(engines, 0.0)
+    spent = dict.fromkeys((_FOLIO, *engines), 0.0)
     paths = sorted(folder.rglob("*.pdf"))
     readings = [r for path in paths if (r := _compare(path, engines, spent)) is not None]
     if not readings:
         return
     folio = [reading.f1 for reading in readings]
+    articles = [reading.article for reading in readings if reading.article.text]
     yield (
         f"PDFs ({len(readings)} of {len(paths)}): word F1, median of {len(engines)} engines",
-        f"{_mean(folio):.3f}, {sum(f1 < _POOR for f1 in folio)} files under {_POOR}",
+        f"{_mean(folio):.3f}, {sum(f1 < _POOR for f1 in folio)} files under {_POOR}, "
+        f"{len(readings) - len(articles)} of them refused, which count as 0",
     )
     for name in engines:
         yield f"PDFs: {name} alone", f"{_mean(r.peer_f1[name] for r in readings):.3f}"
-    if plain := [reading for reading in readings if _is_plain(reading.article)]:
+    if plain := [one for one in readings if one.article.text and _is_plain(one.article)]:
         peers = ", ".join(f"{n} {_mean(r.peer_f1[n] for r in plain):.3f}" for n in engines)
         yield (
             f"PDFs: word F1 of the {len(plain)} without additions or omissions",
             f"{_mean(r.f1 for r in plain):.3f} ({peers})",
         )
-    pages = [page for reading in readings for page in _split_pages(reading.article)]
+    pages = [page for article in articles for page in _split_pages(article)]
     long = [page.strip() for page in pages if len(page) >= _LONG_PAGE]
     broken = sum("\n\n" in page for page in long)
     yield "PDFs: long pages with a paragraph's end", f"{broken} of {len(long)}"
-    seconds = sum(reading.seconds for reading in readings)
     times = ", ".join(f"{name} {spent[name]:.1f}" for name in engines)
-    yield "PDFs: processor time, s", f"{seconds:.1f} ({times})"
+    yield f"PDFs: processor time of all {len(paths)}, s", f"{spent[_FOLIO]:.1f} ({times})"
     yield from _measure_labels(readings)
 
 
 def _compare(path: Path, engines: dict[str, Engine], spent: dict[str, float]) -> _Reading | None:
-    """Return a file's reading, None where it is refused or too short to compare."""
+    """Return a file's reading, None where it is too short to compare."""
     data = path.read_bytes()
     started = process_time()
     try:
         article = parse_document("application/pdf", data)
     except FolioError:
-        return None
-    seconds = process_time() - started
+        article = Article("")
+    spent[_FOLIO] += process_time() - started
     counts = {}
     for name, read in engines.items():
         started = process_time()
@@ -129,7 +131,7 @@ def _compare(path: Path, engines: dict[str, Engine], spent: dict[str, float]) ->
     if sum(expected.values()) < _MIN_WORDS:
         return None
     peers = {name: _score(count, expected) for name, count in counts.items()}
-    return _Reading(path, article, seconds, _score(_count(article.text), expected), peers)
+    return _Reading(path, article, _score(_count(article.text), expected), peers)
 
 
 def _is_plain(article: Article) -> bool:

@@ -3,6 +3,7 @@
 import io
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from app.domain import Article
+from bench.pdfs import measure_pdfs
 from ingest.parsers import parse_document
 from tests.ingest.pdf_files import draw_pdf, make_pdf, make_raw_pdf, write
 
@@ -394,3 +396,14 @@ def test_first_line_is_no_title_when_it_is_a_paragraph() -> None:
             write(canvas, 60, 700 - 12 * row, line)
 
     assert parse(draw_pdf(draw)).title == ""
+
+
+def test_benchmark_counts_a_file_that_is_refused_as_one_without_a_word(tmp_path: Path) -> None:
+    line = "Pour the water slowly over the ground coffee and wait for it."
+    (tmp_path / "read.pdf").write_bytes(make_pdf([[line]]))
+    outside = draw_pdf(lambda canvas: write(canvas, 700, 700, line))
+    (tmp_path / "refused.pdf").write_bytes(outside)
+    rows = dict(measure_pdfs(tmp_path))
+    (f1,) = (value for name, value in rows.items() if name.startswith("PDFs (2 of 2): word F1"))
+    assert f1 == "0.500, 1 files under 0.8, 1 of them refused, which count as 0"
+    assert rows["PDFs: PDFium alone"] == "1.000"
