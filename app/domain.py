@@ -213,6 +213,11 @@ class PassageHit:
     sentence: Span | None = None
     """The sentence or table row in it that holds most of the question's words, if any does."""
 
+    @property
+    def quoted(self) -> str:
+        """What a reader needs of it: rows under the head of their table."""
+        return self.table_head + self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:

@@ -32,7 +32,7 @@ class RemoteLibrary:
                 hit["document_id"],
                 hit["title"],
                 hit["url"],
-                hit["passages"][0]["text"] if hit["passages"] else "",
+                _quote(hit["passages"][0]) if hit["passages"] else "",
                 hit["score"],
             )
             for hit in answer["results"]
@@ -46,7 +46,7 @@ class RemoteLibrary:
                 block["document_id"],
                 block["title"],
                 block["url"],
-                block["text"],
+                _quote(block),
                 block["score"],
                 block["heading"],
             )
@@ -98,3 +98,8 @@ class RemoteLibrary:
                 f"there is no collection {collection}; there are: {', '.join(self._only)}",
                 code="collection_not_found",
             )
+
+
+def _quote(part: dict[str, Any]) -> str:
+    """Return what a reader needs of a passage or a block: rows under the head of their table."""
+    return str(part["table_head"] + part["text"])

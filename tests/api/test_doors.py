@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from app.api.mcp.library import Asked
+from app.commands.client import connect
+from app.commands.remote_library import RemoteLibrary
 from app.config import Settings
 from app.db.models import File, Original, utc_now
 from app.services.access.principal import EVERYONE
@@ -85,19 +88,36 @@ def search_open_webui(collection: Collection) -> list[str]:
     return [result["snippet"] for result in found]
 
 
+def retrieve_for_tool(collection: Collection) -> list[str]:
+    path = f"/v1/openwebui/{collection.name}/retrieve"
+    found = ask(collection, path, query=QUERY, max_tokens=500)
+    return [source["text"] for source in found["sources"]]
+
+
 def retrieve_by_mcp(collection: Collection) -> list[str]:
     answer = call_tool(collection.http, "retrieve", query=QUERY, collection=collection.name)
     return [block["text"] for block in answer["blocks"]]
 
 
-SEARCHES = (
-    search_native,
-    read_context,
+def retrieve_by_command(collection: Collection) -> list[str]:
+    """`folio mcp` over a server."""
+    server = str(collection.http.base_url)
+    with connect(Settings(), server=server, key=None, command="folio mcp") as client:
+        asked = Asked(QUERY, [collection.name])
+        blocks = RemoteLibrary(client).retrieve(asked, max_tokens=500).blocks
+    return [block.text for block in blocks]
+
+
+# What a model or a reader is shown as it is, without the fields beside it.
+QUOTES = (
     search_store,
     search_dify,
     search_open_webui,
+    retrieve_for_tool,
     retrieve_by_mcp,
+    retrieve_by_command,
 )
+SEARCHES = (search_native, read_context, *QUOTES)
 
 
 def delete_native(collection: Collection, document_id: str) -> None:
@@ -139,6 +159,18 @@ def test_article_is_one_document_behind_every_door(
         assert search(collection) == [], search.__name__
     stored: Json = collection.http.get(f"/v1/vector_stores/{collection.name}/files").json()
     assert stored["data"] == []
+
+
+def test_rows_are_quoted_under_the_head_of_their_table_through_every_door(
+    collection: Collection,
+) -> None:
+    head = "| Device | Descaled every |\n|---|---|\n"
+    rows = "".join(f"| device {number} | {number} weeks |\n" for number in range(100))
+    collection.add({"id": "table", "markdown": f"{head}{rows}| {QUERY} | 4711 weeks |"})
+    for search in QUOTES:
+        row = next(text for text in search(collection) if "4711" in text)
+        assert head in row, search.__name__
+        assert "device 1 " not in row, search.__name__
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])

@@ -267,7 +267,7 @@ def _checked(key: str, value: Scalar) -> Scalar:
 
 def _describe(hit: Hit) -> RecordOut:
     return RecordOut(
-        content="\n\n".join(passage.text for passage in hit.passages),
+        content="\n\n".join(passage.quoted for passage in hit.passages),
         score=hit.score,
         title=hit.title or hit.document_id,
         metadata={

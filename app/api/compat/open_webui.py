@@ -145,7 +145,7 @@ def web_search(
         WebResultOut(
             link=hit.url or _link(request, collection, hit),
             title=hit.title or hit.document_id,
-            snippet="\n\n".join(passage.text for passage in hit.passages),
+            snippet="\n\n".join(passage.quoted for passage in hit.passages),
         )
         for hit in hits
     ]
@@ -167,7 +167,7 @@ def retrieve(
     return RetrievedOut(
         sources=[
             SourceOut(
-                document_id=block.document_id, title=block.title, url=block.url, text=block.text
+                document_id=block.document_id, title=block.title, url=block.url, text=block.quoted
             )
             for block in context.blocks
         ],

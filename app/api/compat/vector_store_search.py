@@ -114,7 +114,7 @@ def search_vector_store(
                 filename=files[hit.document_id].filename,
                 score=hit.score,
                 attributes=flatten(hit.attributes),
-                content=[TextOut(text=passage.text) for passage in hit.passages],
+                content=[TextOut(text=passage.quoted) for passage in hit.passages],
             )
             for hit in hits
             # One that was deleted since is in no store any more.

@@ -38,7 +38,7 @@ class OwnLibrary:
                 hit.document_id,
                 hit.title,
                 hit.url,
-                hit.passages[0].text if hit.passages else "",
+                hit.passages[0].quoted if hit.passages else "",
                 hit.score,
             )
             for hit in hits
@@ -54,7 +54,7 @@ class OwnLibrary:
                     block.document_id,
                     block.title,
                     block.url,
-                    block.text,
+                    block.quoted,
                     block.score,
                     block.heading,
                 )

@@ -55,6 +55,11 @@ class Block:
     table_head: str = ""
     """Caption and head of the table that the text is rows of, to be read before it."""
 
+    @property
+    def quoted(self) -> str:
+        """What a prompt takes of it: rows under the head of their table."""
+        return self.table_head + self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.config import Settings
-from app.domain import Hit, Item, Matrix, PassageHit, Span, Task
+from app.domain import Hit, Item, Matrix, Span, Task
 from app.embedding.engine import Engine
 from app.errors import TooLarge
 from app.runtime.deadline import check_time, embed_in_time
@@ -205,7 +205,7 @@ def _within_budget(engine: Engine, hits: Sequence[Hit]) -> Iterator[Item]:
     for hit in hits:
         if not hit.passages:
             return
-        item = Item(_words_of(hit.passages[0]), Task.PASSAGE, hit.title)
+        item = Item(hit.passages[0].quoted, Task.PASSAGE, hit.title)
         tokens = engine.count_tokens(item)
         if tokens > engine.max_tokens:
             # In a search by words the best passage may be longer than a window beside its title.
@@ -217,10 +217,6 @@ def _within_budget(engine: Engine, hits: Sequence[Hit]) -> Iterator[Item]:
         yield item
 
 
-def _words_of(passage: PassageHit) -> str:
-    return passage.table_head + passage.text
-
-
 def _pairs_within_budget(
     cross_encoder: "CrossEncoder", query: str, hits: Sequence[Hit]
 ) -> Iterator[str]:
@@ -228,7 +224,7 @@ def _pairs_within_budget(
     for hit in hits:
         if not hit.passages:
             return
-        text = "\n".join(part for part in (hit.title, _words_of(hit.passages[0])) if part)
+        text = "\n".join(part for part in (hit.title, hit.passages[0].quoted) if part)
         left -= cross_encoder.count_tokens(query, text)
         if left < 0:
             return
