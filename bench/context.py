@@ -74,7 +74,7 @@ class System(Protocol):
 def quote_folio(resources: Resources, query: str, budget: int) -> list[Quote]:
     """Return the blocks that a context request answers with."""
     context = build_context(resources, request_of(resources, query), max_tokens=budget)
-    return [Quote(block.document_id, block.text, block.tokens) for block in context.blocks]
+    return [Quote(block.document_id, block.quoted, block.tokens) for block in context.blocks]
 
 
 class Chunks:
@@ -196,7 +196,7 @@ def check_budgets(resources: Resources, queries: Sequence[Query], calls: int) ->
         counted = sum(
             len(engine.token_starts(part))
             for block in context.blocks
-            for part in (block.title, block.heading, block.text)
+            for part in (block.title, block.heading, block.table_head, block.text)
         )
         blocks += len(context.blocks)
         if counted != context.tokens or counted > budget:
