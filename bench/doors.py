@@ -70,9 +70,16 @@ def measure(http: httpx.Client, collection: str, rounds: int) -> dict[str, list[
             query = f"{QUERIES[number % len(QUERIES)]} {number * len(DOORS) + place}"
             path, body = door(collection, query)
             started = perf_counter()
-            http.post(path, json=body).raise_for_status()
+            answer = http.post(path, json=body).raise_for_status()
             taken[door.__name__].append(1000 * (perf_counter() - started))
+            # MCP answers an error with 200.
+            if "jsonrpc" in body and not _is_result(answer.json()):
+                raise SystemExit(f"{door.__name__} answers with an error: {answer.text}")
     return taken
+
+
+def _is_result(answer: dict[str, Any]) -> bool:
+    return "result" in answer and not answer["result"].get("isError")
 
 
 def main() -> None:

@@ -15,13 +15,14 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
+from threading import Event
 from time import perf_counter, sleep
 
 import httpx
@@ -115,15 +116,15 @@ def measure_rate(
                 http.post(f"{_PATH}/search", json={"query": question}).raise_for_status()
                 counts[number] += 1
 
-    threads = [Thread(target=ask, args=(number,)) for number in range(_CLIENTS)]
     before = processor_seconds(servers), processor_seconds([postgres])
     started = perf_counter()
-    for thread in threads:
-        thread.start()
-    sleep(seconds)
-    stopping.set()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(_CLIENTS) as threads:
+        clients = [threads.submit(ask, number) for number in range(_CLIENTS)]
+        sleep(seconds)
+        stopping.set()
+        # After an error one asks nothing more, and the rate would be that of fewer clients.
+        for client in clients:
+            client.result()
     took, searches = perf_counter() - started, sum(counts)
     after = processor_seconds(servers), processor_seconds([postgres])
     ms = [1000 * (end - begin) / searches for begin, end in zip(before, after, strict=True)]

@@ -27,7 +27,7 @@ from tokenizers import Tokenizer
 from app.config import Settings
 from app.domain import Embedding, Hit, Item, Task
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine
+from app.embedding.loading import load_engine, open_checkpoint
 from app.runtime.resources import Resources
 from app.services.search.rerank import MAX_CANDIDATES, score_hits
 from app.services.search.scoring import log_odds
@@ -251,7 +251,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
     names, sets, took = [], [], []
-    rules = ranking_rules(Settings().rerank_model)
+    rules = ranking_rules(Settings().rerank_model, open_checkpoint(Settings()).fingerprint)
     for pair in arguments.kb:
         name, _, folder = pair.partition("=")
         labelled = read_set(arguments.data / name)
