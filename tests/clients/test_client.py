@@ -168,6 +168,16 @@ def test_busy_server_is_asked_again_when_it_says(busy: int, raises: bool) -> Non
     assert len(asked) == min(busy + 1, 4)
 
 
+def test_page_of_a_proxy_is_no_answer() -> None:
+    page = httpx.MockTransport(lambda _: httpx.Response(200, html="<h1>Sign in</h1>"))
+    with (
+        Folio("", http=httpx.Client(base_url="http://folio", transport=page)) as client,
+        pytest.raises(FolioError, match="not Folio's") as failed,
+    ):
+        client.list_collections()
+    assert (failed.value.status, failed.value.code) == (200, "unexpected_answer")
+
+
 def test_client_brings_no_model_along() -> None:
     code = "import sys, folio_client; print({'torch', 'numpy', 'app'} & set(sys.modules))"
     run = [sys.executable, "-P", "-c", code]

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
+from pydantic import ValidationError
 
 from folio_client.errors import FolioError
 from folio_client.models import (
@@ -57,9 +58,13 @@ class Call(Generic[T]):
 
     def read(self, response: httpx.Response) -> T:
         """Return the answer; raises FolioError."""
-        if response.is_success:
+        if not response.is_success:
+            raise FolioError.of(response)
+        try:
             return self.answer.model_validate_json(response.content)
-        raise FolioError.of(response)
+        except ValidationError as error:
+            detail = "the answer is not Folio's"
+            raise FolioError(response.status_code, "unexpected_answer", detail) from error
 
 
 def pause_before(attempt: int, response: httpx.Response) -> float | None:

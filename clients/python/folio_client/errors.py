@@ -4,7 +4,10 @@ import httpx
 
 
 class FolioError(Exception):
-    """An answer that is not a success, or none at all (`status` 0, `code` "unreachable")."""
+    """An answer that is not a success, or none at all (`status` 0, `code` "unreachable").
+
+    Of one that is not Folio's, such as a proxy's page, the `code` is "unexpected_answer".
+    """
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(f"{detail} ({code})")
