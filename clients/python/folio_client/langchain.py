@@ -1,4 +1,4 @@
-"""A retriever for LangChain: each document is a passage of an article, with its provenance."""
+"""A retriever for LangChain: each document is an article's best passages, with its provenance."""
 
 import asyncio
 from collections.abc import Mapping
