@@ -385,6 +385,13 @@ def test_symbols_of_symbol_fonts_are_what_they_show() -> None:
 # Odd files
 
 
+def test_signs_of_unknown_fonts_are_counted_and_not_read_as_greek() -> None:
+    signs = run("\uf050 on", '<w:rFonts w:ascii="Wingdings 2"/>')
+    article = read(paragraph(run("Power ") + signs))
+    assert article.text == "Power  on"
+    assert article.warnings == ("1 characters of symbol fonts were left out",)
+
+
 def test_damaged_part_is_a_warning() -> None:
     article = read(paragraph("Words."), ("styles.xml", ("styles", "<w:styles")))
     assert article.text == "Words."

@@ -25,6 +25,7 @@ from ingest.parsers.ooxml import (
 TRANSPARENT = {"w:smartTag", "w:customXml", "w:sdtContent", "w:ins", "w:moveTo", "w:dir", "w:bdo"}
 """Elements that are only around what they hold."""
 _SIGNS = {"w:tab": "\t", "w:ptab": "\t", "w:br": "\n", "w:cr": "\n", "w:noBreakHyphen": "-"}
+_UNKNOWN_SYMBOLS = "{} characters of symbol fonts were left out"
 _NOTES = {"w:commentReference", "w:footnoteReference", "w:endnoteReference"}
 
 
@@ -137,7 +138,7 @@ class RunReader:
         elif self._fields.is_silent:
             return
         elif name == "w:t":
-            line.add(show_symbols(piece.text or "", look.font), look)
+            self._read_text(piece.text or "", line, look)
         elif name in _SIGNS:
             line.add(_SIGNS[name])
         elif name == "w:sym":
@@ -154,11 +155,17 @@ class RunReader:
         elif name in {"w:ins", "w:moveTo", "w:r"}:
             self.read([piece], line, look)
 
+    def _read_text(self, text: str, line: Line, look: RunLook) -> None:
+        shown = show_symbols(text, look.font)
+        if unknown := len(text) - len(shown):
+            self._context.counts[_UNKNOWN_SYMBOLS] += unknown
+        line.add(shown, look)
+
     def _read_symbol(self, piece: Element, line: Line, look: RunLook) -> None:
         code = get(piece, "w:char")
         sign = show_symbol(int(code, 16), get(piece, "w:font")) if _is_hexadecimal(code) else ""
         if not sign:
-            self._context.counts["{} characters of symbol fonts were left out"] += 1
+            self._context.counts[_UNKNOWN_SYMBOLS] += 1
         line.add(sign, look)
 
     def _read_ruby(self, ruby: Element, line: Line, look: RunLook) -> None:

@@ -1,5 +1,7 @@
 """Characters of symbol fonts, which stand at codes of their own, as Unicode has them."""
 
+import re
+
 # Adobe's Symbol encoding, from 0x22 and from 0x41: what text documents use of it.
 _SYMBOL = {
     0x22: "∀", 0x24: "∃", 0x27: "∋", 0x2A: "∗", 0x2D: "−", 0x40: "≅", 0x5C: "∴", 0x5E: "⊥",
@@ -19,6 +21,7 @@ _WINGDINGS = {
     0xFC: "✓", 0xFD: "☒", 0xFE: "☑",
 }  # fmt: skip
 _FONTS = {"symbol": _SYMBOL, "wingdings": _WINGDINGS}
+_OF_SIGNS = re.compile(r"(?:wing|web)dings", re.IGNORECASE)
 # Fonts of symbols stand in this private area, at their code plus 0xF000.
 _PRIVATE = range(0xF020, 0xF100)
 
@@ -44,4 +47,5 @@ def show_symbols(text: str, font: str) -> str:
     if is_symbol_font(font) and all(ord(c) in _PRIVATE or c.isspace() for c in text):
         return "".join(c if c.isspace() else show_symbol(ord(c), font) for c in text)
     # Private characters outside a symbol font mostly come from Symbol itself.
-    return "".join(show_symbol(ord(c), "symbol") if ord(c) in _PRIVATE else c for c in text)
+    source = font if _OF_SIGNS.match(font) else "symbol"
+    return "".join(show_symbol(ord(c), source) if ord(c) in _PRIVATE else c for c in text)
