@@ -265,6 +265,19 @@ def test_choice_of_a_form_is_read_as_it_is_shown() -> None:
     assert article.text.split() == ["Country", "[Austria]"]
 
 
+def test_stamps_and_signatures_that_are_drawn_are_counted() -> None:
+    font = "/F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+    seen, unseen = "/Rect [100 600 200 620] /AP << >>", "/Rect [0 0 0 0] /AP << >>"
+    signed = "/Type /Annot /Subtype /Widget /FT /Sig /T (s) /V << /Type /Sig >>"
+    annotations = (
+        f"<< /Type /Annot /Subtype /Stamp {seen} >> << {signed} {seen} >> << {signed} {unseen} >>"
+    )
+    content = "BT /F1 10 Tf 50 700 Td (Contract) Tj ET"
+    article = parse(make_raw_pdf(content, font, page=f"/Annots [{annotations}]"))
+    assert article.text == "Contract"
+    assert article.warnings == ("2 stamps and signatures were left out",)
+
+
 def test_form_that_only_some_programs_show_is_named() -> None:
     font = "/F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
     content = "BT /F1 10 Tf 50 700 Td (Please wait...) Tj ET"

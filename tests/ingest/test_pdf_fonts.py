@@ -31,6 +31,19 @@ def test_right_to_left_lines_are_read_in_their_order() -> None:
     assert article.text == "\n".join(lines)
 
 
+def test_values_of_a_form_in_right_to_left_text_follow_it() -> None:
+    words = "פתח את המכסה לאט וחכה"
+    letters = "".join(dict.fromkeys(words))
+    content = f"BT /F1 12 Tf 1 0 0 1 300 700 Tm {encode_text(words[::-1], letters)} Tj ET"
+    value = (
+        "<< /Type /Annot /Subtype /Widget /FT /Tx /T (n) /V (SN-77120) /Rect [100 690 200 710] >>"
+    )
+    fonts, page = make_unicode_font(letters), f"/Annots [{value}]"
+    article = parse(make_raw_pdf(content, "/F1 5 0 R", *fonts, page=page))
+    assert article.text == f"{words}\n\n[SN-77120]"
+    assert article.warnings[0] == "1 values of form fields are in brackets"
+
+
 def test_larger_lines_of_right_to_left_text_are_headings() -> None:
     title, body = (
         "מדריך הפעלה",

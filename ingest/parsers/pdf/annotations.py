@@ -25,11 +25,15 @@ Box = tuple[float, float, float, float]
 
 @dataclass(slots=True)
 class Annotations:
-    """The annotations of a page: links by their boxes, values as words, notes as texts."""
+    """The annotations of a page: links by their boxes, values as words, notes as texts.
+
+    `unread` counts those whose words stand only in a drawing.
+    """
 
     links: list[tuple[Box, str]] = field(default_factory=list)
     values: list[Word] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unread: int = 0
 
 
 def read_annotations(sheet: PageObject, frame: Frame) -> Annotations:
@@ -46,8 +50,11 @@ def read_annotations(sheet: PageObject, frame: Frame) -> Annotations:
         elif kind == "/Widget":
             if value := _read_value(annotation):
                 found.values.append(_place_value(value, box))
+            found.unread += _is_signature(annotation, box)
         elif kind not in _WITHOUT_TEXT and (words := join_string(annotation.get("/Contents"))):
             found.notes.append(f"[Note: {words}]")
+        elif kind == "/Stamp":
+            found.unread += 1
     return found
 
 
@@ -106,6 +113,12 @@ def _read_choices(choices: Any) -> dict[str, str]:
     listed = choices if isinstance(choices, ArrayObject) else ()
     pairs = [pair for choice in listed if isinstance(pair := choice.get_object(), ArrayObject)]
     return {join_string(pair[0]): join_string(pair[1]) for pair in pairs if len(pair) == 2}
+
+
+def _is_signature(widget: DictionaryObject, box: Box) -> bool:
+    """Return whether a field is signed and shows it; most signatures have no place on the page."""
+    is_signed = _inherit(widget, "/FT") == "/Sig" and _inherit(widget, "/V") is not None
+    return is_signed and "/AP" in widget and box[2] > box[0] and box[3] > box[1]
 
 
 def _inherit(widget: DictionaryObject, key: str) -> Any:

@@ -149,7 +149,8 @@ def _warn(pages: Sequence[Page], dropped: int) -> tuple[str, ...]:
         (sum(page.lost for page in pages), "{} characters have no known meaning in their font"),
         (sum(page.hidden for page in pages), "{} words that are not shown were left out"),
         (sum(page.outside for page in pages), "{} words outside their page were left out"),
-        (sum(page.values for page in pages), "{} values of form fields are in brackets"),
+        (sum(len(page.values) for page in pages), "{} values of form fields are in brackets"),
+        (sum(page.unread for page in pages), "{} stamps and signatures were left out"),
         (sum(len(page.notes) for page in pages), "{} notes and texts of pictures are in brackets"),
         (
             sum(page.partly_scanned for page in pages),

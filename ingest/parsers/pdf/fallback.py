@@ -41,7 +41,9 @@ def reread_page(page: Page, sheet: PageObject, *, foreign: bool) -> Page:
         return page
     if page.right_to_left or letters - unmapped > _MORE * (page.letters - page.lost):
         reread = _make_page(text, page, letters, unmapped)
-        reread.notes = page.notes
+        # pypdf reads no values of forms.
+        reread.notes, reread.values = page.notes + page.values, page.values
+        reread.unread, reread.partly_scanned = page.unread, page.partly_scanned
         return reread
     return page
 

@@ -52,8 +52,10 @@ class Page:
     """Levels of the headings among its marked contents."""
     notes: list[str] = field(default_factory=list)
     """What stands over the page: notes, and what pictures show."""
-    values: int = 0
+    values: list[str] = field(default_factory=list)
     """Values of form fields among its words."""
+    unread: int = 0
+    """Stamps and signatures."""
     partly_scanned: bool = False
 
 
@@ -83,7 +85,8 @@ def _read_words(
     annotations = read_annotations(sheet, frame)
     add_targets(words, annotations.links)
     read.notes += annotations.notes
-    read.values = len(annotations.values)
+    read.values = [value.text for value in annotations.values]
+    read.unread = annotations.unread
     align_values(annotations.values, words)
     return words + annotations.values
 
