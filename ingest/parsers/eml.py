@@ -10,7 +10,7 @@ from email.parser import BytesParser
 from app.domain import Article, AttributeValue
 from app.errors import UnreadableDocument
 from ingest.formats import find_page_charset
-from ingest.parsers.html import read_fragment
+from ingest.parsers.html import read_page
 from ingest.parsers.markdown import find_headings
 from ingest.parsers.text import decode_text
 
@@ -121,7 +121,8 @@ def _read_part(part: Message, charset: str) -> tuple[str, tuple[str, ...]]:
     declared = part.get_content_charset() or (find_page_charset(data) if _is_html(part) else "")
     source, warnings = decode_text(data, declared or charset)
     if _is_html(part):
-        return read_fragment(source), warnings
+        text, left_out = read_page(source)
+        return text, warnings + tuple(w.format(count) for w, count in left_out.items() if count)
     if str(part.get_param("format", "")).lower() == "flowed":
         source = _join_flowed(source, is_spaced=str(part.get_param("delsp", "")).lower() != "yes")
     return source.strip(), warnings

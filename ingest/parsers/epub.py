@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterator
+from html import escape
 from urllib.parse import unquote
 from zipfile import ZipFile
 
@@ -23,6 +24,8 @@ from ingest.parsers.text import decode_text
 _XHTML = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
 # What a chapter says about itself and no reader sees.
 _UNSEEN = re.compile(r"<(head|style|script)\b(?:[^>]*/>|.*?</\1\s*>)", re.IGNORECASE | re.DOTALL)
+# Text to XML, and a comment to the parser of HTML.
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 # Places inside the book are not addresses.
 _INNER_LINK = re.compile(r"""\shref\s*=\s*(?:"(?!\w+:)[^"]*"|'(?!\w+:)[^']*')""", re.IGNORECASE)
 
@@ -70,6 +73,7 @@ def _read_chapter(
         source, decoding = decode_text(data, find_page_charset(data))
         warnings.update(dict.fromkeys(decoding))
         body = _INNER_LINK.sub("", _UNSEEN.sub("", source))
+        body = _CDATA.sub(lambda section: escape(section[1]), body)
         text, unwritten = read_whole(body)
         counts.update(unwritten)
     except UnreadableDocument as error:

@@ -60,6 +60,15 @@ def read_whole(html: str) -> tuple[str, Counter[str]]:
     return write_markdown(page), count_unwritten(page)
 
 
+def read_page(html: str) -> tuple[str, Counter[str]]:
+    """Return what readers see of a page without navigation, and what is left out likewise."""
+    if not html.strip():
+        return "", Counter()
+    page = _parse_tree(html)
+    left_out = clean_page(page)
+    return write_markdown(page), left_out
+
+
 def _find_base(page: HtmlElement, canonical: str) -> str:
     """Return the address that relative links of a page start from; "" where it names none."""
     base = str(page.xpath("string(//base/@href)")).strip()

@@ -164,14 +164,13 @@ def test_what_a_book_has_beside_its_text_is_counted() -> None:
             "'application/xhtml+xml'/><item id='b' href='b.svg' media-type='image/svg+xml'/>"
             "</manifest><spine><itemref idref='a'/><itemref idref='b'/></spine></package>",
             "a.xhtml": "<?xml version='1.0' encoding='windows-1251'?><html><body><p>Чай</p><p>"
-            "<ruby>a<rt>b</rt></ruby></p><svg><text>Boil it</text></svg></body></html>".encode(
-                "cp1251"
-            ),
+            "<ruby>a<rt>b</rt></ruby></p><pre><![CDATA[if a < b:]]></pre>"
+            "<svg><text>Boil it</text></svg></body></html>".encode("cp1251"),
             "b.svg": "<svg><text>Pour</text></svg>",
         }
     )
     article = read("a.epub", book)
-    assert article.text == "Чай\n\na"
+    assert article.text == "Чай\n\na\n\n```\nif a < b:\n```"
     assert set(article.warnings) == {
         "not UTF-8: decoded as cp1251",
         "1 pages that are not XHTML were left out",

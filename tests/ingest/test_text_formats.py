@@ -179,6 +179,16 @@ def test_html_of_a_mail_is_read_in_the_encoding_that_it_names() -> None:
     assert article.text == "Чай"
 
 
+def test_html_of_a_mail_is_what_a_reader_sees_of_it() -> None:
+    page = "<div style='display:none'>Look inside</div><p>Gate B12.<img src='cid:1'></p>"
+    article = read(EMAIL, f"Subject: S\nContent-Type: text/html\n\n{page}")
+    assert article.text == "Gate B12."
+    assert set(article.warnings) == {
+        "2 words that are hidden from readers were left out",
+        "1 images were left out",
+    }
+
+
 def test_results_of_a_notebook_are_read_as_tables_and_prose() -> None:
     def cell(data: dict[str, str]) -> dict[str, object]:
         return {"cell_type": "code", "source": "x", "outputs": [{"data": data}]}
