@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.db.models import Document, JobItem, Original, Version, utc_now
 from app.db.queries.documents import SUPERSEDED
-from app.db.queries.streams import MAX_BOUND
+from app.db.queries.streams import split_bound
 from app.domain import Stage, Status
 
 # Made once: every new alias makes its attributes anew, which takes longer than the query.
@@ -223,8 +223,7 @@ def cancel(session: Session, chosen: ColumnElement[bool]) -> None:
 
 def requeue_failed(session: Session, version_ids: Sequence[int]) -> None:
     """Put failed versions back into the queue as if they had never been tried."""
-    for first in range(0, len(version_ids), MAX_BOUND):
-        some = version_ids[first : first + MAX_BOUND]
+    for some in split_bound(version_ids):
         session.execute(
             update(Version)
             .where(Version.id.in_(some), Version.status == Status.FAILED)

@@ -4,6 +4,7 @@ from collections.abc import Sequence, Set
 from unicodedata import normalize
 
 from sqlalchemy import (
+    ColumnElement,
     and_,
     case,
     delete,
@@ -31,7 +32,7 @@ from app.db.models import (
 )
 from app.db.queries.changes import log_attributes
 from app.db.queries.filters import as_columns
-from app.db.queries.streams import MAX_BOUND
+from app.db.queries.streams import split_bound
 from app.db.queries.vectors import remove_units
 from app.domain import (
     LANGUAGE_KEY,
@@ -47,9 +48,6 @@ LIVE = text("versions.is_live")
 
 SUPERSEDED, DELETED = "superseded", "deleted"
 """What becomes of documents of a job that nobody waits for any more."""
-
-# Databases bound how many values one statement holds.
-_FILES_AT_ONCE = 10_000
 
 # Made once: every new alias makes its attributes anew, which takes longer than the query.
 _Other, _OtherDocument = aliased(Version), aliased(Document)
@@ -121,12 +119,15 @@ def list_versions(session: Session, document_id: int) -> Sequence[Version]:
 
 def find_live_versions(session: Session, document_ids: Sequence[int]) -> dict[int, Version]:
     """Return the live version of each document that has one, without its text."""
-    versions = session.scalars(
-        select(Version)
-        .options(load_only(*LIGHT))
-        .where(Version.document_id.in_(document_ids), Version.is_live)
-    )
-    return {version.document_id: version for version in versions}
+    found: dict[int, Version] = {}
+    for some in split_bound(document_ids):
+        versions = session.scalars(
+            select(Version)
+            .options(load_only(*LIGHT))
+            .where(Version.document_id.in_(some), Version.is_live)
+        )
+        found.update((version.document_id, version) for version in versions)
+    return found
 
 
 def find_live_version(session: Session, document_id: int) -> Version | None:
@@ -177,17 +178,23 @@ def delete_unused_originals(session: Session, among: Sequence[str] | None = None
     """
     unused = ~exists().where(Version.original_sha256 == Original.sha256)
     unused &= ~exists().where(File.original_sha256 == Original.sha256)
-    if among is not None:
-        unused &= Original.sha256.in_(among)
-    size = session.scalar(select(func.sum(func.length(Original.data))).where(unused))
-    session.execute(delete(Original).where(unused))
+    if among is None:
+        return _delete_originals(session, unused)
+    return sum(
+        _delete_originals(session, unused & Original.sha256.in_(some))
+        for some in split_bound(among)
+    )
+
+
+def _delete_originals(session: Session, condition: ColumnElement[bool]) -> int:
+    size = session.scalar(select(func.sum(func.length(Original.data))).where(condition))
+    session.execute(delete(Original).where(condition))
     return size or 0
 
 
 def delete_unused_files(session: Session, among: Sequence[str | None]) -> None:
     """Delete those of some files that no document is made of any more."""
-    for first in range(0, len(among), _FILES_AT_ONCE):
-        some = among[first : first + _FILES_AT_ONCE]
+    for some in split_bound(among):
         session.execute(
             delete(File).where(File.id.in_(some), ~exists().where(Document.file_id == File.id))
         )
@@ -242,14 +249,15 @@ def delete_old_versions(session: Session, live: Version, *, keep: int) -> list[s
     old = select(Version.id).where(
         Version.document_id == live.document_id, done, ~Version.is_live, Version.id.not_in(kept)
     )
-    ids = session.scalars(old).all()
-    if not ids:
-        return []
-    session.execute(update(JobItem).where(JobItem.version_id.in_(ids)).values(is_superseded=True))
-    deleted = session.connection().execute(
-        delete(Version).where(Version.id.in_(ids)).returning(Version.original_sha256)
-    )
-    return list(deleted.scalars())
+    uploads: list[str] = []
+    for some in split_bound(session.scalars(old).all()):
+        items = update(JobItem).where(JobItem.version_id.in_(some))
+        session.execute(items.values(is_superseded=True))
+        deleted = session.connection().execute(
+            delete(Version).where(Version.id.in_(some)).returning(Version.original_sha256)
+        )
+        uploads += deleted.scalars()
+    return uploads
 
 
 def find_existing(
@@ -262,8 +270,7 @@ def find_existing(
         statement = statement.join(Version, Version.document_id == Document.id).where(
             Version.is_live
         )
-    for first in range(0, len(wanted), MAX_BOUND):
-        some = wanted[first : first + MAX_BOUND]
+    for some in split_bound(wanted):
         found.update(session.scalars(statement.where(Document.external_id.in_(some))))
     return found
 

@@ -1,15 +1,22 @@
 """Reading many rows without holding all of them."""
 
-from collections.abc import Generator, Sequence
-from typing import TypeVarTuple
+from collections.abc import Generator, Iterator, Sequence
+from typing import TypeVar, TypeVarTuple
 
 from sqlalchemy import Row, Select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-# SQLite allows 32,766 bound values in one statement.
+# SQLite allows 32,766 bound values in one statement, PostgreSQL 65,535.
 MAX_BOUND = 30_000
 
 Columns = TypeVarTuple("Columns")
+Value = TypeVar("Value")
+
+
+def split_bound(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """Yield values in parts, as many in each as one statement can hold."""
+    for first in range(0, len(values), MAX_BOUND):
+        yield values[first : first + MAX_BOUND]
 
 
 def stream(
@@ -33,5 +40,5 @@ def stream_some(
     if values is None:
         yield from stream(session, statement)
         return
-    for first in range(0, len(values), MAX_BOUND):
-        yield from stream(session, statement.where(column.in_(values[first : first + MAX_BOUND])))
+    for some in split_bound(values):
+        yield from stream(session, statement.where(column.in_(some)))

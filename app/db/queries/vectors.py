@@ -15,7 +15,7 @@ from app.db.models import (
     UnitRow,
     Version,
 )
-from app.db.queries.streams import stream_some
+from app.db.queries.streams import split_bound, stream_some
 from app.domain import (
     Passage,
     Span,
@@ -120,8 +120,11 @@ def list_units(
 
 def find_passage_vectors(session: Session, unit_ids: Sequence[int]) -> dict[int, bytes]:
     """Return the vectors of these units' passages by unit id, not yet checked."""
-    rows = session.execute(_FIND_PASSAGE_VECTORS, {"unit_ids": unit_ids})
-    return {row.id: row.passage_vectors for row in rows}
+    return {
+        row.id: row.passage_vectors
+        for some in split_bound(unit_ids)
+        for row in session.execute(_FIND_PASSAGE_VECTORS, {"unit_ids": some})
+    }
 
 
 def list_passage_vectors(session: Session, unit_ids: Sequence[int]) -> Sequence[Any]:
@@ -139,9 +142,12 @@ def list_versions_of(session: Session, unit_ids: Sequence[int]) -> list[int]:
     return list(session.scalars(versions.order_by(UnitRow.version_id)))
 
 
-def list_vectors(session: Session, version_ids: Sequence[int], generation_id: int) -> Sequence[Any]:
-    """Return the vectors of these versions' units and of their passages, with their checksums."""
-    return session.execute(
+def list_vectors(session: Session, version_ids: Sequence[int], generation_id: int) -> Iterator[Any]:
+    """Yield the vectors of these versions' units and of their passages, with their checksums.
+
+    Those of a version come one after another, in the order of its text.
+    """
+    statement = (
         select(
             UnitRow.version_id,
             UnitRow.vector,
@@ -149,9 +155,10 @@ def list_vectors(session: Session, version_ids: Sequence[int], generation_id: in
             UnitRow.passage_vectors,
             UnitRow.passage_vectors_crc32,
         )
-        .where(UnitRow.version_id.in_(version_ids), UnitRow.generation_id == generation_id)
+        .where(UnitRow.generation_id == generation_id)
         .order_by(UnitRow.version_id, UnitRow.ordinal)
-    ).all()
+    )
+    return stream_some(session, statement, UnitRow.version_id, version_ids)
 
 
 def list_passages(

@@ -75,5 +75,4 @@ def _erase(session: Session, row_ids: Sequence[int]) -> None:
         queries.remove_units(session, UnitRow.version_id.in_(select(Version.id).where(own)))
         session.execute(delete(Document).where(Document.id.in_(some)))
         queries.delete_unused_files(session, files)
-        for start in range(0, len(uploads), _AT_ONCE):
-            queries.delete_unused_originals(session, uploads[start : start + _AT_ONCE])
+        queries.delete_unused_originals(session, uploads)

@@ -13,7 +13,7 @@ from app.config import Settings
 from app.db.database import Database
 from app.db.models import Collection, GoldenRow, utc_now
 from app.db.queries.documents import find_document, find_existing
-from app.db.queries.streams import MAX_BOUND
+from app.db.queries.streams import split_bound
 from app.errors import Conflict, InvalidRequest, NotFound
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
@@ -259,11 +259,10 @@ def _find_by_digest(
     session: Session, ref: CollectionRef, digests: Sequence[str]
 ) -> dict[str, GoldenRow]:
     found: dict[str, GoldenRow] = {}
-    for start in range(0, len(digests), MAX_BOUND):
+    for some in split_bound(digests):
         rows = session.scalars(
             select(GoldenRow).where(
-                GoldenRow.collection_id == ref.id,
-                GoldenRow.text_sha256.in_(digests[start : start + MAX_BOUND]),
+                GoldenRow.collection_id == ref.id, GoldenRow.text_sha256.in_(some)
             )
         )
         found.update((row.text_sha256, row) for row in rows)

@@ -13,8 +13,9 @@ from sqlalchemy import Engine, event, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.config import Settings
-from app.db import queue
+from app.db import queries
 from app.db.models import File, Generation, Original, PassageRow, Table, UnitRow, Version, utc_now
+from app.db.queries import streams
 from app.domain import Condition, Filter, Status
 from app.errors import NotFound
 from app.evaluation.golden import GoldenQuery
@@ -551,12 +552,44 @@ def test_all_that_failed_is_tried_again_some_at_a_time(
     put_documents(resources, "help", [article(f"a{n}", "Tea.") for n in range(60)])
     with resources.database.write() as session:
         session.execute(update(Version).values(status=Status.FAILED))
-    monkeypatch.setattr(queue, "MAX_BOUND", 8)
+    monkeypatch.setattr(streams, "MAX_BOUND", 8)
     bound.clear()
     retried = retry_documents(resources, ref_of(resources, "help"))
     assert len(retried.documents) == 60
     assert max(bound) < 30
     assert {document.status for document in list_documents(resources, "help")[0]} == {Status.QUEUED}
+
+
+def test_article_that_failed_very_often_is_read_and_erased_some_versions_at_a_time(
+    resources: Resources, ingest: Ingest, monkeypatch: pytest.MonkeyPatch, bound: list[int]
+) -> None:
+    def fail_often() -> None:
+        for n in range(60):
+            put(resources, article("a", f"Tea {n}."))
+        bound.clear()
+
+    monkeypatch.setattr(streams, "MAX_BOUND", 8)
+    fail_often()
+    ingest(article("a", "Tea."))
+    assert count_rows(resources, Version) == resources.settings.keep_versions
+    assert max(bound) < 50
+    fail_often()
+    delete_document(resources, "help", "a")
+    assert (count_rows(resources, Version), count_rows(resources, Original)) == (0, 0)
+    assert max(bound) < 50
+
+
+def test_more_rows_are_looked_up_than_a_statement_holds_values(
+    resources: Resources, ingest: Ingest
+) -> None:
+    ingest(article("a", "Tea."))
+    # More than the SQLite of any system allows.
+    ids = range(1, 300_001)
+    with resources.database.read() as session:
+        (version,) = queries.find_live_versions(session, ids).values()
+        (unit,) = queries.list_vectors(session, ids, 1)
+        assert unit.version_id == version.id
+        assert list(queries.find_passage_vectors(session, ids).values()) == [unit.passage_vectors]
 
 
 def test_files_expire_some_at_a_time(
