@@ -149,6 +149,9 @@ def train_generation(
         stored = session.get(Generation, generation_id)
         if stored is None or stored.state != GenerationState.BUILDING:
             return
+        # By a process that leads since this one's connection to the database was lost.
+        if session.get(AdapterRow, generation_id) is not None:
+            return
         session.add(
             AdapterRow(generation_id=generation_id, data=fit.adapter, data_crc32=crc32(fit.adapter))
         )

@@ -265,6 +265,9 @@ def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], 
         live = queries.find_live_generation(session)
         live_id = None if live is None else live.id
         made = _require(session, generation_id)
+        # By a process that leads since this one's connection to the database was lost.
+        if made.state != GenerationState.BUILDING:
+            return
         gate, tuning = made.gate or {}, (made.tuning or {}).get("report")
         collection = recall_named(session, gate.get("collection") or "")
     report: dict[str, Any] | None = None

@@ -23,7 +23,7 @@ from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.quality import replay
 from app.services.quality.feedback import store_queries
-from app.services.quality.fine_tuning import MIN_PAIRS, TooFewPairs
+from app.services.quality.fine_tuning import MIN_PAIRS, TooFewPairs, train_generation
 from app.services.quality.generations import (
     GateRequest,
     GenerationInfo,
@@ -257,6 +257,42 @@ def test_training_that_the_end_of_the_process_cut_off_begins_anew(filled: Resour
     assert asked[0]
     assert get_generation(filled, made).state is GenerationState.BUILDING
     assert settle(filled, made).is_live
+
+
+def test_adapter_that_another_process_stores_meanwhile_is_kept(filled: Resources) -> None:
+    made = ask_for(filled)
+    stored: list[bytes] = []
+
+    def read_adapter() -> bytes:
+        with filled.database.read() as session:
+            return session.get_one(AdapterRow, made).data
+
+    def trains_too() -> bool:
+        if not stored and get_generation(filled, made).training is not None:
+            train_generation(filled, made, lambda: False)
+            stored.append(read_adapter())
+        return False
+
+    keep_generations(filled, trains_too)
+    info = get_generation(filled, made)
+    assert info.is_live, info.message
+    assert stored == [read_adapter()]
+
+
+def test_generation_that_another_process_decided_on_meanwhile_is_left_alone(
+    filled: Resources,
+) -> None:
+    made = ask_for(filled)
+
+    def decides_too() -> bool:
+        info = get_generation(filled, made)
+        if info.state is GenerationState.BUILDING and info.training is not None:
+            assert settle(filled, made).is_live
+            roll_back(filled, 1)
+        return False
+
+    keep_generations(filled, decides_too)
+    assert [one.id for one in list_generations(filled) if one.is_live] == [1]
 
 
 def test_third_of_the_pairs_is_held_out_by_their_text() -> None:
