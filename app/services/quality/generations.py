@@ -58,6 +58,8 @@ MIN_GATE_QUERIES = 20
 """With fewer, the interval says more about the golden set than about the model."""
 
 _AT_ONCE = 50
+# Those that failed are named to the database in every statement, which holds only so many values.
+_MAX_FAILED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,10 +385,11 @@ def _embed_missing(
 ) -> None:
     """Embed the live articles that a generation does not hold, one by one.
 
-    Raises UnreadableDocument with the articles that its model cannot read whole.
+    Raises UnreadableDocument with the articles that its model cannot read whole; it ends once there
+    are _MAX_FAILED of them.
     """
     failed: dict[int, str] = {}
-    while not is_stopping():
+    while not is_stopping() and len(failed) < _MAX_FAILED:
         with resources.database.read() as session:
             vector_set = _require(session, generation_id).vector_set
             missing = find_missing(session, vector_set, _AT_ONCE, failed)
@@ -403,8 +406,9 @@ def _embed_missing(
                 failed[version_id] = f"{external_id}: {error}"
     if failed:
         first = "; ".join(list(failed.values())[:5])
+        count = f"at least {len(failed)}" if len(failed) >= _MAX_FAILED else len(failed)
         raise UnreadableDocument(
-            f"{len(failed)} articles cannot be embedded by this model ({first})",
+            f"{count} articles cannot be embedded by this model ({first})",
             code="reembed_refused",
         )
 

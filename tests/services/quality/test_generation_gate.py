@@ -28,10 +28,12 @@ from app.errors import (
     ModelAway,
     StaleVectors,
     StorageFull,
+    UnreadableDocument,
 )
 from app.evaluation.golden import GoldenQuery
 from app.runtime.deadline import limit_time
 from app.runtime.resources import Resources
+from app.services.quality import generations
 from app.services.quality.generations import (
     GateRequest,
     GenerationInfo,
@@ -311,6 +313,24 @@ def test_outage_that_passes_ends_neither_a_build_nor_what_can_be_rolled_back_to(
     assert settle(filled, first).state is GenerationState.READY
     watch.before_embedding = lambda _: None
     assert settle(filled, first).documents == len(ARTICLES) + 1
+
+
+def test_build_ends_once_very_many_articles_cannot_be_embedded(
+    filled: Resources, other_model: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ask_for(filled, other_model)
+    tried: list[str] = []
+
+    def refuse(text: str) -> None:
+        tried.append(text)
+        raise UnreadableDocument("no word of it is known", code="unknown_text")
+
+    watch.before_embedding = refuse
+    monkeypatch.setattr(generations, "_AT_ONCE", 1)
+    monkeypatch.setattr(generations, "_MAX_FAILED", 2)
+    info = settle(filled, asked)
+    assert (info.state, len(tried)) == (GenerationState.FAILED, 2)
+    assert (info.message or "").startswith("at least 2 articles cannot be embedded")
 
 
 def test_outage_while_a_gate_asks_says_nothing_of_the_generation(
