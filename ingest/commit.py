@@ -11,7 +11,7 @@ from app.db import queries, queue
 from app.db.checksums import is_known, metadata_crc32, passages_crc32
 from app.db.models import Original, PassageRow, TermsRow, UnitRow, Version, utc_now
 from app.db.queue import Claim
-from app.domain import Article, Heading, PageStart, Status
+from app.domain import Article, Heading, PageStart, Stage, Status
 from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.segments import StoredTerms, pack_terms
 from app.runtime.generations import ActiveGeneration
@@ -95,6 +95,20 @@ def commit_metadata(resources: Resources, claim: Claim, parsed: Article, article
         _make_live(session, version, former, parsed, article)
         _prune(session, version, keep=resources.settings.keep_versions)
     return True
+
+
+def fail_article(
+    resources: Resources, claim: Claim, *, stage: Stage, code: str, message: str
+) -> None:
+    """End a claimed version as failed, if the claim is still held.
+
+    Of those that failed as well only some are kept; what can be rolled back to stays.
+    """
+    with resources.database.write() as session:
+        version = queue.hold_claimed(session, claim)
+        if version is not None:
+            queue.fail(session, claim, stage=stage, code=code, message=message)
+            _prune(session, version, keep=resources.settings.keep_versions, only_failed=True)
 
 
 def store_units(
@@ -205,9 +219,11 @@ def _make_live(
     queries.replace_attributes(session, version.document_id, queries.looked_up(version))
 
 
-def _prune(session: Session, live: Version, *, keep: int) -> None:
-    """Erase the versions that are superseded and past the number to keep."""
+def _prune(session: Session, version: Version, *, keep: int, only_failed: bool = False) -> None:
+    """Erase the versions of an article that are superseded and past the number to keep."""
     session.flush()
-    uploads = queries.delete_old_versions(session, live, keep=keep)
+    uploads = queries.delete_old_versions(
+        session, version.document_id, keep=keep, only_failed=only_failed
+    )
     if uploads:
         queries.delete_unused_originals(session, uploads)

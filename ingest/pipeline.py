@@ -26,7 +26,13 @@ from app.errors import (
 )
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
-from ingest.commit import commit_article, commit_metadata, is_intact, read_article
+from ingest.commit import (
+    commit_article,
+    commit_metadata,
+    fail_article,
+    is_intact,
+    read_article,
+)
 from ingest.parse_and_cut import CutArticle, apply_declared, cut_known_article, join_embeddings
 from ingest.sandbox import Sandbox
 from ingest.wanted import WantedClaims, work_on
@@ -220,7 +226,7 @@ def attempt(resources: Resources, claim: Claim, stage: Stage, step: Callable[[],
     except WorkCancelled:
         return None
     except FolioError as error:
-        _fail(resources.database, claim, stage, error.code, str(error))
+        fail_article(resources, claim, stage=stage, code=error.code, message=str(error))
     # Whatever else goes wrong must end this document, not the worker. The message of an unknown
     # exception may quote the document, so only its place is logged.
     except Exception as error:  # noqa: BLE001
@@ -233,7 +239,7 @@ def attempt(resources: Resources, claim: Claim, stage: Stage, step: Callable[[],
                 queue.retry_later(session, claim, after_seconds=pause)
         else:
             message = f"unexpected {type(error).__name__}; see the log"
-            _fail(resources.database, claim, stage, "internal_error", message)
+            fail_article(resources, claim, stage=stage, code="internal_error", message=message)
     return None
 
 
@@ -272,8 +278,3 @@ def reads_alike(article: Article, live: Article) -> bool:
         live.headings,
         live.pages,
     )
-
-
-def _fail(database: Database, claim: Claim, stage: Stage, code: str, message: str) -> None:
-    with database.write(alone=False) as session:
-        queue.fail(session, claim, stage=stage, code=code, message=message)

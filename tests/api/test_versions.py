@@ -7,10 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from app.commands.client import Client
 from app.commands.upload import Entry, Outcome, upload
 from app.config import Settings
+from app.db.models import Original
 from ingest.worker import run_worker
 from tests.api.service import Collection, Service, open_service, poll
 
@@ -79,6 +81,24 @@ def test_versions_past_the_number_to_keep_are_erased_with_their_uploads(
         originals = connection.exec_driver_sql("SELECT data FROM originals").scalars().all()
     assert b"Vanishing words number 3." in originals
     assert b"Vanishing words number 1." not in originals
+
+
+def test_failed_versions_past_the_number_to_keep_are_erased_though_none_succeeds(
+    keeping_two: Service,
+) -> None:
+    collection = keeping_two.new_collection("failing")
+    for text in ("Tea.", "More tea."):
+        collection.add({"id": "a", "text": text})
+    broken = [b"%PDF-1.7 broken " + str(number).encode() for number in range(4)]
+    for data in broken:
+        collection.finish(collection.put_file("a", data, "application/pdf"))
+    # What can be rolled back to stays.
+    assert versions_of(collection, "a") == [(6, False), (5, False), (2, True), (1, False)]
+    with keeping_two.resources.database.read() as session:
+        originals = session.scalars(select(Original.data)).all()
+    assert [data for data in broken if data in originals] == broken[2:]
+    collection.add({"id": "a", "text": "Tea at last."})
+    assert versions_of(collection, "a") == [(7, True), (6, False)]
 
 
 def test_same_bytes_under_another_id_are_named_as_duplicates(keeping_two: Service) -> None:

@@ -238,17 +238,19 @@ def quarantine_version(session: Session, version_id: int, message: str) -> None:
     replace_attributes(session, version.document_id, {})
 
 
-def delete_old_versions(session: Session, live: Version, *, keep: int) -> list[str]:
+def delete_old_versions(
+    session: Session, document_id: int, *, keep: int, only_failed: bool = False
+) -> list[str]:
     """Delete the versions before the newest `keep` that are done with; returns their uploads.
 
-    The live one stays, and so does what is queued or worked on.
+    The live one stays, and so does what is queued or worked on; with `only_failed` all but
+    what failed.
     """
-    newest = select(Version.id).where(Version.document_id == live.document_id)
+    own = select(Version.id).where(Version.document_id == document_id)
     done = Version.status.in_((Status.READY, Status.FAILED))
-    kept = newest.where(done).order_by(Version.number.desc()).limit(keep)
-    old = select(Version.id).where(
-        Version.document_id == live.document_id, done, ~Version.is_live, Version.id.not_in(kept)
-    )
+    kept = own.where(done).order_by(Version.number.desc()).limit(keep)
+    over = Version.status == Status.FAILED if only_failed else done
+    old = own.where(over, ~Version.is_live, Version.id.not_in(kept))
     uploads: list[str] = []
     for some in split_bound(session.scalars(old).all()):
         items = update(JobItem).where(JobItem.version_id.in_(some))
