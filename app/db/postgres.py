@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.db.migrations import run_upgrade
 from app.db.postgres_schema import complete_schema
@@ -95,6 +96,7 @@ class PostgresDatabase:
         self._leading = Lock()
         self._leader: Connection | None = None
         self._is_closed = False
+        event.listen(self._engine, "checkin", self._end_late)
         self.owes_erasure = False
         """Whether a reader kept what was deleted from being cleared away."""
 
@@ -138,7 +140,7 @@ class PostgresDatabase:
         with self._leading:
             if self._leader is not None and not _answers(self._leader):
                 self._resign()
-            if self._leader is None:
+            if self._leader is None and not self._is_closed:
                 with suppress(FolioError), _typed_errors():
                     self._leader = self._try_to_lead()
             return self._leader is not None
@@ -160,6 +162,11 @@ class PostgresDatabase:
         with self._leading:
             self._resign()
         self._engine.dispose()
+
+    def _end_late(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        """End a connection that a thread gives back which was still at work at the close."""
+        if self._is_closed:
+            record.close()
 
     def _try_to_lead(self) -> Connection | None:
         connection = self._autocommit()

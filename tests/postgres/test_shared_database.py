@@ -262,6 +262,22 @@ def test_one_process_leads_and_another_one_when_it_has_gone(settings: Settings) 
                 pass
 
 
+def test_a_thread_that_is_still_at_work_leaves_no_connection_to_a_closed_database(
+    settings: Settings, postgres: PostgresServer
+) -> None:
+    """One that was in use at the close, and one that was opened later."""
+    open_ones = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+    name = url_of(settings).partition("?")[0].rpartition("/")[2]
+    with ExitStack() as late, postgres.connect() as looking:
+        with open_postgres(url_of(settings)) as database:
+            late.enter_context(database.read()).execute(text("SELECT 1"))
+        late.close()
+        with database.read() as session:
+            session.execute(text("SELECT 1"))
+        assert not database.leads()
+        poll(lambda: looking.execute(open_ones, (name,)).fetchone(), partial(eq, (0,)))
+
+
 def test_a_leader_whose_connection_is_lost_leads_no_more(
     settings: Settings, postgres: PostgresServer
 ) -> None:
