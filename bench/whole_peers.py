@@ -100,7 +100,11 @@ def build_llamaindex(documents: Sequence[dict[str, Any]], model: Path, folder: P
     nodes = SentenceSplitter().get_nodes_from_documents(
         [
             Document(
-                text=f"{one.get('title') or ''}\n\n{one['text']}", metadata={"owner": one["id"]}
+                text=f"{one.get('title') or ''}\n\n{one['text']}",
+                metadata={"owner": one["id"]},
+                # Else each chunk would begin with it, and no other system reads ids.
+                excluded_embed_metadata_keys=["owner"],
+                excluded_llm_metadata_keys=["owner"],
             )
             for one in documents
         ]
