@@ -33,8 +33,8 @@ _WIDENED = frozenset(
     }
 )
 _TEXT_OPTIONS = ("title", "subtitle", "caption", "synopsis", "deprecated")
-# `title <target>`
-_TARGETED = re.compile(r"(?s)(.+?)\s*<[^<>]*>$")
+# `title <target>`; what stands without a space before it is a part of a name, as in `FLAGS_<LANG>`.
+_TARGETED = re.compile(r"(?s)(.+?)\s+<[^<>]*>$")
 
 
 class _AnyOption(dict[str, Callable[[str], Any]]):

@@ -16,6 +16,7 @@ def read(source: str) -> Article:
     [
         (":ref:`the page <page>`", "the page"),
         (":doc:`start`", "start"),
+        (":prop:`FLAGS_<LANG>`", "FLAGS_<LANG>"),
         (":py:func:`open`", "open"),
         (":class:`~io.text.Reader`", "Reader"),
         (":option:`--port`", "--port"),
