@@ -3,7 +3,7 @@
     python bench/embedding.py --only speed,spans,memory
     python bench/embedding.py --only query,queries,mix,mix-bf16,long,tasks,lanes --jina FOLDER
     python bench/embedding.py --only infinity --infinity PYTHON
-    python bench/embedding.py --only ranking --data SETS
+    python bench/embedding.py --only dtypes,ranking --data SETS
 
 Sections of the real-size model run on a random jina-embeddings-v3 of 24 layers, which is written to
 --jina once; the others on the model of the settings. Sides take turns, and a ratio is the median of
@@ -35,6 +35,7 @@ from app.embedding.checkpoint import Checkpoint, read_checkpoint
 from app.embedding.engine import Engine
 from app.embedding.loading import open_checkpoint
 from app.embedding.torch.engine import TorchEngine
+from app.embedding.torch.packed import can_quantize
 from bench.embedding_peers import Infinity, SentenceTransformers
 from bench.random_jina import adapter_of, draw_lengths, make_checkpoint, make_texts
 from bench.report import describe_machine, print_table, resident_bytes
@@ -235,31 +236,57 @@ def compare_tasks(bench: Bench) -> None:
             bench.report("least cosine to one task alone", f"{figures}, {dtype}", least, goal)
 
 
+def compare_dtypes(bench: Bench) -> None:
+    """Documents in fewer bits beside float32, of the model of the settings."""
+    checkpoint = open_checkpoint(Settings())
+    plain = load(bench, checkpoint, dtype="float32")
+    for dtype in ("bfloat16", *(("int8",) if can_quantize("cpu") else ())):
+        engine = load(bench, checkpoint, dtype=dtype)
+        for length in (128, *LENGTHS):
+            if length > engine.max_tokens:
+                continue
+            count = max(1, LENGTHS[-1] // length)
+            items = [Item(make_text(engine, Task.PASSAGE, length), Task.PASSAGE)] * count
+            ours, theirs, ratio = compare(
+                timed(partial(engine.embed, items)),
+                timed(partial(plain.embed, items)),
+                bench.rounds,
+            )
+            tokens = count * length
+            figures = (
+                f"{count} of {length:,}: {tokens / ours:,.0f} and {tokens / theirs:,.0f} tokens/s"
+            )
+            bench.report(f"times float32, {dtype}", figures, ratio, "")
+
+
 def compare_rankings(bench: Bench) -> None:
-    """Ten first documents and centred cosines in bfloat16 and merged, beside plain float32."""
+    """Ten first documents and centred cosines in fewer bits and merged, beside plain float32."""
     labelled = read_set(bench.arguments.data / "aws_docs_small")
     wanted = {document for grades in labelled.grades.values() for document in grades}
     documents = [d for d in labelled.documents if d.id in wanted]
     others = [d for d in labelled.documents if d.id not in wanted and len(d.text) < 30_000]
     random.Random(0).shuffle(others)
     documents = [d for d in (*documents, *others) if d.text.strip()][: bench.arguments.ranked]
-    checkpoint = open_checkpoint(Settings())
-    found: dict[str, tuple[Matrix, Matrix]] = {}
-    for dtype, merge_bytes in (("float32", 0), ("bfloat16", _MERGED)):
-        engine = load(bench, checkpoint, dtype=dtype, merge_bytes=merge_bytes)
-        items = [Item(d.text[:20_000], Task.PASSAGE, d.title) for d in documents]
+    items = [Item(d.text[:20_000], Task.PASSAGE, d.title) for d in documents]
+    asked = [Item(query.text, Task.QUERY) for query in labelled.queries]
+    what = f"{len(documents)} pages, {len(asked)} questions"
+
+    def read(dtype: str, merge_bytes: int) -> tuple[Matrix, Matrix, list[list[int]]]:
+        engine = load(bench, open_checkpoint(Settings()), dtype=dtype, merge_bytes=merge_bytes)
         units = np.stack([engine.embed([item])[0].vector for item in items])
-        asked = [Item(query.text, Task.QUERY) for query in labelled.queries]
-        found[dtype] = units, np.stack([e.vector for e in engine.embed(asked)])
-    (units, queries), (fast_units, fast_queries) = found["float32"], found["bfloat16"]
-    plain, fast = (np.argsort(-q @ u.T, axis=1)[:, :_DEPTH] for q, u in found.values())
-    shared = [
-        len(set(a) & set(b)) / _DEPTH for a, b in zip(plain.tolist(), fast.tolist(), strict=True)
-    ]
-    what = f"{len(documents)} pages, {len(queries)} questions"
-    bench.report("top-10 kept in bfloat16", what, float(np.mean(shared)), ">= 0.99")
-    for name, a, b in (("documents", units, fast_units), ("questions", queries, fast_queries)):
-        bench.report(f"least centred cosine, {name}", what, _centred(a, b), ">= 0.999")
+        queries = np.stack([e.vector for e in engine.embed(asked)])
+        return units, queries, np.argsort(-queries @ units.T, axis=1)[:, :_DEPTH].tolist()
+
+    units, queries, plain = read("float32", 0)
+    goals = {"bfloat16": (">= 0.99", ">= 0.999")}
+    if can_quantize("cpu"):
+        goals["int8"] = ("", "")
+    for dtype, (kept, near) in goals.items():
+        fast_units, fast_queries, fast = read(dtype, _MERGED)
+        shared = [len(set(a) & set(b)) / _DEPTH for a, b in zip(plain, fast, strict=True)]
+        bench.report(f"top-10 kept in {dtype}", what, float(np.mean(shared)), kept)
+        for name, a, b in (("documents", units, fast_units), ("questions", queries, fast_queries)):
+            bench.report(f"least centred cosine, {name}, {dtype}", what, _centred(a, b), near)
 
 
 def _centred(a: Matrix, b: Matrix) -> float:
@@ -359,6 +386,7 @@ SECTIONS: dict[str, Callable[[Bench], None]] = {
     "memory": measure_memory,
     "lanes": measure_lanes,
     "tasks": compare_tasks,
+    "dtypes": compare_dtypes,
     "ranking": compare_rankings,
     "infinity": compare_with_infinity,
 }

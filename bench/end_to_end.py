@@ -4,8 +4,9 @@
 
 PYTHON is an interpreter that has txtai, chromadb, llama-index-core,
 llama-index-retrievers-bm25 and llama-index-embeddings-huggingface. All systems read the same
-articles with the same all-MiniLM-L6-v2; Folio reads them with its own model too. Folio is asked
-over HTTP, the peers in their own process.
+articles with the same all-MiniLM-L6-v2; Folio reads them also with 8-bit products (`--int8`, where
+the processor has VNNI) and with its own model. Folio is asked over HTTP, the peers in their own
+process.
 """
 
 import argparse
@@ -55,9 +56,9 @@ class Outcome:
     stored_bytes: int
 
 
-def run_folio(data: Path, model: str, queries: Sequence[str]) -> Outcome:
+def run_folio(data: Path, variables: Mapping[str, str], queries: Sequence[str]) -> Outcome:
     """Add a set to a fresh folder by `folio add`, then ask a server over it."""
-    with TemporaryDirectory(prefix="folio-bench-") as kb, _model(model):
+    with TemporaryDirectory(prefix="folio-bench-") as kb, _environment(variables):
         ingestion = add_all(data / "docs.jsonl", Path(kb))
         with (
             run_server(Path(kb)) as server,
@@ -75,16 +76,17 @@ def run_folio(data: Path, model: str, queries: Sequence[str]) -> Outcome:
 
 
 @contextmanager
-def _model(model: str) -> Iterator[None]:
-    former = os.environ.get("FOLIO_MODEL")
-    os.environ["FOLIO_MODEL"] = model
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    former = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if former is None:
-            del os.environ["FOLIO_MODEL"]
-        else:
-            os.environ["FOLIO_MODEL"] = former
+        for name, value in former.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _ask(client: httpx.Client, query: str) -> tuple[float, list[str]]:
@@ -150,13 +152,17 @@ def _as_row(name: str, part: LabelledSet, outcomes: Sequence[Outcome]) -> list[s
     ]
 
 
-def measure(python: Path | None, data: Path, part: LabelledSet, rounds: int) -> None:
+def measure(python: Path | None, data: Path, part: LabelledSet, rounds: int, *, int8: bool) -> None:
     """Run every system in turn, so many rounds, and print the medians."""
+    minilm = {"FOLIO_MODEL": str(find_teacher())}
+    ours = {"MiniLM": minilm, "folio-mini": {"FOLIO_MODEL": BUNDLED_MODEL}}
+    if int8:
+        ours["MiniLM in 8 bits"] = {**minilm, "FOLIO_DTYPE": "int8"}
     queries = [query.text for query in part.queries]
     runs: dict[str, list[Outcome]] = {}
     for _ in range(rounds):
-        for name, model in (("MiniLM", str(find_teacher())), ("folio-mini", BUNDLED_MODEL)):
-            runs.setdefault(f"Folio, {name}", []).append(run_folio(data, model, queries))
+        for name, variables in ours.items():
+            runs.setdefault(f"Folio, {name}", []).append(run_folio(data, variables, queries))
         for peer in BUILDERS if python else ():
             label = peer + _TRUNCATES.get(peer, "")
             assert python is not None
@@ -175,6 +181,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only so many articles")
     parser.add_argument("--peers", type=Path, help="interpreter that has the peers")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--int8", action="store_true", help="MiniLM with FOLIO_DTYPE=int8 too")
     arguments = parser.parse_args()
     labelled = read_set(arguments.data / arguments.set)
     with TemporaryDirectory(prefix="folio-bench-") as folder:
@@ -183,7 +190,7 @@ def main() -> None:
             f"{arguments.set}: {len(part.documents):,} articles, {len(part.queries):,} queries; "
             f"{describe_machine()}"
         )
-        measure(arguments.peers, Path(folder), part, arguments.rounds)
+        measure(arguments.peers, Path(folder), part, arguments.rounds, int8=arguments.int8)
 
 
 if __name__ == "__main__":

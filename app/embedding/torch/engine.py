@@ -26,12 +26,18 @@ from app.embedding.torch.architectures import read_network
 from app.embedding.torch.jina_v2 import is_jina_v2, read_jina_v2
 from app.embedding.torch.jina_v5 import find_family
 from app.embedding.torch.layers import Network
-from app.embedding.torch.packed import CompilePass, PackedEncoder, Steps, pick_dtype
+from app.embedding.torch.packed import (
+    CompilePass,
+    PackedEncoder,
+    Steps,
+    can_quantize,
+    pick_dtype,
+)
 from app.embedding.torch.q4_0 import is_packed, read_packed
 from app.errors import FolioError, ModelUnavailable
 
 PEFT_PREFIX = "base_model.model."
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 # A second thread saves such a pass little, and on a busy machine costs it much: each of its many
 # short parallel parts waits for the thread that was not scheduled.
 _ONE_THREAD_BELOW_FLOPS = 1e9
@@ -79,11 +85,12 @@ class TorchEngine(ReadsTokens):
         """Load the weights; `batch_tokens` bounds a batch, a longer row runs alone.
 
         `runtime` is `torch`, `openvino`, which reads short questions with OpenVINO, or `auto`: the
-        second where it is installed and the processor is an x86. `dtype` is `float32`, `bfloat16`
-        or `auto`, which times both. `merge_bytes` bounds the copies of the weights that have an
-        adapter merged in.
+        second where it is installed and the processor is an x86. `dtype` is `float32`, `bfloat16`,
+        `int8`, or `auto`, which times the first two. `merge_bytes` bounds the copies of the weights
+        that have an adapter merged in.
 
-        Raises ModelUnavailable when weights are missing, or OpenVINO was asked for and cannot run.
+        Raises ModelUnavailable when weights are missing, and when OpenVINO or int8 was asked for
+        and cannot run.
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -107,6 +114,8 @@ class TorchEngine(ReadsTokens):
             network = read_network(model, list(checkpoint.adapters.values()))
         self._encoder: _Encoder
         self.name = _choose_runtime(runtime, network, device)
+        if dtype == "int8":
+            _check_int8(network, device)
         if network is None:
             self.dtype = "float32"
             self._encoder = _PaddedEncoder(model.to(device), device)
@@ -252,6 +261,17 @@ def _choose_runtime(wanted: str, network: Network | None, device: str) -> str:
     if wanted == "openvino":
         raise ModelUnavailable(f"FOLIO_RUNTIME=openvino: {reason}")
     return "torch"
+
+
+def _check_int8(network: Network | None, device: str) -> None:
+    """Raise ModelUnavailable where products of 8 bits cannot be had."""
+    if network is None:
+        raise ModelUnavailable("FOLIO_DTYPE=int8: Folio has no layers of its own for this model")
+    if not can_quantize(device):
+        raise ModelUnavailable(
+            f"FOLIO_DTYPE=int8: it takes an x86 processor with VNNI, and not {device} of "
+            f"{platform.machine()}"
+        )
 
 
 def _load_compiler() -> CompilePass:

@@ -11,7 +11,7 @@ Bias: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From positions of queries and keys to what is added to their scores: (heads, queries, keys)."""
 
 # The number of tokens that the layout is chosen for; it serves every other one.
-_PREPACKED_TOKENS = 192
+PREPACKED_TOKENS = 192
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,13 @@ class Linear:
         default_factory=dict
     )
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What its inputs and outputs are in."""
+        return self.weight.dtype
+
     def __call__(self, x: torch.Tensor, groups: Groups | None) -> torch.Tensor:
-        x = x.to(self.weight.dtype)
+        x = x.to(self.dtype)
         y = self._multiply(x)
         if groups is None or not self.lora:
             return y
@@ -69,7 +74,7 @@ class Linear:
         Otherwise every product of few tokens first copies the whole weight into such a layout. The
         operators are those that torch.compile emits.
         """
-        weight = torch.ops.mkldnn._reorder_linear_weight(self.weight, _PREPACKED_TOKENS)
+        weight = torch.ops.mkldnn._reorder_linear_weight(self.weight, PREPACKED_TOKENS)
         return Linear(weight, self.bias, self.lora)
 
     def _multiply(self, x: torch.Tensor) -> torch.Tensor:

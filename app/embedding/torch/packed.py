@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  the name that the field uses
 
 from app.embedding.torch.inputs import InputLayer, Rotation
+from app.embedding.torch.int8 import quantize
 from app.embedding.torch.layers import Groups, Layer, Network, Norm, count_copies
 
 Steps: TypeAlias = Generator[None, None, torch.Tensor]
@@ -71,17 +72,19 @@ class PackedEncoder:
         merge_bytes: int,
         compile_pass: CompilePass | None = None,
     ):
-        """`merge_bytes` bounds the copies of the layers that have an adapter merged in.
+        """Take over a network; int8 is for the products with its weights, the rest is fp32 then.
+
+        `merge_bytes` bounds the copies of the layers that have an adapter merged in.
 
         `compile_pass` makes one copy more, for passes over questions of so few tokens that they are
         one step.
         """
         self.device = device
-        self.dtype = dtype
+        self.dtype = torch.float32 if dtype == torch.int8 else dtype
         self._inputs = InputLayer(network, device)
         self._heads, self._hidden, self._bias = network.heads, network.hidden, network.bias
         layers = [
-            _move_layer(layer.with_linears(lambda linear: linear.moved(device, dtype)), device)
+            _move_layer(layer.with_linears(lambda linear: linear.moved(device, self.dtype)), device)
             for layer in network.layers
         ]
         names = sorted(layers[0].qkv.lora, key=_merge_order)
@@ -89,7 +92,7 @@ class PackedEncoder:
         if compile_pass is not None:
             asks = names[0] if names else ""
             merged = [layer.with_linears(methodcaller("merged", asks)) for layer in network.layers]
-            self._short[asks] = compile_pass(network, merged, dtype)
+            self._short[asks] = compile_pass(network, merged, self.dtype)
             # Larger batches of questions are rarer than articles.
             names[:2] = reversed(names[:2])
         self._merged = {
@@ -97,12 +100,16 @@ class PackedEncoder:
             for name in names[: count_copies(network, dtype, merge_bytes)]
         }
         self.flops_per_token = network.flops_per_token
-        self._fills = can_prepack(device, dtype)
+        self._fills = can_prepack(device, self.dtype)
         if self._fills:
-            self._merged = {name: _prepack(copies) for name, copies in self._merged.items()}
-            layers = _prepack(layers)
+            pack = quantize if dtype == torch.int8 else methodcaller("prepacked")
+            self._merged = {
+                name: [layer.with_linears(pack) for layer in copies]
+                for name, copies in self._merged.items()
+            }
+            layers = [layer.with_linears(pack) for layer in layers]
         self._layers = layers
-        self._multiplies = network.bias is None and prefers_products(device, dtype)
+        self._multiplies = network.bias is None and prefers_products(device, self.dtype)
         self._step_flops = count_step_flops(network, device)
         short = max(_SHORT_FLOPS, self._step_flops) / network.flops_per_token
         self._short_tokens = min(short, _SHORT_TOKENS)
@@ -319,6 +326,11 @@ def can_prepack(device: str, dtype: torch.dtype) -> bool:
     return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+def can_quantize(device: str) -> bool:
+    """Return whether products of 8 bits are exact here: without VNNI a processor saturates."""
+    return can_prepack(device, torch.float32) and torch.cpu._is_vnni_supported()
+
+
 def prefers_products(device: str, dtype: torch.dtype) -> bool:
     """Return whether softmax between two products beats torch's kernel of attention.
 
@@ -333,10 +345,6 @@ def prefers_products(device: str, dtype: torch.dtype) -> bool:
 def _merge_order(adapter: str) -> tuple[bool, bool, str]:
     """The adapters that every knowledge base uses come first."""
     return adapter != "retrieval_query", adapter != "retrieval_passage", adapter
-
-
-def _prepack(layers: Sequence[Layer]) -> list[Layer]:
-    return [layer.with_linears(methodcaller("prepacked")) for layer in layers]
 
 
 def count_step_flops(network: Network, device: str) -> float:
