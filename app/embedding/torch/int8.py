@@ -33,9 +33,12 @@ class Int8Linear(Linear):
         return torch.float32
 
     def _multiply(self, x: torch.Tensor) -> torch.Tensor:
-        steps = (x.abs().amax(dim=1, keepdim=True) / _LARGEST).clamp_min_(_LEAST_SCALE)
-        # Cut off after the half that is added: rounded.
-        numbers = (x * steps.reciprocal()).add_(_ZERO + 0.5).to(torch.uint8)
+        # Both ends in place of the absolute values, which would be written first.
+        largest = torch.maximum(x.amax(1, keepdim=True), x.amin(1, keepdim=True).neg_())
+        steps = (largest / _LARGEST).clamp_min_(_LEAST_SCALE)
+        rounded = (x * steps.reciprocal()).round_().to(torch.int8)
+        # From whole numbers with a sign to those from zero up.
+        numbers = rounded.view(torch.uint8).bitwise_xor_(_ZERO)
         y: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
             numbers,
             1.0,
