@@ -28,7 +28,7 @@ logger = logging.getLogger("folio")
 
 # Of a batch's tokens: enough that sorting by length leaves little padding, and that a stop waits
 # for few forward passes.
-_CALL_BATCHES = 4
+_CALL_BATCHES = 8
 _MAX_DOCUMENTS = 64
 
 

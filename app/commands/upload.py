@@ -24,7 +24,7 @@ _BATCH_BYTES = 4 * 2**20
 _POLL_SECONDS = 0.2
 # Asking costs the processors that read the articles: seldom, where they take long.
 _MAX_POLL_SECONDS = 2.0
-_POLL_SHARE = 0.1
+_POLL_SHARE = 0.03
 # A model takes this long to load from a slow disk.
 _PATIENCE_SECONDS = 60.0
 # What is wrong with an upload; any other failure would meet the next one as well.

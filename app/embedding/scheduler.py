@@ -1,11 +1,14 @@
 """Lanes to one model: queries overtake everything else, also in the middle of a pass.
 
-One thread runs everything. A pass of a slow lane is a generator that is put aside between its
-steps; whatever queries wait by then go first, all in one batch. So the window in which queries are
-gathered is the step that is running: none on an idle machine, a few milliseconds on a busy one. And
-after each batch of queries one slow lane gets a step, each in its turn, so that none starves
+A pass of a slow lane is a generator that is put aside between its steps; whatever queries wait by
+then go first, all in one batch, and have the model to themselves. So the window in which queries
+are gathered is the step that is running: none on an idle machine, a few milliseconds on a busy one.
+And after each batch of queries the slow lanes get a step, each in its turn, so that none starves
 another. Within a lane the calls take turns, batch by batch: a large one does not hold up a small
 one that came later.
+
+Several passes of slow lanes go on at a time, each in a thread, and share the processors: they need
+not meet, as the threads of one operation do. One that is alone has all of them.
 """
 
 import math
@@ -15,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Condition, Event, Thread
 from time import perf_counter
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from app.domain import Item, Task
 from app.embedding.metrics import EngineMetrics
@@ -42,6 +45,9 @@ def choose_lane(items: Sequence[Item], *, of_others: bool) -> Lane:
     return Lane.QUERIES if all(item.task is Task.QUERY for item in items) else Lane.DOCUMENTS
 
 
+Start: TypeAlias = Callable[[list[Row], int], Generator[None, None, list[Result]]]
+"""Begins a pass over rows that has so many threads."""
+
 _SLOW = (Lane.LONG_QUERIES, Lane.CALLS, Lane.DOCUMENTS)
 # How late a caller notices that it was cancelled while it waits for its first pass.
 _POLL_SECONDS = 0.25
@@ -51,7 +57,7 @@ _POLL_SECONDS = 0.25
 class _Call(Generic[Row, Result]):
     """What one caller waits for."""
 
-    start: Callable[[list[Row]], Generator[None, None, list[Result]]]
+    start: "Start[Row, Result]"
     is_cancelled: Callable[[], bool]
     missing: int
     results: dict[int, Result] = field(default_factory=dict)
@@ -89,8 +95,12 @@ class _Ticket(Generic[Row, Result]):
 class _Pass(Generic[Row, Result]):
     """A batch on its way through the model."""
 
+    lane: Lane
+    threads: int
     tickets: list[_Ticket[Row, Result]]
     steps: Generator[None, None, list[Result]]
+    results: list[Result] | None = None
+    error: BaseException | None = None
 
     @property
     def is_unwanted(self) -> bool:
@@ -98,45 +108,74 @@ class _Pass(Generic[Row, Result]):
         return all(ticket.call.is_over for ticket in self.tickets)
 
     def advance(self) -> bool:
-        """Run one step; returns whether the pass is over. An error goes to who waits."""
+        """Run one step; returns whether the pass is over."""
         try:
             next(self.steps)
         except StopIteration as end:
-            for ticket, result in zip(self.tickets, end.value, strict=True):
-                ticket.call.give(ticket.position, result)
+            self.results = end.value
         # Whatever a model raises belongs to the callers; the thread serves the next ones.
         except BaseException as error:  # noqa: BLE001
-            for ticket in self.tickets:
-                ticket.call.fail(error)
+            self.error = error
         else:
             return False
         return True
 
+    def hand_over(self) -> None:
+        """Give what came of it, an error too, to who waits."""
+        if self.error is not None:
+            self.fail(self.error)
+        elif self.results is not None:
+            for ticket, result in zip(self.tickets, self.results, strict=True):
+                ticket.call.give(ticket.position, result)
+
+    def fail(self, error: BaseException) -> None:
+        for ticket in self.tickets:
+            ticket.call.fail(error)
+
 
 class Lanes(Generic[Row, Result]):
-    """Waiting rows of all lanes and the thread that takes them through the model."""
+    """Waiting rows of all lanes and the threads that take them through the model."""
 
     def __init__(
-        self, *, batch_tokens: int, max_waiting_tokens: int, metrics: EngineMetrics
+        self,
+        *,
+        batch_tokens: int,
+        max_waiting_tokens: int,
+        metrics: EngineMetrics,
+        threads: int = 1,
+        passes: int = 1,
     ) -> None:
+        """Take rows through a model with `threads` processors, at most `passes` of them at a time.
+
+        `batch_tokens` bounds a pass, `max_waiting_tokens` what waits in a lane that refuses.
+        """
         self._batch_tokens = batch_tokens
         self._max_waiting = max_waiting_tokens
         self._metrics = metrics
+        self._threads = threads
+        self._passes = passes
         # Of each call its tickets; the calls in the order of their turns.
         self._waiting: dict[Lane, deque[deque[_Ticket[Row, Result]]]] = {
             lane: deque() for lane in Lane
         }
         self._waiting_tokens = dict.fromkeys(Lane, 0)
+        self._aside: dict[Lane, deque[_Pass[Row, Result]]] = {lane: deque() for lane in _SLOW}
+        self._running: list[_Pass[Row, Result]] = []
+        self._turns = deque(_SLOW)
+        # Steps of slow lanes that go before the next queries.
+        self._owed = 0
         self._tokens_per_s = 1000.0
         self._changed = Condition()
         self._closed = False
-        Thread(target=self._work, name="folio-model", daemon=True).start()
+        self._left = passes
+        for _ in range(passes):
+            Thread(target=self._work, name="folio-model", daemon=True).start()
 
     def run(
         self,
         rows: Sequence[tuple[Row, int]],
         lane: Lane,
-        start: Callable[[list[Row]], Generator[None, None, list[Result]]],
+        start: Start[Row, Result],
         *,
         is_cancelled: Callable[[], bool],
         refuses: bool,
@@ -181,52 +220,103 @@ class Lanes(Generic[Row, Result]):
         return [call.results[i] for i in range(len(rows))]
 
     def close(self) -> None:
-        """End the thread; who still waits is told so."""
+        """End the threads; who still waits is told so."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def _work(self) -> None:
-        running: dict[Lane, _Pass[Row, Result]] = {}
-        turns = deque(_SLOW)
-        while True:
-            with self._changed:
-                if not running:
-                    self._changed.wait_for(lambda: self._closed or any(self._waiting.values()))
-                if self._closed:
-                    break
-                queries = self._take(Lane.QUERIES)
-                self._begin_slow(running)
-            if queries is not None:
-                while not queries.advance():
-                    pass
-            # An idle thread keeps nothing of a model alive.
-            del queries
-            self._advance_one(running, turns)
-        waiting = [ticket for lane in self._waiting.values() for call in lane for ticket in call]
-        for ticket in waiting + [ticket for each in running.values() for ticket in each.tickets]:
-            ticket.call.fail(WorkCancelled("the model is closed"))
+        # What a turn holds goes with it: an idle thread keeps nothing of a model alive.
+        while self._take_turn():
+            pass
+        with self._changed:
+            self._left -= 1
+            if self._left:
+                return
+            closed = WorkCancelled("the model is closed")
+            for lane in self._waiting.values():
+                for ticket in (ticket for call in lane for ticket in call):
+                    ticket.call.fail(closed)
+            for aside in self._aside.values():
+                for each in aside:
+                    each.fail(closed)
 
-    def _begin_slow(self, running: dict[Lane, _Pass[Row, Result]]) -> None:
-        """Begin a pass of each slow lane that has none and in which somebody waits."""
-        for lane in _SLOW:
-            if lane not in running and (begun := self._take(lane)) is not None:
-                running[lane] = begun
+    def _take_turn(self) -> bool:
+        """Run a batch of queries, or a step of a slow lane; False once all is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._can_go_on())
+            if self._closed:
+                return False
+            current = self._next_pass()
+            if current is None:
+                return True
+            self._running.append(current)
+            # This thread looks again by itself; another one has to be told.
+            if self._can_go_on():
+                self._changed.notify()
+        is_over = current.is_unwanted or current.advance()
+        while current.lane is Lane.QUERIES and not is_over:
+            is_over = current.advance()
+        with self._changed:
+            self._running.remove(current)
+            if is_over:
+                current.steps.close()
+                current.hand_over()
+            else:
+                self._aside[current.lane].appendleft(current)
+            if current.lane is Lane.QUERIES:
+                self._owed = self._passes
+        return True
 
-    def _advance_one(self, running: dict[Lane, _Pass[Row, Result]], turns: deque[Lane]) -> None:
-        """Give the slow lane whose turn it is a step of its pass."""
-        lane = next((lane for lane in turns if lane in running), None)
-        if lane is None:
-            return
-        turns.remove(lane)
-        turns.append(lane)
-        slow = running[lane]
-        if slow.is_unwanted or slow.advance():
-            slow.steps.close()
-            del running[lane]
+    def _can_go_on(self) -> bool:
+        """Whether there is a pass to begin or to continue, and a processor for it."""
+        if self._waiting[Lane.QUERIES] and not self._is_owed():
+            # They have the model to themselves.
+            return not self._running
+        return self._lane_in_turn() is not None
 
-    def _take(self, lane: Lane) -> _Pass[Row, Result] | None:
-        """Take tickets of one call after another, up to the budget; one longer row goes alone.
+    def _is_owed(self) -> bool:
+        return self._owed > 0 and self._lane_in_turn() is not None
+
+    def _lane_in_turn(self) -> Lane | None:
+        """Return the slow lane whose turn it is; None if nothing can be done for any."""
+        free = self._count_free()
+        return next((lane for lane in self._turns if free and self._has_part(lane, free)), None)
+
+    def _has_part(self, lane: Lane, free: int) -> bool:
+        """Return whether a lane has a pass for so many free processors."""
+        if self._aside[lane]:
+            return self._aside[lane][0].threads <= free
+        return bool(self._waiting[lane]) and self._count_begun(lane) < self._passes
+
+    def _count_free(self) -> int:
+        if any(current.lane is Lane.QUERIES for current in self._running):
+            return 0
+        return self._threads - sum(current.threads for current in self._running)
+
+    def _count_begun(self, lane: Lane) -> int:
+        return len(self._aside[lane]) + sum(current.lane is lane for current in self._running)
+
+    def _next_pass(self) -> _Pass[Row, Result] | None:
+        """Return what is to be advanced; None if the calls that waited are over."""
+        lane = self._lane_in_turn()
+        if self._waiting[Lane.QUERIES] and not (self._owed and lane):
+            return self._take(Lane.QUERIES, self._threads)
+        assert lane is not None
+        self._turns.remove(lane)
+        self._turns.append(lane)
+        self._owed = max(0, self._owed - 1)
+        if self._aside[lane]:
+            return self._aside[lane].popleft()
+        waiting = min(
+            sum(map(len, self._waiting[lane])),
+            math.ceil(self._waiting_tokens[lane] / self._batch_tokens),
+        )
+        together = max(1, min(self._passes, self._count_begun(lane) + waiting))
+        return self._take(lane, min(self._count_free(), max(1, self._threads // together)))
+
+    def _take(self, lane: Lane, threads: int) -> _Pass[Row, Result] | None:
+        """Begin a pass over one call after another, up to the budget; one longer row goes alone.
 
         A call of which something is left then waits behind the others.
         """
@@ -249,16 +339,17 @@ class Lanes(Generic[Row, Result]):
             self._metrics.queue_seconds.labels(lane).observe(now - ticket.arrived)
         self._metrics.tokens.labels(lane).inc(total)
         self._metrics.fill.labels(lane).observe(total / self._batch_tokens)
-        steps = self._timed(taken[0].call.start([ticket.row for ticket in taken]), total)
-        return _Pass(taken, steps)
+        started = taken[0].call.start([ticket.row for ticket in taken], threads)
+        return _Pass(lane, threads, taken, self._timed(started, total, threads))
 
     def _timed(
-        self, steps: Generator[None, None, list[Result]], tokens: int
+        self, steps: Generator[None, None, list[Result]], tokens: int, threads: int
     ) -> Generator[None, None, list[Result]]:
         """Run a pass and keep a moving average of tokens a second, for who is told to wait."""
         started = perf_counter()
         results = yield from steps
-        speed = tokens / max(1e-6, perf_counter() - started)
+        # As if all processors did what these do.
+        speed = tokens / max(1e-6, perf_counter() - started) * self._threads / threads
         self._tokens_per_s += 0.1 * (speed - self._tokens_per_s)
         return results
 

@@ -114,7 +114,7 @@ def test_a_question_between_the_steps_of_an_article_changes_neither(tmp_path: Pa
     # What the lanes do, every step of the way.
     (read,) = with_openvino._reader.read([article])
     row = torch_engine._Row(read, "retrieval_passage", with_openvino.dimensions)
-    steps = with_openvino._start_pass([row])
+    steps = with_openvino._start_pass([row], 1)
     found = None
     while found is None:
         asked = vectors(with_openvino, [question])[0]

@@ -22,7 +22,7 @@ class Model:
         self.log: list[str] = []
         self.began, self.go = Event(), Event()
 
-    def start(self, rows: list[str]) -> Generator[None, None, list[str]]:
+    def start(self, rows: list[str], threads: int) -> Generator[None, None, list[str]]:
         self.log.append("+".join(rows))
         if rows[0] == "broken":
             raise ValueError("broken")
@@ -237,3 +237,135 @@ def test_metrics_count_tokens_fill_and_times_by_lane(model: Model) -> None:
         assert model.value("folio_embedding_queue_seconds_count", lane) == tokens / 3
         assert model.value("folio_embedding_seconds_count", lane) == 1
         assert model.value("folio_embedding_waiting_tokens", lane) == 0
+
+
+# Several passes at a time
+
+
+class Pair:
+    """Two processors, two passes at a time; a row stays in its step until it is let go."""
+
+    def __init__(self) -> None:
+        self.lanes: Lanes[str, str] = Lanes(
+            batch_tokens=10,
+            max_waiting_tokens=100,
+            metrics=EngineMetrics(),
+            threads=2,
+            passes=2,
+        )
+        self.log: list[str] = []
+        self.began = {name: Event() for name in "abcq"}
+        self.go = {name: Event() for name in "abcq"}
+
+    def start(self, rows: list[str], threads: int) -> Generator[None, None, list[str]]:
+        for name in rows:
+            self.log.append(f"{name} with {threads}")
+            self.began[name].set()
+            assert self.go[name].wait(timeout=30)
+            yield
+            self.log.append(f"{name} ends")
+        return [row.upper() for row in rows]
+
+    def run(self, *rows: str, lane: Lane = Lane.DOCUMENTS, tokens: int = 10) -> list[str]:
+        return self.lanes.run(
+            [(row, tokens) for row in rows],
+            lane,
+            self.start,
+            is_cancelled=lambda: False,
+            refuses=False,
+        )
+
+    def wait_for(self, lane: Lane, tokens: int) -> None:
+        with self.lanes._changed:
+            assert self.lanes._changed.wait_for(
+                lambda: self.lanes._waiting_tokens[lane] == tokens, timeout=30
+            )
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    opened = Pair()
+    yield opened
+    for event in opened.go.values():
+        event.set()
+    opened.lanes.close()
+
+
+def test_two_batches_run_at_a_time_each_on_its_share_of_the_processors(
+    pair: Pair, threads: ThreadPoolExecutor
+) -> None:
+    answer = threads.submit(pair.run, "a", "b")
+    assert pair.began["a"].wait(timeout=30)
+    assert pair.began["b"].wait(timeout=30)
+    assert sorted(pair.log) == ["a with 1", "b with 1"]
+    for name in "ba":
+        pair.go[name].set()
+    assert answer.result(timeout=30) == ["A", "B"]
+
+
+def test_batch_that_is_alone_has_all_processors_and_those_that_come_wait(
+    pair: Pair, threads: ThreadPoolExecutor
+) -> None:
+    first = threads.submit(pair.run, "a")
+    assert pair.began["a"].wait(timeout=30)
+    second = threads.submit(pair.run, "b")
+    pair.wait_for(Lane.DOCUMENTS, 10)
+    assert pair.log == ["a with 2"]
+    for name in "ab":
+        pair.go[name].set()
+    assert (first.result(timeout=30), second.result(timeout=30)) == (["A"], ["B"])
+    assert pair.log.index("a ends") < pair.log.index("b with 2")
+
+
+def test_query_waits_for_the_steps_that_run_and_has_the_model_to_itself(
+    pair: Pair, threads: ThreadPoolExecutor
+) -> None:
+    articles = threads.submit(pair.run, "a", "b")
+    assert pair.began["a"].wait(timeout=30)
+    assert pair.began["b"].wait(timeout=30)
+    asked = threads.submit(pair.run, "q", lane=Lane.QUERIES)
+    pair.wait_for(Lane.QUERIES, 10)
+    pair.go["a"].set()
+    # The other one is in its step still; the first would go on if no query waited.
+    assert not pair.began["q"].wait(timeout=0.05)
+    assert "a ends" not in pair.log
+    pair.go["b"].set()
+    assert pair.began["q"].wait(timeout=30)
+    assert pair.log[2:] == ["q with 2"]
+    pair.go["q"].set()
+    assert asked.result(timeout=30) == ["Q"]
+    assert articles.result(timeout=30) == ["A", "B"]
+
+
+def test_error_of_one_pass_leaves_the_other_alone(pair: Pair, threads: ThreadPoolExecutor) -> None:
+    def break_down(rows: list[str], threads: int) -> Generator[None, None, list[str]]:
+        yield
+        raise ValueError("broken")
+
+    for event in pair.go.values():
+        event.set()
+    whole = threads.submit(pair.run, "a", "b", "c")
+    broken = threads.submit(
+        pair.lanes.run,
+        [("x", 10), ("y", 10)],
+        Lane.CALLS,
+        break_down,
+        is_cancelled=lambda: False,
+        refuses=False,
+    )
+    with pytest.raises(ValueError, match="broken"):
+        broken.result(timeout=30)
+    assert whole.result(timeout=30) == ["A", "B", "C"]
+
+
+def test_closing_in_the_middle_tells_who_waits_for_either_pass(
+    pair: Pair, threads: ThreadPoolExecutor
+) -> None:
+    answer = threads.submit(pair.run, "a", "b")
+    assert pair.began["a"].wait(timeout=30)
+    assert pair.began["b"].wait(timeout=30)
+    pair.lanes.close()
+    for name in "ab":
+        pair.go[name].set()
+    with pytest.raises(WorkCancelled):
+        answer.result(timeout=30)

@@ -43,6 +43,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.in
 _ONE_THREAD_BELOW_FLOPS = 1e9
 # A pass over questions is not interrupted: what has more tokens would hold up the others.
 _MAX_URGENT_TOKENS = 128
+# Each holds the hidden states of a batch.
+_MAX_PASSES = 8
 
 
 class _Row(NamedTuple):
@@ -63,6 +65,7 @@ class _Encoder(Protocol):
         adapters: Sequence[str],
         *,
         is_urgent: bool = False,
+        share: float = 1.0,
     ) -> Steps: ...
 
 
@@ -131,10 +134,14 @@ class TorchEngine(ReadsTokens):
                 compile_pass=_load_compiler() if self.name == "openvino" else None,
             )
         self._threads = min(torch.get_num_threads(), count_processors())
+        # transformers' own passes change the model, and a GPU takes one at a time.
+        is_shared = network is not None and device == "cpu"
         self._lanes: Lanes[_Row, Embedding] = Lanes(
             batch_tokens=batch_tokens,
             max_waiting_tokens=max_waiting_tokens,
             metrics=self.metrics,
+            threads=self._threads,
+            passes=min(self._threads, _MAX_PASSES) if is_shared else 1,
         )
         weakref.finalize(self, self._lanes.close)
 
@@ -181,19 +188,20 @@ class TorchEngine(ReadsTokens):
 
     @torch.inference_mode()
     def _start_pass(
-        self, rows: list[_Row], *, is_urgent: bool = False
+        self, rows: list[_Row], threads: int, *, is_urgent: bool = False
     ) -> Generator[None, None, list[Embedding]]:
-        """Run rows as one batch; yields between steps."""
+        """Run rows as one batch in so many threads; yields between steps."""
         # Rows of one length share a call of attention.
         order = sorted(range(len(rows)), key=lambda i: (len(rows[i].read.ids), rows[i].adapter))
         lengths = [len(rows[i].read.ids) for i in order]
         ids = torch.tensor([token for i in order for token in rows[i].read.ids])
         is_small = len(ids) * self._encoder.flops_per_token < _ONE_THREAD_BELOW_FLOPS
         adapters = [rows[i].adapter for i in order]
-        steps = self._encoder.run(ids, lengths, adapters, is_urgent=is_urgent)
+        share = threads / self._threads
+        steps = self._encoder.run(ids, lengths, adapters, is_urgent=is_urgent, share=share)
         while True:
-            # Another pass may have run since the last step.
-            torch.set_num_threads(1 if is_small else self._threads)
+            # Another pass may have run in this thread since the last step, or this one in another.
+            torch.set_num_threads(1 if is_small else threads)
             try:
                 next(steps)
             except StopIteration as end:
@@ -397,6 +405,7 @@ class _PaddedEncoder:
         adapters: Sequence[str],
         *,
         is_urgent: bool = False,
+        share: float = 1.0,
     ) -> Steps:
         rows = torch.split(ids, list(lengths))
         states: dict[int, torch.Tensor] = {}

@@ -7,6 +7,7 @@ https://docs.openvino.ai/2025/documentation/openvino-ir-format.
 """
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -56,18 +57,21 @@ class OpenVinoPass:
         }
         compiled = openvino.Core().compile_model(graph.write(layers), "CPU", hints)
         self._request = compiled.create_infer_request()
+        # Whose tensors are those of one pass at a time.
+        self._lock = Lock()
 
     def run(
         self, x: torch.Tensor, lengths: Sequence[int], rotation: Rotation | None
     ) -> torch.Tensor:
         """Return the last hidden states of sequences that begin with `x` (tokens, hidden)."""
         inputs = [x, self._add_to_scores(lengths), *(rotation or ())]
-        for i, value in enumerate(inputs):
-            array = np.ascontiguousarray(value.numpy())
-            self._request.set_input_tensor(i, openvino.Tensor(array, shared_memory=True))
-        self._request.infer()
-        # The next pass writes to the same memory.
-        return torch.from_numpy(self._request.get_output_tensor(0).data.copy())
+        arrays = [np.ascontiguousarray(value.numpy()) for value in inputs]
+        with self._lock:
+            for i, array in enumerate(arrays):
+                self._request.set_input_tensor(i, openvino.Tensor(array, shared_memory=True))
+            self._request.infer()
+            # The next pass writes to the same memory.
+            return torch.from_numpy(self._request.get_output_tensor(0).data.copy())
 
     def _add_to_scores(self, lengths: Sequence[int]) -> torch.Tensor:
         """Return what keeps sequences apart, and biases: (1 or heads, tokens, tokens)."""

@@ -113,7 +113,6 @@ class PackedEncoder:
         self._step_flops = count_step_flops(network, device)
         short = max(_SHORT_FLOPS, self._step_flops) / network.flops_per_token
         self._short_tokens = min(short, _SHORT_TOKENS)
-        self._block_tokens = count_block(self._step_flops * len(layers) / self.flops_per_token)
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -127,11 +126,13 @@ class PackedEncoder:
         adapters: Sequence[str],
         *,
         is_urgent: bool = False,
+        share: float = 1.0,
     ) -> Steps:
         """Run sequences of tokens `ids`, each with the adapter named at its place (or "").
 
         Neighbours of equal length share a call of attention. A pass that is urgent has fewer and
-        longer steps.
+        longer steps; one that has but a `share` of the processors has smaller ones, which take no
+        longer.
         """
         # The adapter that all have; None where they differ.
         name = adapters[0] if len(set(adapters)) == 1 else None
@@ -148,7 +149,10 @@ class PackedEncoder:
         if rotation is not None:
             cos, sin = (part.to(self.dtype) for part in rotation)
             rotation = cos, sin
-        size = max(self._block_tokens, _URGENT_BLOCK) if is_urgent else self._block_tokens
+        step_flops = self._step_flops * share
+        size = count_block(step_flops * len(layers) / self.flops_per_token)
+        if is_urgent:
+            size = max(size, _URGENT_BLOCK)
         blocks = [slice(i, i + size) for i in range(0, len(x), size)]
         # Allocated once: the pages of new memory would be cleared in every layer.
         qkv = torch.empty(len(x), 3 * self._hidden, dtype=self.dtype, device=self.device)
@@ -158,7 +162,7 @@ class PackedEncoder:
                 part = groups and groups.part(block)
                 qkv[block] = self._project(layer, x[block], part, rotation, block)
                 yield
-            yield from self._attend(qkv, lengths, attended)
+            yield from self._attend(qkv, lengths, attended, step_flops)
             for block in blocks:
                 part = groups and groups.part(block)
                 rest = layer.attention_norm(x[block] + layer.out(attended[block], part))
@@ -187,7 +191,7 @@ class PackedEncoder:
         return qkv
 
     def _attend(
-        self, qkv: torch.Tensor, lengths: Sequence[int], out: torch.Tensor
+        self, qkv: torch.Tensor, lengths: Sequence[int], out: torch.Tensor, step_flops: float
     ) -> Generator[None, None, None]:
         """Write the attention of every sequence to itself into `out`, some heads at a time."""
         at = 0
@@ -198,21 +202,26 @@ class PackedEncoder:
             q, k, v = qkv[rows].view(count, length, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
             target = out[rows].view(count, length, self._heads, -1).transpose(1, 2)
             if self._multiplies and length >= _MIN_PRODUCT_TOKENS:
-                yield from attend_by_products(q, k, v, target, self._step_flops / _PRODUCT_COST)
+                yield from attend_by_products(q, k, v, target, step_flops / _PRODUCT_COST)
             else:
-                yield from self._attend_by_kernel(q, k, v, target)
+                yield from self._attend_by_kernel(q, k, v, target, step_flops)
 
     def _attend_by_kernel(
-        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, out: torch.Tensor
+        self,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        out: torch.Tensor,
+        step_flops: float,
     ) -> Generator[None, None, None]:
         count, heads, length, _ = q.shape
         bias, places = self._bias, torch.arange(length, device=self.device)
         per_query = 4 * self._hidden * length * count
         # Few heads and many queries: the kernel is slow with less than 768 queries at a time.
         # A bias is computed for all heads.
-        fitting = int(heads * self._step_flops / (per_query * length))
+        fitting = int(heads * step_flops / (per_query * length))
         width = heads if bias else max(1, min(heads, fitting))
-        size = count_block(self._step_flops / per_query * heads / width)
+        size = count_block(step_flops / per_query * heads / width)
         for i, h in product(range(0, length, size), range(0, heads, width)):
             mask = None if bias is None else bias(places[i : i + size], places).to(q.dtype)
             part = slice(h, h + width)
