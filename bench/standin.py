@@ -31,6 +31,7 @@ class _InputEncoder:
         adapters: Sequence[str],
         *,
         is_urgent: bool = False,
+        share: float = 1.0,
     ) -> Generator[None, None, torch.Tensor]:
         yield
         return self._inputs.read(ids, lengths, adapters).x

@@ -280,7 +280,7 @@ def busy_model(service: Service) -> Iterator[TorchEngine]:
     assert isinstance(engine, TorchEngine)
     began, go = Event(), Event()
 
-    def start(_rows: list[Any]) -> Generator[None, None, list[Any]]:
+    def start(_rows: list[Any], _threads: int) -> Generator[None, None, list[Any]]:
         began.set()
         assert go.wait(timeout=60)
         yield
