@@ -130,7 +130,7 @@ def _read_part(part: Message, charset: str) -> tuple[str, tuple[str, ...]]:
 
 def _join_flowed(text: str, *, is_spaced: bool) -> str:
     """Return text with its lines joined where a space at the end says so (RFC 3676)."""
-    lines: list[str] = []
+    written: list[str] = []
     # How deep the line is quoted that goes on in the next one.
     open_at = -1
     for line in text.split("\n"):
@@ -140,12 +140,11 @@ def _join_flowed(text: str, *, is_spaced: bool) -> str:
         is_soft = words.endswith(" ") and words != "-- "
         if is_soft and not is_spaced:
             words = words[:-1]
-        if depth == open_at:
-            lines[-1] += words
-        else:
-            lines.append(f"{'>' * depth} {words}" if depth and words else ">" * depth + words)
+        if depth != open_at:
+            written.append(f"\n{'>' * depth}{' ' if depth and words else ''}")
+        written.append(words)
         open_at = depth if is_soft else -1
-    return "\n".join(lines)
+    return "".join(written).removeprefix("\n")
 
 
 def _is_html(body: Message) -> bool:

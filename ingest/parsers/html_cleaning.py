@@ -25,7 +25,7 @@ _OPENERS = ("aria-controls", "href", "data-target", "data-bs-target")
 _NO_SCRIPT = re.compile(r"java\s*script", re.IGNORECASE)
 _DATA = "application/ld+json"
 # Names and descriptions of drawings show only under a pointer.
-_DRAWN = "//svg//text()[ancestor::text or ancestor::foreignobject]"
+_DRAWN = "//text()[ancestor::svg][ancestor::text or ancestor::foreignobject]"
 _ANCHORS = " | ".join(f"//h{level}//a[contains(@href, '#')]" for level in range(1, 7))
 _TAG = re.compile(r"<[^>]*>")
 _FORM_SHARE = 0.5

@@ -13,8 +13,6 @@ from ingest.parsers.text import decode_text
 
 _TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _MAX_OUTPUT = 4000
-# All but the last state of a line that a program wrote over, as progress bars are.
-_OVERWRITTEN = re.compile(r"[^\n\r]*\r(?=[^\n\r])")
 # What stands as text for an object that is shown otherwise.
 _PLACEHOLDER = re.compile(r"<[^<>\n]*>")
 _SHOWN_BY_PROGRAM = re.compile(r"application/vnd\.(?:bokeh|jupyter\.widget|plotly|vega)")
@@ -93,7 +91,9 @@ def _read_output(output: dict[str, Any]) -> str:
     text = output.get("text") or data.get("text/plain") or output.get("traceback")
     if not text and "ename" in output:
         text = f"{output['ename']}: {output.get('evalue', '')}"
-    shown = _OVERWRITTEN.sub("", _TERMINAL_COLOUR.sub("", _join(text or ""))).strip("\n")
+    lines = _TERMINAL_COLOUR.sub("", _join(text or "")).split("\n")
+    # Of a line that a program wrote over, as progress bars are, the last state shows.
+    shown = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines).strip("\n")
     is_placeholder = len(data) > 1 and _PLACEHOLDER.fullmatch(shown)
     return "" if is_placeholder or any(map(_SHOWN_BY_PROGRAM.match, data)) else shown
 
