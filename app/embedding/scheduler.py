@@ -299,9 +299,9 @@ class Lanes(Generic[Row, Result]):
 
     def _next_pass(self) -> _Pass[Row, Result] | None:
         """Return what is to be advanced; None if the calls that waited are over."""
-        lane = self._lane_in_turn()
-        if self._waiting[Lane.QUERIES] and not (self._owed and lane):
+        if self._waiting[Lane.QUERIES] and not self._is_owed():
             return self._take(Lane.QUERIES, self._threads)
+        lane = self._lane_in_turn()
         assert lane is not None
         self._turns.remove(lane)
         self._turns.append(lane)

@@ -275,6 +275,13 @@ class Pair:
             refuses=False,
         )
 
+    def begin_two(self, threads: ThreadPoolExecutor) -> Future[list[str]]:
+        """Return the call for two batches of which both have begun."""
+        call = threads.submit(self.run, "a", "b")
+        assert self.began["a"].wait(timeout=30)
+        assert self.began["b"].wait(timeout=30)
+        return call
+
     def wait_for(self, lane: Lane, tokens: int) -> None:
         with self.lanes._changed:
             assert self.lanes._changed.wait_for(
@@ -294,9 +301,7 @@ def pair() -> Iterator[Pair]:
 def test_two_batches_run_at_a_time_each_on_its_share_of_the_processors(
     pair: Pair, threads: ThreadPoolExecutor
 ) -> None:
-    answer = threads.submit(pair.run, "a", "b")
-    assert pair.began["a"].wait(timeout=30)
-    assert pair.began["b"].wait(timeout=30)
+    answer = pair.begin_two(threads)
     assert sorted(pair.log) == ["a with 1", "b with 1"]
     for name in "ba":
         pair.go[name].set()
@@ -320,9 +325,7 @@ def test_batch_that_is_alone_has_all_processors_and_those_that_come_wait(
 def test_query_waits_for_the_steps_that_run_and_has_the_model_to_itself(
     pair: Pair, threads: ThreadPoolExecutor
 ) -> None:
-    articles = threads.submit(pair.run, "a", "b")
-    assert pair.began["a"].wait(timeout=30)
-    assert pair.began["b"].wait(timeout=30)
+    articles = pair.begin_two(threads)
     asked = threads.submit(pair.run, "q", lane=Lane.QUERIES)
     pair.wait_for(Lane.QUERIES, 10)
     pair.go["a"].set()
@@ -361,9 +364,7 @@ def test_error_of_one_pass_leaves_the_other_alone(pair: Pair, threads: ThreadPoo
 def test_closing_in_the_middle_tells_who_waits_for_either_pass(
     pair: Pair, threads: ThreadPoolExecutor
 ) -> None:
-    answer = threads.submit(pair.run, "a", "b")
-    assert pair.began["a"].wait(timeout=30)
-    assert pair.began["b"].wait(timeout=30)
+    answer = pair.begin_two(threads)
     pair.lanes.close()
     for name in "ab":
         pair.go[name].set()
