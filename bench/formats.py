@@ -112,7 +112,7 @@ def measure_articles(folder: Path, sandbox: Sandbox) -> Rows:
         path = next(place / item["file"] for place in folders if (place / item["file"]).exists())
         text = _read(path, sandbox)
         refused += text.startswith("!")
-        seen = "" if text.startswith("!") else _join_spaces(_read_visible(text))
+        seen = "" if text.startswith("!") else _join_spaces(_read_visible(text, numbered=True))
         held = sum(_join_spaces(phrase) in seen for phrase in item["with"])
         right += held
         missing += len(item["with"]) - held
@@ -124,10 +124,17 @@ def measure_articles(folder: Path, sandbox: Sandbox) -> Rows:
     yield f"{name}: seconds", f"{perf_counter() - started:.0f}"
 
 
-def _read_visible(markdown: str) -> str:
-    """Return the words of Markdown as a reader sees them: without marks and targets of links."""
+def _read_visible(markdown: str, *, numbered: bool = False) -> str:
+    """Return the words of Markdown as a reader sees them: without marks and targets of links.
+
+    `numbered` writes the numbers before the entries of lists, which are no text of a page.
+    """
     rendered = _MARKDOWN.render(markdown)
-    return "".join(map(str, lxml.html.document_fromstring(f"<div>{rendered}</div>").itertext()))
+    page = lxml.html.document_fromstring(f"<div>{rendered}</div>")
+    for entries in page.iter("ol") if numbered else ():
+        for number, entry in enumerate(entries.iterchildren("li"), int(entries.get("start", 1))):
+            entry.text = f"{number}. {entry.text or ''}"
+    return "".join(map(str, page.itertext()))
 
 
 def _join_spaces(text: str) -> str:

@@ -256,6 +256,10 @@ def _write_node(element: Element) -> str:
         inner = ",".join(map(_write_node, children))
         return f"{element.get('open', '(')}{inner}{element.get('close', ')')}"
     parts = [_write_node(child).strip() for child in children]
+    if name in {"mover", "munder"} and len(children) == 2:
+        sign = "".join(children[1].itertext()).strip()
+        if sign in _ACCENTS:
+            return f"\\{_ACCENTS[sign]}{{{parts[0]}}}"
     if name == "msqrt":
         return f"\\sqrt{{{' '.join(parts)}}}"
     if name in _LAYOUTS and len(parts) >= len(re.findall(r"\{\d\}", _LAYOUTS[name])):

@@ -76,6 +76,21 @@ _ASIDES = frozenset(
 _ASIDE_TAGS = frozenset({"div", "section", "aside", "p", "ul", "ol", "header", "footer", "form"})
 _NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _MAX_ASIDES = 1 / 3
+# How a paragraph begins that only leads to another page. "See also" and "Download" are not among
+# them: manuals write those, too.
+_LEADS = "|".join(
+    (
+        *("read more", "read also", "read next", "also read", "more on this", "you may also like"),
+        *("lesen sie auch", "lesen sie dazu", "lesen sie hier", "lesen sie mehr", "zum thema"),
+        *("mehr zum thema", "mehr dazu", "auch interessant", "à lire aussi", "lire aussi"),
+        *("lea", "lea más", "lea también", "lee también", "leer también", "vea también"),
+        *("mira", "mire", "mira también", "leia mais", "leia também", "veja também"),
+        *("leggi anche", "lees ook", "läs också", "läs mer", "les også", "læs også", "lue myös"),
+        *("czytaj też", "czytaj także", "czytaj więcej", "dowiedz się więcej", "zobacz też"),
+        *("čtěte také", "читайте также", "ayrıca okuyun"),
+    )
+)
+_LEADS_AWAY = re.compile(rf"\W*(?:{_LEADS})\s*(?:[:»>–-]|$)", re.IGNORECASE)
 _REGION_PATH = "//article | //main | //*[@role='main']"
 _NO_PARAGRAPHS = {"table", "thead", "tbody", "tfoot", "tr", "html"}
 _KEPT_SHORT = {"li", "td", "th", "pre", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6"}
@@ -113,6 +128,8 @@ class Leaf:
     linked: float
     """Share of its characters that stand in links."""
     is_sentence: bool
+    leads_away: bool = False
+    """Whether all that it says is that another page says more."""
     is_marked: bool = False
     """Whether trafilatura has it."""
     is_kept: bool = False
@@ -283,7 +300,8 @@ def list_leaves(page: HtmlElement) -> list[Leaf]:
         if letters:
             is_sentence = ends_sentence(text) or text.rstrip().endswith((")", "”", '"'))
             linked = _share_linked(element, text)
-            leaves.append(Leaf(element, letters, words, linked, is_sentence))
+            leads_away = linked > _MAX_LINKED and _LEADS_AWAY.match(text) is not None
+            leaves.append(Leaf(element, letters, words, linked, is_sentence, leads_away))
     return leaves
 
 
@@ -327,7 +345,7 @@ def keep_leaves(leaves: list[Leaf]) -> None:
         return
     shares = _share_of_containers(leaves)
     for leaf in leaves[marked[0] : marked[-1] + 1]:
-        leaf.is_kept = leaf.is_marked or (
+        leaf.is_kept = (leaf.is_marked and not leaf.leads_away) or (
             leaf.linked < _MAX_LINKED
             and (leaf.words >= _MIN_LINE_WORDS or leaf.element.tag in _KEPT_SHORT)
             and leaf.element.tag != "figcaption"

@@ -170,6 +170,8 @@ def test_page_inside_an_element_named_like_a_part_is_read(tag: str) -> None:
         ("<div role=tabpanel hidden>Open</div>", "Open"),
         ("<p>a</p><div style='display: none'>no</div>", "a"),
         ("<template shadowrootmode=open><p>In</p></template>", "In"),
+        ("<math><mover><mi>x</mi><mo>˙</mo></mover></math>", r"$\dot{x}$"),
+        ("<math><munder><mi>lim</mi><mi>n</mi></munder></math>", r"$\lim_{n}$"),
         ("<math alttext='x^2'><mi>x</mi></math>", "$x^2$"),
     ],
 )
@@ -297,6 +299,28 @@ def test_small_part_that_names_itself_as_standing_beside_is_left_out(
     article = parse_document("text/html", page.encode())
     assert ("long letter on pumps" in article.text) == is_kept
     assert article.text.count("gauge 11 stands upright") == 2
+    said = any("were left out as navigation" in warning for warning in article.warnings)
+    assert said != is_kept
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "is_kept"),
+    [
+        ("Read more: <a href='/p'>Why the pumps of the old works were sold</a>", False),
+        ("<strong>Lea también:</strong> <a href='/p'>Why the pumps were sold</a>", False),
+        ("À lire aussi » <a href='/p'>Why the pumps of the old works were sold</a>", False),
+        # Manuals say these; and this one says something of its own.
+        ("See also: <a href='/p'>Why the pumps of the old works were sold</a>", True),
+        ("Download: <a href='/p'>Why the pumps of the old works were sold</a>", True),
+        ("Read more: the pumps of the old works were <a href='/p'>sold</a>.", True),
+    ],
+)
+def test_paragraph_that_only_leads_to_another_article_is_left_out(
+    paragraph: str, is_kept: bool
+) -> None:
+    page = f"<body><div id='page'><h1>Gauges</h1>{_PROSE}<p>{paragraph}</p>{_PROSE}</div></body>"
+    article = parse_document("text/html", page.encode())
+    assert ("pumps" in article.text) == is_kept
     said = any("were left out as navigation" in warning for warning in article.warnings)
     assert said != is_kept
 
