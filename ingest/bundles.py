@@ -76,8 +76,7 @@ def list_left_out(media_type: str, data: bytes, *, max_members: int) -> list[str
     if media_type.partition(";")[0] != ZIP:
         return []
     infos = open_package(data, max_members=4 * max_members).infolist()
-    named = zip(infos, read_names(infos), strict=True)
-    return [name for info, name in named if is_left_out(name) and not info.is_dir()]
+    return [name for name in read_names(infos) if is_left_out(name) and not name.endswith("/")]
 
 
 def _expand_archive(
@@ -86,7 +85,7 @@ def _expand_archive(
     package = open_package(data, max_members=4 * max_members, max_bytes=max_bytes)
     infos = package.infolist()
     for number, (info, name) in enumerate(zip(infos, read_names(infos), strict=True), start=1):
-        if info.is_dir() or is_left_out(name):
+        if name.endswith("/") or is_left_out(name):
             continue
         try:
             member_id = normalize_id(f"{archive_id}/{name}")

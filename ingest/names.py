@@ -27,11 +27,15 @@ _SYSTEM_FOLDERS = {"__macosx", "$recycle.bin", "system volume information"}
 
 
 def read_names(members: Sequence[ZipInfo]) -> list[str]:
-    """Return the names of members, in order and in NFC; one encoding is found for all of them."""
+    """Return the names of members, in order and in NFC, their parts between slashes.
+
+    One encoding is found for all of them.
+    """
     raw = [_read_raw(member) for member in members]
     encoding = _find_encoding(b"".join(name for name in raw if name and not _is_utf8(name)))
     return [
-        unicodedata.normalize("NFC", _decode(member, name, encoding))
+        # Some programs of Windows part names as that does.
+        unicodedata.normalize("NFC", _decode(member, name, encoding).replace("\\", "/"))
         for member, name in zip(members, raw, strict=True)
     ]
 
@@ -61,7 +65,7 @@ def _decode(member: ZipInfo, raw: bytes, encoding: str) -> str:
     named = _read_unicode_path(member, raw)
     if named:
         return named
-    return raw.decode("utf-8" if _is_utf8(raw) else encoding, "replace").replace("\\", "/")
+    return raw.decode("utf-8" if _is_utf8(raw) else encoding, "replace")
 
 
 def _read_unicode_path(member: ZipInfo, raw: bytes) -> str:

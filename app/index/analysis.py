@@ -22,7 +22,7 @@ from app.index.words import (
     split_word,
 )
 
-ANALYSIS = 3
+ANALYSIS = 4
 """Number of these rules: terms that were stored under another number are made again."""
 TITLE_WEIGHT = 3
 """How many times a word of the title counts beside one of the text."""

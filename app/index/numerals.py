@@ -25,9 +25,11 @@ def number_terms(word: str) -> tuple[str, ...] | None:
         return _evenly_separated(word, pieces, separators[0])
     fraction = separators[-1]
     ends = kinds <= set(".,'’_ ") and fraction in ".," and separators.count(fraction) == 1
-    # 1,250.50 and 1.250,50
+    # 1,250.50, 1.250,50 and 1 250,50
     if ends and _is_grouped(pieces[:-1]):
-        return _with_fraction("".join(pieces[:-1]), pieces[-1])
+        terms = _with_fraction("".join(pieces[:-1]), pieces[-1])
+        # Between spaces they may be numbers of their own.
+        return (*pieces, *terms) if " " in kinds else terms
     return (*pieces, word)
 
 

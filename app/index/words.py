@@ -85,7 +85,7 @@ _IS_UNSPACED = regex.compile(f"[{_UNSPACED}]", regex.VERSION1)
 _IS_SYLLABIC = regex.compile(rf"[{_SYLLABIC}]", regex.VERSION1)
 _SEPARATOR = re.compile(r"[-_.'’\"״]+")
 _JOINT = re.compile(r"[/&]")
-_SPACED = re.compile(r"[0-9]{1,3}(?: [0-9]{3})+|[A-Z] & [A-Z]")
+_SPACED = re.compile(r"[0-9]{1,3}(?: [0-9]{3})+(?:[.,][0-9]+)?|[A-Z] & [A-Z]")
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
 _CAMEL = regex.compile(
     r"\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{M}]+|\p{N}+|[^\p{Lu}\p{Ll}\p{M}\p{N}]+|\p{M}+"

@@ -40,6 +40,12 @@ class _Loader(yaml.SafeLoader):
             raise InvalidFrontMatter("an alias repeats a collection")
         return node
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        values = super().construct_mapping(node, deep=deep)
+        if len(values) < len(node.value):
+            raise InvalidFrontMatter("a key stands twice")
+        return values
+
 
 def _construct_number(loader: _Loader, node: yaml.ScalarNode) -> Any:
     number = yaml.SafeLoader.construct_yaml_float(loader, node)

@@ -53,6 +53,8 @@ NUMBERS = [
     ("1'250", ["Der Preis ist 1250 Franken.", "Der Preis ist 250 Franken."]),
     ("100000", ["The grant is 1,00,000 rupees.", "The grant is 1,000 rupees."]),
     ("1250.50", ["It costs 1,250.50 in all.", "It costs 1,250 in all and 50 later."]),
+    ("1250,50", ["Le prix est de 1\u202f250,50 euros.", "Le prix est de 250,50 euros."]),
+    ("1 250,50", ["It costs 1,250.50 in all.", "It costs 250.50 in all, 1 of them."]),
     ("250", ["The fine is 250 euros.", "The fee is 1,250 euros."]),
     ("2.1.13", ["Release 2.1.13 is here.", "Release 2.11.3 is here."]),
     ("v2.11.3", ["Release 2.11.3 is here.", "Release 2.1.13 is here."]),

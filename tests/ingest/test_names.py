@@ -61,6 +61,11 @@ def test_one_code_page_is_found_for_all_names_of_an_archive() -> None:
     assert read_names(*(name.encode("cp932") for name in names)) == names
 
 
+def test_names_are_parted_by_slashes_whatever_the_archive_has() -> None:
+    names = (rb"manual\pumps.md", b"manual\\", "Gr\u00f6\u00dfe\\a.md".encode())
+    assert read_names(*names) == ["manual/pumps.md", "Gr\u00f6\u00dfe/a.md"]
+
+
 def test_what_no_author_wrote_is_left_out_and_named() -> None:
     others = ["Thumbs.db", ".DS_Store", "__MACOSX/._a.md", "b/~$plan.docx", "desktop.ini"]
     archive = make_archive(b"a.md", *(name.encode() for name in others))

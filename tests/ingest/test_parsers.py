@@ -286,6 +286,9 @@ def test_front_matter_value_that_no_attribute_can_hold_is_left_out_with_a_warnin
         "title: [unclosed",
         "a: b: c",
         "a: !!bool maybe",
+        # One of the two would be lost.
+        "tag: pumps\ntag: gauges",
+        "a: {b: 1, b: 2}",
         "a: !!timestamp soon",
         "t: !!python/object/apply:os.getcwd []",
         "[" * 2000,
