@@ -10,7 +10,12 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from functools import lru_cache
+from locale import windows_locale
 from math import isfinite
+from typing import Literal
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import get_day_names, get_month_names
 
 GENERAL = "General"
 _DATE, _DATE_AND_TIME = "yyyy-mm-dd", "yyyy-mm-dd hh:mm"
@@ -29,11 +34,8 @@ BUILT_IN = {
     **dict(enumerate(("#,##0.00;-#,##0.00;-", "$#,##0.00;-$#,##0.00;-"), start=43)),
     **dict(enumerate(("mm:ss", "[h]:mm:ss", "mm:ss.0", "##0.0E+0", "@"), start=45)),
 }
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
-    *("October", "November", "December"),
-)
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_ENGLISH = "en"
+_DAY_NUMBERS = {"d", "dd", "D", "DD"}
 _TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"?|\\(?P<escaped>.)|_(?P<space>.)|\*(?P<fill>.)'
     r"|\[(?P<bracket>[^\]]*)\]|(?P<meridiem>AM/PM|A/P)|(?P<general>General)"
@@ -50,6 +52,34 @@ _MAX_CODE = 300
 class _Token:
     kind: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What days and months are called."""
+
+    language: str
+    context: Literal["format", "stand-alone"]
+
+    def month(self, moment: datetime, length: int) -> str:
+        """Return the name for `mmm`, `mmmm` or `mmmmm`; "" for a shorter unit, a number."""
+        if not 3 <= length <= 5:
+            return ""
+        names = get_month_names(_width_of(length), self.context, self.language)
+        name: str = names[moment.month].removesuffix(".")
+        return name[0] if length == 5 else name
+
+    def day(self, moment: datetime, length: int) -> str:
+        """Return the name for `ddd` or `dddd`; "" for a shorter unit."""
+        if length < 3:
+            return ""
+        names = get_day_names(_width_of(length), self.context, self.language)
+        name: str = names[moment.weekday()]
+        return name.removesuffix(".")
+
+
+def _width_of(length: int) -> Literal["abbreviated", "wide"]:
+    return "abbreviated" if length == 3 else "wide"
 
 
 def show_number(value: float, code: str, *, is_1904: bool = False) -> str:
@@ -143,11 +173,25 @@ def _tokenize(section: str) -> tuple[_Token, ...]:
             if _ELAPSED.fullmatch(text):
                 tokens.append(_Token("elapsed", text.lower()))
             elif text.startswith("$"):
-                # [$€-407]: a currency with its locale.
-                tokens.append(_Token("quoted", text[1:].partition("-")[0]))
+                # [$€-407]: a currency, and the language that days and months are named in.
+                currency, _, language = text[1:].partition("-")
+                tokens.append(_Token("quoted", currency))
+                tokens.append(_Token("language", _find_language(language)))
         else:
             tokens.append(_Token(kind, text))
     return tuple(tokens)
+
+
+def _find_language(code: str) -> str:
+    """Return the language of a Windows code in hexadecimal digits, or of a tag: 407, de-DE."""
+    try:
+        name = windows_locale.get(int(code, 16) & 0xFFFF, _ENGLISH)
+    except ValueError:
+        name = code.replace("-", "_")
+    try:
+        return str(Locale.parse(name))
+    except (ValueError, UnknownLocaleError):
+        return _ENGLISH
 
 
 def _literal(token: _Token) -> str:
@@ -260,6 +304,13 @@ def _show_fraction(number: Decimal, tokens: tuple[_Token, ...]) -> str:
 def _show_date(value: float, tokens: tuple[_Token, ...], *, is_1904: bool) -> str:
     moment = _as_datetime(value, tokens, is_1904=is_1904)
     has_meridiem = any(t.kind == "meridiem" for t in tokens)
+    names = _Names(
+        next((t.text for t in tokens if t.kind == "language"), _ENGLISH),
+        # "5 марта", but "март": beside a day some languages have another form.
+        "format"
+        if any(t.kind == "date" and t.text in _DAY_NUMBERS for t in tokens)
+        else "stand-alone",
+    )
     parts, last = [], ""
     for number, token in enumerate(tokens):
         if token.kind == "elapsed":
@@ -271,7 +322,9 @@ def _show_date(value: float, tokens: tuple[_Token, ...], *, is_1904: bool) -> st
             is_minute = token.text[:1] in "mM" and (
                 last in {"h", "H"} or _next_unit(tokens, number) in {"s", "S"}
             )
-            parts.append(_show_unit(moment, token.text, is_minute=is_minute, is_half=has_meridiem))
+            parts.append(
+                _show_unit(moment, token.text, names, is_minute=is_minute, is_half=has_meridiem)
+            )
         elif token.kind == "digits":
             # Separators of dates are the same characters: 09/03/2026, 9.3.
             parts.append(token.text)
@@ -301,7 +354,9 @@ def _show_elapsed(value: float, unit: str) -> str:
     return ("-" if seconds < 0 else "") + str(count).rjust(len(unit), "0")
 
 
-def _show_unit(moment: datetime, unit: str, *, is_minute: bool, is_half: bool) -> str:
+def _show_unit(
+    moment: datetime, unit: str, names: _Names, *, is_minute: bool, is_half: bool
+) -> str:
     kind, length = unit[0].lower(), len(unit)
     if is_minute:
         return f"{moment.minute:0{min(length, 2)}d}"
@@ -309,11 +364,9 @@ def _show_unit(moment: datetime, unit: str, *, is_minute: bool, is_half: bool) -
         case "y" | "e":
             return f"{moment.year:04d}" if length > 2 or kind == "e" else f"{moment.year % 100:02d}"
         case "m":
-            name = _MONTHS[moment.month - 1]
-            return {3: name[:3], 4: name, 5: name[0]}.get(length) or f"{moment.month:0{length}d}"
+            return names.month(moment, length) or f"{moment.month:0{length}d}"
         case "d":
-            name = _DAYS[moment.weekday()]
-            return {3: name[:3]}.get(length) or (name if length > 3 else f"{moment.day:0{length}d}")
+            return names.day(moment, length) or f"{moment.day:0{length}d}"
         case "h":
             hour = (moment.hour % 12 or 12) if is_half else moment.hour
             return f"{hour:0{min(length, 2)}d}"
