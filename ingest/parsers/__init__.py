@@ -116,8 +116,9 @@ def preload_parsers() -> None:
     """Import what any document may need, for a process that can open no file afterwards."""
     for module, _ in PARSERS.values():
         import_module(f"ingest.parsers.{module}")
-    # trafilatura reads its lists of words when it first needs them.
+    # What is read only when it is first needed: lists of words, and names of months.
     import_module("trafilatura.external").jt_stoplist_init()
+    import_module("ingest.parsers.number_formats").preload_languages()
     for pattern in _IMPORTED_LATE:
         name = pattern.removesuffix(".*")
         # Some are of extras, and some codecs are Windows' own.

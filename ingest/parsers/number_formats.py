@@ -14,7 +14,7 @@ from locale import windows_locale
 from math import isfinite
 from typing import Literal
 
-from babel import Locale, UnknownLocaleError
+from babel import UnknownLocaleError
 from babel.dates import get_day_names, get_month_names
 
 GENERAL = "General"
@@ -35,6 +35,7 @@ BUILT_IN = {
     **dict(enumerate(("mm:ss", "[h]:mm:ss", "mm:ss.0", "##0.0E+0", "@"), start=45)),
 }
 _ENGLISH = "en"
+_PRELOADED = "ar cs da de el en es fi fr he hu it ja ko nb nl pl pt ro ru sk sv tr uk vi zh"
 _DAY_NUMBERS = {"d", "dd", "D", "DD"}
 _TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"?|\\(?P<escaped>.)|_(?P<space>.)|\*(?P<fill>.)'
@@ -187,11 +188,20 @@ def _find_language(code: str) -> str:
     try:
         name = windows_locale.get(int(code, 16) & 0xFFFF, _ENGLISH)
     except ValueError:
-        name = code.replace("-", "_")
+        name = code
+    language = re.split("[-_]", name)[0].lower()
     try:
-        return str(Locale.parse(name))
-    except (ValueError, UnknownLocaleError):
+        get_month_names(locale=language)
+    # Where no file can be opened, only what was preloaded is known.
+    except (ValueError, UnknownLocaleError, OSError):
         return _ENGLISH
+    return language
+
+
+def preload_languages() -> None:
+    """Read the names of months of many languages, for a process that can open no file later."""
+    for language in _PRELOADED.split():
+        get_month_names(locale=language)
 
 
 def _literal(token: _Token) -> str:

@@ -18,8 +18,9 @@ from ingest.confinement import can_be_read, list_readable
 from ingest.parsers import PARSERS, parse_document
 from ingest.sandbox import Sandbox
 from tests.ingest.bad_files import BAD_FILES, make_docx, word_paragraph
+from tests.ingest.office_files import make_book
 from tests.ingest.pdf_files import make_pdf
-from tests.ingest.test_office import make_epub, make_odt, make_pptx, make_xlsx
+from tests.ingest.test_office import make_epub, make_odt, make_pptx
 
 _MIN_ACTS = 30
 _RST = """
@@ -61,7 +62,13 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
         word_paragraph("Hot tea")
     ),
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": make_pptx,
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": make_xlsx,
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": lambda: make_book(
+        {
+            "Tea": '<x:sheetData><x:row r="1"><x:c r="A1" s="1"><x:v>46090</x:v></x:c></x:row>'
+            "</x:sheetData>"
+        },
+        formats=("[$-407]d. mmmm yyyy",),
+    ),
     "application/vnd.oasis.opendocument.text": make_odt,
     "application/epub+zip": make_epub,
     "application/rtf": lambda: rb"{\rtf1\ansi\ansicpg1251 Hot \'f2\'e5\'e0 {\b tea}}",
