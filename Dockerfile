@@ -18,6 +18,12 @@ RUN python -m venv /venv \
 
 FROM python:3.12-slim-bookworm
 
+# Debian packages to add: `tesseract-ocr tesseract-ocr-deu` reads scans, German ones too.
+ARG PACKAGES=""
+RUN if [ -n "$PACKAGES" ]; then \
+        apt-get update && apt-get install -y --no-install-recommends $PACKAGES \
+        && rm -rf /var/lib/apt/lists/*; \
+    fi
 RUN useradd --system --uid 10001 --home-dir /data folio \
     && install --directory --owner folio --group folio /data
 COPY --from=build /venv /venv

@@ -156,6 +156,11 @@ class Settings(BaseSettings):
     """Processor time for parsing a small document; each MiB adds `parse_seconds_per_mib`."""
     parse_seconds_per_mib: float = Field(default=30.0, ge=0)
     """Processor time that each MiB of a document adds, up to `parse_seconds` in all."""
+    ocr_seconds: float = Field(default=300.0, ge=0)
+    """Time for reading the scanned pages of one document by OCR, where tesseract is installed; the
+    pages after it stay unread, as a warning says. 0 for no OCR."""
+    ocr_languages: str = Field(default="", pattern=r"^(\w+(\+\w+)*)?$")
+    """Languages of scans by tesseract's names, as in `deu+eng`; empty for all that it has."""
     parse_memory_bytes: int = Field(default=2 * 2**30, ge=256 * 2**20)
     """Address space of the parsing process."""
     parse_answer_bytes: int = Field(default=256 * 2**20, ge=2**20)

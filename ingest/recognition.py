@@ -13,48 +13,76 @@ import subprocess
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from shutil import which
 
 from ingest.confinement import confine_runner
 
+DOTS_PER_INCH = 200
+"""What pictures are drawn at; tesseract wants to know."""
 _PR_SET_PDEATHSIG = 1
+# What finds the direction of writing, and equations: not languages.
+_NO_LANGUAGES = {"osd", "equ"}
+_OPTIONS = ("stdin", "stdout", "--dpi", str(DOTS_PER_INCH))
 _PICTURE = re.compile(rb"P5 (\d{1,5}) (\d{1,5}) 255\n")
 
 
 class Recognizer:
     """The running process, as the parser sees it."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Connection, seconds: float) -> None:
         self._pipe = pipe
+        self.seconds = seconds
+        """Time for the pages of one document."""
 
     def recognize(self, picture: bytes) -> str:
-        """Return the text on a gray picture (PGM, one byte a pixel); "" when there is none."""
-        self._pipe.send_bytes(picture)
-        return self._pipe.recv_bytes().decode("utf-8", "replace").strip()
+        """Return the text on a gray picture (PGM, one byte a pixel); "" when there is none.
+
+        Ends this process when the other one has ended: it is started again with a new parser.
+        """
+        try:
+            self._pipe.send_bytes(picture)
+            return self._pipe.recv_bytes().decode("utf-8", "replace").strip()
+        except (EOFError, OSError) as error:
+            raise SystemExit("the process that reads scans has ended") from error
 
 
-def start_recognizer(*, seconds: float) -> Recognizer | None:
-    """Fork the process; None where tesseract is not installed.
+def start_recognizer(
+    program: str, languages: str, *, seconds: float, page_seconds: float
+) -> Recognizer:
+    """Fork the process that runs `program`, tesseract; raises ValueError for a missing language.
 
-    It ends with the calling thread. A page may take `seconds` of processor time.
+    It ends with the calling thread. A page may take `page_seconds` of processor time, and the pages
+    of a document `seconds`.
     """
-    program = which("tesseract")
-    if program is None:
-        return None
+    languages = _choose_languages(program, languages)
     ours, theirs = Pipe()
     if os.fork() == 0:
         ours.close()
         try:
             _end_with_parent()
             confine_runner(Path(program))
-            _serve(theirs, program, seconds)
+            _serve(theirs, [program, *_OPTIONS, "-l", languages], page_seconds)
         finally:
             os._exit(0)
     theirs.close()
-    return Recognizer(ours)
+    return Recognizer(ours, seconds)
 
 
-def _serve(pipe: Connection, program: str, seconds: float) -> None:
+def _choose_languages(program: str, wanted: str) -> str:
+    """Return the wanted languages, or all that there are, as the program takes them."""
+    ran = subprocess.run(  # noqa: S603  # the operator's own tesseract
+        [program, "--list-langs"], capture_output=True, text=True, check=True
+    )
+    # The first line is a heading; scripts, in a folder of their own, come beside languages.
+    found = [name for name in ran.stdout.split("\n")[1:] if name and "/" not in name]
+    installed = sorted(set(found) - _NO_LANGUAGES)
+    if missing := sorted(set(filter(None, wanted.split("+"))).difference(installed)):
+        raise ValueError(
+            f"tesseract has no language {', '.join(missing)}; it has {', '.join(installed)}"
+        )
+    return wanted or "+".join(installed)
+
+
+def _serve(pipe: Connection, command: list[str], seconds: float) -> None:
     def limit() -> None:
         _end_with_parent()
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 1))
@@ -67,7 +95,7 @@ def _serve(pipe: Connection, program: str, seconds: float) -> None:
         text = b""
         if _is_picture(picture):
             ran = subprocess.run(  # noqa: S603  # the operator's own tesseract
-                [program, "stdin", "stdout"],
+                command,
                 input=picture,
                 capture_output=True,
                 check=False,

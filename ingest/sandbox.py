@@ -12,8 +12,9 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
+from shutil import which
 from threading import Lock, Timer
 from typing import Any
 
@@ -28,6 +29,20 @@ _START_SECONDS = 60.0
 _NICENESS = 10
 
 
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What a child is told when it starts."""
+
+    uses_landlock: bool
+    memory_bytes: int
+    tesseract: str | None
+    """Path of the program that reads scans; None for none."""
+    ocr_languages: str
+    ocr_seconds: float
+    page_seconds: float
+    """Processor time for one scanned page."""
+
+
 class Sandbox:
     """Parses one document at a time in a child process; thread-safe.
 
@@ -40,9 +55,19 @@ class Sandbox:
         self._seconds = settings.parse_seconds
         self._small_seconds = settings.parse_small_seconds
         self._seconds_per_mib = settings.parse_seconds_per_mib
-        self._memory_bytes = settings.parse_memory_bytes
         self._answer_bytes = settings.parse_answer_bytes
-        self._uses_landlock = uses_landlock
+        self._options = _Options(
+            uses_landlock=uses_landlock,
+            memory_bytes=settings.parse_memory_bytes,
+            tesseract=which("tesseract") if settings.ocr_seconds else None,
+            ocr_languages=settings.ocr_languages,
+            ocr_seconds=settings.ocr_seconds,
+            page_seconds=settings.parse_seconds,
+        )
+        # Where scans can be read, that time is none of the parser's.
+        self._wall_seconds = self._seconds
+        if self._options.tesseract is not None:
+            self._wall_seconds += settings.ocr_seconds
         self._child: tuple[subprocess.Popen[bytes], Connection] | None = None
         self._parsed = 0
         self._is_killed = False
@@ -92,7 +117,7 @@ class Sandbox:
         process_seconds = self._limit_processor_time(len(data))
         process, pipe = self._start()
         # Sending and half an answer can wait for ever as well: only a dead child ends both.
-        alarm = Timer(self._seconds, process.kill)
+        alarm = Timer(self._wall_seconds, process.kill)
         alarm.start()
         try:
             pipe.send_bytes(f"{process_seconds} {media_type}".encode())
@@ -119,7 +144,7 @@ class Sandbox:
         """Return why no answer came."""
         if not in_time:
             return UnreadableDocument(
-                f"parsing took longer than {self._seconds:g} s", code="parser_timeout"
+                f"parsing took longer than {self._wall_seconds:g} s", code="parser_timeout"
             )
         # One that lives on gave too long an answer.
         with suppress(subprocess.TimeoutExpired):
@@ -130,9 +155,9 @@ class Sandbox:
                     code="parser_timeout",
                 )
         return UnreadableDocument(
-            f"the parser broke off: the document needs more than "
-            f"{self._memory_bytes >> 20} MiB, gives more than {self._answer_bytes >> 20} MiB, "
-            "or crashes it",
+            "the parser broke off: the document needs more than "
+            f"{self._options.memory_bytes >> 20} MiB, gives more than "
+            f"{self._answer_bytes >> 20} MiB, or crashes it",
             code="parser_crashed",
         )
 
@@ -166,9 +191,7 @@ class Sandbox:
                         "-m",
                         "ingest.sandbox",
                         str(theirs.fileno()),
-                        str(self._memory_bytes),
-                        str(self._seconds),
-                        "landlock" if self._uses_landlock else "no-landlock",
+                        json.dumps(asdict(self._options)),
                     ],
                     pass_fds=(theirs.fileno(),),
                     stdin=subprocess.DEVNULL,
@@ -204,10 +227,10 @@ class Sandbox:
             self._child = None
 
 
-def _serve(pipe: Connection, memory_bytes: int, seconds: float, *, uses_landlock: bool) -> None:
+def _serve(pipe: Connection, options: _Options) -> None:
     """Answer parse requests until the other end closes; runs in the child."""
     try:
-        confinement = _start_parser(memory_bytes, seconds, uses_landlock=uses_landlock)
+        confinement = _start_parser(options)
     # No document was read yet, so what is said can quote none.
     except Exception as error:
         pipe.send_bytes(json.dumps({"problem": f"{type(error).__name__}: {error}"}).encode())
@@ -239,19 +262,28 @@ def _serve(pipe: Connection, memory_bytes: int, seconds: float, *, uses_landlock
         pipe.send_bytes(json.dumps(answer).encode())
 
 
-def _start_parser(memory_bytes: int, seconds: float, *, uses_landlock: bool) -> Confinement:
+def _start_parser(options: _Options) -> Confinement:
     """Give up every right that parsing has no need of; returns what is in force."""
     # The parent never imports the parsers' libraries.
     from ingest.confinement import confine_parser, limit_process
     from ingest.parsers import preload_parsers
-    from ingest.parsers.ocr import connect_recognizer
-    from ingest.recognition import start_recognizer
 
     # Requests go first where there are few processors.
     os.nice(_NICENESS)
-    limit_process(memory_bytes)
-    connect_recognizer(start_recognizer(seconds=seconds))
-    return confine_parser(uses_landlock=uses_landlock, preload=preload_parsers)
+    limit_process(options.memory_bytes)
+    if options.tesseract is not None:
+        from ingest.parsers.pdf.scans import connect_recognizer
+        from ingest.recognition import start_recognizer
+
+        connect_recognizer(
+            start_recognizer(
+                options.tesseract,
+                options.ocr_languages,
+                seconds=options.ocr_seconds,
+                page_seconds=options.page_seconds,
+            )
+        )
+    return confine_parser(uses_landlock=options.uses_landlock, preload=preload_parsers)
 
 
 def _read_article(answer: dict[str, Any]) -> Article:
@@ -268,9 +300,4 @@ def _read_article(answer: dict[str, Any]) -> Article:
 
 
 if __name__ == "__main__":
-    _serve(
-        Connection(int(sys.argv[1])),
-        int(sys.argv[2]),
-        float(sys.argv[3]),
-        uses_landlock=sys.argv[4] == "landlock",
-    )
+    _serve(Connection(int(sys.argv[1])), _Options(**json.loads(sys.argv[2])))

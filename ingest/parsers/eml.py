@@ -33,7 +33,7 @@ def parse_eml(data: bytes, charset: str = "") -> Article:
         parts = list(_list_parts(message, counts))
         blocks = [_read_part(part, charset) for part in parts]
         counts["{} attachments were left out: upload them as files"] = _count_attachments(message)
-    except UnreadableDocument:
+    except (UnreadableDocument, MemoryError):
         raise
     # The standard library's parser of headers meets broken ones with errors of many kinds.
     except Exception as error:

@@ -257,7 +257,7 @@ def _write_node(element: Element) -> str:
         return f"{element.get('open', '(')}{inner}{element.get('close', ')')}"
     parts = [_write_node(child).strip() for child in children]
     if name in {"mover", "munder"} and len(children) == 2:
-        sign = "".join(children[1].itertext()).strip()
+        sign = "".join(map(str, children[1].itertext())).strip()
         if sign in _ACCENTS:
             return f"\\{_ACCENTS[sign]}{{{parts[0]}}}"
     if name == "msqrt":

@@ -34,6 +34,8 @@ def read_old_workbook(data: bytes) -> Workbook:
         counts: Counter[str] = Counter()
         drawn = read_drawn_words(data)
         sheets = list(_read_sheets(book, counts, drawn))
+    except MemoryError:
+        raise
     # xlrd walks what a file can break in any way.
     except Exception as error:
         if str(error) == _PASSWORD:

@@ -3,7 +3,9 @@
 import io
 from collections.abc import Callable, Sequence
 
+import pypdfium2
 from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 
@@ -29,6 +31,20 @@ def make_pdf(
             canvas.rect(50, 50, 300, 300, fill=1)
         for row, line in enumerate(lines):
             canvas.drawString(72, 780 - 20 * row, line)
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
+
+
+def scan_pdf(data: bytes) -> bytes:
+    """Return a PDF whose pages are pictures of those of another."""
+    file = io.BytesIO()
+    canvas = Canvas(file, invariant=1)
+    for page in pypdfium2.PdfDocument(data):
+        width, height = page.get_size()
+        picture = page.render(scale=200 / 72, grayscale=True).to_pil()
+        canvas.setPageSize((width, height))
+        canvas.drawImage(ImageReader(picture), 0, 0, width, height)
         canvas.showPage()
     canvas.save()
     return file.getvalue()

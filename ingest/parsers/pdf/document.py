@@ -10,7 +10,6 @@ from pypdf import PdfReader
 
 from app.domain import Article, Heading, PageStart
 from app.errors import UnreadableDocument
-from ingest.parsers.ocr import read_scans
 from ingest.parsers.pdf.attachments import Attachments, read_attachments
 from ingest.parsers.pdf.blocks import find_blocks
 from ingest.parsers.pdf.fallback import reread_page
@@ -18,6 +17,7 @@ from ingest.parsers.pdf.headings import mark_headings, split_tagged
 from ingest.parsers.pdf.pages import Page, read_page
 from ingest.parsers.pdf.paragraphs import Block
 from ingest.parsers.pdf.running import drop_running_rows
+from ingest.parsers.pdf.scans import read_scans
 from ingest.parsers.pdf.structure import (
     StreamGuard,
     limit_pypdf,
@@ -38,7 +38,7 @@ def parse_pdf(data: bytes, charset: str = "") -> Article:
     try:
         with limit_pypdf():
             return _parse(open_reader(data), data)
-    except UnreadableDocument:
+    except (UnreadableDocument, MemoryError):
         raise
     # pypdf walks structures that a file can break in any way; beside its own errors come
     # KeyError, TypeError, ValueError, RecursionError and others.
@@ -62,9 +62,13 @@ def _parse(reader: PdfReader, data: bytes) -> Article:
     # Its pages only say that the reader's program cannot show it.
     if reader.root_object.get("/NeedsRendering"):
         warnings += ("the form is one of XFA, which is not read",)
-    if not all(texts) and (read := read_scans(data, [not text for text in texts])):
-        texts = [text or read.get(number, "") for number, text in enumerate(texts)]
-        warnings += (f"{len(read)} pages were read by OCR, which makes mistakes",)
+    if not all(texts):
+        scans = read_scans(data, [not text for text in texts])
+        texts = [text or scans.texts.get(number, "") for number, text in enumerate(texts)]
+        if scans.texts:
+            warnings += (f"{len(scans.texts)} pages were read by OCR, which makes mistakes",)
+        if scans.unread:
+            warnings += (f"{scans.unread} pages were not looked at by OCR: it ran out of time",)
     if not any(texts) and not attached.texts:
         raise UnreadableDocument(
             f"none of the {len(texts)} pages holds text: a scan needs OCR first", code="no_text"
@@ -90,6 +94,8 @@ def _make_article(
     text = "\n\n".join(texts)
     try:
         outline = read_outline(reader)
+    except MemoryError:
+        raise
     # What is wrong with it is anything, as for the whole file; the pages are read without it.
     except Exception:  # noqa: BLE001
         outline, warnings = [], (*warnings, "the outline is damaged: left out")
