@@ -10,9 +10,11 @@ import re
 import resource
 import signal
 import subprocess
+from collections.abc import Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NamedTuple
 
 from ingest.confinement import confine_runner
 
@@ -21,8 +23,21 @@ DOTS_PER_INCH = 200
 _PR_SET_PDEATHSIG = 1
 # What finds the direction of writing, and equations: not languages.
 _NO_LANGUAGES = {"osd", "equ"}
-_OPTIONS = ("stdin", "stdout", "--dpi", str(DOTS_PER_INCH))
+_OPTIONS = ("stdin", "stdout", "--dpi", str(DOTS_PER_INCH), "-c", "tessedit_create_tsv=1")
+_WORD_ROW = "5"
 _PICTURE = re.compile(rb"P5 (\d{1,5}) (\d{1,5}) 255\n")
+
+
+class ScannedWord(NamedTuple):
+    """A word on a picture."""
+
+    paragraph: tuple[str, ...]
+    """What its block and paragraph are numbered by, for comparison."""
+    line: str
+    """Of the paragraph."""
+    confidence: float
+    """In percent."""
+    text: str
 
 
 class Recognizer:
@@ -33,16 +48,26 @@ class Recognizer:
         self.seconds = seconds
         """Time for the pages of one document."""
 
-    def recognize(self, picture: bytes) -> str:
-        """Return the text on a gray picture (PGM, one byte a pixel); "" when there is none.
+    def recognize(self, picture: bytes) -> list[ScannedWord]:
+        """Return the words on a gray picture (PGM, one byte a pixel), in the order of reading.
 
         Ends this process when the other one has ended: it is started again with a new parser.
         """
         try:
             self._pipe.send_bytes(picture)
-            return self._pipe.recv_bytes().decode("utf-8", "replace").strip()
+            table = self._pipe.recv_bytes().decode("utf-8", "replace")
         except (EOFError, OSError) as error:
             raise SystemExit("the process that reads scans has ended") from error
+        return list(_read_table(table))
+
+
+def _read_table(table: str) -> Iterator[ScannedWord]:
+    """Yield the words of tesseract's TSV: level, page, block, paragraph, line, word, box (4),
+    confidence, text."""
+    for row in table.split("\n"):
+        cells = row.split("\t")
+        if cells[0] == _WORD_ROW and (text := cells[-1].strip()):
+            yield ScannedWord(tuple(cells[1:4]), cells[4], float(cells[10]), text)
 
 
 def start_recognizer(

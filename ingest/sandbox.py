@@ -27,6 +27,8 @@ _DOCUMENTS_PER_CHILD = 200
 _MAX_GREETING_BYTES = 2**16
 _START_SECONDS = 60.0
 _NICENESS = 10
+_SCANNED = "application/pdf"
+"""The format whose pages can be scans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,6 @@ class Sandbox:
             ocr_seconds=settings.ocr_seconds,
             page_seconds=settings.parse_seconds,
         )
-        # Where scans can be read, that time is none of the parser's.
-        self._wall_seconds = self._seconds
-        if self._options.tesseract is not None:
-            self._wall_seconds += settings.ocr_seconds
         self._child: tuple[subprocess.Popen[bytes], Connection] | None = None
         self._parsed = 0
         self._is_killed = False
@@ -115,9 +113,10 @@ class Sandbox:
 
     def _ask(self, media_type: str, data: bytes) -> dict[str, Any]:
         process_seconds = self._limit_processor_time(len(data))
+        wall_seconds = self._limit_wall_time(media_type)
         process, pipe = self._start()
         # Sending and half an answer can wait for ever as well: only a dead child ends both.
-        alarm = Timer(self._wall_seconds, process.kill)
+        alarm = Timer(wall_seconds, process.kill)
         alarm.start()
         try:
             pipe.send_bytes(f"{process_seconds} {media_type}".encode())
@@ -126,9 +125,11 @@ class Sandbox:
         except (EOFError, OSError) as error:
             if self._is_killed:
                 raise ParserUnavailable("the parsing process was stopped") from error
-            raise self._explain(
-                process, in_time=alarm.is_alive(), process_seconds=process_seconds
-            ) from error
+            if not alarm.is_alive():
+                raise UnreadableDocument(
+                    f"parsing took longer than {wall_seconds:g} s", code="parser_timeout"
+                ) from error
+            raise self._explain(process, process_seconds) from error
         finally:
             alarm.cancel()
         answer: dict[str, Any] = json.loads(received)
@@ -138,14 +139,15 @@ class Sandbox:
         """Return the seconds for a document of so many bytes: a small one has no right to many."""
         return min(self._seconds, self._small_seconds + self._seconds_per_mib * size / 2**20)
 
+    def _limit_wall_time(self, media_type: str) -> float:
+        """Return the seconds for a document; while its scans are read the parser itself waits."""
+        reads_scans = self._options.tesseract is not None and media_type == _SCANNED
+        return self._seconds + self._options.ocr_seconds * reads_scans
+
     def _explain(
-        self, process: subprocess.Popen[bytes], *, in_time: bool, process_seconds: float
+        self, process: subprocess.Popen[bytes], process_seconds: float
     ) -> UnreadableDocument:
-        """Return why no answer came."""
-        if not in_time:
-            return UnreadableDocument(
-                f"parsing took longer than {self._wall_seconds:g} s", code="parser_timeout"
-            )
+        """Return why no answer came in time."""
         # One that lives on gave too long an answer.
         with suppress(subprocess.TimeoutExpired):
             if process.wait(timeout=1) == -signal.SIGXCPU:

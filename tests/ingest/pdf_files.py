@@ -1,9 +1,10 @@
 """PDF files made for tests."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 import pypdfium2
+from PIL import ImageOps
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
@@ -36,13 +37,18 @@ def make_pdf(
     return file.getvalue()
 
 
-def scan_pdf(data: bytes) -> bytes:
-    """Return a PDF whose pages are pictures of those of another."""
+def scan_pdf(data: bytes, *, degrees: int = 0, mirrored: Container[int] = ()) -> bytes:
+    """Return a PDF whose pages are pictures of those of another, turned to the left by `degrees`.
+
+    `mirrored` are pages, from 0, that nobody can read.
+    """
     file = io.BytesIO()
     canvas = Canvas(file, invariant=1)
-    for page in pypdfium2.PdfDocument(data):
-        width, height = page.get_size()
-        picture = page.render(scale=200 / 72, grayscale=True).to_pil()
+    for number, page in enumerate(pypdfium2.PdfDocument(data)):
+        picture = page.render(scale=200 / 72, grayscale=True).to_pil().rotate(degrees, expand=True)
+        if number in mirrored:
+            picture = ImageOps.mirror(picture)
+        width, height = (side * 72 / 200 for side in picture.size)
         canvas.setPageSize((width, height))
         canvas.drawImage(ImageReader(picture), 0, 0, width, height)
         canvas.showPage()

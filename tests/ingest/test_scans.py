@@ -13,7 +13,7 @@ import pytest
 from app.config import Settings
 from app.errors import ParserUnavailable, UnreadableDocument
 from ingest.parsers.pdf import scans
-from ingest.recognition import Recognizer
+from ingest.recognition import Recognizer, ScannedWord
 from ingest.sandbox import Sandbox
 from tests.ingest.pdf_files import make_pdf, scan_pdf
 
@@ -37,15 +37,23 @@ def scanner() -> Iterator[Sandbox]:
 
 
 class Reader:
-    """Says the same of every page; stands in for tesseract where only the rest is looked at."""
+    """Says the same of every page; stands in for tesseract where only the rest is looked at.
+
+    Blank lines part paragraphs.
+    """
 
     def __init__(self, text: str, *, seconds: float = 60.0) -> None:
-        self._text = text
+        self._words = [
+            ScannedWord((str(paragraph),), str(line), 96.0, word)
+            for paragraph, lines in enumerate(text.split("\n\n"))
+            for line, words in enumerate(lines.split("\n"))
+            for word in words.split()
+        ]
         self.seconds = seconds
 
-    def recognize(self, picture: bytes) -> str:
+    def recognize(self, picture: bytes) -> list[ScannedWord]:
         assert picture.startswith(b"P5 ")
-        return self._text
+        return self._words
 
 
 def read_with(
@@ -65,6 +73,28 @@ def test_pages_that_are_pictures_are_read_and_said(scanner: Sandbox) -> None:
     assert article.text[article.pages[1].start :] == "Second page of the manual"
     assert article.pages_with_text == 2
     assert article.warnings == ("2 pages were read by OCR, which makes mistakes",)
+
+
+@needs_tesseract
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_page_that_lies_on_its_side_or_head_is_read(scanner: Sandbox, degrees: int) -> None:
+    article = scanner.parse(PDF, scan_pdf(make_pdf([_STEPS]), degrees=degrees))
+    assert "Close the valve on the left side of the tank" in article.text
+
+
+@needs_tesseract
+def test_page_that_cannot_be_made_out_is_left_out_and_said(scanner: Sandbox) -> None:
+    article = scanner.parse(PDF, scan_pdf(make_pdf([_STEPS, _STEPS]), mirrored=[0]))
+    assert [page.number for page in article.pages] == [1, 2]
+    assert article.text.count("Close the valve") == 1
+    assert article.pages_with_text == 1
+    assert "1 pages were left out: OCR could not make them out" in article.warnings
+
+
+@needs_tesseract
+def test_scan_of_which_nothing_can_be_made_out_says_so(scanner: Sandbox) -> None:
+    with pytest.raises(UnreadableDocument, match="OCR could make out none of the 1 pages"):
+        scanner.parse(PDF, scan_pdf(make_pdf([_STEPS]), mirrored=[0]))
 
 
 @needs_tesseract
@@ -102,19 +132,19 @@ def test_document_whose_reader_died_fails_and_the_next_scan_is_read(scanner: San
 
 def test_only_pages_without_text_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read = read_with(monkeypatch, Reader("Tea"), pages=3, wanted=[False, True, False])
-    assert read == ({1: "Tea"}, 0)
+    assert read == ({1: "Tea"}, 0, 0)
 
 
 def test_pages_past_the_time_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     reader = Reader("Tea", seconds=-1)
-    assert read_with(monkeypatch, reader, pages=2, wanted=[True, True]) == ({}, 2)
+    assert read_with(monkeypatch, reader, pages=2, wanted=[True, True]) == ({}, 0, 2)
 
 
 def test_words_that_the_ends_of_lines_cut_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = Reader("Mind the pres-\nsure of the\npump.\n\n\n Second block \n")
+    reader = Reader("Mind the pres-\nsure of the\npump.\n\nSecond block")
     read = read_with(monkeypatch, reader, pages=1, wanted=[True])
     assert read.texts == {0: "Mind the pressure of the\npump.\n\nSecond block"}
 
 
 def test_page_without_words_has_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert read_with(monkeypatch, Reader(" \n"), pages=1, wanted=[True]) == ({}, 0)
+    assert read_with(monkeypatch, Reader(""), pages=1, wanted=[True]) == ({}, 0, 0)

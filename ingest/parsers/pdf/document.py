@@ -62,14 +62,18 @@ def _parse(reader: PdfReader, data: bytes) -> Article:
     # Its pages only say that the reader's program cannot show it.
     if reader.root_object.get("/NeedsRendering"):
         warnings += ("the form is one of XFA, which is not read",)
-    if not all(texts):
-        scans = read_scans(data, [not text for text in texts])
-        texts = [text or scans.texts.get(number, "") for number, text in enumerate(texts)]
-        if scans.texts:
-            warnings += (f"{len(scans.texts)} pages were read by OCR, which makes mistakes",)
-        if scans.unread:
-            warnings += (f"{scans.unread} pages were not looked at by OCR: it ran out of time",)
+    scans = read_scans(data, [not text for text in texts])
+    texts = [text or scans.texts.get(number, "") for number, text in enumerate(texts)]
+    warnings += _say(
+        (len(scans.texts), "{} pages were read by OCR, which makes mistakes"),
+        (scans.obscure, "{} pages were left out: OCR could not make them out"),
+        (scans.unread, "{} pages were not looked at by OCR: it ran out of time"),
+    )
     if not any(texts) and not attached.texts:
+        if scans.obscure:
+            raise UnreadableDocument(
+                f"OCR could make out none of the {len(texts)} pages", code="no_text"
+            )
         raise UnreadableDocument(
             f"none of the {len(texts)} pages holds text: a scan needs OCR first", code="no_text"
         )
@@ -150,7 +154,7 @@ def _open_page(document: Any, number: int) -> Iterator[Any]:
 
 
 def _warn(pages: Sequence[Page], dropped: int) -> tuple[str, ...]:
-    counted = [
+    return _say(
         (dropped, "{} repeats of running headers and footers were left out"),
         (sum(page.lost for page in pages), "{} characters have no known meaning in their font"),
         (sum(page.hidden for page in pages), "{} words that are not shown were left out"),
@@ -162,5 +166,9 @@ def _warn(pages: Sequence[Page], dropped: int) -> tuple[str, ...]:
             sum(page.partly_scanned for page in pages),
             "{} pages are pictures in part, and only their text was read",
         ),
-    ]
+    )
+
+
+def _say(*counted: tuple[int, str]) -> tuple[str, ...]:
+    """Return what was counted in words, but for what there was none of."""
     return tuple(words.format(count) for count, words in counted if count)
