@@ -43,8 +43,10 @@ class ScannedWord(NamedTuple):
 class Recognizer:
     """The running process, as the parser sees it."""
 
-    def __init__(self, pipe: Connection, seconds: float) -> None:
+    def __init__(self, pipe: Connection, languages: str, seconds: float) -> None:
         self._pipe = pipe
+        self.languages = languages
+        """As tesseract takes them: `deu+eng`."""
         self.seconds = seconds
         """Time for the pages of one document."""
 
@@ -89,7 +91,7 @@ def start_recognizer(
         finally:
             os._exit(0)
     theirs.close()
-    return Recognizer(ours, seconds)
+    return Recognizer(ours, languages, seconds)
 
 
 def _choose_languages(program: str, wanted: str) -> str:

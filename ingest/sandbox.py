@@ -54,6 +54,8 @@ class Sandbox:
     def __init__(self, settings: Settings, *, uses_landlock: bool = True) -> None:
         self.confinement: Confinement | None = None
         """What holds the child; None before the first one."""
+        self.scan_languages = ""
+        """What it reads scans in, as tesseract has it: `deu+eng`; "" where it reads none."""
         self._seconds = settings.parse_seconds
         self._small_seconds = settings.parse_small_seconds
         self._seconds_per_mib = settings.parse_seconds_per_mib
@@ -175,7 +177,7 @@ class Sandbox:
             self._child = process, pipe
             self._parsed = 0
             self._is_killed = False
-            self.confinement = self._greet(process, pipe)
+            self.confinement, self.scan_languages = self._greet(process, pipe)
         self._parsed += 1
         return self._child
 
@@ -205,8 +207,11 @@ class Sandbox:
         except OSError as error:
             raise ParserUnavailable(f"the parsing process does not start: {error}") from error
 
-    def _greet(self, process: subprocess.Popen[bytes], pipe: Connection) -> Confinement:
-        """Return what a new child says that holds it; raises ParserUnavailable, and ends it."""
+    def _greet(self, process: subprocess.Popen[bytes], pipe: Connection) -> tuple[Confinement, str]:
+        """Return what a new child says that holds it, and what languages it reads scans in.
+
+        Raises ParserUnavailable, and ends it.
+        """
         alarm = Timer(_START_SECONDS, process.kill)
         alarm.start()
         try:
@@ -218,7 +223,7 @@ class Sandbox:
         if "problem" in said:
             self._stop()
             raise ParserUnavailable(f"the parsing process does not start: {said['problem']}")
-        return Confinement(**said)
+        return Confinement(**said["confinement"]), said["languages"]
 
     def _stop(self) -> None:
         if self._child is not None:
@@ -232,12 +237,13 @@ class Sandbox:
 def _serve(pipe: Connection, options: _Options) -> None:
     """Answer parse requests until the other end closes; runs in the child."""
     try:
-        confinement = _start_parser(options)
+        confinement, languages = _start_parser(options)
     # No document was read yet, so what is said can quote none.
     except Exception as error:
         pipe.send_bytes(json.dumps({"problem": f"{type(error).__name__}: {error}"}).encode())
         raise
-    pipe.send_bytes(json.dumps(asdict(confinement)).encode())
+    said = {"confinement": asdict(confinement), "languages": languages}
+    pipe.send_bytes(json.dumps(said).encode())
     from ingest.confinement import limit_processor_time
     from ingest.parsers import parse_document
 
@@ -264,8 +270,11 @@ def _serve(pipe: Connection, options: _Options) -> None:
         pipe.send_bytes(json.dumps(answer).encode())
 
 
-def _start_parser(options: _Options) -> Confinement:
-    """Give up every right that parsing has no need of; returns what is in force."""
+def _start_parser(options: _Options) -> tuple[Confinement, str]:
+    """Give up every right that parsing has no need of.
+
+    Returns what is in force, and the languages that scans are read in.
+    """
     # The parent never imports the parsers' libraries.
     from ingest.confinement import confine_parser, limit_process
     from ingest.parsers import preload_parsers
@@ -273,19 +282,21 @@ def _start_parser(options: _Options) -> Confinement:
     # Requests go first where there are few processors.
     os.nice(_NICENESS)
     limit_process(options.memory_bytes)
+    languages = ""
     if options.tesseract is not None:
         from ingest.parsers.pdf.scans import connect_recognizer
         from ingest.recognition import start_recognizer
 
-        connect_recognizer(
-            start_recognizer(
-                options.tesseract,
-                options.ocr_languages,
-                seconds=options.ocr_seconds,
-                page_seconds=options.page_seconds,
-            )
+        recognizer = start_recognizer(
+            options.tesseract,
+            options.ocr_languages,
+            seconds=options.ocr_seconds,
+            page_seconds=options.page_seconds,
         )
-    return confine_parser(uses_landlock=options.uses_landlock, preload=preload_parsers)
+        connect_recognizer(recognizer)
+        languages = recognizer.languages
+    confinement = confine_parser(uses_landlock=options.uses_landlock, preload=preload_parsers)
+    return confinement, languages
 
 
 def _read_article(answer: dict[str, Any]) -> Article:

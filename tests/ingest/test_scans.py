@@ -107,6 +107,16 @@ def test_language_that_tesseract_lacks_is_named() -> None:
 
 
 @needs_tesseract
+def test_all_languages_of_tesseract_are_tried_unless_some_are_named(scanner: Sandbox) -> None:
+    scanner.start()
+    assert scanner.scan_languages == "eng"
+    with closing(Sandbox(Settings())) as opened:
+        opened.start()
+        assert "eng" in opened.scan_languages.split("+")
+        assert "osd" not in opened.scan_languages.split("+")
+
+
+@needs_tesseract
 def test_scan_is_refused_where_no_time_is_given_to_scans() -> None:
     with (
         closing(Sandbox(Settings(ocr_seconds=0))) as opened,

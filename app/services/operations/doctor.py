@@ -276,17 +276,25 @@ def _examine_parsing(settings: Settings) -> Iterator[Finding]:
         except ParserUnavailable as error:
             yield Finding("problem", "parsing", str(error))
             return
-        confinement = sandbox.confinement
+        confinement, languages = sandbox.confinement, sandbox.scan_languages
     if confinement is None or not confinement.seccomp:
         yield Finding("note", "parsing", "held by limits only: no filter of system calls is there")
     else:
         yield Finding("ok", "parsing", f"held by {confinement.describe()}")
+    yield _describe_scans(settings, languages)
     if confinement is not None and confinement.landlock and can_be_read(settings.data):
         yield Finding(
             "problem",
             "parsing",
             f"{settings.data} lies in a folder of libraries, which parsers read: move it elsewhere",
         )
+
+
+def _describe_scans(settings: Settings, languages: str) -> Finding:
+    if languages:
+        return Finding("ok", "scans", f"read by tesseract: {languages}")
+    why = "tesseract is not installed" if settings.ocr_seconds else "FOLIO_OCR_SECONDS is 0"
+    return Finding("ok", "scans", f"not read: {why}")
 
 
 def _examine_sync(settings: Settings) -> Iterator[Finding]:
