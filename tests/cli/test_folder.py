@@ -220,7 +220,9 @@ def test_doctor_of_nothing_says_what_would_be_and_makes_nothing(
     data: Path, jina_v3: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FOLIO_RUNTIME", "torch")
+    monkeypatch.setenv("FOLIO_OCR_SECONDS", "0")
     found = findings_of(folio("doctor", "--json"))
+    assert found["scans"] == [("ok", "not read: FOLIO_OCR_SECONDS is 0")]
     assert found["data"] == [("note", f"{data} holds no database yet; the first use makes it")]
     ((level, text),) = found["model"]
     assert level == "ok"
