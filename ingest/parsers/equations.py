@@ -99,6 +99,10 @@ def _write_text(text: str) -> str:
     return "".join(map(_write_character, unicodedata.normalize("NFC", text)))
 
 
+def _escape(words: str) -> str:
+    return "".join(_ESCAPED.get(character, character) for character in words)
+
+
 def _write_character(character: str) -> str:
     if character in _SYMBOLS:
         return f"\\{_SYMBOLS[character]} "
@@ -139,7 +143,7 @@ def _write_run(run: Element) -> str:
     words = "".join(t.text or "" for t in run if name_of(t) in {"m:t", "w:t", "a:t"})
     is_text = find(run, "m:rPr/m:nor") is not None
     if is_text and words.strip() and words.strip() not in _FUNCTIONS:
-        return f"\\text{{{words}}}"
+        return f"\\text{{{_escape(words)}}}"
     return _write_text(words)
 
 
@@ -220,7 +224,14 @@ def _write_matrix(element: Element) -> str:
 
 def _write_array(element: Element) -> str:
     lines = (_write_children(line).strip() for line in element if name_of(line) == "m:e")
-    return f"\\begin{{aligned}} {_ROW_END.join(lines)} \\end{{aligned}}"
+    # In them & says what stands one below the other, as in LaTeX.
+    aligned = _ROW_END.join(lines).replace(_ESCAPED["&"], "&")
+    return f"\\begin{{aligned}} {aligned} \\end{{aligned}}"
+
+
+def _write_phantom(element: Element) -> str:
+    shown = get(find(element, "m:phantPr/m:show"), "m:val", "1")
+    return "" if shown in {"0", "off", "false"} else _part(element, "e")
 
 
 _WRITERS: dict[str, Callable[[Element], str]] = {
@@ -234,6 +245,7 @@ _WRITERS: dict[str, Callable[[Element], str]] = {
     **dict.fromkeys(("m:acc", "m:bar", "m:groupChr"), _write_accent),
     "m:m": _write_matrix,
     "m:eqArr": _write_array,
+    "m:phant": _write_phantom,
 }
 
 

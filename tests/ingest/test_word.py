@@ -319,6 +319,78 @@ def test_equations_are_latex() -> None:
     assert read(body).text == "So $x^{2}$ holds.\n\n$$\\frac{a}{2\\pi}$$"
 
 
+def math(text: str) -> str:
+    return f"<m:r><m:t>{text}</m:t></m:r>"
+
+
+def base(*parts: str) -> str:
+    return "".join(f"<m:e>{part}</m:e>" for part in parts)
+
+
+def limits(low: str, high: str) -> str:
+    return f"<m:sub>{math(low)}</m:sub><m:sup>{math(high)}</m:sup>"
+
+
+@pytest.mark.parametrize(
+    ("omml", "latex"),
+    [
+        (f"<m:acc>{base(math('x'))}</m:acc>", r"\hat{x}"),
+        (
+            f'<m:acc><m:accPr><m:chr m:val="\u20d7"/></m:accPr>{base(math("v"))}</m:acc>',
+            r"\vec{v}",
+        ),
+        (
+            f'<m:bar><m:barPr><m:pos m:val="top"/></m:barPr>{base(math("x"))}</m:bar>',
+            r"\overline{x}",
+        ),
+        (f"<m:bar>{base(math('x'))}</m:bar>", r"\underline{x}"),
+        (f"<m:groupChr>{base(math('a+b'))}</m:groupChr>", r"\underbrace{a+b}"),
+        (
+            f'<m:nary><m:naryPr><m:chr m:val="∑"/></m:naryPr>{limits("i=1", "n")}'
+            f"{base(math('i'))}</m:nary>",
+            r"\sum_{i=1}^{n} i",
+        ),
+        (f"<m:nary>{limits('0', '∞')}{base(math('f'))}</m:nary>", r"\int_{0}^{\infty} f"),
+        (
+            '<m:d><m:dPr><m:begChr m:val="["/><m:endChr m:val="]"/></m:dPr>'
+            f"{base(math('a'), math('b'))}</m:d>",
+            r"\left[ a|b \right]",
+        ),
+        (
+            '<m:d><m:dPr><m:begChr m:val="{"/><m:endChr m:val=""/></m:dPr><m:e><m:eqArr>'
+            f"{base(math('x&amp;=1'), math('y&amp;=2'))}</m:eqArr></m:e></m:d>",
+            r"\left\{ \begin{aligned} x&=1 \\ y&=2 \end{aligned} \right.",
+        ),
+        (
+            f"<m:func><m:fName>{math('rank')}</m:fName>{base(math('A'))}</m:func>",
+            r"\operatorname{rank} A",
+        ),
+        (
+            f"<m:func><m:fName><m:limLow>{base(math('lim'))}<m:lim>{math('x→0')}</m:lim>"
+            f"</m:limLow></m:fName>{base(math('f'))}</m:func>",
+            r"\lim_{x\rightarrow 0} f",
+        ),
+        (
+            f"<m:m><m:mr>{base(math('1'), math('0'))}</m:mr>"
+            f"<m:mr>{base(math('0'), math('1'))}</m:mr></m:m>",
+            r"\begin{matrix} 1 & 0 \\ 0 & 1 \end{matrix}",
+        ),
+        (f"<m:rad><m:deg>{math('3')}</m:deg>{base(math('2'))}</m:rad>", r"\sqrt[3]{2}"),
+        (f"<m:sPre>{limits('6', '14')}{base(math('C'))}</m:sPre>", "{}_{6}^{14}C"),
+        ("<m:r><m:rPr><m:nor/></m:rPr><m:t>if 50% of</m:t></m:r>", r"\text{if 50\% of}"),
+        (f"<m:borderBox>{base(math('E'))}</m:borderBox>", "E"),
+        (
+            f"{math('a')}<m:phant><m:phantPr><m:show m:val='0'/></m:phantPr>{base(math('b'))}"
+            "</m:phant>",
+            "a",
+        ),
+        (math("𝐱𝛼ℝΩ"), r"x\alpha \mathbb{R} \Omega"),
+    ],
+)
+def test_each_part_of_an_equation_is_latex(omml: str, latex: str) -> None:
+    assert read(f"<w:p><m:oMath>{omml}</m:oMath></w:p>").text == f"${latex}$"
+
+
 def test_images_are_counted_and_what_describes_them_is_read() -> None:
     picture = "<pic:pic xmlns:pic='http://schemas.openxmlformats.org/drawingml/2006/picture'/>"
     article = read(
