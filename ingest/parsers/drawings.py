@@ -4,7 +4,7 @@ The format: ISO/IEC 29500-1, chapters 20 and 21 (DrawingML), and Microsoft's cha
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ingest.parsers.equations import write_omml
@@ -253,7 +253,11 @@ def _read_points(data: Element | None) -> tuple[str, ...]:
     caches = levels[::-1] or [
         cache for cache in data.iter() if name_of(cache).endswith(("Cache", "Lit"))
     ]
-    columns = [_read_cache(cache) for cache in caches]
+    return _join_levels([_read_cache(cache) for cache in caches])
+
+
+def _join_levels(columns: Sequence[dict[int, str]]) -> tuple[str, ...]:
+    """Return points by their places, those of several levels, the outermost first, as one."""
     last = max((max(column, default=-1) for column in columns), default=-1)
     rows = []
     latest = [""] * len(columns)
@@ -305,9 +309,17 @@ def _is_long(points: Element) -> bool:
 
 
 def _read_dimension(data: Element, kind: str) -> tuple[str, ...]:
-    level = find(data, f"cx:{kind}/cx:lvl")
-    points = find_all(level, "cx:pt")
-    return tuple(" ".join((point.text or "").split()) for point in points)[:_MAX_POINTS]
+    levels = find_all(data, f"cx:{kind}/cx:lvl")
+    return _join_levels([_read_level(level) for level in reversed(levels)])
+
+
+def _read_level(level: Element) -> dict[int, str]:
+    code = get(level, "formatCode") or GENERAL
+    return {
+        index: _show(" ".join((point.text or "").split()), code)
+        for point in find_all(level, "cx:pt")
+        if 0 <= (index := get_number(point, "idx", 0)) < _MAX_POINTS
+    }
 
 
 def _write_series(categories: tuple[str, ...], series: list[_Series]) -> str:

@@ -12,6 +12,7 @@ NAMESPACES = {
     "x": f"{_SCHEMAS}/spreadsheetml/2006/main",
     "a": f"{_SCHEMAS}/drawingml/2006/main",
     "c": f"{_SCHEMAS}/drawingml/2006/chart",
+    "cx": "http://schemas.microsoft.com/office/drawing/2014/chartex",
     "dgm": f"{_SCHEMAS}/drawingml/2006/diagram",
     "m": f"{_SCHEMAS}/officeDocument/2006/math",
     "r": _OFFICE,

@@ -310,6 +310,34 @@ def test_chart_of_very_many_points_is_cut_and_says_so() -> None:
     assert article.warnings == ("2 lists of a chart have more than 10000 points: cut",)
 
 
+def test_values_of_newer_charts_stand_beside_their_categories() -> None:
+    def level(*points: tuple[int, str]) -> str:
+        made = "".join(f'<cx:pt idx="{n}">{value}</cx:pt>' for n, value in points)
+        return f"<cx:lvl>{made}</cx:lvl>"
+
+    leaves = level((0, "green"), (1, "black"), (2, "oat"))
+    stems = level((0, "tea"), (2, "milk"))
+    data = (
+        f'<cx:chartData><cx:data id="0"><cx:strDim type="cat">{leaves}{stems}</cx:strDim>'
+        f'<cx:numDim type="val">{level((0, "4"), (2, "7.5"))}</cx:numDim></cx:data></cx:chartData>'
+    )
+    series = (
+        "<cx:chart><cx:plotArea><cx:plotAreaRegion><cx:series><cx:tx><cx:txData><cx:v>Cups</cx:v>"
+        '</cx:txData></cx:tx><cx:dataId val="0"/></cx:series></cx:plotAreaRegion></cx:plotArea>'
+        "</cx:chart>"
+    )
+    made = declare("cx:chartSpace", data + series)
+    frame = drawing('<cx:chart r:id="r1"/>')
+    article = read(paragraph(frame), ("chart.xml", ("chartEx", made)))
+    assert article.text.splitlines() == [
+        "|  | Cups |",
+        "| --- | --- |",
+        "| tea green | 4 |",
+        "| tea black |  |",
+        "| milk oat | 7.5 |",
+    ]
+
+
 def test_equations_are_latex() -> None:
     text = "<m:r><m:t>{}</m:t></m:r>"
     fraction = f"<m:f><m:num>{text.format('a')}</m:num><m:den>{text.format('2π')}</m:den></m:f>"
