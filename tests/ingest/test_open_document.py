@@ -147,6 +147,42 @@ def test_sheets_show_what_is_displayed_and_hidden_ones_are_left_out() -> None:
     assert "1 hidden sheets were left out" in article.warnings
 
 
+def make_line(*cells: str, attributes: str = "") -> str:
+    made = "".join(f"<table:table-cell><text:p>{c}</text:p></table:table-cell>" for c in cells)
+    return f"<table:table-row {attributes}>{made}</table:table-row>"
+
+
+def test_hidden_rows_and_columns_of_a_sheet_are_left_out_unless_filtered_or_folded() -> None:
+    gone, filtered = 'table:visibility="collapse"', 'table:visibility="filter"'
+    body = (
+        '<table:table table:name="Costs"><table:table-column/>'
+        f"<table:table-column {gone}/><table:table-column/>"
+        + make_line("Cup", "Cost", "Price")
+        + make_line("small", "1", "2")
+        + make_line("secret", "3", "4", attributes=gone)
+        + make_line("large", "5", "6", attributes=filtered)
+        + f"<table:table-row-group>{make_line('folded', '7', '8', attributes=gone)}"
+        + "</table:table-row-group></table:table>"
+    )
+    article = read(body, kind="spreadsheet")
+    assert article.text.splitlines()[2:] == [
+        "| Cup | Price |",
+        "| --- | --- |",
+        "| small | 2 |",
+        "| large | 6 |",
+        "| folded | 8 |",
+    ]
+    assert article.warnings == ("2 hidden rows and columns were left out",)
+
+
+def test_repeats_of_a_row_past_the_limit_are_counted() -> None:
+    rows = make_line("Cup") + make_line("tea", attributes='table:number-rows-repeated="1002"')
+    article = read(f'<table:table table:name="T">{rows}</table:table>', kind="spreadsheet")
+    assert article.text.count("tea") == 1000
+    said = "2 repeats of a row or cell past number 1000 were left out"
+    assert article.warnings == (said,)
+
+
 def test_slides_are_pages_with_titles_and_notes() -> None:
     box = "<draw:text-box><text:p>{}</text:p></draw:text-box>"
     frame = "<draw:frame presentation:class='{}'>" + box + "</draw:frame>"

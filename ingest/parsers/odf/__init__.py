@@ -19,7 +19,11 @@ from ingest.parsers.odf.styles import (
 from ingest.parsers.ooxml import Parts
 from ingest.parsers.sheets import MAX_CELLS, Row, Sheet, join_sheets
 
-_MAX_REPEATED_ROWS = 1000
+_MAX_REPEATED = 1000
+_REPEATED = f"{{}} repeats of a row or cell past number {_MAX_REPEATED} were left out"
+# No program has more.
+_MAX_COLUMNS = 2**14
+_GROUPS = {"table:table-row-group", "table:table-column-group"}
 # Left and first pages may have their own.
 _FURNITURE = [f"{kind}{of}" for kind in ("header", "footer") for of in ("", "-first", "-left")]
 
@@ -156,24 +160,43 @@ def _read_title(parts: Parts) -> str:
 def _read_sheet(table: Element, number: int, reader: Reader) -> Sheet:
     sheet = Sheet(get(table, "table:name"), number)
     at = cells = 0
+    hidden_rows: set[int] = set()
     for line in list_rows(table):
         repeated = get_number(line, "table:number-rows-repeated")
         row = _read_row(line, at, sheet, reader)
-        if row and get(line, "table:visibility") != "collapse":
+        if row:
             # The rest of a sheet is one row that is repeated; it is empty.
-            for number_down in range(min(repeated, _MAX_REPEATED_ROWS)):
+            reader.counts[_REPEATED] += max(0, repeated - _MAX_REPEATED)
+            for number_down in range(min(repeated, _MAX_REPEATED)):
                 sheet.rows[at + number_down] = dict(row)
                 cells += len(row)
-        elif row:
-            reader.counts["{} hidden rows and columns were left out"] += 1
+                hidden_rows |= {at + number_down} if _is_hidden(line) else set()
         if cells > MAX_CELLS:
             raise UnreadableDocument(
                 f"a sheet has more than {MAX_CELLS} cells", code="table_too_large"
             )
         at += repeated
+    hidden = sheet.leave_out(hidden_rows, set(_list_hidden_columns(table)))
+    reader.counts["{} hidden rows and columns were left out"] += hidden
     for shapes in find_all(table, "table:shapes"):
         sheet.asides += [block.text for block in reader.read(shapes)]
     return sheet
+
+
+def _is_hidden(line: Element) -> bool:
+    """Return whether a row or column is hidden: a filter's is not, and a folded group's neither."""
+    outer = line.getparent()
+    is_grouped = outer is not None and name_of(outer) in _GROUPS
+    return get(line, "table:visibility") == "collapse" and not is_grouped
+
+
+def _list_hidden_columns(table: Element) -> Iterator[int]:
+    at = 0
+    for column in table.iter(f"{{{NAMESPACES['table']}}}table-column"):
+        repeated = get_number(column, "table:number-columns-repeated")
+        if _is_hidden(column):
+            yield from range(at, min(at + repeated, _MAX_COLUMNS))
+        at += repeated
 
 
 def _read_row(line: Element, at: int, sheet: Sheet, reader: Reader) -> Row:
@@ -183,7 +206,8 @@ def _read_row(line: Element, at: int, sheet: Sheet, reader: Reader) -> Row:
         repeated = get_number(cell, "table:number-columns-repeated")
         words = _show(cell, at, column, sheet, reader)
         if words.strip():
-            row |= dict.fromkeys(range(column, column + min(repeated, _MAX_REPEATED_ROWS)), words)
+            reader.counts[_REPEATED] += max(0, repeated - _MAX_REPEATED)
+            row |= dict.fromkeys(range(column, column + min(repeated, _MAX_REPEATED)), words)
             down = get_number(cell, "table:number-rows-spanned")
             right = get_number(cell, "table:number-columns-spanned")
             if down > 1 or right > 1:
