@@ -21,6 +21,7 @@ from ingest.confinement import confine_runner
 DOTS_PER_INCH = 200
 """What pictures are drawn at; tesseract wants to know."""
 _PR_SET_PDEATHSIG = 1
+_LANGUAGE = re.compile(r"\w+")
 # What finds the direction of writing, and equations: not languages.
 _NO_LANGUAGES = {"osd", "equ"}
 _OPTIONS = ("stdin", "stdout", "--dpi", str(DOTS_PER_INCH), "-c", "tessedit_create_tsv=1")
@@ -97,10 +98,15 @@ def start_recognizer(
 def _choose_languages(program: str, wanted: str) -> str:
     """Return the wanted languages, or all that there are, as the program takes them."""
     ran = subprocess.run(  # noqa: S603  # the operator's own tesseract
-        [program, "--list-langs"], capture_output=True, text=True, check=True
+        [program, "--list-langs"],
+        stdout=subprocess.PIPE,
+        # Where older versions write them.
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
     )
-    # The first line is a heading; scripts, in a folder of their own, come beside languages.
-    found = [name for name in ran.stdout.split("\n")[1:] if name and "/" not in name]
+    # The heading has spaces, and scripts, which come beside languages, the name of their folder.
+    found = filter(_LANGUAGE.fullmatch, ran.stdout.split("\n"))
     installed = sorted(set(found) - _NO_LANGUAGES)
     if missing := sorted(set(filter(None, wanted.split("+"))).difference(installed)):
         raise ValueError(
