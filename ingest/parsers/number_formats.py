@@ -189,7 +189,8 @@ def _find_language(code: str) -> str:
         name = windows_locale.get(int(code, 16) & 0xFFFF, _ENGLISH)
     except ValueError:
         name = code
-    language = re.split("[-_]", name)[0].lower()
+    # For none babel would take the one of this machine.
+    language = re.split("[-_]", name)[0].lower() or _ENGLISH
     try:
         get_month_names(locale=language)
     # Where no file can be opened, only what was preloaded is known.
@@ -314,13 +315,10 @@ def _show_fraction(number: Decimal, tokens: tuple[_Token, ...]) -> str:
 def _show_date(value: float, tokens: tuple[_Token, ...], *, is_1904: bool) -> str:
     moment = _as_datetime(value, tokens, is_1904=is_1904)
     has_meridiem = any(t.kind == "meridiem" for t in tokens)
-    names = _Names(
-        next((t.text for t in tokens if t.kind == "language"), _ENGLISH),
-        # "5 марта", but "март": beside a day some languages have another form.
-        "format"
-        if any(t.kind == "date" and t.text in _DAY_NUMBERS for t in tokens)
-        else "stand-alone",
-    )
+    language = next((t.text for t in tokens if t.kind == "language"), _ENGLISH)
+    # "5 марта", but "март": beside a day some languages have another form.
+    has_day = any(t.kind == "date" and t.text in _DAY_NUMBERS for t in tokens)
+    names = _Names(language, "format" if has_day else "stand-alone")
     parts, last = [], ""
     for number, token in enumerate(tokens):
         if token.kind == "elapsed":

@@ -34,6 +34,7 @@ from tests.ingest.office_files import Related, chart, declare, make_book, relate
         (46090, "[$-419]mmmm yyyy", "март 2026"),
         (46090, "[$-40C]ddd d mmm", "lun 9 mars"),
         (46090, "[$-x-sysdate]mmmmm", "M"),
+        (46090, "[$]mmmm", "March"),
         (46090, 'yyyy"年"m"月"d"日"', "2026年3月9日"),
         (0.1 + 0.2, "General", "0.3"),
         (1e20, "General", "1E+20"),
