@@ -75,13 +75,15 @@ def _read_table(table: str) -> Iterator[ScannedWord]:
 
 def start_recognizer(
     program: str, languages: str, *, seconds: float, page_seconds: float
-) -> Recognizer:
-    """Fork the process that runs `program`, tesseract; raises ValueError for a missing language.
+) -> Recognizer | None:
+    """Fork the process that runs `program`, tesseract; None where it has no languages.
 
-    It ends with the calling thread. A page may take `page_seconds` of processor time, and the pages
-    of a document `seconds`.
+    Raises ValueError for one that is wanted and missing. The process ends with the calling thread.
+    A page may take `page_seconds` of processor time, and the pages of a document `seconds`.
     """
     languages = _choose_languages(program, languages)
+    if not languages:
+        return None
     ours, theirs = Pipe()
     if os.fork() == 0:
         ours.close()
@@ -103,7 +105,7 @@ def _choose_languages(program: str, wanted: str) -> str:
         # Where older versions write them.
         stderr=subprocess.STDOUT,
         text=True,
-        check=True,
+        check=False,
     )
     # The heading has spaces, and scripts, which come beside languages, the name of their folder.
     found = filter(_LANGUAGE.fullmatch, ran.stdout.split("\n"))

@@ -293,8 +293,9 @@ def _start_parser(options: _Options) -> tuple[Confinement, str]:
             seconds=options.ocr_seconds,
             page_seconds=options.page_seconds,
         )
-        connect_recognizer(recognizer)
-        languages = recognizer.languages
+        if recognizer is not None:
+            connect_recognizer(recognizer)
+            languages = recognizer.languages
     confinement = confine_parser(uses_landlock=options.uses_landlock, preload=preload_parsers)
     return confinement, languages
 

@@ -13,7 +13,7 @@ import pytest
 from app.config import Settings
 from app.errors import ParserUnavailable, UnreadableDocument
 from ingest.parsers.pdf import scans
-from ingest.recognition import Recognizer, ScannedWord
+from ingest.recognition import Recognizer, ScannedWord, start_recognizer
 from ingest.sandbox import Sandbox
 from tests.ingest.pdf_files import make_pdf, scan_pdf
 
@@ -138,6 +138,13 @@ def test_document_whose_reader_died_fails_and_the_next_scan_is_read(scanner: San
         scanner.parse(PDF, scan)
     assert caught.value.code == "parser_crashed"
     assert "Close the valve" in scanner.parse(PDF, scan).text
+
+
+def test_tesseract_that_cannot_run_reads_no_scans(tmp_path: Path) -> None:
+    program = tmp_path / "tesseract"
+    program.write_text("#!/bin/sh\necho Error opening data file >&2\nexit 1\n")
+    program.chmod(0o755)
+    assert start_recognizer(str(program), "", seconds=1, page_seconds=1) is None
 
 
 def test_only_pages_without_text_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -293,7 +293,9 @@ def _examine_parsing(settings: Settings) -> Iterator[Finding]:
 def _describe_scans(settings: Settings, languages: str) -> Finding:
     if languages:
         return Finding("ok", "scans", f"read by tesseract: {languages}")
-    why = "tesseract is not installed" if settings.ocr_seconds else "FOLIO_OCR_SECONDS is 0"
+    why = "FOLIO_OCR_SECONDS is 0"
+    if settings.ocr_seconds:
+        why = "tesseract is not installed, or has no languages"
     return Finding("ok", "scans", f"not read: {why}")
 
 
