@@ -20,6 +20,8 @@ FROM python:3.12-slim-bookworm
 
 # Debian packages to add: `tesseract-ocr tesseract-ocr-deu` reads scans, German ones too.
 ARG PACKAGES=""
+# Whoever builds says which versions.
+# hadolint ignore=DL3008
 RUN if [ -n "$PACKAGES" ]; then \
         apt-get update && apt-get install -y --no-install-recommends $PACKAGES \
         && rm -rf /var/lib/apt/lists/*; \
