@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain import Article
 from app.errors import UnreadableDocument
 from ingest.parsers import parse_document
 from ingest.parsers.html import read_fragment
@@ -278,6 +279,15 @@ _PROSE = "".join(
 _STRAY = "<p>Write your address here and we send you a long letter on pumps each week.</p>"
 
 
+def read_amid_prose(part: str) -> Article:
+    page = f"<body><div id='page'><h1>Gauges</h1>{_PROSE}{part}{_PROSE}</div></body>"
+    return parse_document("text/html", page.encode())
+
+
+def says_that_words_are_left_out(article: Article) -> bool:
+    return any("were left out as navigation" in warning for warning in article.warnings)
+
+
 @pytest.mark.parametrize(
     ("aside", "is_kept"),
     [
@@ -295,12 +305,10 @@ _STRAY = "<p>Write your address here and we send you a long letter on pumps each
 def test_small_part_that_names_itself_as_standing_beside_is_left_out(
     aside: str, is_kept: bool
 ) -> None:
-    page = f"<body><div id='page'><h1>Gauges</h1>{_PROSE}{aside}{_PROSE}</div></body>"
-    article = parse_document("text/html", page.encode())
+    article = read_amid_prose(aside)
     assert ("long letter on pumps" in article.text) == is_kept
     assert article.text.count("gauge 11 stands upright") == 2
-    said = any("were left out as navigation" in warning for warning in article.warnings)
-    assert said != is_kept
+    assert says_that_words_are_left_out(article) != is_kept
 
 
 @pytest.mark.parametrize(
@@ -318,11 +326,9 @@ def test_small_part_that_names_itself_as_standing_beside_is_left_out(
 def test_paragraph_that_only_leads_to_another_article_is_left_out(
     paragraph: str, is_kept: bool
 ) -> None:
-    page = f"<body><div id='page'><h1>Gauges</h1>{_PROSE}<p>{paragraph}</p>{_PROSE}</div></body>"
-    article = parse_document("text/html", page.encode())
+    article = read_amid_prose(f"<p>{paragraph}</p>")
     assert ("pumps" in article.text) == is_kept
-    said = any("were left out as navigation" in warning for warning in article.warnings)
-    assert said != is_kept
+    assert says_that_words_are_left_out(article) != is_kept
 
 
 def test_article_that_is_named_like_a_part_beside_it_is_read() -> None:

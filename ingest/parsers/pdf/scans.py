@@ -18,7 +18,7 @@ _MAX_PIXELS = 10_000
 """Of a side of a picture; larger pages are drawn smaller."""
 _MIN_CONFIDENCE = 50
 """In percent. Pages in a language that it has read 86 and more, others and what is upside down 33
-and less (33 pages of public test files)."""
+and less (24 pages of public test files)."""
 
 
 class Scans(NamedTuple):
