@@ -453,6 +453,8 @@ def test_worker_that_is_stopped_finishes_its_batch_and_leaves_the_next(
     worker = StoppableWorker(resources)
     assert reading.wait(30)
     worker.tell()
+    # Nothing else sets it now: the worker was told, however late its thread came to run.
+    assert resources.signals.work_arrived.wait(30)
     assert not worker.has_stopped(within_s=0.05)
     assert status(resources, "a") == (Status.PROCESSING, None)
     released.set()
