@@ -240,13 +240,14 @@ class Generation(Table):
     """The settings that open its model; None for what an older program stored."""
     replaced: Mapped[str | None] = mapped_column(String(64))
     """Fingerprint of the model that was configured when this generation was made live instead."""
-    gate: Mapped[dict[str, Any] | None]
+    # Up to thousands of questions each, and every search reads the row of the live generation.
+    gate: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     """What is measured before it goes live, and what came of it."""
     message: Mapped[str | None]
     """Why it was refused, or failed."""
     vectors_of: Mapped[int | None] = mapped_column(ForeignKey("generations.id"))
     """The generation whose vectors it searches; None where they are its own."""
-    tuning: Mapped[dict[str, Any] | None]
+    tuning: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     """What its query adapter is taught with, and what came of it."""
     calibration: Mapped[dict[str, Any] | None]
     """What its scores mean in each collection; None before it was measured."""

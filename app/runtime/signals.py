@@ -7,7 +7,7 @@ from threading import Event, Lock
 from time import perf_counter
 
 from app.db.models import LoggedQuery
-from app.db.queries import LanguageSums, StateMark
+from app.db.queries import LanguageSums, LogPosition, StateMark
 from app.index.byte_cache import ByteCache
 from app.runtime.priority import Priority
 from app.runtime.question_vectors import QuestionVectors
@@ -159,6 +159,10 @@ class Signals:
         default_factory=dict
     )
     """Sums of receipts by collection, good as long as the mark is what they were read with."""
+    complete_sets: dict[int, LogPosition] = field(default_factory=dict)
+    """Vector sets that held every live article, with where the log of changes stood then."""
+    live_counts: tuple[LogPosition, dict[int, int]] | None = None
+    """How many live articles collections have, with where the log of changes stood."""
     page_edges: ByteCache = field(default_factory=lambda: ByteCache(_MAX_EDGE_BYTES))
     """Where the rows stood that pages of OpenAI's lists began and ended with: a client that deletes
     what it lists goes on behind a row that is gone."""

@@ -12,10 +12,7 @@ from threading import Event, Thread
 from time import monotonic, perf_counter
 from typing import TypeAlias
 
-from sqlalchemy import select
-
 from app.db import queries
-from app.db.models import Generation
 from app.errors import WorkCancelled
 from app.runtime.reanalysis import reanalyse_some
 from app.runtime.resources import Resources
@@ -156,10 +153,7 @@ def _reanalyse(resources: Resources, is_stopping: Callable[[], bool]) -> None:
 
 
 def _keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> float | None:
-    keep_generations(resources, is_stopping)
-    with resources.database.read() as session:
-        others = session.scalar(select(Generation.id).where(~Generation.is_live).limit(1))
-    return None if others is None else _FOLLOW_SECONDS
+    return _FOLLOW_SECONDS if keep_generations(resources, is_stopping) else None
 
 
 def _calibrate(resources: Resources, is_stopping: Callable[[], bool]) -> None:

@@ -67,7 +67,7 @@ def calibrate_due(resources: Resources, is_stopping: Callable[[], bool]) -> None
     if generation.id is None or generation.loaded_engine is None:
         return
     with resources.database.read() as session:
-        due = _find_due(session, generation)
+        due = _find_due(resources, session, generation)
     for ref, documents in due:
         if is_stopping():
             return
@@ -280,7 +280,9 @@ def _is_short_run(sentence: str) -> bool:
     return 12 <= len(sentence.strip()) <= 80 and unspaced > len(sentence.strip()) / 2
 
 
-def _find_due(session: Session, generation: ActiveGeneration) -> list[tuple[CollectionRef, int]]:
+def _find_due(
+    resources: Resources, session: Session, generation: ActiveGeneration
+) -> list[tuple[CollectionRef, int]]:
     """Return collections that changed by a quarter since they were measured, with their size."""
     row = generation.find_row(session)
     waiting = session.scalar(
@@ -290,18 +292,33 @@ def _find_due(session: Session, generation: ActiveGeneration) -> list[tuple[Coll
     )
     if row is None or waiting:
         return []
-    counts = session.execute(
+    stored = (row.calibration or {}).get("collections", {})
+    return [
+        (recall_collection(session, collection_id), count)
+        for collection_id, count in _count_live(resources, session).items()
+        if count >= MIN_DOCUMENTS and _is_due(stored.get(str(collection_id)), count)
+    ]
+
+
+def _count_live(resources: Resources, session: Session) -> dict[int, int]:
+    """Return how many live articles each collection has, counted again only after changes.
+
+    It is asked each second where there are several generations or servers.
+    """
+    # Before they are counted: whatever is committed in between has them counted again.
+    position = queries.log_position(session)
+    known = resources.signals.live_counts
+    if known is not None and known[0] == position:
+        return known[1]
+    statement = (
         select(Document.collection_id, func.count())
         .join(Version, Version.document_id == Document.id)
         .where(Version.is_live)
         .group_by(Document.collection_id)
-    ).all()
-    stored = (row.calibration or {}).get("collections", {})
-    return [
-        (recall_collection(session, collection_id), count)
-        for collection_id, count in counts
-        if count >= MIN_DOCUMENTS and _is_due(stored.get(str(collection_id)), count)
-    ]
+    )
+    counts = dict(session.execute(statement).tuples().all())
+    resources.signals.live_counts = position, counts
+    return counts
 
 
 def _is_due(kept: dict[str, Any] | None, documents: int) -> bool:

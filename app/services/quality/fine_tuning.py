@@ -9,7 +9,7 @@ from zlib import crc32
 
 from app.db.models import AdapterRow, Generation
 from app.domain import GenerationState
-from app.errors import Conflict, FolioError, InvalidRequest
+from app.errors import Conflict, FolioError, InvalidRequest, NotFound
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
 from app.runtime.signals import TrainingProgress
@@ -84,14 +84,16 @@ def train_generation(
 ) -> None:
     """Train the adapter that a generation waits for, and store it; its gate comes after.
 
-    Raises TooFewPairs, NothingLearned, and TrainingStopped once `is_stopping` says so.
+    Raises TooFewPairs, NothingLearned, NotFound, and TrainingStopped once `is_stopping` says so.
     """
     # torch and transformers take seconds to import.
     from app.embedding.adapter_tuning import RankingWeights, fit_query_adapter
 
     started = perf_counter()
     with resources.database.read() as session:
-        generation = session.get_one(Generation, generation_id)
+        generation = session.get(Generation, generation_id)
+        if generation is None:
+            raise NotFound("the generation was removed meanwhile", code="generation_not_found")
         asked, gate = generation.tuning or {}, generation.gate or {}
         if session.get(AdapterRow, generation_id) is not None:
             return

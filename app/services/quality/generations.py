@@ -139,16 +139,21 @@ def request_generation(
     made.state, made.gate = GenerationState.BUILDING, dump_gate(gate)
     with resources.database.write() as session:
         require_none_building(session)
-        for other in session.scalars(select(Generation)):
-            if other.is_live and other.fingerprint == made.fingerprint:
-                raise Conflict(
-                    f"the live vectors are of this model already ({made.fingerprint})",
-                    code="generation_is_live",
-                )
-        same = session.scalar(select(Generation).where(Generation.fingerprint == made.fingerprint))
+        same = session.scalar(
+            select(Generation)
+            .where(Generation.fingerprint == made.fingerprint)
+            .order_by(Generation.is_live.desc())
+        )
+        if same is not None and same.is_live:
+            raise Conflict(
+                f"the live vectors are of this model already ({made.fingerprint})",
+                code="generation_is_live",
+            )
         if same is None:
             session.add(made)
             session.flush()
+            # It may have the id of one that was removed, of which the process knows it is complete.
+            queries.log_units(session, [0])
             same = made
         same.state, same.gate, same.message = made.state, made.gate, None
         info = describe_row(session, same)
@@ -232,19 +237,22 @@ def remove_generation(resources: Resources, generation_id: int) -> None:
     resources.erase_deleted()
 
 
-def keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> None:
-    """Bring every other generation to the articles that are live; gate the one that is built."""
+def keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> bool:
+    """Bring every other generation to the articles that are live; gate the one that is built.
+
+    Returns whether there are any to keep.
+    """
     with resources.database.read() as session:
-        others = [
-            (row.id, row.state, row.vectors_of is not None)
-            for row in session.scalars(select(Generation).where(~Generation.is_live))
-            if row.state != GenerationState.FAILED
-        ]
-    for generation_id, state, is_tuned in others:
+        statement = select(Generation.id, Generation.state, Generation.vectors_of)
+        kept = ~Generation.is_live, Generation.state != GenerationState.FAILED
+        others = session.execute(statement.where(*kept)).all()
+    for generation_id, state, vectors_of in others:
+        # Tunings of a base share its vectors.
+        vector_set = generation_id if vectors_of is None else vectors_of
         try:
-            _embed_missing(resources, generation_id, is_stopping)
+            _embed_missing(resources, vector_set, is_stopping)
             if state == GenerationState.BUILDING and not is_stopping():
-                if is_tuned:
+                if vectors_of is not None:
                     train_generation(resources, generation_id, is_stopping)
                 _decide(resources, generation_id, is_stopping)
         except (NotFound, TrainingStopped):
@@ -259,6 +267,7 @@ def keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> N
             logger.error("generation %d: unexpected %s", generation_id, type(error).__name__)
             message = f"unexpected {type(error).__name__}; see the log"
             _settle(resources.database, generation_id, GenerationState.FAILED, message=message)
+    return bool(others)
 
 
 def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], bool]) -> None:
@@ -349,13 +358,14 @@ def _go_live(
     engine = upcoming.engine()
     # Kept between the turns: counting all of them anew takes so long that more articles come.
     receipts: dict[int, dict[str, Any]] = {}
+    with resources.database.read() as session:
+        vector_set = _require(session, generation_id).vector_set
     while not is_stopping():
-        _embed_missing(resources, generation_id, is_stopping)
+        _embed_missing(resources, vector_set, is_stopping)
         upcoming.catch_up()
         with resources.database.read() as session:
             former = queries.find_live_generation(session)
             former_id = None if former is None else former.id
-            vector_set = _require(session, generation_id).vector_set
             version_ids = session.scalars(
                 select(Version.id).where(Version.is_live, holds_version(vector_set))
             ).all()
@@ -366,7 +376,9 @@ def _go_live(
                     receipts[version_id] = receipt
         with resources.database.write() as session:
             generation = _require(session, generation_id)
-            if find_missing(session, generation.vector_set, 1):
+            if find_missing(session, vector_set, 1):
+                # Whatever the log says of it.
+                resources.signals.complete_sets.pop(vector_set, None)
                 continue
             configured = resources.generations.configured_checkpoint().fingerprint
             generation.replaced = None if configured == generation.fingerprint else configured
@@ -380,20 +392,24 @@ def _go_live(
         return
 
 
-def _embed_missing(
-    resources: Resources, generation_id: int, is_stopping: Callable[[], bool]
-) -> None:
-    """Embed the live articles that a generation does not hold, one by one.
+def _embed_missing(resources: Resources, vector_set: int, is_stopping: Callable[[], bool]) -> None:
+    """Embed the live articles that a vector set does not hold, one by one.
 
     Raises UnreadableDocument with the articles that its model cannot read whole; it ends once there
     are _MAX_FAILED of them.
     """
+    complete = resources.signals.complete_sets
     failed: dict[int, str] = {}
     while not is_stopping() and len(failed) < _MAX_FAILED:
         with resources.database.read() as session:
-            vector_set = _require(session, generation_id).vector_set
+            # Before it is looked through: whatever is committed in between has that done again.
+            position = queries.log_position(session)
+            if complete.get(vector_set) == position:
+                break
             missing = find_missing(session, vector_set, _AT_ONCE, failed)
         if not missing:
+            if not failed:
+                complete[vector_set] = position
             break
         # A tuned generation reads articles as the one does whose vectors it shares.
         engine = resources.generations.get(vector_set).engine()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 import torch
@@ -44,6 +45,7 @@ from app.services.quality.generations import (
     request_generation,
     roll_back,
 )
+from app.services.quality.reembedding import find_missing
 from app.services.search.explain import explain_document
 from app.services.search.obstacles import Inquiry
 from app.services.search.pipeline import SearchRequest
@@ -51,7 +53,7 @@ from ingest.sandbox import Sandbox
 from tests.api.service import poll
 from tests.checkpoints import make_jina_v3, make_plain
 from tests.conftest import article
-from tests.databases import copy_folder
+from tests.databases import collect_statements, copy_folder
 from tests.named import build_context, delete_document, put_documents, ref_of, search_documents
 from tests.services.knowledge import (
     Watch,
@@ -603,3 +605,75 @@ def test_gate_refuses_shuffled_weights_and_accepts_the_better_model(
         assert accepted.report is not None
         assert accepted.report["comparisons"][0]["measures"]["nDCG@10"]["difference"]["low"] > 0
         assert_consistent(resources)
+
+
+# What is asked each second
+
+
+def test_generations_are_looked_through_again_only_after_changes(
+    filled: Resources,
+    other_model: Path,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[int] = []
+    def count(session: Session, vector_set: int, *others: Any) -> list[tuple[int, str]]:
+        looks.append(vector_set)
+        return find_missing(session, vector_set, *others)
+
+    monkeypatch.setattr(generations, "find_missing", count)
+    first = list_generations(filled)[0].id
+    second = ask_for(filled, other_model)
+    assert settle(filled, second).is_live
+    looks.clear()
+    assert keep_generations(filled, lambda: False)
+    assert keep_generations(filled, lambda: False)
+    assert looks == [first]
+    looks.clear()
+    put_documents(filled, "help", [article("juice", "Juice is cold.")])
+    work(filled, sandbox)
+    keep_generations(filled, lambda: False)
+    assert get_generation(filled, first).documents == len(ARTICLES) + 1
+    assert looks == [first, first]
+
+
+def test_generation_with_the_id_of_a_removed_one_is_built(
+    filled: Resources, other_model: Path, third_model: Path
+) -> None:
+    first = list_generations(filled)[0].id
+    second = ask_for(filled, other_model)
+    assert settle(filled, second).is_live
+    roll_back(filled, first)
+    keep_generations(filled, lambda: False)
+    remove_generation(filled, second)
+    third = ask_for(filled, third_model)
+    info = settle(filled, third)
+    assert info.is_live, info.message
+    assert info.documents == len(ARTICLES)
+
+
+def test_nothing_is_left_to_keep_once_all_others_failed_or_are_gone(
+    filled: Resources, other_model: Path
+) -> None:
+    assert not keep_generations(filled, lambda: False)
+    first = list_generations(filled)[0].id
+    second = ask_for(filled, other_model)
+    assert settle(filled, second).is_live
+    assert keep_generations(filled, lambda: False)
+    remove_generation(filled, first)
+    assert not keep_generations(filled, lambda: False)
+
+
+def test_questions_of_gates_are_not_read_by_searches_nor_each_second(
+    filled: Resources, other_model: Path
+) -> None:
+    gate = GateRequest(ref_of(filled, "help"), golden=GOLDEN, force=True)
+    second = ask_for(filled, other_model, gate)
+    assert settle(filled, second).is_live
+    search(filled)
+    with collect_statements(filled) as statements:
+        search(filled)
+        keep_generations(filled, lambda: False)
+    read = [text for text in statements if "FROM generations" in text]
+    assert read
+    assert not [text for text in read if "generations.gate" in text or "generations.tuning" in text]
