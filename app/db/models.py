@@ -240,7 +240,8 @@ class Generation(Table):
     """The settings that open its model; None for what an older program stored."""
     replaced: Mapped[str | None] = mapped_column(String(64))
     """Fingerprint of the model that was configured when this generation was made live instead."""
-    # Up to thousands of questions each, and every search reads the row of the live generation.
+    # This, `tuning` and `labels` hold up to thousands of questions, and every search reads the row
+    # of the live generation.
     gate: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     """What is measured before it goes live, and what came of it."""
     message: Mapped[str | None]
@@ -251,6 +252,8 @@ class Generation(Table):
     """What its query adapter is taught with, and what came of it."""
     calibration: Mapped[dict[str, Any] | None]
     """What its scores mean in each collection; None before it was measured."""
+    labels: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    """Questions whose answers are known, by collection id: what scores are corrected by."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     @property

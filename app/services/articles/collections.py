@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -125,17 +126,21 @@ def _forget_questions(session: Session, collection: Collection) -> None:
     """
     key = str(collection.id)
     for generation in session.scalars(select(Generation)):
-        if generation.calibration is not None:
-            generation.calibration = generation.calibration | {
-                part: {one: kept for one, kept in collections.items() if one != key}
-                for part, collections in generation.calibration.items()
-            }
         # New ones: of what changes inside a stored value nothing would be noticed.
+        if generation.calibration is not None:
+            measured = generation.calibration.get("collections", {})
+            generation.calibration = {"collections": _without(measured, key)}
+        if generation.labels is not None:
+            generation.labels = _without(generation.labels, key)
         gate, tuning = generation.gate, generation.tuning
         if gate is not None and gate["collection"] == collection.name:
             generation.gate = gate | {"collection": None, "queries": [], "report": None}
         if tuning is not None and tuning["collection"] == collection.name:
             generation.tuning = tuning | {"collection": "", "queries": []}
+
+
+def _without(stored: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: kept for name, kept in stored.items() if name != key}
 
 
 def _describe(session: Session, collection: Collection) -> CollectionInfo:

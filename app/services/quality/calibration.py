@@ -100,13 +100,12 @@ def calibrate(
         if row is not None:
             if _find_labels(row, key) != given:
                 kept["rules"] = None
-            stored = row.calibration or {}
-            collections = {**stored.get("collections", {}), key: kept}
-            row.calibration = {**stored, "collections": collections}
+            stored = (row.calibration or {}).get("collections", {})
+            row.calibration = {"collections": {**stored, key: kept}}
 
 
 def _find_labels(row: Generation | None, key: str) -> Any:
-    return ((row and row.calibration) or {}).get("labels", {}).get(key)
+    return ((row and row.labels) or {}).get(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +147,13 @@ def request_calibration(
 
 
 def _keep_labels(row: Generation, key: str, labels: list[dict[str, Any]] | None) -> None:
-    stored = row.calibration or {}
-    kept = {name: some for name, some in stored.get("labels", {}).items() if name != key}
-    collections = dict(stored.get("collections", {}))
+    collections = dict((row.calibration or {}).get("collections", {}))
     if key in collections:
         # Due again, and as it was until then.
         collections[key] = {**collections[key], "rules": None}
-    if labels:
-        kept[key] = labels
-    row.calibration = {**stored, "collections": collections, "labels": kept}
+    row.calibration = {"collections": collections}
+    kept = {name: some for name, some in (row.labels or {}).items() if name != key}
+    row.labels = {**kept, key: labels} if labels else kept
 
 
 def get_calibration(resources: Resources, ref: CollectionRef) -> CollectionCalibration:
@@ -316,7 +313,7 @@ def _count_live(resources: Resources, session: Session) -> dict[int, int]:
         .where(Version.is_live)
         .group_by(Document.collection_id)
     )
-    counts = dict(session.execute(statement).tuples().all())
+    counts = dict(session.execute(statement).all())
     resources.signals.live_counts = position, counts
     return counts
 

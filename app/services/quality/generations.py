@@ -462,13 +462,6 @@ def _require(session: Session, generation_id: int) -> Generation:
     return generation
 
 
-def _show_calibration(generation: Generation) -> dict[str, Any] | None:
-    """Return it without the texts of questions that it keeps."""
-    if generation.calibration is None:
-        return None
-    return {name: kept for name, kept in generation.calibration.items() if name != "labels"}
-
-
 def describe_row(
     session: Session, generation: Generation, training: TrainingProgress | None = None
 ) -> GenerationInfo:
@@ -492,7 +485,7 @@ def describe_row(
         (generation.gate or {}).get("report"),
         generation.vectors_of,
         (generation.tuning or {}).get("report"),
-        _show_calibration(generation),
+        generation.calibration,
         None if training is None else training.now(),
         generation.created_at,
     )

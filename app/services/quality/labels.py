@@ -51,7 +51,7 @@ def find_labels(
     """
     with resources.database.read() as session:
         row = generation.find_row(session)
-        stored = ((row and row.calibration) or {}).get("labels", {})
+        stored = (row and row.labels) or {}
     if given := stored.get(str(ref.id)):
         return load_golden(given)
     if not resources.settings.query_log_days:

@@ -254,9 +254,8 @@ def set_live(session: Session, generation_id: int, receipts: dict[int, dict[str,
 
 def _pass_on_labels(former: Generation, upcoming: Generation) -> None:
     """Give a generation the questions that scores are corrected by: the former may be removed."""
-    labels = (former.calibration or {}).get("labels")
-    if labels:
-        upcoming.calibration = {**(upcoming.calibration or {}), "labels": labels}
+    if former.labels:
+        upcoming.labels = former.labels
 
 
 def holds_version(vector_set: int) -> Exists:

@@ -475,16 +475,13 @@ def test_deleted_collection_is_in_no_file(resources: Resources, ingest: Ingest) 
         generation.gate = dump_gate(GateRequest(hidden, golden))
         generation.gate["report"] = {"collection": "Hidden", "missing": ["secret-id"]}
         generation.tuning = {"start": 1, "collection": "Hidden", "queries": dump_golden(golden)}
-        generation.calibration = {
-            "collections": {},
-            "labels": {str(hidden.id): dump_labels(golden), str(kept.id): labels},
-        }
+        generation.labels = {str(hidden.id): dump_labels(golden), str(kept.id): labels}
     assert delete_collection(resources, "Hidden") == 1
     assert_erased(resources.settings.data, *SECRETS, b"Hidden")
     assert search(resources) == {"kept": "Milk."}
     with resources.database.read() as session:
         generation = session.scalars(select(Generation)).one()
-        assert generation.calibration == {"collections": {}, "labels": {str(kept.id): labels}}
+        assert generation.labels == {str(kept.id): labels}
 
 
 def test_document_deleted_and_uploaded_anew_while_it_is_read_is_the_new_one(

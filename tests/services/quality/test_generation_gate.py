@@ -617,6 +617,7 @@ def test_generations_are_looked_through_again_only_after_changes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looks: list[int] = []
+
     def count(session: Session, vector_set: int, *others: Any) -> list[tuple[int, str]]:
         looks.append(vector_set)
         return find_missing(session, vector_set, *others)
@@ -664,7 +665,7 @@ def test_nothing_is_left_to_keep_once_all_others_failed_or_are_gone(
     assert not keep_generations(filled, lambda: False)
 
 
-def test_questions_of_gates_are_not_read_by_searches_nor_each_second(
+def test_questions_of_generations_are_not_read_by_searches_nor_each_second(
     filled: Resources, other_model: Path
 ) -> None:
     gate = GateRequest(ref_of(filled, "help"), golden=GOLDEN, force=True)
@@ -676,4 +677,5 @@ def test_questions_of_gates_are_not_read_by_searches_nor_each_second(
         keep_generations(filled, lambda: False)
     read = [text for text in statements if "FROM generations" in text]
     assert read
-    assert not [text for text in read if "generations.gate" in text or "generations.tuning" in text]
+    for column in ("gate", "tuning", "labels"):
+        assert not [text for text in read if f"generations.{column}" in text]

@@ -1,5 +1,6 @@
 """A database of an older program: what it did not store yet is made when it is opened."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -7,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from app.config import Settings
-from app.db.models import Document, TermsRow, Version
+from app.db.models import Document, Generation, TermsRow, Version
 from app.domain import Mode
 from app.index.analysis import ANALYSIS, count_article_terms
 from app.index.segments import pack_terms
@@ -18,8 +19,9 @@ from tests.conftest import article
 from tests.named import put_documents
 from tests.services.knowledge import search, work
 
-# What revisions 0016 to 0003 made, taken away again.
+# What revisions 0017 to 0003 made, taken away again.
 _BEFORE_TERMS = """
+    ALTER TABLE generations DROP COLUMN labels;
     DROP INDEX ix_jobs_created_at;
     DROP INDEX ix_versions_receipts;
     ALTER TABLE keys DROP COLUMN last_used_at;
@@ -98,3 +100,30 @@ def test_database_without_terms_gets_them_for_what_is_live(
         put_documents(resources, "help", [article("new", "Kettle.")])
         work(resources, sandbox)
         assert search(resources, "kettle", mode=Mode.LEXICAL) == {"new": "Kettle."}
+
+
+# What takes the column away again is SQLite's.
+@pytest.mark.data_folder
+def test_labels_that_stood_among_what_scores_mean_are_kept_apart(
+    settings: Settings, sandbox: Sandbox
+) -> None:
+    labels = {"1": [{"id": "q", "query": "Is there tea?", "relevant": {"tea": 1}}]}
+    with open_resources(settings) as resources:
+        create_collection(resources.database, "help")
+        put_documents(resources, "help", [article("tea", "Tea with milk.")])
+        work(resources, sandbox)
+    for stored, measured in (
+        (
+            {"collections": {"1": {"rules": 0}}, "labels": labels},
+            {"collections": {"1": {"rules": 0}}},
+        ),
+        ({"labels": labels}, None),
+    ):
+        with closing(sqlite3.connect(settings.data / "folio.db")) as connection, connection:
+            connection.execute("ALTER TABLE generations DROP COLUMN labels")
+            connection.execute("UPDATE generations SET calibration = ?", [json.dumps(stored)])
+            connection.execute("UPDATE alembic_version SET version_num = '0016'")
+        with open_resources(settings) as resources, resources.database.read() as session:
+            row = session.scalars(select(Generation)).one()
+            assert row.labels == labels
+            assert row.calibration == measured
