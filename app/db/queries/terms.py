@@ -16,6 +16,7 @@ from app.db.models import (
     TermsRow,
     Version,
 )
+from app.db.queries.documents import LIVE
 from app.db.queries.streams import stream_some
 
 
@@ -40,7 +41,7 @@ def versions_without_terms(session: Session, analysis: int, limit: int) -> Seque
     made = exists().where(TermsRow.version_id == Version.id, TermsRow.analysis == analysis)
     return session.execute(
         select(Version.id, Version.title, Version.text, Version.receipt)
-        .where(Version.is_live, ~made)
+        .where(LIVE, ~made)
         .limit(limit)
     ).all()
 

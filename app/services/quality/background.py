@@ -148,8 +148,15 @@ def _lead(resources: Resources, is_stopping: Callable[[], bool]) -> float | None
 
 
 def _reanalyse(resources: Resources, is_stopping: Callable[[], bool]) -> None:
-    while not is_stopping() and reanalyse_some(resources.database):
-        pass
+    with resources.database.read() as session:
+        # Before they are looked through: whatever is committed in between has that done again.
+        position = queries.log_position(session)
+    if resources.signals.analysed == position:
+        return
+    while not is_stopping():
+        if not reanalyse_some(resources.database):
+            resources.signals.analysed = position
+            return
 
 
 def _keep_generations(resources: Resources, is_stopping: Callable[[], bool]) -> float | None:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.db.models import Document, Generation, Version
+from app.db.queries.documents import LIVE
 from app.domain import Item, Mode, Passage, Status, Task
 from app.errors import InvalidRequest, NotFound
 from app.evaluation.golden import GoldenQuery
@@ -175,7 +176,7 @@ def _count_documents(session: Session, ref: CollectionRef) -> int:
         select(func.count())
         .select_from(Document)
         .join(Version, Version.document_id == Document.id)
-        .where(Version.is_live, Document.collection_id == ref.id)
+        .where(LIVE, Document.collection_id == ref.id)
     )
     return counted or 0
 
@@ -310,7 +311,7 @@ def _count_live(resources: Resources, session: Session) -> dict[int, int]:
     statement = (
         select(Document.collection_id, func.count())
         .join(Version, Version.document_id == Document.id)
-        .where(Version.is_live)
+        .where(LIVE)
         .group_by(Document.collection_id)
     )
     counts = dict(session.execute(statement).all())

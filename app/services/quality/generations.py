@@ -8,11 +8,12 @@ from math import inf
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from app.db import queries
 from app.db.database import Database
 from app.db.models import Generation, Version
+from app.db.queries.documents import LIVE
 from app.domain import GenerationState
 from app.embedding.loading import open_checkpoint
 from app.errors import (
@@ -186,8 +187,19 @@ def check_gate(gate: GateRequest) -> None:
 def list_generations(resources: Resources) -> list[GenerationInfo]:
     """Return all generations, the oldest first."""
     with resources.database.read() as session:
-        rows = session.scalars(select(Generation).order_by(Generation.id))
-        return [describe_row(session, row, resources.signals.training.get(row.id)) for row in rows]
+        # With what is read of each otherwise: tens of queries for a base that was tuned often.
+        rows = session.scalars(
+            select(Generation)
+            .options(undefer(Generation.gate), undefer(Generation.tuning))
+            .order_by(Generation.id)
+        ).all()
+        # Tunings of a base share its vectors, and counting them takes longest.
+        held = {
+            vector_set: _count_held(session, vector_set)
+            for vector_set in {row.vector_set for row in rows}
+        }
+        total, training = _count_live(session), resources.signals.training
+        return [_describe(row, training.get(row.id), held[row.vector_set], total) for row in rows]
 
 
 def get_generation(resources: Resources, generation_id: int) -> GenerationInfo:
@@ -367,7 +379,7 @@ def _go_live(
             former = queries.find_live_generation(session)
             former_id = None if former is None else former.id
             version_ids = session.scalars(
-                select(Version.id).where(Version.is_live, holds_version(vector_set))
+                select(Version.id).where(LIVE, holds_version(vector_set))
             ).all()
         for version_id in version_ids:
             if version_id not in receipts:
@@ -466,12 +478,22 @@ def describe_row(
     session: Session, generation: Generation, training: TrainingProgress | None = None
 ) -> GenerationInfo:
     """Return what is known of a generation; `training` is how far its adapter is."""
-    total = session.scalar(select(func.count()).select_from(Version).where(Version.is_live)) or 0
-    held = session.scalar(
-        select(func.count())
-        .select_from(Version)
-        .where(Version.is_live, holds_version(generation.vector_set))
-    )
+    held, total = _count_held(session, generation.vector_set), _count_live(session)
+    return _describe(generation, training, held, total)
+
+
+def _count_live(session: Session) -> int:
+    return session.scalar(select(func.count()).select_from(Version).where(LIVE)) or 0
+
+
+def _count_held(session: Session, vector_set: int) -> int:
+    held = select(func.count()).select_from(Version).where(LIVE, holds_version(vector_set))
+    return session.scalar(held) or 0
+
+
+def _describe(
+    generation: Generation, training: TrainingProgress | None, held: int, total: int
+) -> GenerationInfo:
     return GenerationInfo(
         generation.id,
         generation.model,
@@ -480,7 +502,7 @@ def describe_row(
         generation.is_live,
         GenerationState(generation.state),
         generation.message,
-        held or 0,
+        held,
         total,
         (generation.gate or {}).get("report"),
         generation.vectors_of,

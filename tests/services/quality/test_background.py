@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -14,6 +15,7 @@ from app.errors import FolioError, ModelAway, UnreadableDocument, WorkCancelled
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.runner import Configuration
 from app.runtime.resources import Resources
+from app.services.quality import background
 from app.services.quality.background import run_background
 from app.services.quality.evaluations import (
     EvaluationInfo,
@@ -24,9 +26,11 @@ from app.services.quality.evaluations import (
 from app.services.quality.feedback import record_query
 from app.services.quality.generations import GateRequest, list_generations, request_generation
 from ingest.sandbox import Sandbox
+from ingest.worker import run_worker
 from tests.api.service import poll
 from tests.checkpoints import make_jina_v3
 from tests.conftest import article
+from tests.databases import collect_statements
 from tests.named import put_documents, ref_of, search_documents
 from tests.services.knowledge import Watch, open_with, work
 
@@ -121,3 +125,45 @@ def test_evaluation_that_is_cut_off_is_asked_anew(
     result = read().result
     assert result is not None
     assert [run["failed"] for run in result["runs"]] == [0]
+
+
+# PostgreSQL says that there may be changes whenever any transaction ended, of any test.
+@pytest.mark.data_folder
+def test_articles_are_looked_through_again_only_after_changes(
+    filled: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = [0]
+
+    def end_turn(*_: object) -> bool:
+        turns[0] += 1
+        return False
+
+    # The last but one of what a turn does.
+    monkeypatch.setattr(background, "run_next_evaluation", end_turn)
+
+    def has_turned(since: int) -> bool:
+        return turns[0] > since
+
+    def take_turns(number: int) -> None:
+        wanted = turns[0] + number
+        while turns[0] < wanted:
+            filled.signals.tasks_arrived.set()
+            poll(partial(has_turned, turns[0]), bool)
+
+    def looks(statements: list[str]) -> int:
+        return sum("terms.analysis" in text or "GROUP BY" in text for text in statements)
+
+    with run_background(filled):
+        take_turns(2)
+        with collect_statements(filled) as statements:
+            take_turns(3)
+        assert looks(statements) == 0
+        with collect_statements(filled) as statements:
+            put_documents(filled, "help", [article("new", "Tea.")])
+            with run_worker(filled):
+                poll(lambda: len(search_documents(filled, "help", "tea").results), (5).__eq__)
+            take_turns(2)
+        assert looks(statements) >= 2
+        with collect_statements(filled) as statements:
+            take_turns(3)
+        assert looks(statements) == 0
