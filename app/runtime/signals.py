@@ -161,8 +161,8 @@ class Signals:
     """Sums of receipts by collection, good as long as the mark is what they were read with."""
     complete_sets: dict[int, LogPosition] = field(default_factory=dict)
     """Vector sets that held every live article, with where the log of changes stood then."""
-    analysed: LogPosition | None = None
-    """Where the log stood when every live article had its words by the present rules."""
+    analysed_at: float | None = None
+    """When every live article had its words by the present rules, by the monotonic clock."""
     live_counts: tuple[LogPosition, dict[int, int]] | None = None
     """How many live articles collections have, with where the log of changes stood."""
     page_edges: ByteCache = field(default_factory=lambda: ByteCache(_MAX_EDGE_BYTES))

@@ -148,14 +148,15 @@ def _lead(resources: Resources, is_stopping: Callable[[], bool]) -> float | None
 
 
 def _reanalyse(resources: Resources, is_stopping: Callable[[], bool]) -> None:
-    with resources.database.read() as session:
-        # Before they are looked through: whatever is committed in between has that done again.
-        position = queries.log_position(session)
-    if resources.signals.analysed == position:
+    complete_at = resources.signals.analysed_at
+    # All that this process writes is analysed by the present rules; of others it is not known.
+    if complete_at is not None and (
+        not resources.database.is_shared or monotonic() < complete_at + _LOOK_SECONDS
+    ):
         return
     while not is_stopping():
         if not reanalyse_some(resources.database):
-            resources.signals.analysed = position
+            resources.signals.analysed_at = monotonic()
             return
 
 

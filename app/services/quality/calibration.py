@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.db.models import Document, Generation, Version
-from app.db.queries.documents import LIVE
+from app.db.queries.documents import LIVE, UNREADY
 from app.domain import Item, Mode, Passage, Status, Task
 from app.errors import InvalidRequest, NotFound
 from app.evaluation.golden import GoldenQuery
@@ -284,9 +284,7 @@ def _find_due(
     """Return collections that changed by a quarter since they were measured, with their size."""
     row = generation.find_row(session)
     waiting = session.scalar(
-        select(func.count())
-        .select_from(Version)
-        .where(Version.status.in_([Status.QUEUED, Status.PROCESSING]))
+        select(func.count()).select_from(Version).where(UNREADY, Version.status != Status.FAILED)
     )
     if row is None or waiting:
         return []

@@ -127,7 +127,7 @@ def test_evaluation_that_is_cut_off_is_asked_anew(
     assert [run["failed"] for run in result["runs"]] == [0]
 
 
-# PostgreSQL says that there may be changes whenever any transaction ended, of any test.
+# Of PostgreSQL any transaction that ends may bring changes, that of another test too.
 @pytest.mark.data_folder
 def test_articles_are_looked_through_again_only_after_changes(
     filled: Resources, monkeypatch: pytest.MonkeyPatch
@@ -163,7 +163,7 @@ def test_articles_are_looked_through_again_only_after_changes(
             with run_worker(filled):
                 poll(lambda: len(search_documents(filled, "help", "tea").results), (5).__eq__)
             take_turns(2)
-        assert looks(statements) >= 2
+        assert looks(statements) >= 1
         with collect_statements(filled) as statements:
             take_turns(3)
         assert looks(statements) == 0

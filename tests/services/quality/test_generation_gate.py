@@ -610,7 +610,7 @@ def test_gate_refuses_shuffled_weights_and_accepts_the_better_model(
 # What is asked each second
 
 
-# PostgreSQL says that there may be changes whenever any transaction ended, of any test.
+# Of PostgreSQL any transaction that ends may bring changes, that of another test too.
 @pytest.mark.data_folder
 def test_generations_are_looked_through_again_only_after_changes(
     filled: Resources,
