@@ -92,25 +92,23 @@ _FIELDS: dict[str, Any] = {
 
 def _field_condition(key: str, operator: str, values: Sequence[Scalar]) -> ColumnElement[bool]:
     column = _FIELDS[key]
+    meets: ColumnElement[bool]
     of_type: list[Any] = [normalize("NFC", value) for value in values if isinstance(value, str)]
     if key in TIME_KEYS:
         of_type = [parse_time(value) for value in of_type]
     match operator:
         case "eq" | "in" | "ne" | "nin":
-            matches = column.in_(of_type)
+            meets = column.in_(of_type)
         case "contains" | "not_contains":
-            matches = _holds(column, "contains", values[0])
+            meets = _holds(column, "contains", values[0])
         case "starts_with" | "ends_with":
-            matches = _holds(column, operator, values[0])
+            meets = _holds(column, operator, values[0])
         case "exists":
-            matches = column.is_not(None)
+            meets = column.is_not(None)
         case _:
-            matches = _ordered(column, operator, of_type[0]) if of_type else false()
-    meets = Document.id.in_(
-        select(Version.document_id)
-        .join(Document, Document.id == Version.document_id)
-        .where(Version.is_live, matches)
-    )
+            meets = _ordered(column, operator, of_type[0]) if of_type else false()
+    if column.table is Version.__table__:
+        meets = Document.id.in_(select(Version.document_id).where(Version.is_live, meets))
     is_absence = operator == "exists" and values[0] is False
     return ~meets if is_absence or operator in {"ne", "nin", "not_contains"} else meets
 
