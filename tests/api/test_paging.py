@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.service import Collection, Json, Service
+from tests.api.service import Collection, Json, Service, poll
 
 MODES = ["dense", "lexical", "hybrid"]
 ARTICLES = 130
@@ -28,6 +28,9 @@ def teas(service: Service) -> Collection:
             for n in range(ARTICLES)
         )
     )
+    # Measured between two pages, they would be of two orders.
+    path = f"{collection.path}/calibration"
+    poll(lambda: collection.http.get(path).json(), lambda shown: not shown["is_due"])
     return collection
 
 
