@@ -33,6 +33,7 @@ from ingest.pipeline import (
 )
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue, run_worker
+from tests.api.service import poll
 from tests.conftest import Ingest, article
 from tests.named import get_document, put_documents
 from tests.services.knowledge import Watch, open_with, read_live, search, work
@@ -444,25 +445,27 @@ def hold_reading(watch: Watch) -> tuple[Event, Event]:
 
 
 def test_worker_that_is_stopped_finishes_its_batch_and_leaves_the_next(
-    resources: Resources, watch: Watch
+    tmp_path: Path, jina_v3: Path, watch: Watch
 ) -> None:
     reading, released = hold_reading(watch)
-    # The first one fills a batch alone.
-    words = "Tea. " * 1100
-    put_documents(resources, "help", [article("a", words), article("b", "Milk.")])
-    worker = StoppableWorker(resources)
-    assert reading.wait(30)
-    worker.tell()
-    # Nothing else sets it now: the worker was told, however late its thread came to run.
-    assert resources.signals.work_arrived.wait(30)
-    assert not worker.has_stopped(within_s=0.05)
-    assert status(resources, "a") == (Status.PROCESSING, None)
-    released.set()
-    assert worker.has_stopped(within_s=30)
-    assert status(resources, "a") == (Status.READY, None)
-    assert status(resources, "b") == (Status.QUEUED, None)
-    assert count_attempts(resources) == [1, 0]
-    assert len(watch.texts) == 1
+    # The first one fills a batch of eight passes alone, however fast the next is parsed.
+    with open_with(tmp_path, jina_v3, batch_tokens=512) as resources:
+        put_documents(resources, "help", [article("a", "Tea. " * 1100), article("b", "Milk.")])
+        worker = StoppableWorker(resources)
+        assert reading.wait(30)
+        # The next batch is made ready meanwhile.
+        poll(lambda: status(resources, "b")[0], lambda now: now is Status.PROCESSING)
+        worker.tell()
+        # Nothing else sets it now: the worker was told, however late its thread came to run.
+        assert resources.signals.work_arrived.wait(30)
+        assert not worker.has_stopped(within_s=0.05)
+        assert status(resources, "a") == (Status.PROCESSING, None)
+        released.set()
+        assert worker.has_stopped(within_s=30)
+        assert status(resources, "a") == (Status.READY, None)
+        assert status(resources, "b") == (Status.QUEUED, None)
+        assert count_attempts(resources) == [1, 0]
+        assert len(watch.texts) == 1
 
 
 def test_worker_that_is_stopped_is_waited_for_as_long_as_is_set(
