@@ -83,7 +83,7 @@ def _measure_start(model: str, folder: Path) -> float:
     folder.mkdir()
     started = monotonic()
     with _run(model, folder) as server:
-        poll(lambda: "answers, on" in _read(server.log), bool, seconds=_START_SECONDS)
+        poll(server.read_log, lambda said: "answers, on" in said, seconds=_START_SECONDS)
         return monotonic() - started
 
 

@@ -8,6 +8,7 @@ import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from secrets import randbelow
 from threading import Thread
@@ -173,14 +174,18 @@ def folio_environment(**variables: str | Path) -> dict[str, str]:
     return kept | fixed | {name: str(value) for name, value in variables.items()}
 
 
+# One after another: of ports drawn at random two servers would now and then be given the same one,
+# as each takes seconds until it listens. From where does not depend on a seed that a test sets.
+_PORTS = count(randbelow(12_000))
+
+
 def find_free_port() -> int:
     """Return a loopback port that nobody listens on now.
 
     It is none of those that Linux gives to outgoing connections, which could take it meanwhile.
     """
     while True:
-        # Whatever a test does to the usual random numbers.
-        port = 20_000 + randbelow(12_000)
+        port = 20_000 + next(_PORTS) % 12_000
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
 
@@ -206,8 +211,14 @@ class ServerProcess:
         """Return whether it answers questions; fails with its log when it has ended."""
         return self._answers("/readyz")
 
+    def read_log(self) -> str:
+        """Return what it has said; fails with it when it has ended."""
+        said = self.log.read_text(encoding="utf-8")
+        assert self.process.poll() is None, said
+        return said
+
     def _answers(self, path: str) -> bool:
-        assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
+        self.read_log()
         try:
             return httpx.get(f"{self.url}{path}").is_success
         except httpx.TransportError:
