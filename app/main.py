@@ -91,8 +91,10 @@ logger = logging.getLogger("folio")
 
 # Requests that wait for what is in work get their answers after it.
 _ANSWER_SECONDS = 5
-# Pause between two looks for a model that runs elsewhere.
+# Pause between two looks for a model that runs elsewhere; doubled up to the longest after each
+# failure to load one.
 _AWAY_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 300.0
 # How long a thread may keep the interpreter while others wait for it; Python's default is 5 ms. A
 # search gives it up and waits for it again hundreds of times, at every row that SQLite reads and at
 # every product, and ingestion computes beside it.
@@ -291,7 +293,7 @@ def serve(
         with run_scheduled_sync(resources), return_freed_regularly(wait_for_turn=turn), following:
             stopping = Event()
             loading = Thread(
-                target=_load_model, args=(resources, stopping), name="folio-load", daemon=True
+                target=load_model, args=(resources, stopping), name="folio-load", daemon=True
             )
             loading.start()
             try:
@@ -367,21 +369,30 @@ def exit_on_signal(signal_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + signal_number)
 
 
-def _load_model(resources: Resources, stopping: Event) -> None:
-    """Have the model ready; one that runs elsewhere is waited for: a probe asks no question."""
+def load_model(resources: Resources, stopping: Event) -> None:
+    """Have the model ready, however often it takes: a probe asks no question that would load it.
+
+    One that runs elsewhere is asked for every few seconds, one that cannot be loaded tried again
+    after pauses that grow.
+    """
+    pause = _AWAY_SECONDS
     while not stopping.is_set():
         try:
             generation = resources.generations.live()
             device = generation.engine().device
         except ModelAway as error:
             logger.warning("the model is waited for: %s", error)
-            stopping.wait(_AWAY_SECONDS)
+            pause = _AWAY_SECONDS
         except ModelUnavailable as error:
             logger.error("the model cannot be loaded: %s", error)
-            return
+        # This thread must outlive whatever the database or a library throws at it.
+        except Exception:
+            logger.exception("the model could not be loaded")
         else:
             logger.info("%s answers, on %s", generation.checkpoint().name, device)
             return
+        stopping.wait(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
 def favour_requests() -> None:
