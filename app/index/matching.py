@@ -22,11 +22,11 @@ _NOT_PLAIN = re.compile("^(?![A-Z]?[a-z]+$).+$", re.MULTILINE)
 
 
 class _TextWords(NamedTuple):
-    """The words of a text, each once."""
+    """The words of a text, each once, a line each: in few bytes, and in two strings to count."""
 
     plain: str
-    """Those of ASCII letters, small but for the first, a line each: most, in few bytes."""
-    others: tuple[str, ...]
+    """Those of ASCII letters, small but for the first: most."""
+    others: str
 
 
 class TermMatcher:
@@ -69,7 +69,7 @@ class TermMatcher:
         They are as a clean text has them.
         """
         listed, rules = _list_words(text), rules_for(language)
-        plain, words = set(listed.plain.split()), set(listed.others)
+        plain, words = set(listed.plain.split()), set(listed.others.split())
         spellings: dict[str, Set[str]] = {}
         if rules == PLAIN:
             # Most words, of which none has to be stemmed.
@@ -126,8 +126,8 @@ class TermMatcher:
 @keep(16 << 20)
 def _list_words(text: str) -> _TextWords:
     words = set(find_words(clean(text)))
-    others = tuple(_NOT_PLAIN.findall("\n".join(words)))
-    return _TextWords("\n".join(words.difference(others)), others)
+    others = _NOT_PLAIN.findall("\n".join(words))
+    return _TextWords("\n".join(words.difference(others)), "\n".join(others))
 
 
 @keep(8 << 20)
