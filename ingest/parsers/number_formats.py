@@ -19,8 +19,11 @@ from babel.dates import get_day_names, get_month_names
 
 GENERAL = "General"
 _DATE, _DATE_AND_TIME = "yyyy-mm-dd", "yyyy-mm-dd hh:mm"
+LOCAL_DATES = {14: _DATE, 22: _DATE_AND_TIME, **dict.fromkeys((*range(27, 32), 36), _DATE)}
+"""Built-in formats of dates that each machine shows in its own way."""
+LOCAL_DATES |= dict.fromkeys(range(50, 59), _DATE)
 BUILT_IN = {
-    **dict.fromkeys((14, *range(27, 32), 36, *range(50, 59)), _DATE),
+    **LOCAL_DATES,
     **dict.fromkeys((5, 6), "$#,##0"),
     **dict.fromkeys((7, 8), "$#,##0.00"),
     **dict.fromkeys((37, 38), "#,##0;(#,##0)"),
@@ -28,7 +31,7 @@ BUILT_IN = {
     **dict(enumerate((GENERAL, "0", "0.00", "#,##0", "#,##0.00"))),
     **dict(enumerate(("0%", "0.00%", "0.00E+00", "# ?/?", "# ??/??"), start=9)),
     **dict(enumerate(("d-mmm-yy", "d-mmm", "mmm-yy", "h:mm AM/PM", "h:mm:ss AM/PM"), start=15)),
-    **dict(enumerate(("h:mm", "h:mm:ss", _DATE_AND_TIME), start=20)),
+    **dict(enumerate(("h:mm", "h:mm:ss"), start=20)),
     **dict(enumerate(("h:mm", "h:mm:ss", "h:mm", "h:mm:ss"), start=32)),
     **dict(enumerate(("#,##0;-#,##0;-", "$#,##0;-$#,##0;-"), start=41)),
     **dict(enumerate(("#,##0.00;-#,##0.00;-", "$#,##0.00;-$#,##0.00;-"), start=43)),
@@ -44,9 +47,10 @@ _TOKEN = re.compile(
     r"|(?P<percent>%)|(?P<text>@)|(?P<other>.)",
     re.IGNORECASE | re.DOTALL,
 )
-_CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*(-?[\d.]+)")
+_CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*(-?(?:\d+(?:\.\d*)?|\.\d+))")
 _ELAPSED = re.compile(r"h+|m+|s+", re.IGNORECASE)
 _MAX_CODE = 300
+_NO_DIGIT = "\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +110,12 @@ def show_general(value: float) -> str:
 
 
 def show_words(words: str, code: str) -> str:
-    """Return words as a cell with this number format shows them (its fourth section, or `@`)."""
+    """Return words as a cell with this number format shows them: by its last section, with an `@`.
+
+    Of four sections the last one is that of words in any case.
+    """
     sections = _split_sections(code)
-    section = sections[3] if len(sections) > 3 else ""
+    section = sections[min(len(sections) - 1, 3)]
     if "@" not in section:
         return words
     return "".join(words if t.kind == "text" else _literal(t) for t in _tokenize(section)).strip()
@@ -247,21 +254,25 @@ def _is_split(tokens: tuple[_Token, ...]) -> bool:
     """Return whether literals stand between digits, as in a telephone number: 000-0000."""
     at = [n for n, token in enumerate(tokens) if token.kind == "digits"]
     between = tokens[at[0] : at[-1]]
-    return any(t.kind in {"quoted", "escaped", "other"} and t.text.strip() for t in between)
+    return any(t.kind in {"quoted", "escaped", "other"} and t.text for t in between)
 
 
 def _fill(digits: str, tokens: tuple[_Token, ...], *, is_split: bool) -> str:
     """Return the digits in their place among the literals."""
-    places = sum(len(t.text) for t in tokens if t.kind == "digits")
+    places = len("".join(t.text for t in tokens if t.kind == "digits").partition(".")[0])
+    # How many digits the format has no place for: they stand in the first place. Fewer than it has
+    # places for leave the first ones empty.
+    more = len(digits.partition(".")[0]) - places
+    if is_split:
+        digits = _NO_DIGIT * -more + digits
     written, parts = False, []
     for token in tokens:
         if token.kind != "digits":
             parts.append("%" if token.kind == "percent" else _literal(token))
         elif is_split:
-            # All digits that the format has no place for stand in the first place.
-            count = len(token.text) + (0 if written else max(0, len(digits) - places))
-            parts.append(digits[:count])
-            digits, places, written = digits[count:], places - len(token.text), True
+            count = len(token.text) + (0 if written else max(0, more))
+            parts.append(digits[:count].replace(_NO_DIGIT, ""))
+            digits, written = digits[count:], True
         elif not written:
             parts.append(digits)
             written = True
@@ -288,9 +299,14 @@ def _show_scientific(number: Decimal, tokens: tuple[_Token, ...]) -> str:
     step = max(1, len(whole))
     exponent -= exponent % step
     digits = _round(abs(number).scaleb(-exponent), whole, decimals)
+    if len(digits.partition(".")[0]) > step:
+        # 9.999 is ten by now.
+        exponent += step
+        digits = _round(abs(number).scaleb(-exponent), whole, decimals)
     power = "".join(t.text for t in tokens[at + 1 :] if t.kind == "digits")
     sign = "-" if exponent < 0 else "+" if tokens[at].text.endswith("+") else ""
-    return f"{'-' if number < 0 else ''}{digits}E{sign}{abs(exponent):0{len(power) or 1}d}"
+    shown = f"{digits}E{sign}{abs(exponent):0{len(power) or 1}d}"
+    return f"{'-' if number < 0 else ''}{_put_between(shown, tokens)}"
 
 
 def _show_fraction(number: Decimal, tokens: tuple[_Token, ...]) -> str:
@@ -309,7 +325,18 @@ def _show_fraction(number: Decimal, tokens: tuple[_Token, ...]) -> str:
         whole, top = whole + 1, 0
     parts = [str(whole)] if has_whole and (whole or not top) else []
     parts += [f"{top}/{under}"] if top or not has_whole else []
-    return ("-" if number < 0 else "") + " ".join(parts)
+    return ("-" if number < 0 and (whole or top) else "") + _put_between(" ".join(parts), tokens)
+
+
+def _put_between(shown: str, tokens: tuple[_Token, ...]) -> str:
+    """Return what the digits of a format show between the words before and after them."""
+    at = [n for n, token in enumerate(tokens) if token.kind == "digits"]
+    behind = at[-1] + 1
+    # A denominator that the format fixes is no word: # ?/16.
+    while behind < len(tokens) and tokens[behind].kind == "other" and tokens[behind].text.isdigit():
+        behind += 1
+    before, after = tokens[: at[0]], tokens[behind:]
+    return f"{''.join(map(_literal, before))}{shown}{''.join(map(_literal, after))}"
 
 
 def _show_date(value: float, tokens: tuple[_Token, ...], *, is_1904: bool) -> str:
@@ -353,7 +380,9 @@ def _as_datetime(value: float, tokens: tuple[_Token, ...], *, is_1904: bool) -> 
     days = value + 1 if 0 < value < 60 and not is_1904 and value >= 1 else value
     exact = any("." in t.text for t in tokens if t.kind == "date")
     seconds = round(days * 86400, 3) if exact else round(days * 86400)
-    return start + timedelta(seconds=seconds)
+    # Of a negative time only what has elapsed is shown, behind its sign.
+    is_elapsed = any(token.kind == "elapsed" for token in tokens)
+    return start + timedelta(seconds=abs(seconds) if is_elapsed else seconds)
 
 
 def _show_elapsed(value: float, unit: str) -> str:

@@ -117,7 +117,12 @@ class Parts:
         `part` names it in the count of damaged ones.
         """
         parser = etree.XMLParser(
-            resolve_entities=False, no_network=True, load_dtd=False, recover=True, remove_pis=True
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            recover=True,
+            remove_comments=True,
+            remove_pis=True,
         )
         try:
             root: Element | None = etree.fromstring(

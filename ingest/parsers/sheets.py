@@ -1,6 +1,7 @@
 """Sheets of cells written as Markdown: titles, tables with their heads, what stands around them."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -138,8 +139,7 @@ def _list_cells(
 ) -> Iterator[Cell]:
     """Yield the cells of a row, one that covers several of the columns as one cell."""
     last = -1
-    for column in columns:
+    for at, column in enumerate(columns):
         if column > last:
             last = max(column, across.get((number, column), column))
-            width = sum(column <= other <= last for other in columns)
-            yield Cell(row.get(column, ""), width)
+            yield Cell(row.get(column, ""), bisect_right(columns, last) - at)

@@ -10,7 +10,7 @@ import xlrd
 
 from app.errors import UnreadableDocument
 from ingest.parsers.inline import lower_words, raise_words, write_link
-from ingest.parsers.number_formats import GENERAL, show_number, show_words
+from ingest.parsers.number_formats import GENERAL, LOCAL_DATES, show_number, show_words
 from ingest.parsers.sheets import Sheet
 from ingest.parsers.xls_drawings import read_drawn_words
 from ingest.parsers.xlsx import Workbook
@@ -122,7 +122,11 @@ def _join_looks(text: str, looks: Sequence[tuple[int, int]], book: Any) -> str:
 def _find_format(cell: Any, book: Any) -> str:
     if cell.xf_index is None or not 0 <= cell.xf_index < len(book.xf_list):
         return GENERAL
-    found = book.format_map.get(book.xf_list[cell.xf_index].format_key)
+    key = book.xf_list[cell.xf_index].format_key
+    if key in LOCAL_DATES:
+        # The file has the one of the machine that wrote it.
+        return LOCAL_DATES[key]
+    found = book.format_map.get(key)
     return str(found.format_str) if found is not None and found.format_str else GENERAL
 
 

@@ -119,6 +119,8 @@ class _Reader:
                 resolve_entities=False,
                 no_network=True,
                 recover=True,
+                remove_comments=True,
+                remove_pis=True,
             )
             for _, element in events:
                 yield element
@@ -135,7 +137,7 @@ class _Reader:
         hidden_rows: set[int] = set()
         hidden_columns: set[int] = set()
         links: list[tuple[str, str]] = []
-        is_filtered = False
+        is_filtered = self._has_filtered_table(part)
         latest = -1
         for element in self._iterate(part, "row", "col", "mergeCell", "hyperlink", "autoFilter"):
             match name_of(element):
@@ -158,6 +160,13 @@ class _Reader:
         if hidden:
             self._book.counts["{} hidden rows and columns were left out"] += hidden
         self._link(part, sheet, links)
+
+    def _has_filtered_table(self, part: str) -> bool:
+        # Every table has buttons to filter by; a column is named where one is used.
+        return any(
+            find(self._parts.parse(table), "x:autoFilter/x:filterColumn") is not None
+            for table in self._parts.list_related(part, "table")
+        )
 
     def _read_row(self, element: Element, sheet: Sheet, latest: int) -> int:
         """Read a row: the one after the `latest` where it has no number; returns its number."""
@@ -246,6 +255,7 @@ class _Reader:
         yield from write_graphics(elements, self._parts, part)
 
     def _read_comments(self, part: str) -> Iterator[str]:
+        threads = list(self._parts.list_related(part, "threadedComment"))
         for comments in self._parts.list_related(part, "comments"):
             root = self._parts.parse(comments)
             authors = [
@@ -257,9 +267,11 @@ class _Reader:
                 author = authors[at] if 0 <= at < len(authors) else ""
                 body = find(comment, "x:text")
                 words = "" if body is None else _read_rich(body)
-                if not _THREADED.match(words):
+                # What stands in for a thread in older programs says so in the author's language.
+                is_thread = bool(threads) and author.startswith("tc=")
+                if not is_thread and not _THREADED.match(words):
                     yield _write_comment(get(comment, "ref"), author, words)
-        for comments in self._parts.list_related(part, "threadedComment"):
+        for comments in threads:
             root = self._parts.parse(comments)
             for comment in find_all(root, "tc:threadedComment"):
                 author = self._people.get(get(comment, "personId"), "")

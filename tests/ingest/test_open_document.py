@@ -147,6 +147,27 @@ def test_sheets_show_what_is_displayed_and_hidden_ones_are_left_out() -> None:
     assert "1 hidden sheets were left out" in article.warnings
 
 
+def test_condition_hides_what_it_says_and_words_of_a_line_stand_apart() -> None:
+    body = (
+        "<text:p>Hello <draw:line><text:p>on the line</text:p></draw:line>world"
+        '<text:hidden-text text:is-hidden="false"> shown</text:hidden-text></text:p>'
+        '<text:section text:display="condition" text:is-hidden="true"><text:p>No</text:p>'
+        "</text:section>"
+    )
+    article = read(body)
+    assert article.text == "Hello world shown\n\non the line"
+    assert article.warnings == ("1 hidden passages were left out",)
+
+
+@pytest.mark.parametrize(
+    "value", ['date" office:date-value="2026-03-09', 'boolean" office:boolean-value="true']
+)
+def test_value_that_a_cell_does_not_show_is_read(value: str) -> None:
+    cells = f'<!-- a note --><table:table-cell office:value-type="{value}"/>'
+    body = f'<table:table table:name="T"><table:table-row>{cells}</table:table-row></table:table>'
+    assert read(body, kind="spreadsheet").text == f"## T\n\n{value.rpartition(chr(34))[2]}"
+
+
 def make_line(*cells: str, attributes: str = "") -> str:
     made = "".join(f"<table:table-cell><text:p>{c}</text:p></table:table-cell>" for c in cells)
     return f"<table:table-row {attributes}>{made}</table:table-row>"

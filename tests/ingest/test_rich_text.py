@@ -24,6 +24,8 @@ def read(body: bytes) -> Article:
         (rb'{\field{\*\fldinst{HYPERLINK "x:y"}}{\fldrslt here}}', "[here](x:y)"),
         (rb"{\fonttbl{\f1\fcharset204 A;}{\f2\fcharset2 Symbol;}}{\f1 \'c3}{\f2 \'b7}", "Г•"),
         (rb"{\strike 99} 79", "~~99~~ 79"),
+        (rb"{\*\do\dobxcolumn\dptxbx{\dptxbxtext\pard Old box\par}}", "Old box"),
+        (rb"\deff1{\fonttbl{\f1\fcharset204 A;}{\f2 B;}}\'c3{\f2\'e9\plain\'c3}", "ГéГ"),
     ],
 )  # fmt: skip
 def test_control_words_do_what_readers_see(source: bytes, text: str) -> None:

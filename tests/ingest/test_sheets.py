@@ -46,7 +46,19 @@ from tests.ingest.office_files import Related, chart, declare, make_book, relate
         (1234567, '0.0,,"M"', "1.2M"),
         (2125551234, "(000) 000-0000", "(212) 555-1234"),
         (1.25, "# ?/?", "1 1/4"),
+        (1.5, '"ca. "# ?/?" in"', "ca. 1 1/2 in"),
+        (1.25, '# ??/100" in"', "1 25/100 in"),
+        (-0.01, "# ?/?", "0"),
         (12345, "0.00E+00", "1.23E+04"),
+        (12345, '0.00E+00" Hz"', "1.23E+04 Hz"),
+        (9999999, "0.00E+00", "1.00E+07"),
+        (999999, "##0.0E+0", "1.0E+6"),
+        (-1.25 / 24, "[h]:mm", "-1:15"),
+        (1234.5, "#\\ ##0.00", "1 234.50"),
+        (1234, "#\\ ##0.##", "1 234"),
+        (12, "#\\ ##0.00", "12.00"),
+        (123456789, "00\\ 00\\ 00\\ 00\\ 00", "01 23 45 67 89"),
+        (7, "[>.]0%", "7"),
         (5, "[>=100]0;[<100]0.0", "5.0"),
         (0, '"Yes";"Yes";"No"', "No"),
         (7, "[Red]0;;;", "7"),
@@ -62,6 +74,7 @@ def test_numbers_are_shown_by_their_format(value: float, code: str, shown: str) 
 def test_dates_of_the_other_epoch_and_words_with_a_format() -> None:
     assert show_number(44628, "yyyy-mm-dd", is_1904=True) == "2026-03-09"
     assert show_words("44", '0;0;0;"ID "@') == "ID 44"
+    assert show_words("44", '"ID-"@') == "ID-44"
 
 
 def read(xml: str, *formats: str, related: Related | None = None) -> Article:
@@ -125,6 +138,41 @@ def test_hidden_rows_and_columns_are_left_out_unless_a_filter_hides_them() -> No
     assert hidden.text.splitlines()[2:] == ["| A | C |", "| --- | --- |"]
     assert hidden.warnings == ("2 hidden rows and columns were left out",)
     assert "| a | b | c |" in read(data(*rows) + '<x:autoFilter ref="A1:C2"/>').text
+
+
+@pytest.mark.parametrize(
+    ("column", "is_filtered"), [('<x:filterColumn colId="0"/>', True), ("", False)]
+)
+def test_rows_that_the_filter_of_a_table_hides_are_read(column: str, is_filtered: bool) -> None:
+    rows = row(1, "A", "B"), row(2, "a", "b").replace('r="2"', 'r="2" hidden="1"', 1)
+    table = declare("x:table", f'<x:autoFilter ref="A1:B2">{column}</x:autoFilter>')
+    article = read(data(*rows), related={"table.xml": ("table", table)})
+    assert ("| a | b |" in article.text) == is_filtered
+
+
+def test_comments_of_xml_part_no_cells_and_no_words() -> None:
+    words = "<x:is><x:t>Ba<!-- a note -->sic</x:t></x:is>"
+    cells = cell("A1", words, 't="inlineStr"') + "<!-- a note -->" + number("B1", 11)
+    article = read(data(f'<!-- a note --><x:row r="1"><!-- a note -->{cells}</x:row>'))
+    assert "| Basic | 11 |" in article.text
+
+
+def test_thread_of_comments_is_read_once_in_whatever_language_its_stand_in_is() -> None:
+    note = declare(
+        "x:comments",
+        "<x:authors><x:author>tc={1}</x:author></x:authors><x:commentList>"
+        '<x:comment ref="A1" authorId="0"><x:text><x:t>[Kommentarthread] Net</x:t></x:text>'
+        "</x:comment></x:commentList>",
+    )
+    thread = declare(
+        "tc:ThreadedComments",
+        '<tc:threadedComment ref="A1"><tc:text>Net</tc:text></tc:threadedComment>',
+        'xmlns:tc="http://schemas.microsoft.com/office/spreadsheetml/2018/threadedcomments"',
+    )
+    both = {"comments.xml": ("comments", note), "thread.xml": ("threadedComment", thread)}
+    assert read(data(row(1, "Fee", "Tax")), related=both).text.count("Net") == 1
+    alone = {"comments.xml": ("comments", note)}
+    assert "[Kommentarthread] Net" in read(data(row(1, "Fee", "Tax")), related=alone).text
 
 
 class _CountedRows(dict[int, dict[int, str]]):
@@ -420,6 +468,13 @@ def test_raised_characters_of_excel_97_keep_the_value() -> None:
     cell = (0xD6, struct.pack("<HHHHB", 0, 0, 0, len(words), 0) + words + looks)
     article = parse_spreadsheet(make_excel_97(cell, around=tuple(fonts)))
     assert article.text == "## Plans\n\n10^6 R1_2"
+
+
+def test_short_date_of_the_machine_is_written_as_iso_has_it() -> None:
+    looks = [(0xE0, struct.pack("<HHH14x", 0, built_in, 0)) for built_in in (14, 22)]
+    cells = [(0x203, struct.pack("<HHHd", 0, look, look, 46090.5)) for look in (0, 1)]
+    article = parse_spreadsheet(make_excel_97(*cells, around=tuple(looks)))
+    assert article.text.splitlines()[2] == "| 2026-03-09 | 2026-03-09 12:00 |"
 
 
 def test_comment_of_excel_97_is_not_taken_for_a_shape() -> None:

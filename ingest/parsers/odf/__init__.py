@@ -20,6 +20,7 @@ from ingest.parsers.ooxml import Parts
 from ingest.parsers.sheets import MAX_CELLS, Row, Sheet, join_sheets
 
 _MAX_REPEATED = 1000
+_VALUES = ("string-value", "value", "date-value", "time-value", "boolean-value")
 _REPEATED = f"{{}} repeats of a row or cell past number {_MAX_REPEATED} were left out"
 # No program has more.
 _MAX_COLUMNS = 2**14
@@ -233,7 +234,7 @@ def _show(cell: Element, at: int, column: int, sheet: Sheet, reader: Reader) -> 
     if not words and formula and not get(cell, "office:value-type"):
         reader.counts["{} formulas have no stored value: shown as formulas"] += 1
         return formula
-    return words or get(cell, "office:string-value") or get(cell, "office:value")
+    return words or next(filter(None, (get(cell, f"office:{kind}") for kind in _VALUES)), "")
 
 
 def _name_column(column: int) -> str:

@@ -55,7 +55,7 @@ class Reader:
                     blocks += [Block(text) for text in self.read_table(element)]
                 case "draw:frame" | "draw:custom-shape" | "draw:rect" | "draw:ellipse":
                     blocks += self.read_frame(element)
-                case "text:section" if get(element, "text:display") == "none":
+                case "text:section" if _is_hidden_section(element):
                     self.counts["{} hidden passages were left out"] += 1
                 case name if name not in _NO_TEXT:
                     blocks += self.read(element)
@@ -115,9 +115,11 @@ class Reader:
                 line.notes += self.read_comment(child)
             case "text:ruby":
                 self._read_ruby(child, line, look)
+            case "text:hidden-text" if get(child, "text:is-hidden") == "false":
+                self._read_inline(child, line, look)
             case "text:hidden-text" | "text:hidden-paragraph":
                 self.counts["{} hidden passages were left out"] += 1
-            case "draw:frame" | "draw:custom-shape" | "draw:rect" | "draw:g" | "draw:text-box":
+            case name if name.startswith("draw:") and name != "draw:a":
                 self._read_object(child, line)
             case name if name not in _NO_TEXT and name != "":
                 self._read_inline(child, line, look)
@@ -201,14 +203,20 @@ class Reader:
         return write_grid(rows, heads=heads if 0 < heads < len(rows) else 1)
 
     def _read_cells(self, row: Element) -> Iterator[Cell]:
+        # How many of the columns that follow a cell of this row covers.
+        covered = 0
         for cell in row:
             repeated = min(get_number(cell, "table:number-columns-repeated"), _MAX_COLUMNS)
             if name_of(cell) == "table:table-cell":
                 words = " ".join(" ".join(block.text.split()) for block in self.read(cell))
                 width = get_number(cell, "table:number-columns-spanned")
+                covered = width - 1
                 yield from [Cell(words, width)] * repeated
-            elif name_of(cell) == "table:covered-table-cell" and not _is_to_the_right(cell):
-                yield from [Cell("", goes_on=True)] * repeated
+            elif name_of(cell) == "table:covered-table-cell":
+                if covered <= 0:
+                    # By a cell above.
+                    yield from [Cell("", goes_on=True)] * repeated
+                covered -= repeated
 
     # Frames
 
@@ -254,6 +262,13 @@ class Reader:
         return [*words, *(Block(text) for table in tables for text in self.read_table(table))]
 
 
+def _is_hidden_section(section: Element) -> bool:
+    display = get(section, "text:display")
+    return display == "none" or (
+        display == "condition" and get(section, "text:is-hidden") == "true"
+    )
+
+
 def list_rows(table: Element) -> Iterator[Element]:
     """Yield the rows of a table, also those in groups."""
     for child in table:
@@ -261,13 +276,3 @@ def list_rows(table: Element) -> Iterator[Element]:
             yield child
         elif name_of(child) in _ROWS:
             yield from list_rows(child)
-
-
-def _is_to_the_right(covered: Element) -> bool:
-    """Return whether a covered cell is covered by a cell of its own row."""
-    distance = 1
-    for former in covered.itersiblings(preceding=True):
-        if name_of(former) == "table:table-cell":
-            return get_number(former, "table:number-columns-spanned") > distance
-        distance += get_number(former, "table:number-columns-repeated")
-    return False

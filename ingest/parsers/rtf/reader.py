@@ -53,13 +53,23 @@ _LEFT_OUT = {
     *("listtable", "listoverridetable", "revtbl", "generator", "themedata", "latentstyles"),
     *("datastore", "xe", "tc", "rxe", "template", "filetbl", "rsidtbl", "mmathPr", "userprops"),
     *("bkmkstart", "bkmkend", "atnid", "atnref", "atndate", "atntime", "atnicn", "atnparent"),
-    *("atrfstart", "atrfend", "ftnsep", "ftnsepc", "aftnsep", "aftnsepc", "wgrffmtfilter", "do"),
+    *("atrfstart", "atrfend", "ftnsep", "ftnsepc", "aftnsep", "aftnsepc", "wgrffmtfilter"),
     *("ffname", "ffdeftext", "ffhelptext", "ffstattext", "formfield", "datafield", "background"),
     *("objclass", "objname", "fchars", "lchars", "xmlnstbl", "pgdsctbl", "falt", "panose"),
 }
 _KEPT_BEHIND_STAR = {
-    *("shppict", "shpinst", "fldinst", "nesttableprops", "shptxt", "ud", "shp", "pict", "objdata"),
-    *("listtext", "pntext", "annotation", "atnauthor", "footnote", "moMath", "moMathPara", "mr"),
+    *("shppict", "shpinst", "fldinst", "nesttableprops", "shptxt", "ud", "shp", "do", "pict"),
+    *(
+        "objdata",
+        "listtext",
+        "pntext",
+        "annotation",
+        "atnauthor",
+        "footnote",
+        "moMath",
+        "moMathPara",
+        "mr",
+    ),
 }
 _MAX_DEPTH = 20_000
 
@@ -108,6 +118,7 @@ class _Reader:
         self._paragraph = ParagraphState()
         self._row = RowLook()
         self._encoding = "cp1252"
+        self._default_font = 0
         self._fonts: dict[int, tuple[str, str]] = {}
         """Encoding and name of each font; the encoding of a symbol font is `symbols`."""
         self._styles: dict[int, int] = {}
@@ -292,7 +303,9 @@ class _Reader:
             case "pard":
                 self._paragraph = ParagraphState()
             case "plain":
-                group.look = RunLook()
+                group.look, group.font = RunLook(), self._default_font
+            case "deff":
+                group.font = self._default_font = number or 0
             case "s":
                 paragraph.style = number or 0
             case "outlinelevel":
