@@ -32,6 +32,9 @@ _REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7})")
 _HYPERLINK = re.compile(r'HYPERLINK\(\s*"([^"]+)"', re.IGNORECASE)
 _X = f"{{{NAMESPACES['x']}}}"
 _HIDDEN = {"1", "true"}
+_READ = ("row", "col", "mergeCell", "hyperlink", "autoFilter", "headerFooter")
+# What a header or a footer has that is no words: its thirds, looks, numbers of pages, dates, names.
+_PRINTED = re.compile(r'&"[^"]*"|&K[0-9A-F]{6}|&\d+|&[A-Z&]|[^\w&]+|[\d_]+', re.IGNORECASE)
 # A character as XML cannot have it, or an underscore that would begin one.
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 # The legacy form of a threaded comment says that this program cannot show it.
@@ -139,7 +142,7 @@ class _Reader:
         links: list[tuple[str, str]] = []
         is_filtered = self._has_filtered_table(part)
         latest = -1
-        for element in self._iterate(part, "row", "col", "mergeCell", "hyperlink", "autoFilter"):
+        for element in self._iterate(part, *_READ):
             match name_of(element):
                 case "x:row":
                     number = self._read_row(element, sheet, latest)
@@ -155,6 +158,11 @@ class _Reader:
                     links.append((get(element, "ref"), get(element, "r:id")))
                 case "x:autoFilter":
                     is_filtered = True
+                case "x:headerFooter":
+                    printed = {_PRINTED.sub("", each.text or "").strip() for each in element}
+                    self._book.counts["{} headers and footers of printed pages were left out"] += (
+                        len(printed - {""})
+                    )
         # Rows that a filter puts aside are still the reader's.
         hidden = sheet.leave_out(set() if is_filtered else hidden_rows, hidden_columns)
         if hidden:

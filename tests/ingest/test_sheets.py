@@ -150,6 +150,15 @@ def test_rows_that_the_filter_of_a_table_hides_are_read(column: str, is_filtered
     assert ("| a | b |" in article.text) == is_filtered
 
 
+def test_headers_and_footers_with_words_are_said_to_be_left_out() -> None:
+    printed = (
+        "<x:headerFooter><x:oddHeader>&amp;L&amp;8&amp;K00FF00&amp;D&amp;RQ3 report</x:oddHeader>"
+        '<x:oddFooter>&amp;C&amp;"Arial,Bold"&amp;P / &amp;N</x:oddFooter></x:headerFooter>'
+    )
+    warning = "1 headers and footers of printed pages were left out"
+    assert read(data(row(1, "Fee")) + printed).warnings == (warning,)
+
+
 def test_comments_of_xml_part_no_cells_and_no_words() -> None:
     words = "<x:is><x:t>Ba<!-- a note -->sic</x:t></x:is>"
     cells = cell("A1", words, 't="inlineStr"') + "<!-- a note -->" + number("B1", 11)
