@@ -16,6 +16,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema
+from python_multipart.multipart import parse_options_header
 from starlette.types import Message
 
 from app.api.access import settings_of
@@ -111,6 +112,17 @@ def limit_body(request: Request, max_bytes: int) -> Request:
         return message
 
     return Request(request.scope, receive)
+
+
+def limit_form(request: Request, max_bytes: int) -> Request:
+    """Return the request of a form as `limit_body` does; raises UnsupportedMediaType.
+
+    Names in it would be decoded by the charset of its content type, whatever that is.
+    """
+    _, options = parse_options_header(request.headers.get("content-type", ""))
+    if options.get(b"charset", b"utf-8").lower() not in {b"utf-8", b"utf8"}:
+        raise UnsupportedMediaType("a form is read as UTF-8, and its type names another charset")
+    return limit_body(request, max_bytes)
 
 
 def json_body(model: type[BodyModel], *, size: BodySize = BodySize.SMALL) -> BodyReader[BodyModel]:

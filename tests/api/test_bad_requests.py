@@ -347,6 +347,16 @@ CASES = [
         headers={"Content-Type": "text/plain"},
     ),
     # Forms
+    *[
+        form(
+            f"charset {charset}",
+            415,
+            "unsupported_media_type",
+            part("files", UNSAID, filename=name),
+            boundary=f"b; charset={charset}",
+        )
+        for charset, name in (("idna", "xn--a.txt"), ("undefined", "a.txt"), ("utf-7", "+2AA-.txt"))
+    ],
     form("nothing", 422, "invalid_request"),
     form("no file", 422, "invalid_request", part("id", "a")),
     form("unknown field", 422, "invalid_request", part("title", UNSAID)),

@@ -141,8 +141,13 @@ def test_a_sitemap_is_told_by_its_first_tag_and_the_rest_is_not_parsed() -> None
     schema = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
     assert tells(f"<urlset {schema}><url>{'<a/>' * 10_000}</b>")
     assert not tells(f"<html><!-- <urlset {schema}> --></html>")
-    with pytest.raises(FetchFailed, match="not well-formed"):
-        tells(f"<!-- <urlset {schema}>")
+    assert not tells(f"An article that quotes `<urlset {schema}>`")
+    for broken in (
+        f"<!-- <urlset {schema}>",
+        f'<?xml version="1.0" encoding="hex"?><urlset {schema}/>',
+    ):
+        with pytest.raises(FetchFailed, match="not well-formed"):
+            tells(broken)
 
 
 @pytest.mark.parametrize("path", ["/trickling-headers", "/trickling-body"])
@@ -157,7 +162,9 @@ def test_page_in_many_small_pieces_takes_no_longer_than_its_bytes(site: str) -> 
     assert len(page.data) == PIECES * 10
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a.example/", "//a", "http://u:p@a/"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://a.example/", "//a", "http://u:p@a/", "http://xn--a/"]
+)
 def test_other_schemes_and_passwords_are_no_url_to_fetch(url: str) -> None:
     with pytest.raises(InvalidRequest):
         fetch(url, networks=(), max_bytes=10)

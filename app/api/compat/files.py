@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from app.api.access import Opened, Reader, Writer, resources_of
-from app.api.bodies import BodyReader, limit_body
+from app.api.bodies import BodyReader, limit_form
 from app.api.compat.errors import OpenAIRoute, openai_responses
 from app.api.v1.fields import Answer
 from app.db.models import utc_now
@@ -73,7 +73,7 @@ async def read_form(request: Request) -> NewFile:
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UnsupportedMediaType("send multipart/form-data with file and purpose")
     limit = resources_of(request).settings.max_body_bytes
-    async with limit_body(request, limit).form(max_files=1, max_fields=16) as form:
+    async with limit_form(request, limit).form(max_files=1, max_fields=16) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise InvalidRequest("the form has no file", code="missing_file")

@@ -10,7 +10,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from app.api.access import resources_of
-from app.api.bodies import BodyReader, BodySize, is_json, limit_body, limits_of, parse_json
+from app.api.bodies import (
+    BodyReader,
+    BodySize,
+    is_json,
+    limit_body,
+    limit_form,
+    limits_of,
+    parse_json,
+)
 from app.api.v1.document_schemas import DocumentIn, DocumentsIn, UploadOut
 from app.config import Settings
 from app.db.database import Database
@@ -65,7 +73,8 @@ async def read_form_files(request: Request) -> list[FormFile]:
     """Return the files of a multipart form under their ids; raises InvalidRequest."""
     settings = resources_of(request).settings
     most = settings.max_files_per_upload
-    async with _limited(request).form(max_files=most, max_fields=most) as form:
+    limited = limit_form(request, settings.max_body_bytes)
+    async with limited.form(max_files=most, max_fields=most) as form:
         files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
         ids = [str(value) for name, value in form.multi_items() if name == "id"]
         unknown = {

@@ -34,6 +34,7 @@ from app.db.queries.documents import (
     looked_up,
     quarantine_version,
     replace_attributes,
+    select_own_versions,
     store_original,
 )
 from app.db.queries.facets import (
@@ -140,6 +141,7 @@ __all__ = [
     "read_changes",
     "remove_units",
     "replace_attributes",
+    "select_own_versions",
     "sort_documents",
     "store_original",
     "store_terms",

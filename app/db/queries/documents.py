@@ -5,6 +5,7 @@ from unicodedata import normalize
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     and_,
     case,
     delete,
@@ -359,6 +360,11 @@ def count_job_tokens(session: Session, job_id: str) -> int:
         .where(JobItem.job_id == job_id, JobItem.change == "content")
     )
     return int(tokens or 0)
+
+
+def select_own_versions(job_id: str) -> Select[int | None]:
+    """Return a statement for the versions that a job made or tries again: no others wait for it."""
+    return select(JobItem.version_id).where(JobItem.job_id == job_id, JobItem.change != "none")
 
 
 def list_job_versions(

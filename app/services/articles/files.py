@@ -195,7 +195,9 @@ def document_number(file_id: str) -> int | None:
     """Return the row's number of a document that is a file by itself; None for another file."""
     number = file_id.removeprefix(DOCUMENT_PREFIX)
     is_number = number.isascii() and number.isdecimal() and len(number) < _MAX_DIGITS
-    return int(number) if number != file_id and is_number else None
+    # By another spelling of its number a document would be two files.
+    is_own = number != file_id and is_number and not number.startswith("0")
+    return int(number) if is_own else None
 
 
 def file_id_of(document: Document) -> str:

@@ -90,8 +90,7 @@ def cancel_job(database: Database, ref: CollectionRef, job_id: str) -> JobInfo:
         job = session.get(Job, job_id)
         if job is None or job.collection_id != ref.id:
             raise NotFound("there is no such job", code="job_not_found")
-        versions = select(JobItem.version_id).where(JobItem.job_id == job_id)
-        queue.cancel(session, Version.id.in_(versions))
+        queue.cancel(session, Version.id.in_(queries.select_own_versions(job_id)))
     return get_job(database, ref, job_id)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.db import queries, queue
 from app.db.models import Document, JobItem, Version
@@ -35,7 +35,7 @@ def get_batch(resources: Resources, ref: CollectionRef, job_id: str) -> BatchInf
         if job is None or job.collection_id != ref.id:
             raise _missing_batch()
         counts, cancelled = dict.fromkeys(Status, 0), 0
-        for _, version in queries.list_job_versions(session, job_id):
+        for version in session.scalars(_select_latest(job_id)):
             counts[Status(version.status)] += 1
             cancelled += version.error_code == CANCELLED
         return BatchInfo(job_id, ref.name, job.created_at, counts, cancelled)
@@ -52,12 +52,7 @@ def list_batch_files(
     """Return the files of a batch by age, and whether there are more of them."""
     get_batch(resources, ref, job_id)
     with resources.database.read() as session:
-        statement = (
-            select(Document.id)
-            .join(Version, Version.document_id == Document.id)
-            .join(JobItem, JobItem.version_id == Version.id)
-            .where(JobItem.job_id == job_id, Document.collection_id == ref.id)
-        )
+        statement = _select_latest(job_id).with_only_columns(Document.id)
         chosen = with_status(statement, status)
         return list_page(session, ref, chosen, page, resources.signals.page_edges)
 
@@ -66,9 +61,28 @@ def cancel_batch(resources: Resources, ref: CollectionRef, job_id: str) -> Batch
     """End what of a batch is not ready yet; raises NotFound."""
     get_batch(resources, ref, job_id)
     with resources.database.write() as session:
-        mine = select(JobItem.version_id).where(JobItem.job_id == job_id)
-        queue.cancel(session, Version.id.in_(mine))
+        queue.cancel(session, Version.id.in_(queries.select_own_versions(job_id)))
     return get_batch(resources, ref, job_id)
+
+
+def _select_latest(job_id: str) -> Select[Version]:
+    """Return a statement for the latest versions of the documents of a batch.
+
+    Where attributes were changed meanwhile the one that it made was superseded.
+    """
+    mine = (
+        select(Version.document_id)
+        .join(JobItem, JobItem.version_id == Version.id)
+        .where(JobItem.job_id == job_id)
+    )
+    return (
+        select(Version)
+        .join(
+            Document,
+            (Version.document_id == Document.id) & (Version.number == Document.latest_number),
+        )
+        .where(Document.id.in_(mine))
+    )
 
 
 def _missing_batch() -> NotFound:

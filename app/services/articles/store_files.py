@@ -24,6 +24,8 @@ from app.services.articles.documents import (
 from app.services.articles.files import document_number, file_id_of, find_latest
 from app.services.articles.originals import read_original
 
+_VECTOR_BYTES = func.sum(func.length(UnitRow.vector) + func.length(UnitRow.passage_vectors))
+
 
 @dataclass(frozen=True, slots=True)
 class StoreFile:
@@ -202,7 +204,7 @@ def measure(session: Session, condition: ColumnElement[bool]) -> dict[int, int]:
     rows = session.execute(
         select(
             Version.document_id,
-            func.sum(func.length(UnitRow.vector) + func.length(UnitRow.passage_vectors)),
+            _VECTOR_BYTES,
         )
         .join(Version, Version.id == UnitRow.version_id)
         .join(Document, Document.id == Version.document_id)
@@ -210,6 +212,19 @@ def measure(session: Session, condition: ColumnElement[bool]) -> dict[int, int]:
         .group_by(Version.document_id)
     )
     return {number: int(size) for number, size in rows}
+
+
+def measure_store(session: Session, collection_id: int) -> int:
+    """Return the bytes of the vectors of all documents of a collection."""
+    return (
+        session.scalar(
+            select(_VECTOR_BYTES)
+            .join(Version, Version.id == UnitRow.version_id)
+            .join(Document, Document.id == Version.document_id)
+            .where(Document.collection_id == collection_id)
+        )
+        or 0
+    )
 
 
 @dataclass(frozen=True, slots=True)

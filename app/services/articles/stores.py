@@ -18,7 +18,7 @@ from app.index.byte_cache import MISSING
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, list_allowed, require_row
 from app.services.access.principal import Principal
-from app.services.articles.store_files import Page, measure
+from app.services.articles.store_files import Page, measure_store
 
 _TOUCH_AFTER = timedelta(hours=1)
 
@@ -111,8 +111,9 @@ def update_store(resources: Resources, ref: CollectionRef, changes: Mapping[str,
         store.notes = changes.get("metadata", store.notes)
         store.expires_days = changes.get("expires_days", store.expires_days)
         store.last_active_at = utc_now()
-        session.flush()
-        return _describe_store(session, collection)
+    # Its files are gone through, which no writer should wait for.
+    with resources.database.read() as session:
+        return _describe_store(session, require_row(session, ref))
 
 
 def use_store(resources: Resources, ref: CollectionRef) -> None:
@@ -171,7 +172,7 @@ def _describe_store(session: Session, collection: Collection) -> StoreInfo:
         store.expires_days if store else None,
         counts,
         cancelled or 0,
-        sum(measure(session, Document.collection_id == collection.id).values()),
+        measure_store(session, collection.id),
     )
 
 

@@ -5,6 +5,7 @@ connection goes to the address that was checked; and each redirect is checked ag
 """
 
 import ssl
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -189,6 +190,9 @@ def _read_locations(data: bytes) -> tuple[str, list[str]]:
 def _find_kind(data: bytes) -> str:
     """Return `urlset` or `sitemapindex` by the first tag, "" for any other page."""
     head = data[:_HEAD_BYTES]
+    # An article may quote one.
+    if not head.removeprefix(BOM_UTF8).lstrip().startswith(b"<"):
+        return ""
     if b"<urlset" not in head and b"<sitemapindex" not in head:
         return ""
     with _well_formed():
@@ -201,7 +205,8 @@ def _find_kind(data: bytes) -> str:
 def _well_formed() -> Iterator[None]:
     try:
         yield
-    except (ParseError, DefusedXmlException, ValueError) as error:
+    # The last for an encoding that is none, or none of text.
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise FetchFailed(f"the sitemap is not well-formed XML ({type(error).__name__})") from error
 
 
@@ -222,9 +227,11 @@ def _join(url: str, location: str) -> str:
 def _parse(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
+        # A name in Punycode is decoded when it is asked for.
+        host = parsed.host
     except (httpx.InvalidURL, ValueError) as error:
         raise InvalidRequest(f"{url} is not a URL: {error}") from error
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
+    if parsed.scheme not in {"http", "https"} or not host:
         raise InvalidRequest(f"{url}: only http and https are fetched")
     if parsed.port is not None and not 0 < parsed.port < 2**16:
         raise InvalidRequest(f"{url}: there is no port {parsed.port}")
