@@ -363,7 +363,7 @@ def count_job_tokens(session: Session, job_id: str) -> int:
 
 
 def select_own_versions(job_id: str) -> Select[int | None]:
-    """Return a statement for the versions that a job made or tries again: no others wait for it."""
+    """Return a statement for the versions that a job made or tries again, and not only awaits."""
     return select(JobItem.version_id).where(JobItem.job_id == job_id, JobItem.change != "none")
 
 
