@@ -11,11 +11,12 @@ _REPEATED = "ๆฯໆຯៗ"
 
 # Latin signs need a space after them, or a script that has none. The others stand for themselves,
 # but for `．` in a number, and where 「…。」と goes on with what was said.
+# A run of signs is tried once, from its first one: from each, a line of them takes minutes.
 SENTENCE_END = regex.compile(
     rf"""
     \n+
     | (?:(?<![{_SPACED_CLAUSES}])\.|[!?…]) [\p{{Pe}}\p{{Pf}}\p{{Pi}}"']*+ \s+
-    | [!?]+ [\p{{Pe}}\p{{Pf}}]*+ (?=[\p{{Han}}\p{{Hiragana}}\p{{Katakana}}])
+    | (?<![!?])[!?]++ [\p{{Pe}}\p{{Pf}}]*+ (?=[\p{{Han}}\p{{Hiragana}}\p{{Katakana}}])
     | (?:[\p{{STerm}}--[.!?．]]|．(?!\p{{N}})) [\p{{STerm}}…]*+ [\p{{Pe}}\p{{Pf}}]*+ \s*+
       (?![とっ、，])
     """,

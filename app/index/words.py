@@ -92,7 +92,8 @@ _CAMEL = regex.compile(
 )
 _PLURAL_CAPITALS = re.compile(r"[A-Z]{2,}s")
 _UNCASED = re.compile(r"[0-9]+|[^0-9]+")
-_DOTTED_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)+$")
+# Tried once at each run of digits: from each digit, a question of them alone takes half a minute.
+_DOTTED_NUMBER = re.compile(r"(?<![0-9])(?<![0-9]\.)[0-9]++(?:\.[0-9]++)++$")
 _LEADS = ".@#"
 _SHORT = 4
 """Longest piece of a name like A/B or TCP/IP."""
