@@ -19,9 +19,11 @@ from babel.dates import get_day_names, get_month_names
 
 GENERAL = "General"
 _DATE, _DATE_AND_TIME = "yyyy-mm-dd", "yyyy-mm-dd hh:mm"
-LOCAL_DATES = {14: _DATE, 22: _DATE_AND_TIME, **dict.fromkeys((*range(27, 32), 36), _DATE)}
+LOCAL_DATES = {
+    **dict.fromkeys((14, *range(27, 32), 36, *range(50, 59)), _DATE),
+    22: _DATE_AND_TIME,
+}
 """Built-in formats of dates that each machine shows in its own way."""
-LOCAL_DATES |= dict.fromkeys(range(50, 59), _DATE)
 BUILT_IN = {
     **LOCAL_DATES,
     **dict.fromkeys((5, 6), "$#,##0"),

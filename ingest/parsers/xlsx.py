@@ -159,10 +159,10 @@ class _Reader:
                 case "x:autoFilter":
                     is_filtered = True
                 case "x:headerFooter":
-                    printed = {_PRINTED.sub("", each.text or "").strip() for each in element}
-                    self._book.counts["{} headers and footers of printed pages were left out"] += (
-                        len(printed - {""})
-                    )
+                    printed = {_PRINTED.sub("", each.text or "") for each in element} - {""}
+                    if printed:
+                        words = "{} headers and footers of printed pages were left out"
+                        self._book.counts[words] += len(printed)
         # Rows that a filter puts aside are still the reader's.
         hidden = sheet.leave_out(set() if is_filtered else hidden_rows, hidden_columns)
         if hidden:

@@ -157,6 +157,9 @@ def test_headers_and_footers_with_words_are_said_to_be_left_out() -> None:
     )
     warning = "1 headers and footers of printed pages were left out"
     assert read(data(row(1, "Fee")) + printed).warnings == (warning,)
+    numbered = printed.replace("Q3 report", "")
+    assert numbered != printed
+    assert read(data(row(1, "Fee")) + numbered).warnings == ()
 
 
 def test_comments_of_xml_part_no_cells_and_no_words() -> None:

@@ -20,8 +20,8 @@ from ingest.parsers.ooxml import Parts
 from ingest.parsers.sheets import MAX_CELLS, Row, Sheet, join_sheets
 
 _MAX_REPEATED = 1000
-_VALUES = ("string-value", "value", "date-value", "time-value", "boolean-value")
 _REPEATED = f"{{}} repeats of a row or cell past number {_MAX_REPEATED} were left out"
+_VALUES = ("string-value", "value", "date-value", "time-value", "boolean-value")
 # No program has more.
 _MAX_COLUMNS = 2**14
 _GROUPS = {"table:table-row-group", "table:table-column-group"}

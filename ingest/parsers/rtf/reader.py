@@ -59,17 +59,8 @@ _LEFT_OUT = {
 }
 _KEPT_BEHIND_STAR = {
     *("shppict", "shpinst", "fldinst", "nesttableprops", "shptxt", "ud", "shp", "do", "pict"),
-    *(
-        "objdata",
-        "listtext",
-        "pntext",
-        "annotation",
-        "atnauthor",
-        "footnote",
-        "moMath",
-        "moMathPara",
-        "mr",
-    ),
+    *("objdata", "listtext", "pntext", "annotation", "atnauthor", "footnote", "moMath"),
+    *("moMathPara", "mr"),
 }
 _MAX_DEPTH = 20_000
 
