@@ -226,7 +226,8 @@ class Settings(BaseSettings):
     query_log_days: int = Field(default=0, ge=0, le=3650)
     """Keep questions and what they found for so many days; 0 keeps none and erases what is kept."""
     job_days: int = Field(default=30, ge=1, le=3650)
-    """Keep jobs for so many days after their upload, and longer while a document of them waits."""
+    """Keep jobs for so many days after their upload, and longer while a document of them waits;
+    reports of reparses for so many days after their end."""
 
     @property
     def origins(self) -> list[str]:

@@ -191,6 +191,8 @@ class Lanes(Generic[Row, Result]):
         call: _Call[Row, Result] = _Call(start, is_cancelled, len(rows))
         total = sum(tokens for _, tokens in rows)
         with self._changed:
+            if not self._left:
+                raise _closed()
             waiting = self._waiting_tokens[lane]
             if refuses and waiting and waiting + total > self._max_waiting:
                 self._metrics.refused.labels(lane).inc()
@@ -233,7 +235,7 @@ class Lanes(Generic[Row, Result]):
             self._left -= 1
             if self._left:
                 return
-            closed = WorkCancelled("the model is closed")
+            closed = _closed()
             for lane in self._waiting.values():
                 for ticket in (ticket for call in lane for ticket in call):
                     ticket.call.fail(closed)
@@ -356,3 +358,7 @@ class Lanes(Generic[Row, Result]):
     def _count(self, lane: Lane, tokens: int) -> None:
         self._waiting_tokens[lane] += tokens
         self._metrics.waiting_tokens.labels(lane).set(self._waiting_tokens[lane])
+
+
+def _closed() -> WorkCancelled:
+    return WorkCancelled("the model is closed")

@@ -190,24 +190,27 @@ class _Shard:
         wanted = limit if documents is None else min(limit, documents)
         depth = min(candidates, max(2 * limit, 16))
         while True:
-            hits = self._best_units(query, depth, parameters)
-            if len(hits) >= wanted or depth == candidates:
+            hits, lowest = self._best_units(query, depth, parameters)
+            # Of equal scores FAISS leaves out any: documents are complete above the lowest.
+            if depth == candidates or int((hits.scores > lowest).sum()) >= wanted:
                 return hits
             # Long documents fill the list with several units each: look further down.
             depth = min(candidates, depth * 4)
 
     def _best_units(
         self, query: Vector, depth: int, parameters: faiss.SearchParameters | None
-    ) -> RankedUnits:
+    ) -> tuple[RankedUnits, float]:
+        """Return the documents of the `depth` best units, and the score of the last of these."""
         if depth == 0:
-            return _NONE
+            return _NONE, -np.inf
         # FAISS shares queries among threads, not rows: with one query the others only make it wait
         # for them. The setting is this thread's own.
         faiss.omp_set_num_threads(1)
         scores, rows = self._faiss.search(query.reshape(1, -1), depth, params=parameters)
         # FAISS pads a short result with row -1.
         found = rows[0] != -1
-        return self._best_by_document(scores[0][found], rows[0][found])
+        best = scores[0][found]
+        return self._best_by_document(best, rows[0][found]), float(best.min(initial=np.inf))
 
     def score(self, query: Vector, document_ids: Ids) -> RankedUnits:
         rows = np.flatnonzero(self._alive & np.isin(self._document_ids, document_ids))

@@ -8,6 +8,8 @@ import regex
 _SPACED_CLAUSES = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 # Signs of repetition and of abbreviation, after and before a space that parts nothing.
 _REPEATED = "ๆฯໆຯៗ"
+# Signs that end a sentence without a space after them.
+_STOP = r"[\p{STerm}--[.!?]]"
 
 # Latin signs need a space after them, or a script that has none. The others stand for themselves,
 # but for `．` in a number, and where 「…。」と goes on with what was said.
@@ -17,8 +19,8 @@ SENTENCE_END = regex.compile(
     \n+
     | (?:(?<![{_SPACED_CLAUSES}])\.|[!?…]) [\p{{Pe}}\p{{Pf}}\p{{Pi}}"']*+ \s+
     | (?<![!?])[!?]++ [\p{{Pe}}\p{{Pf}}]*+ (?=[\p{{Han}}\p{{Hiragana}}\p{{Katakana}}])
-    | (?:[\p{{STerm}}--[.!?．]]|．(?!\p{{N}})) [\p{{STerm}}…]*+ [\p{{Pe}}\p{{Pf}}]*+ \s*+
-      (?![とっ、，])
+    | (?:[\p{{STerm}}--[.!?．]]|．(?!\p{{N}})) (?<!{_STOP} [.!?…]*+ {_STOP})
+      [\p{{STerm}}…]*+ [\p{{Pe}}\p{{Pf}}]*+ \s*+ (?![とっ、，])
     """,
     regex.VERSION1 | regex.VERBOSE,
 )

@@ -17,7 +17,7 @@ from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
 from app.embedding.loading import open_checkpoint
 from app.errors import ModelUnavailable, NotFound, StaleVectors
-from app.runtime.index_follower import Indexes, IndexFollower, quarantine_damaged
+from app.runtime.index_follower import Indexes, IndexFollower
 from app.runtime.repeating import repeat
 
 EngineLoader = Callable[[Checkpoint, Settings], Engine]
@@ -125,7 +125,7 @@ class ActiveGeneration:
                 indexes, _, damaged = self.follower.follow(session, row)
             if not damaged:
                 return indexes
-            quarantine_damaged(self._database, damaged)
+            self.follower.quarantine(self._database, damaged)
 
     def settle(self, *, reads: bool = True) -> None:
         """Catch up after a change, and merge what small changes leave in the lexical index.
@@ -167,6 +167,8 @@ class Generations:
         self._configured = ActiveGeneration(settings, database, load_engine)
         self._active: dict[int, ActiveGeneration] = {}
         self._live: ActiveGeneration | None = None
+        # How often the live one was to be looked up again.
+        self._refreshes = 0
         self._choosing = Lock()
 
     def live(self) -> ActiveGeneration:
@@ -175,12 +177,15 @@ class Generations:
         It is looked up once, and again after `refresh`; where another process may change it, at
         every call.
         """
-        live = self._live
+        refreshes, live = self._refreshes, self._live
         if live is None or live.id is None or self._database.is_shared:
             with self._database.read() as session:
                 row = queries.find_live_generation(session)
                 live = self._configured if row is None else self._activate(session, row)
-            self._live = live
+            with self._choosing:
+                # What a transaction of before a change saw must not stay for good.
+                if self._refreshes == refreshes:
+                    self._live = live
         return live
 
     def get(self, generation_id: int | None) -> ActiveGeneration:
@@ -203,7 +208,9 @@ class Generations:
 
     def refresh(self) -> None:
         """Look the live generation up again at the next use; whoever changes it calls this."""
-        self._live = None
+        with self._choosing:
+            self._refreshes += 1
+            self._live = None
 
     def forget(self, generation_id: int, *, model: bool) -> None:
         """Release the indexes of a generation that is not live and, with `model`, its model."""

@@ -96,6 +96,19 @@ class IndexFollower:
             self._position = changes.position
             return indexes, self._state, damaged
 
+    def quarantine(self, database: Database, damaged: dict[int, str]) -> None:
+        """Quarantine the versions that `follow` names.
+
+        Where that fails the indexes, which lack them, are read anew at the next use: else nothing
+        would ever say that they are missing.
+        """
+        try:
+            for version_id, what in damaged.items():
+                quarantine(database, version_id, f"{what} fails its checksum; {_ADVICE}")
+        except BaseException:
+            self.forget()
+            raise
+
     def forget(self) -> None:
         """Release the memory of the indexes until they are asked for again."""
         with self._following:
@@ -131,12 +144,6 @@ def quarantine(database: Database, version_id: int, message: str) -> None:
     logger.error("quarantined version %d: %s", version_id, message)
     with database.write() as session:
         queries.quarantine_version(session, version_id, message)
-
-
-def quarantine_damaged(database: Database, damaged: dict[int, str]) -> None:
-    """Quarantine the versions that `IndexFollower.follow` names."""
-    for version_id, what in damaged.items():
-        quarantine(database, version_id, f"{what} fails its checksum; {_ADVICE}")
 
 
 def read_indexes(

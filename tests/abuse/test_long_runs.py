@@ -13,6 +13,12 @@ def test_run_of_signs_is_one_sentence(sign: str) -> None:
     assert split_sentences(text) == [text]
 
 
+@pytest.mark.parametrize("run", ["。", "．", "。…", "!。"])
+def test_run_of_stops_that_a_quotation_goes_on_after_is_tried_once(run: str) -> None:
+    text = f"「{run * (30_000 // len(run))}と"
+    assert split_sentences(text) == [text]
+
+
 @pytest.mark.parametrize("digits", ["1", "1."])
 def test_run_of_digits_in_a_word_is_looked_through_once(digits: str) -> None:
     assert parse_query(digits * 16_000 + "a").words

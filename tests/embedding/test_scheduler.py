@@ -210,6 +210,9 @@ def test_closing_tells_who_waits(model: Model, threads: ThreadPoolExecutor) -> N
     for future in (running, waiting):
         with pytest.raises(WorkCancelled, match="closed"):
             future.result(timeout=30)
+    # Its threads have ended: nothing would ever take this one.
+    with pytest.raises(WorkCancelled, match="closed"):
+        model.run("too late")
 
 
 def test_many_callers_get_their_own_results(model: Model) -> None:

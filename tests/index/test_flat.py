@@ -120,6 +120,24 @@ def test_many_units_of_one_document_do_not_crowd_out_others() -> None:
     check_same(hits, search_with_numpy(units, query, 1, 10))
 
 
+@pytest.mark.parametrize(
+    "allowed", [None, np.arange(150, 900, dtype=np.int64)], ids=["all", "some"]
+)
+def test_equal_scores_come_in_the_order_of_their_units_also_at_the_cut(allowed: Ids | None) -> None:
+    """FAISS leaves out any of those that score alike."""
+    query = query_vector(7)
+    better = make_units(5, documents=1, seed=1)
+    ids = np.random.default_rng(0).permutation(np.arange(100, 1100, dtype=np.int64))
+    vectors = np.concatenate([np.tile(query, (5, 1)), np.tile(better.vectors[0], (1000, 1))])
+    all_ids = np.concatenate([np.arange(1, 6), ids])
+    units = UnitVectors(all_ids, all_ids, np.ones(1005, dtype=np.int64), vectors)
+    index = FlatIndex(DIMENSIONS)
+    index.apply(units)
+    found = [hit.document_id for hit in index.search(query, 1, limit=12, allowed=allowed)]
+    first = [*range(1, 6), *range(100, 107)] if allowed is None else list(range(150, 162))
+    assert found == first
+
+
 def test_filtered_search_still_returns_the_limit() -> None:
     """A filter that keeps 1% of the documents gives the same hits as brute force over them."""
     units = make_units(20_000, documents=10_000, seed=5)

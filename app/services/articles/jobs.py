@@ -95,8 +95,12 @@ def cancel_job(database: Database, ref: CollectionRef, job_id: str) -> JobInfo:
 
 
 def forget_jobs(resources: Resources, is_stopping: Callable[[], bool]) -> None:
-    """Delete the jobs that are past their time and of which nothing waits or is worked on."""
+    """Delete the jobs that are past their time and of which nothing waits or is worked on.
+
+    Reports of reparses go with them.
+    """
     before = utc_now() - timedelta(days=resources.settings.job_days)
+    _forget_reparses(resources, before)
     while not is_stopping():
         with resources.database.read() as session:
             if session.scalar(_select_over(before, 1)) is None:
@@ -105,6 +109,16 @@ def forget_jobs(resources: Resources, is_stopping: Callable[[], bool]) -> None:
         with resources.database.write() as session:
             over = _select_over(before, _FORGOTTEN_AT_ONCE)
             session.execute(delete(Job).where(Job.id.in_(over)))
+
+
+def _forget_reparses(resources: Resources, before: datetime) -> None:
+    """Delete old reports, each of which an erasure reads while other writers wait."""
+    over = ReparseRow.finished_at < before
+    with resources.database.read() as session:
+        if session.scalar(select(ReparseRow.id).where(over).limit(1)) is None:
+            return
+    with resources.database.write() as session:
+        session.execute(delete(ReparseRow).where(over))
 
 
 def _select_over(before: datetime, limit: int) -> Select[str]:

@@ -14,7 +14,7 @@ from app.errors import CorruptData, NotFound
 from app.index.flat import Ids
 from app.runtime.deadline import check_time
 from app.runtime.generations import ActiveGeneration
-from app.runtime.index_follower import Indexes, quarantine, quarantine_damaged
+from app.runtime.index_follower import Indexes, quarantine
 from app.runtime.lookups import LogState
 from app.runtime.resources import Resources
 from app.services.search.scoring import Anchors, load_anchors
@@ -85,7 +85,7 @@ class Attempt:
             if not damaged:
                 return snapshot
             self._stack.close()
-            quarantine_damaged(self._resources.database, damaged)
+            self._generation.follower.quarantine(self._resources.database, damaged)
 
     def _open(self) -> tuple[Snapshot, dict[int, str]]:
         with ExitStack() as stack:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import select, text, update
@@ -11,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.config import Settings
 from app.db.models import Document, Original, TermsRow, UnitRow, Version
 from app.domain import Mode, Status
-from app.errors import CorruptData
+from app.errors import CorruptData, StorageFull
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.operations.doctor import examine
@@ -83,6 +84,10 @@ def damage_terms(resources: Resources, document_id: str = "b") -> None:
             .where(Document.external_id == document_id, Version.is_live)
         ).one()
         terms.data = flip(terms.data, 3)
+
+
+def refuse_writing() -> NoReturn:
+    raise StorageFull("the disk is full")
 
 
 def assert_quarantined(resources: Resources, document_id: str = "b") -> None:
@@ -166,6 +171,21 @@ def test_one_damaged_unit_of_several_takes_its_document_out(
 
 
 # Passages and texts
+
+
+def test_damaged_article_that_cannot_be_quarantined_is_named_at_each_search_until_it_is(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_resources(filled) as resources:
+        damage_unit(resources, UnitRow.vector)
+    with open_resources(filled) as resources:
+        with monkeypatch.context() as patch:
+            patch.setattr(resources.database, "write", refuse_writing)
+            for _ in range(2):
+                with pytest.raises(StorageFull):
+                    search(resources)
+        assert search(resources) == {"a": "Tea.", "c": "Coffee."}
+        assert_quarantined(resources)
 
 
 def test_search_goes_on_without_an_article_whose_passages_are_damaged(

@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.config import Settings
+from app.db import queries
 from app.db.models import Generation, UnitRow, Version
 from app.domain import GenerationState, Mode
 from app.embedding.loading import open_checkpoint
@@ -202,6 +203,26 @@ def test_rollback_answers_at_once_with_the_former_vectors(
     remove_generation(filled, first)
     assert [info.id for info in list_generations(filled)] == [second]
     assert_consistent(filled)
+
+
+def test_who_looked_before_a_switch_does_not_keep_the_former_one_after_it(
+    filled: Resources, other_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = list_generations(filled)[0].id
+    second = ask_for(filled, other_model)
+    settle(filled, second)
+    filled.generations.refresh()
+    found = queries.find_live_generation
+
+    def find_then_switch(session: Session) -> Generation | None:
+        row = found(session)
+        monkeypatch.undo()
+        roll_back(filled, first)
+        return row
+
+    monkeypatch.setattr(queries, "find_live_generation", find_then_switch)
+    assert filled.generations.live().id == second
+    assert filled.generations.live().id == first
 
 
 def test_new_changed_and_deleted_articles_come_to_both_while_both_exist(

@@ -7,7 +7,7 @@ from zlib import crc32
 import pytest
 from sqlalchemy import func, select, update
 
-from app.db.models import Document, Job, Version, utc_now
+from app.db.models import Document, Job, ReparseRow, Version, utc_now
 from app.domain import Condition, Progress, Status
 from app.errors import Conflict, NotFound
 from app.evaluation.golden import GoldenQuery
@@ -95,6 +95,19 @@ def test_job_of_a_reparse_that_goes_on_is_kept_however_old_it_is(
         assert session.scalar(select(func.count()).select_from(Job)) == 2
     assert reparse_some(stored, lambda: False)
     assert get_job(stored, started.id).counts["queued"] == 1
+
+
+def test_report_is_kept_as_long_as_jobs_are(stored: Resources) -> None:
+    old, new = reparse(stored), reparse(stored)
+    ended = utc_now() - timedelta(days=stored.settings.job_days)
+    with stored.database.write() as session:
+        for each, at in ((old, ended - timedelta(1)), (new, ended + timedelta(1))):
+            session.execute(
+                update(ReparseRow).where(ReparseRow.id == each.id).values(finished_at=at)
+            )
+    forget_jobs(stored, lambda: False)
+    with stored.database.read() as session:
+        assert session.scalars(select(ReparseRow.id)).all() == [new.id]
 
 
 def test_attributes_and_url_that_change_while_it_reads_stay_changed(
