@@ -33,6 +33,10 @@ _LOG = (
     "ALTER TABLE changes ADD COLUMN IF NOT EXISTS transaction bigint NOT NULL"
     " DEFAULT (pg_current_xact_id()::text::bigint)",
     "CREATE INDEX IF NOT EXISTS ix_changes_transaction ON changes (transaction)",
+    # Numbers that are still to come are of the server that a dump was made on. Without any of the
+    # rows before, whoever follows reads its index anew.
+    "DELETE FROM changes WHERE (SELECT max(transaction) FROM changes)"
+    " >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint",
     # The log is never empty: by its first row a follower knows whether it was trimmed.
     "INSERT INTO changes (unit_id, document_id) SELECT 0, 0 WHERE NOT EXISTS (SELECT FROM changes)",
 )

@@ -128,7 +128,108 @@ def test_a_change_that_is_committed_after_a_later_one_is_not_missed(
         assert (second.unit_ids, second.document_ids) == ([1], [11])
         third = queries.read_changes(session, second.position)
     assert third is not None
-    assert (third.unit_ids, third.document_ids) == ([], [])
+    assert third.count == 0
+
+
+def test_changes_are_read_once_though_a_transaction_of_another_database_goes_on(
+    settings: Settings, postgres: PostgresServer
+) -> None:
+    fetched = text(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+        " WHERE relname = 'changes'"
+    )
+    with (
+        postgres.connect() as other,
+        other.transaction(force_rollback=True),
+        open_postgres(url_of(settings)) as database,
+    ):
+        other.execute("CREATE TABLE unrelated ()")
+        with database.read() as session:
+            position = queries.log_position(session)
+        with database.write() as session:
+            queries.log_units(session, range(1, 101), 1)
+        with database.read() as session:
+            first = queries.read_changes(session, position)
+        assert first is not None
+        assert sorted(first.unit_ids) == list(range(1, 101))
+        with database.write() as session:
+            queries.log_units(session, [101], 2)
+        with database.read() as session:
+            # So few rows would be read whole.
+            session.execute(text("SET LOCAL enable_seqscan = off"))
+            before = session.scalars(fetched).one()
+            second = queries.read_changes(session, first.position)
+            assert second is not None
+            assert second.unit_ids == [101]
+            assert session.scalars(fetched).one() - before < 10
+
+
+def test_a_transaction_older_than_the_log_has_it_read_anew_once(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    """While it runs it may belong to this database or to another one."""
+    with postgres.connect() as other, ExitStack() as opened:
+        with other.transaction(force_rollback=True):
+            other.execute("CREATE TABLE unrelated ()")
+            postgres.create_database("younger")
+            database = opened.enter_context(open_postgres(postgres.url("younger")))
+            with database.read() as session:
+                position = queries.log_position(session)
+            with database.write() as session:
+                queries.log_units(session, [1], 1)
+            with database.read() as session:
+                changes = queries.read_changes(session, position)
+            assert changes is not None
+            assert changes.unit_ids == [1]
+        with database.read() as session:
+            assert queries.read_changes(session, changes.position) is None
+            anew = queries.log_position(session)
+        with database.write() as session:
+            queries.log_units(session, [2], 1)
+        with database.read() as session:
+            later = queries.read_changes(session, anew)
+        assert later is not None
+        assert later.unit_ids == [2]
+
+
+def test_a_follower_whose_transaction_sees_less_than_it_read_stays_where_it_is(
+    resources: Resources, settings: Settings
+) -> None:
+    log = "INSERT INTO changes (unit_id, document_id) VALUES (%s, %s)"
+    with connect(settings) as early, resources.database.read() as old:
+        early.execute(log, (1, 11))
+        with resources.database.write() as session:
+            queries.log_units(session, [2], 22)
+        # Its snapshot: 2 is there, 1 is not.
+        queries.log_position(old)
+        early.commit()
+        with resources.database.read() as session:
+            position = queries.log_position(session)
+        changes = queries.read_changes(old, position)
+    assert changes is not None
+    assert changes.is_behind
+    assert (changes.count, changes.position) == (0, position)
+
+
+def test_a_log_of_another_server_is_dropped_at_the_start_and_its_followers_start_anew(
+    settings: Settings, database: PostgresDatabase
+) -> None:
+    with database.write() as session:
+        queries.log_units(session, [1, 2], 1)
+        # As a dump brings it.
+        session.execute(text("UPDATE changes SET transaction = transaction + 1000000000"))
+    with database.read() as session:
+        position = queries.log_position(session)
+    with open_postgres(url_of(settings)) as restored, restored.read() as session:
+        assert session.scalar(select(func.count()).select_from(Change)) == 1
+        assert queries.read_changes(session, position) is None
+        anew = queries.log_position(session)
+    with database.write() as session:
+        queries.log_units(session, [3], 1)
+    with database.read() as session:
+        changes = queries.read_changes(session, anew)
+    assert changes is not None
+    assert changes.unit_ids == [3]
 
 
 def test_a_follower_starts_anew_after_a_crash(

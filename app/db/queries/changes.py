@@ -2,14 +2,14 @@
 
 Where several processes write, numbers are committed out of order: 8 may be there before 7 is. A
 follower that remembered only the last number would never see 7. On PostgreSQL each change carries
-the number of its transaction, and a follower goes back to the oldest one that was still running
-when it last looked; what it has read since then it knows by number. After a crash, or on a standby
-that took over, PostgreSQL gives numbers of transactions out again: a follower starts anew there.
+the number of its transaction, and a follower remembers the snapshot in which it last looked: what
+it has not read is of transactions that began later, or that were running then. After a crash, or on
+a standby that took over, PostgreSQL gives numbers of transactions out again: a follower starts anew
+there.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.orm import Session
@@ -22,16 +22,21 @@ _KEPT = 100_000
 _NO_INDEX = -1
 """In place of a unit: the change is none of the indexes' business."""
 
-_HORIZON = text(
-    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
-    # The second of both is when a crash of one session had all others started again.
-    " concat_ws(' ', pg_postmaster_start_time(), (SELECT stats_reset FROM pg_stat_archiver))"
+_SNAPSHOT = text(
+    "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1,"
+    " ARRAY(SELECT pg_snapshot_xip(pg_current_snapshot())::text::bigint),"
+    # The second is when a crash of one session had all others started again.
+    " concat_ws(' ', pg_postmaster_start_time(), (SELECT stats_reset FROM pg_stat_archiver),"
+    # A standby does not tell what was running.
+    " pg_is_in_recovery())"
 )
 _FIRST = text("SELECT min(transaction) FROM changes")
-_SINCE = text(
-    "SELECT number, unit_id, document_id, transaction FROM changes WHERE transaction >= :horizon"
+_UNREAD = text(
+    "SELECT unit_id, document_id FROM changes"
+    " WHERE transaction > :last OR transaction = ANY(CAST(:running AS bigint[]))"
 )
 _TRIM = text(
+    # Below all that run: a follower sees by the first row that is left what it has missed.
     "DELETE FROM changes"
     # Seldom, and asked of the ends of an index.
     " WHERE (SELECT max(number) - min(number) FROM changes) > 2 * :kept AND transaction < least("
@@ -43,13 +48,12 @@ _TRIM = text(
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """How far a follower has read: every change before the horizon, and these beyond it.
+    """How far a follower has read: up to `last`, but for what was running."""
 
-    The horizon is the number of a change or, on PostgreSQL, of a transaction.
-    """
-
-    horizon: int = 0
-    beyond: frozenset[int] = field(default_factory=frozenset)
+    last: int = 0
+    """The number of a change or, on PostgreSQL, of a transaction."""
+    running: frozenset[int] = field(default_factory=frozenset)
+    """Transactions up to it that had not ended, of any database of the server."""
     run: str = ""
     """Of PostgreSQL, since its last start: only within it numbers of transactions grow."""
 
@@ -90,9 +94,8 @@ def log_attributes(session: Session, document_id: int) -> None:
 def log_position(session: Session) -> LogPosition:
     """Return the position of who has read all that this transaction sees."""
     if _is_shared(session):
-        horizon, run = session.execute(_HORIZON).one()
-        rows = _rows_from(session, horizon)
-        return LogPosition(horizon, frozenset(number for number, *_ in rows), run)
+        last, running, run = session.execute(_SNAPSHOT).one()
+        return LogPosition(last, frozenset(running), run)
     return LogPosition(_last_number(session))
 
 
@@ -101,10 +104,10 @@ def read_changes(session: Session, position: LogPosition) -> Changes | None:
     if _is_shared(session):
         return _read_shared(session, position)
     last = _last_number(session)
-    if last <= position.horizon:
-        return Changes((), (), position, is_behind=last < position.horizon)
+    if last <= position.last:
+        return Changes((), (), position, is_behind=last < position.last)
     rows = session.execute(
-        select(Change.unit_id, Change.document_id).where(Change.number > position.horizon)
+        select(Change.unit_id, Change.document_id).where(Change.number > position.last)
     ).all()
     return _collect([(row.unit_id, row.document_id) for row in rows], LogPosition(last))
 
@@ -119,23 +122,22 @@ def trim_changes(session: Session) -> None:
 
 
 def _read_shared(session: Session, position: LogPosition) -> Changes | None:
-    first = session.execute(_FIRST).scalar_one()
-    # Trimmed are transactions before the first one that is left.
-    if first is not None and first > position.horizon:
+    now = log_position(session)
+    if now == position:
+        return Changes((), (), position)
+    if now.run != position.run:
         return None
-    horizon, run = session.execute(_HORIZON).one()
-    if run != position.run:
-        return None
-    rows = _rows_from(session, position.horizon)
-    if horizon < position.horizon or not position.beyond.issubset(row.number for row in rows):
+    hidden = {number for number in now.running if number <= position.last} - position.running
+    if hidden or now.last < position.last:
         return Changes((), (), position, is_behind=True)
-    beyond = frozenset(row.number for row in rows if row.transaction >= horizon)
-    new = [(row.unit_id, row.document_id) for row in rows if row.number not in position.beyond]
-    return _collect(new, LogPosition(horizon, beyond, run))
-
-
-def _rows_from(session: Session, horizon: int) -> Sequence[Any]:
-    return session.execute(_SINCE, {"horizon": horizon}).all()
+    first = session.execute(_FIRST).scalar_one()
+    ended = position.running - now.running
+    # Trimmed are transactions before the first one that is left.
+    if first is None or first >= min(ended, default=position.last + 1):
+        return None
+    unread = {"last": position.last, "running": list(position.running)}
+    rows = session.execute(_UNREAD, unread).all()
+    return _collect([(row.unit_id, row.document_id) for row in rows], now)
 
 
 def _collect(rows: Sequence[tuple[int, int]], position: LogPosition) -> Changes:
