@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -37,6 +38,8 @@ class Table(DeclarativeBase):
         }
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
+        # SQLite numbers rows by itself only where the type is INTEGER, which has 64 bits there.
+        int: BigInteger().with_variant(Integer, "sqlite"),
         datetime: UtcDateTime,
         dict[str, Any]: StoredJson,
         bytes: LargeBinary,

@@ -39,6 +39,8 @@ _SESSION_OPTIONS = " ".join(
         # A writer that hangs amid its transaction, in a process that was stopped, holds up all.
         "idle_in_transaction_session_timeout=60s",
         "lock_timeout=30s",
+        # A role's own limit would end each reading of a large index, again and again.
+        "statement_timeout=0",
         "timezone=UTC",
         # Compiling takes longer than these queries.
         "jit=off",
@@ -77,10 +79,15 @@ _ERASED = (
     "stores",
 )
 _NEXT_TRANSACTION = text("SELECT pg_snapshot_xmax(pg_current_snapshot())::xid::text")
-_OLDER_READERS = text(
-    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
-    " AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL"
-    " AND age(backend_xmin) > age(CAST(CAST(:next AS text) AS xid)))"
+_OLDER_TRANSACTIONS = text(
+    "SELECT coalesce(max(age(number)) > age(CAST(CAST(:next AS text) AS xid)), false) FROM ("
+    # Idle amid its writes a session has a transaction, and no snapshot. What a standby reports of
+    # its readers is of no database, or of a slot.
+    "  SELECT unnest(ARRAY[backend_xmin, backend_xid]) FROM pg_stat_activity"
+    "   WHERE (datname = current_database() OR datname IS NULL) AND pid <> pg_backend_pid()"
+    "  UNION ALL SELECT transaction FROM pg_prepared_xacts WHERE database = current_database()"
+    "  UNION ALL SELECT xmin FROM pg_replication_slots"
+    ") AS older (number)"
 )
 
 
@@ -98,7 +105,7 @@ class PostgresDatabase:
         self._is_closed = False
         event.listen(self._engine, "checkin", self._end_late)
         self.owes_erasure = False
-        """Whether a reader kept what was deleted from being cleared away."""
+        """Whether a transaction kept what was deleted from being cleared away."""
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -122,7 +129,9 @@ class PostgresDatabase:
             yield session
 
     def erase_deleted(self) -> bool:
-        """Have VACUUM take deleted rows out of their pages; False while a reader may see them.
+        """Have VACUUM take deleted rows out of their pages; False while it must keep them.
+
+        It keeps what a transaction that began before the deletion may still see.
 
         The bytes stay in free space until something else is written there, and in the write-ahead
         log, standbys and backups: those are PostgreSQL's and its operator's.
@@ -188,7 +197,7 @@ class PostgresDatabase:
         with self._autocommit() as connection:
             following = connection.scalar(_NEXT_TRANSACTION)
             deadline = monotonic() + _ERASE_SECONDS
-            while connection.scalar(_OLDER_READERS, {"next": following}):
+            while connection.scalar(_OLDER_TRANSACTIONS, {"next": following}):
                 if monotonic() > deadline:
                     return False
                 sleep(_ERASE_PAUSE_SECONDS)
@@ -283,6 +292,7 @@ _UNAVAILABLE = MappingProxyType(
         "53": "PostgreSQL has no connection or memory left",
         "55P03": "another writer kept its lock for too long",
         "57": "PostgreSQL is shutting down or starting up",
+        "57014": "PostgreSQL ended a statement, at its time limit or by request",
     }
 )
 """By the SQLSTATE of the error, or the class of it."""
@@ -317,7 +327,7 @@ def _translate(error: DBAPIError) -> Exception:
     # psycopg looks itself for the one character that PostgreSQL has no place for.
     if state == "22021" or (not state and type(error.orig).__name__ == "DataError"):
         return InvalidRequest("PostgreSQL stores no text with a zero byte", code="zero_byte")
-    # Numbers of rows have 32 bits there, and some texts a bound.
+    # Numbers of rows have 64 bits there, and some texts a bound.
     if state == "22003":
         return InvalidRequest("a number is larger than any row's", code="number_too_large")
     if state == "22001":

@@ -30,6 +30,7 @@ _USER = "nobody"
 _CONFIGURATION = """
 listen_addresses = ''
 max_connections = 300
+max_prepared_transactions = 2
 shared_buffers = 128MB
 # What a kill of the process loses is the same; only a power cut would tell.
 fsync = off

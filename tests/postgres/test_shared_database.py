@@ -441,6 +441,26 @@ def test_a_deletion_is_complete_when_no_reader_can_see_it(
     assert delete_document(resources, "help", "b").complete
 
 
+@pytest.mark.parametrize("is_prepared", [False, True])
+def test_a_deletion_is_not_complete_beside_an_older_transaction_without_a_snapshot(
+    resources: Resources, ingest: Ingest, settings: Settings, is_prepared: bool
+) -> None:
+    """VACUUM keeps rows for a transaction that has written, whether or not it reads now."""
+    ingest(article("a", "Tea."), article("b", "Coffee."))
+    with connect(settings) as other:
+        other.execute("CREATE TABLE unrelated ()")
+        if is_prepared:
+            other.execute("PREPARE TRANSACTION 'other'")
+            # Outside of a transaction from here on.
+            other.autocommit = True
+        assert not delete_document(resources, "help", "a").complete
+        if is_prepared:
+            other.execute("ROLLBACK PREPARED 'other'")
+        else:
+            other.rollback()
+    assert delete_document(resources, "help", "b").complete
+
+
 def test_columns_sort_by_bytes_and_number_widely_whatever_the_locale(tmp_path: Path) -> None:
     with run_postgres(locale="C.UTF-8") as server:
         server.create_database("other")
@@ -508,6 +528,25 @@ def test_start_waits_longer_than_a_writer_for_one_that_is_at_the_schema(
         assert started.result(timeout=60) == "1ms"
 
 
+def test_a_statement_that_is_cancelled_is_called_that(database: PostgresDatabase) -> None:
+    cancelled = text("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(60)")
+    with (
+        pytest.raises(DatabaseUnavailable, match="ended a statement"),
+        database.read() as session,
+    ):
+        session.execute(cancelled)
+
+
+def test_a_time_limit_of_the_database_does_not_end_reading_its_index(
+    settings: Settings, postgres: PostgresServer
+) -> None:
+    postgres.create_database("limited")
+    with postgres.connect() as connection:
+        connection.execute("ALTER DATABASE limited SET statement_timeout = '1ms'")
+    with open_postgres(postgres.url("limited")) as opened, opened.read() as session:
+        assert session.scalar(text("SHOW statement_timeout")) == "0"
+
+
 def test_settings_do_not_show_the_password(tmp_path: Path) -> None:
     settings = on_test_database(Settings(data=tmp_path / "data"))
     assert url_of(settings) not in repr(settings)
@@ -532,18 +571,32 @@ def test_a_zero_byte_is_refused_by_name(collection: Collection) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "zero_byte")
 
 
-def test_a_number_that_no_row_has_is_refused_by_name(collection: Collection) -> None:
+def test_a_number_that_no_row_has_is_not_found(collection: Collection) -> None:
     collection.add({"id": "tea", "text": "Tea."})
     large = 2**53 - 1
-    answers = [
-        collection.http.get(f"{collection.path}/golden", params={"after": large}),
-        collection.http.post(
-            f"{collection.path}/search", json={"query": "tea", "generation": large}
-        ),
-    ]
-    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
-        (422, "number_too_large")
-    ] * 2
+    listed = collection.http.get(f"{collection.path}/golden", params={"after": large})
+    assert (listed.status_code, listed.json()["queries"]) == (200, [])
+    answer = collection.http.post(
+        f"{collection.path}/search", json={"query": "tea", "generation": large}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (404, "generation_not_found")
+
+
+def test_numbers_of_rows_go_past_32_bits(
+    resources: Resources, ingest: Ingest, settings: Settings
+) -> None:
+    with connect(settings) as connection:
+        connection.execute(
+            "SELECT setval(pg_get_serial_sequence(c.relname, a.attname), 2147483647)"
+            " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+            " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'"
+            " AND pg_get_serial_sequence(c.relname, a.attname) IS NOT NULL"
+        )
+    ingest(article("a", "Tea."), article("b", "Coffee."))
+    delete_document(resources, "help", "a")
+    assert [hit.document_id for hit in search_documents(resources, "help", "tea").results] == ["b"]
+    with resources.database.read() as session:
+        assert session.scalars(select(Version.id)).one() > 2**31
 
 
 def test_while_postgresql_is_away_requests_get_a_typed_503_and_go_on_afterwards(
