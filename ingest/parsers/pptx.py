@@ -98,7 +98,7 @@ class _Deck:
         self._main = main
         self._authors = dict(self._read_authors())
         self._positions = Positions(parts)
-        self._layouts: set[str] = set()
+        self._layouts: dict[str, bool] = {}
 
     def read_slide(self, part: str) -> tuple[str, list[str]]:
         """Return a slide's title and its blocks; nothing of a hidden one."""
@@ -108,15 +108,23 @@ class _Deck:
         if get(root, "show", "1") in {"0", "false"}:
             self.counts["{} hidden slides were left out"] += 1
             return "", []
-        shapes = list(_walk(find(root, "p:cSld/p:spTree")))
+        shapes = list(self._list_shown(find(root, "p:cSld/p:spTree")))
         titles = ((shape, self._read_title(shape, part)) for shape in shapes)
         titled, title = next((found for found in titles if found[1]), (None, ""))
         blocks: list[str] = []
         for shape in order_shapes(shapes, self._positions.of_slide(part)):
             blocks += self._read_shape(shape, part) if shape is not titled else []
         blocks += [*self._read_notes(part), *self._read_comments(part)]
-        self._read_layouts(part)
+        if _shows_master(root):
+            self._read_layouts(part)
         return title, list(filter(None, blocks))
+
+    def _list_shown(self, tree: Iterable[Element] | None) -> Iterator[Element]:
+        for shape in _walk(tree):
+            if _is_hidden(shape):
+                self.counts["{} hidden passages were left out"] += 1
+            else:
+                yield shape
 
     def _read_title(self, shape: Element, part: str) -> str:
         if find_placeholder(shape) not in _TITLES:
@@ -129,7 +137,7 @@ class _Deck:
             return []
         name = name_of(shape)
         if name == "p:grpSp":
-            inner = order_shapes(list(_walk(shape)), {})
+            inner = order_shapes(list(self._list_shown(shape)), {})
             return [block for member in inner for block in self._read_shape(member, part)]
         if name == "p:graphicFrame":
             return self._read_frame(shape, part)
@@ -203,14 +211,20 @@ class _Deck:
     def _read_layouts(self, part: str) -> None:
         """Note what the layout and the master of a slide write on it."""
         for layout in self.parts.list_related(part, "slideLayout"):
-            for page in (layout, self.parts.find_related(layout, "slideMaster")):
-                if not page or page in self._layouts:
-                    continue
-                self._layouts.add(page)
-                for shape in _walk(find(self.parts.parse(page), "p:cSld/p:spTree")):
-                    if name_of(shape) == "p:sp" and not find_placeholder(shape):
-                        text = write_text(find(shape, "p:txBody"), self.parts, page)
-                        self.furniture.setdefault(text)
+            if self._read_layout(layout):
+                self._read_layout(self.parts.find_related(layout, "slideMaster"))
+
+    def _read_layout(self, page: str) -> bool:
+        """Note what a layout or master writes; returns whether the shapes of its master show."""
+        if page not in self._layouts:
+            root = self.parts.parse(page) if page else None
+            self._layouts[page] = _shows_master(root)
+            for shape in _walk(find(root, "p:cSld/p:spTree")):
+                is_own = name_of(shape) == "p:sp" and not find_placeholder(shape)
+                if is_own and not _is_hidden(shape):
+                    text = write_text(find(shape, "p:txBody"), self.parts, page)
+                    self.furniture.setdefault(text)
+        return self._layouts[page]
 
 
 def _walk(tree: Iterable[Element] | None) -> Iterator[Element]:
@@ -220,6 +234,16 @@ def _walk(tree: Iterable[Element] | None) -> Iterator[Element]:
             yield element
         elif name_of(element) == "mc:AlternateContent":
             yield from _walk(choose_alternative(element))
+
+
+def _is_hidden(shape: Element) -> bool:
+    names = (find(properties, "p:cNvPr") for properties in shape)
+    return any(get(name, "hidden") in {"1", "true"} for name in names)
+
+
+def _shows_master(page: Element | None) -> bool:
+    """Return whether a slide or layout shows the shapes of what it is made after."""
+    return get(page, "showMasterSp", "1") not in {"0", "false"}
 
 
 def find_placeholder(shape: Element) -> str:

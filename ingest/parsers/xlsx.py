@@ -192,7 +192,8 @@ class _Reader:
             raise UnreadableDocument(
                 f"the workbook has more than {MAX_CELLS} cells", code="table_too_large"
             )
-        sheet.rows[number] = row
+        # A number that comes twice is one row.
+        sheet.rows[number] = sheet.rows.get(number, {}) | row
         return number
 
     def _show(self, cell: Element) -> str:

@@ -57,6 +57,16 @@ def test_hidden_words_are_left_out() -> None:
     assert (article.text, article.warnings) == ("Shown", ("1 hidden passages were left out",))
 
 
+@pytest.mark.parametrize("words", ["{}No", "<text:span>No{}</text:span>"])
+def test_paragraph_that_a_field_hides_is_left_out(words: str) -> None:
+    field = '<text:hidden-paragraph text:condition="1" text:is-hidden="{}"/>'
+    hidden, shown = (
+        f"<text:p>{words.format(field.format(so))}</text:p>" for so in ("true", "false")
+    )
+    article = read(hidden + shown.replace("No", "Yes"))
+    assert (article.text, article.warnings) == ("Yes", ("1 hidden passages were left out",))
+
+
 def test_hidden_section_is_left_out() -> None:
     hidden = '<text:section text:display="none"><text:p>No</text:p></text:section>'
     shown = '<text:section text:display="true"><text:p>Yes</text:p></text:section>'

@@ -86,6 +86,14 @@ def test_cells_that_merge_or_end_elsewhere_stand_under_their_head() -> None:
     ]  # fmt: skip
 
 
+def test_very_many_headers_are_each_read_once() -> None:
+    heads = b"".join(b"{\\header head %d\\par}" % (n % 5000) for n in range(10_000))
+    assert read(heads + b"Body.").text.split("\n\n") == [
+        *(f"head {n}" for n in range(5000)),
+        "Body.",
+    ]
+
+
 def test_headers_are_read_and_page_numbers_are_not() -> None:
     article = read(
         rb"{\header ZT-3000{\field{\*\fldinst PAGE}{\fldrslt 7}}\par}{\info{\title Pump}}Body."

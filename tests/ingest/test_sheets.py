@@ -512,3 +512,8 @@ def test_what_is_not_a_workbook_is_refused_by_its_code(broken: bytes) -> None:
     with pytest.raises(UnreadableDocument) as caught:
         parse_spreadsheet(broken)
     assert caught.value.code in {"unreadable_spreadsheet", "unreadable_archive"}
+
+
+def test_row_whose_number_comes_twice_is_one_row() -> None:
+    article = read(data(row(1, "A", "B"), row(2, "1"), row(2, "", "2")))
+    assert article.text.endswith("| A | B |\n| --- | --- |\n| 1 | 2 |")

@@ -5,7 +5,7 @@ import pytest
 from app.domain import Article, PageStart
 from app.errors import UnreadableDocument
 from ingest.parsers.pptx import parse_pptx
-from tests.ingest.office_files import Related, chart, declare, diagram, make_slides, shape
+from tests.ingest.office_files import Related, chart, declare, diagram, make_slides, relate, shape
 
 
 def read(*slides: str, related: Related | None = None, attributes: str = "") -> Article:
@@ -118,6 +118,35 @@ def test_hidden_slides_are_left_out_and_keep_their_number() -> None:
     hidden = read(shape("one"), shape("two"), attributes='show="0"')
     assert hidden.text == ""
     assert hidden.warnings == ("2 hidden slides were left out",)
+
+
+def test_hidden_shapes_are_left_out() -> None:
+    hidden = shape("two").replace('name="s"', 'name="s" hidden="1"')
+    article = read(shape("one") + hidden)
+    assert (article.text, article.warnings) == ("one", ("1 hidden passages were left out",))
+
+
+@pytest.mark.parametrize(
+    ("slide", "layout", "expected"),
+    [("", "", "one\n\nUnder\n\nMaster"), ("", "0", "one\n\nUnder"), ("0", "", "one")],
+    ids=["both", "of the layout", "none"],
+)
+def test_shapes_of_layout_and_master_are_read_where_they_show(
+    slide: str, layout: str, expected: str
+) -> None:
+    def page(name: str, words: str, shown: str = "") -> str:
+        hidden = shape("never").replace('name="s"', 'name="s" hidden="1"')
+        tree = f"<p:cSld><p:spTree>{shape(words)}{hidden}</p:spTree></p:cSld>"
+        return declare(name, tree, f'showMasterSp="{shown}"' if shown else "")
+
+    related = {"layout.xml": ("slideLayout", page("p:sldLayout", "Under", layout))}
+    parts = {
+        "ppt/slides/_rels/layout.xml.rels": relate(("m", "slideMaster", "master.xml")),
+        "ppt/slides/master.xml": page("p:sldMaster", "Master"),
+    }
+    shown = f'showMasterSp="{slide}"' if slide else ""
+    data = make_slides([shape("one")], related, parts, shown)
+    assert parse_pptx(data).text == expected
 
 
 def test_second_title_of_a_slide_is_text() -> None:

@@ -128,6 +128,17 @@ def test_row_that_begins_late_and_a_deleted_row() -> None:
     assert read(f"<w:tbl>{table}</w:tbl>").text.splitlines()[2:] == ["|  | 2 |"]
 
 
+def test_cell_whose_deletion_was_tracked_is_gone_and_one_of_very_many_columns_is_bounded() -> None:
+    cell = "<w:tc><w:tcPr>{}</w:tcPr><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc>"
+    gone = cell.format('<w:cellDel w:id="1" w:author="a"/>', "old")
+    wide = cell.format('<w:gridSpan w:val="16000"/>', "wide")
+    rows = (cell.format("", "A") + gone + cell.format("", "B"), cell.format("", "1") + wide)
+    article = read("<w:tbl>" + "".join(f"<w:tr>{row}</w:tr>" for row in rows) + "</w:tbl>")
+    head, *_ = article.text.splitlines()
+    assert head.startswith("| A | B |")
+    assert len(article.text) < 1000
+
+
 def test_table_of_one_cell_lays_out_what_it_holds() -> None:
     inner = paragraph("Warranty", HEADING) + paragraph("Two years.")
     article = read(f"<w:tbl><w:tr><w:tc>{inner}</w:tc></w:tr></w:tbl>", STYLES)
@@ -239,6 +250,17 @@ def test_fields_give_what_they_came_to_and_never_what_they_ask_for() -> None:
     )  # fmt: skip
     orphan = run("Version ") + mark.format("begin") + run("5")
     assert read(paragraph(field) + paragraph(orphan)).text == "4.2\n\nVersion 5"
+
+
+def test_words_within_fields_within_fields_are_as_silent_as_the_outermost() -> None:
+    mark = '<w:r><w:fldChar w:fldCharType="{}"/></w:r>'
+    begin, separate, end = map(mark.format, ("begin", "separate", "end"))
+    inner = begin + separate + run("in") + end
+    assert read(paragraph(begin + inner + separate + run("out") + end)).text == "out"
+    assert read(paragraph(begin + separate + inner + run(" and out") + end)).text == "in and out"
+    many = 3000
+    nested = paragraph(begin * many + inner * many + separate + run("out") + end * many)
+    assert read(nested).text == ""
 
 
 def test_fields_without_a_result_show_their_words_or_are_counted() -> None:

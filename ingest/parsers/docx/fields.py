@@ -26,6 +26,8 @@ class _Open:
     has_result: bool = False
     line: Line | None = None
     start: int = 0
+    is_within_silence: bool = False
+    """Whether words at the place where it begins are silent."""
 
 
 @dataclass(slots=True)
@@ -53,9 +55,11 @@ class Fields:
     @property
     def is_silent(self) -> bool:
         """Whether words at this place are an instruction, or a result that is left out."""
-        return any(
-            not opened.has_result or self.is_left_out(opened.instruction) for opened in self._stack
-        )
+        if not self._stack:
+            return False
+        # Those around it stay as they are while it is open.
+        last = self._stack[-1]
+        return last.is_within_silence or not last.has_result or self.is_left_out(last.instruction)
 
     def is_left_out(self, instruction: str) -> bool:
         """Whether what a field came to is left out here."""
@@ -73,7 +77,7 @@ class Fields:
         if kind in _BEGIN_AND_END and mark not in self._matched:
             return
         if kind == "begin":
-            self._stack.append(_Open(mark))
+            self._stack.append(_Open(mark, is_within_silence=self.is_silent))
         elif kind == "separate" and self._stack:
             opened = self._stack[-1]
             opened.has_result, opened.line, opened.start = True, line, len(line.pieces)

@@ -144,7 +144,10 @@ class Story:
             read.append((Cell("", before), []))
         for element in self._walk(row, "w:tc"):
             look = find(element, "w:tcPr")
-            columns = max(1, get_number(find(look, "w:gridSpan"), "w:val", 1))
+            if find(look, "w:cellDel") is not None:
+                continue
+            columns = get_number(find(look, "w:gridSpan"), "w:val", 1)
+            columns = min(max(1, columns), _MAX_COLUMNS)
             merge = find(look, "w:vMerge")
             goes_on = merge is not None and get(merge, "w:val", "continue") == "continue"
             blocks = self.read(element)

@@ -26,8 +26,17 @@ _MAX_COLUMNS = 256
 _NO_TEXT = {
     *("text:tracked-changes", "text:sequence-decls", "text:variable-decls", "office:forms"),
     *("text:user-field-decls", "text:note-citation", "text:dde-connection-decls"),
-    *("text:bookmark", "text:soft-page-break", "svg:title", "svg:desc", "table:shapes"),
+    *(
+        "text:bookmark",
+        "text:soft-page-break",
+        "text:hidden-paragraph",
+        "svg:title",
+        "svg:desc",
+        "table:shapes",
+    ),
 }
+# Where the field stands that hides the paragraph around it.
+_HIDES = ("text:hidden-paragraph", "text:span/text:hidden-paragraph")
 _ROWS = {"table:table-header-rows", "table:table-rows", "table:table-row-group"}
 
 
@@ -64,6 +73,10 @@ class Reader:
     # Paragraphs
 
     def _read_paragraph(self, element: Element) -> list[Block]:
+        hides = (field for path in _HIDES for field in find_all(element, path))
+        if any(get(field, "text:is-hidden") == "true" for field in hides):
+            self.counts["{} hidden passages were left out"] += 1
+            return []
         line = Line()
         style = get(element, "text:style-name")
         look = self._styles.look(style, RunLook())
@@ -117,7 +130,7 @@ class Reader:
                 self._read_ruby(child, line, look)
             case "text:hidden-text" if get(child, "text:is-hidden") == "false":
                 self._read_inline(child, line, look)
-            case "text:hidden-text" | "text:hidden-paragraph":
+            case "text:hidden-text":
                 self.counts["{} hidden passages were left out"] += 1
             case name if name.startswith("draw:") and name != "draw:a":
                 self._read_object(child, line)

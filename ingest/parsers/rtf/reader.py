@@ -121,7 +121,7 @@ class _Reader:
         self._begins_group = False
         self._notes = 0
         self._author = ""
-        self._furniture: dict[str, list[Block]] = {"header": [], "footer": []}
+        self._furniture: dict[str, dict[str, Block]] = {"header": {}, "footer": {}}
         self._entry: tuple[str, int] | None = None
         self._entry_words = ""
         self._entry_level: int | None = None
@@ -150,7 +150,7 @@ class _Reader:
         body = self._stories[0].end(self._paragraph, self._find_heading())
         words = " ".join(block.text for block in body)
         around = {
-            kind: [b for b in blocks if b.text not in words]
+            kind: [block for text, block in blocks.items() if text not in words]
             for kind, blocks in self._furniture.items()
         }
         self.result.blocks = [*around["header"], *body, *around["footer"]]
@@ -212,8 +212,8 @@ class _Reader:
             return
         blocks = story.end(ParagraphState())
         if story.kind in self._furniture:
-            known = {block.text for block in self._furniture[story.kind]}
-            self._furniture[story.kind] += [b for b in blocks if b.text not in known]
+            for block in blocks:
+                self._furniture[story.kind].setdefault(block.text, block)
         elif story.kind == "box":
             self._story.line.boxes += blocks
         elif blocks:
