@@ -200,10 +200,12 @@ def retry_later(session: Session, claim: Claim, *, after_seconds: float) -> None
 
 def fail(session: Session, claim: Claim, *, stage: Stage, code: str, message: str) -> None:
     """End a claimed version as failed."""
+    # It may quote the upload, and no database holds a NUL or half a character.
+    said = message.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
     session.execute(
         update(Version)
         .where(_are_held([claim]))
-        .values(status=Status.FAILED, stage=stage, error_code=code, error_message=message, **_FREE)
+        .values(status=Status.FAILED, stage=stage, error_code=code, error_message=said, **_FREE)
     )
 
 

@@ -92,13 +92,15 @@ def parse_document(media_type: str, data: bytes) -> Article:
         )
     # Lone surrogates are not characters: no database and no JSON can hold them.
     broken = len(_NOT_UNICODE.findall(article.text))
-    warnings = (f"{broken} invalid characters replaced",) if broken else ()
+    replaced = (f"{broken} invalid characters replaced",) if broken else ()
+    warnings = (*article.warnings, *replaced, *inspect_text(article.text))
     return replace(
         article,
         text=_NOT_UNICODE.sub("\ufffd", article.text),
         title=" ".join(_CONTROL.sub(" ", article.title or _first_heading(article)).split()),
         headings=tuple(replace(h, text=_CONTROL.sub(" ", h.text)) for h in article.headings),
-        warnings=article.warnings + warnings + inspect_text(article.text),
+        # They quote what the file calls its parts.
+        warnings=tuple(_CONTROL.sub("\ufffd", warning) for warning in warnings),
     )
 
 

@@ -39,6 +39,13 @@ def test_front_matter_is_taken_as_it_is_written_where_in_doubt() -> None:
     }
 
 
+@pytest.mark.parametrize("sign", [r"\0", r"\ud800"])
+def test_warning_that_quotes_a_file_holds_nothing_that_no_database_holds(sign: str) -> None:
+    source = f'---\ntitle: Tea\n"a{sign}b": [{{x: 1}}]\n---\nSteep it.'
+    article = parse_document("text/markdown", source.encode())
+    assert article.warnings == ("front matter keys without a usable value: a\ufffdb",)
+
+
 def test_front_matter_may_be_toml() -> None:
     article = read(MARKDOWN, '+++\ntitle = "Tea"\nsize = 2\n+++\n# A\n')
     assert (article.title, article.text, article.attributes) == ("Tea", "# A\n", {"size": 2})

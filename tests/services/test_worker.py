@@ -345,6 +345,16 @@ def test_result_of_a_stale_worker_is_no_failure_either(resources: Resources) -> 
     assert status(resources) == (Status.PROCESSING, None)
 
 
+def test_failure_that_quotes_the_upload_is_stored_whatever_it_quotes(resources: Resources) -> None:
+    put_documents(resources, "help", [article("a", "Tea.")])
+    held = claim(resources)
+    with resources.database.write() as session:
+        queue.fail(session, held, stage=Stage.PARSE, code="odd", message="no part a\0b\ud800")
+    error = get_document(resources, "help", "a").error
+    assert error is not None
+    assert error.message == "no part a\ufffdb?"
+
+
 def test_lease_that_is_renewed_does_not_lapse(resources: Resources) -> None:
     put_documents(resources, "help", [article("a", "Tea.")])
     held = claim(resources, lease_seconds=-1)
