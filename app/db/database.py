@@ -1,9 +1,17 @@
 """What a database is to the rest of the program, whichever one it is."""
 
 from contextlib import AbstractContextManager
+from enum import StrEnum
 from typing import Protocol
 
 from sqlalchemy.orm import Session
+
+
+class Duty(StrEnum):
+    """What one process does for all that share a database; each may be another's."""
+
+    BACKGROUND = "background"
+    SYNC = "sync"
 
 
 class Database(Protocol):
@@ -33,8 +41,8 @@ class Database(Protocol):
     def erase_deleted(self) -> bool:
         """Let go of what was deleted; False, as `owes_erasure` says, while a reader keeps it."""
 
-    def leads(self) -> bool:
-        """Return whether this process is the one that does the background work."""
+    def leads(self, duty: Duty, /) -> bool:
+        """Return whether this process has a duty, or takes it now: only who would do it asks."""
 
     def close(self) -> None:
         """Let go of the database."""

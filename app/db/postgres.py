@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.db.database import Duty
 from app.db.migrations import run_upgrade
 from app.db.postgres_schema import complete_schema
 from app.errors import (
@@ -31,7 +32,8 @@ MIN_SERVER = 160_000
 """PostgreSQL 16."""
 
 # Advisory locks are numbers; these spell `folio` and a digit.
-_WRITER, _LEADER = 0x666F6C696F01, 0x666F6C696F02
+_WRITER = 0x666F6C696F01
+_LEADERS = MappingProxyType({Duty.BACKGROUND: 0x666F6C696F02, Duty.SYNC: 0x666F6C696F03})
 
 _SESSION_OPTIONS = " ".join(
     f"-c {option}"
@@ -101,7 +103,7 @@ class PostgresDatabase:
         reads = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._readers = self._engine.execution_options(**reads)
         self._leading = Lock()
-        self._leader: Connection | None = None
+        self._leaders: dict[Duty, Connection] = {}
         self._is_closed = False
         event.listen(self._engine, "checkin", self._end_late)
         self.owes_erasure = False
@@ -141,18 +143,19 @@ class PostgresDatabase:
             self.owes_erasure = not self._vacuum()
         return not self.owes_erasure
 
-    def leads(self) -> bool:
-        """Return whether this process holds the leader's lock, or gets it now.
+    def leads(self, duty: Duty) -> bool:
+        """Return whether this process holds the lock of a duty, or gets it now.
 
         It is bound to a connection: when the process or the connection ends, another one leads.
         """
         with self._leading:
-            if self._leader is not None and not _answers(self._leader):
-                self._resign()
-            if self._leader is None and not self._is_closed:
+            leader = self._leaders.get(duty)
+            if leader is not None and not _answers(leader):
+                self._resign(duty)
+            if duty not in self._leaders and not self._is_closed:
                 with suppress(FolioError), _typed_errors():
-                    self._leader = self._try_to_lead()
-            return self._leader is not None
+                    self._try_to_lead(duty)
+            return duty in self._leaders
 
     def migrate(self) -> None:
         """Bring the schema to the newest version; of several processes one does, others wait."""
@@ -166,10 +169,11 @@ class PostgresDatabase:
             complete_schema(connection)
 
     def close(self) -> None:
-        """Give the connections back, and with them the leader's lock; later writes are refused."""
+        """Give the connections back, and with them the leader's locks; later writes are refused."""
         self._is_closed = True
         with self._leading:
-            self._resign()
+            for duty in tuple(self._leaders):
+                self._resign(duty)
         self._engine.dispose()
 
     def _end_late(self, _connection: object, record: ConnectionPoolEntry) -> None:
@@ -177,21 +181,19 @@ class PostgresDatabase:
         if self._is_closed:
             record.close()
 
-    def _try_to_lead(self) -> Connection | None:
+    def _try_to_lead(self, duty: Duty) -> None:
         connection = self._autocommit()
-        got = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LEADER})
-        if got:
-            return connection
-        connection.close()
-        return None
+        if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LEADERS[duty]}):
+            self._leaders[duty] = connection
+        else:
+            connection.close()
 
-    def _resign(self) -> None:
-        leader, self._leader = self._leader, None
-        if leader is not None:
-            # Back in the pool the connection would hold the lock.
-            with suppress(SQLAlchemyError):
-                leader.invalidate()
-            leader.close()
+    def _resign(self, duty: Duty) -> None:
+        leader = self._leaders.pop(duty)
+        # Back in the pool the connection would hold the lock.
+        with suppress(SQLAlchemyError):
+            leader.invalidate()
+        leader.close()
 
     def _vacuum(self) -> bool:
         with self._autocommit() as connection:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db.data_folder import hold_folder, remove_unfinished_restores, require_writable
+from app.db.database import Duty
 from app.db.migrations import head_revision, upgrade
 from app.db.private_files import make_private_file, make_private_folder
 from app.errors import Conflict, CorruptData, NotFound, StorageFailed, StorageFull
@@ -103,7 +104,7 @@ class SqliteDatabase:
         with self._writing:
             return self._checkpoint()
 
-    def leads(self) -> bool:
+    def leads(self, _duty: Duty) -> bool:
         """Return True: there is no other process."""
         return True
 

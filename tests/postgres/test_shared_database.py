@@ -18,6 +18,7 @@ from sqlalchemy import func, select, text
 
 from app.config import Settings
 from app.db import queries, queue
+from app.db.database import Duty
 from app.db.models import Change, Key, Table, Version
 from app.db.postgres import _CONNECT, _ERASED, _SESSION_OPTIONS, PostgresDatabase, open_postgres
 from app.db.postgres_cursor import use_ending_cursors
@@ -26,6 +27,8 @@ from app.domain import Status
 from app.errors import DatabaseUnavailable, InvalidRequest, StorageFailed
 from app.runtime.generations import follow_others
 from app.runtime.resources import Resources, open_resources
+from app.services.operations.scheduled_sync import run_scheduled_sync
+from app.services.quality.background import run_background
 from app.services.quality.generations import GateRequest, keep_generations, request_generation
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
@@ -354,13 +357,40 @@ def test_one_process_leads_and_another_one_when_it_has_gone(settings: Settings) 
     with ExitStack() as first:
         former = first.enter_context(open_postgres(url_of(settings)))
         with open_postgres(url_of(settings)) as other:
-            assert former.leads()
-            assert not other.leads()
+            assert former.leads(Duty.SYNC)
+            assert not other.leads(Duty.SYNC)
             first.close()
             # PostgreSQL gives the lock free once its session has ended, after the connection.
-            poll(other.leads, bool)
+            poll(partial(other.leads, Duty.SYNC), bool)
             with pytest.raises(StorageFailed, match="closed"), former.write():
                 pass
+
+
+def test_each_duty_has_a_leader_of_its_own(settings: Settings) -> None:
+    with open_postgres(url_of(settings)) as one, open_postgres(url_of(settings)) as other:
+        assert one.leads(Duty.SYNC)
+        assert other.leads(Duty.BACKGROUND)
+        assert not one.leads(Duty.BACKGROUND)
+        assert not other.leads(Duty.SYNC)
+        assert one.leads(Duty.SYNC)
+
+
+def test_a_server_that_only_syncs_leaves_the_background_to_a_worker(
+    resources: Resources, ingest: Ingest, settings: Settings, tmp_path: Path
+) -> None:
+    ingest(article("a", "Tea."))
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    syncing = settings.model_copy(update={"sync_folder": folder})
+    with (
+        open_resources(syncing) as server,
+        run_background(server, only_notes=True),
+        run_scheduled_sync(server),
+    ):
+        poll(lambda: server.signals.last_sync, bool)
+        request_generation(resources, model=None, dimensions=8, gate=GateRequest(force=True))
+        with open_resources(settings) as worker, run_background(worker):
+            poll(lambda: server.generations.live().id, partial(eq, 2))
 
 
 def test_a_thread_that_is_still_at_work_leaves_no_connection_to_a_closed_database(
@@ -375,7 +405,7 @@ def test_a_thread_that_is_still_at_work_leaves_no_connection_to_a_closed_databas
         late.close()
         with database.read() as session:
             session.execute(text("SELECT 1"))
-        assert not database.leads()
+        assert not database.leads(Duty.SYNC)
         poll(lambda: looking.execute(open_ones, (name,)).fetchone(), partial(eq, (0,)))
 
 
@@ -383,7 +413,7 @@ def test_a_leader_whose_connection_is_lost_leads_no_more(
     settings: Settings, postgres: PostgresServer
 ) -> None:
     with open_postgres(url_of(settings)) as former, open_postgres(url_of(settings)) as other:
-        assert former.leads()
+        assert former.leads(Duty.SYNC)
         with postgres.connect() as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
@@ -391,8 +421,8 @@ def test_a_leader_whose_connection_is_lost_leads_no_more(
                 " WHERE locktype = 'advisory')",
                 (url_of(settings).partition("?")[0].rpartition("/")[2],),
             )
-        assert other.leads()
-        assert not former.leads()
+        assert other.leads(Duty.SYNC)
+        assert not former.leads(Duty.SYNC)
 
 
 @pytest.mark.parametrize("read", [0, 1])

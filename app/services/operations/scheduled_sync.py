@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
+from app.db.database import Duty
 from app.db.models import utc_now
 from app.errors import FolioError, NotFound, QueueFull
 from app.runtime.resources import Resources
@@ -169,6 +170,6 @@ def _pause(stopping: Event, seconds: float) -> None:
 def _keep_synced(resources: Resources, stopping: Event) -> None:
     with suppress(Stopped):
         while not stopping.is_set():
-            if resources.database.leads():
+            if resources.database.leads(Duty.SYNC):
                 resources.signals.last_sync = sync_once(resources, stopping)
             stopping.wait(60 * resources.settings.sync_minutes)

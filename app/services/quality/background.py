@@ -13,6 +13,7 @@ from time import monotonic, perf_counter
 from typing import TypeAlias
 
 from app.db import queries
+from app.db.database import Duty
 from app.errors import WorkCancelled
 from app.runtime.reanalysis import reanalyse_some
 from app.runtime.resources import Resources
@@ -131,7 +132,7 @@ _NOTES: tuple[Step, ...] = (_store_notes, _embed_wanted, _erase)
 
 def _tidy(resources: Resources, is_stopping: Callable[[], bool]) -> float:
     """Do what one process does for all that share the database."""
-    if resources.database.leads():
+    if resources.database.leads(Duty.BACKGROUND):
         expire_files(resources)
         forget_jobs(resources, is_stopping)
         if resources.database.is_shared:
@@ -142,7 +143,9 @@ def _tidy(resources: Resources, is_stopping: Callable[[], bool]) -> float:
 
 def _lead(resources: Resources, is_stopping: Callable[[], bool]) -> float | None:
     """Do what one process does for all that share the database, and takes long."""
-    pause = _do(_LONG, resources, is_stopping) if resources.database.leads() else None
+    pause = (
+        _do(_LONG, resources, is_stopping) if resources.database.leads(Duty.BACKGROUND) else None
+    )
     # Another process may leave work, or no leader.
     return _FOLLOW_SECONDS if pause is None and resources.database.is_shared else pause
 
@@ -185,5 +188,5 @@ _LONG: tuple[Step, ...] = (_reanalyse, _keep_generations, _calibrate, _evaluate,
 def _finish(resources: Resources, _is_stopping: Callable[[], bool]) -> None:
     """Do what the next start could not: a command that only adds articles ends with this."""
     ends = perf_counter() + _CALIBRATION_SECONDS
-    if resources.database.leads():
+    if resources.database.leads(Duty.BACKGROUND):
         calibrate_due(resources, lambda: perf_counter() > ends)
