@@ -67,6 +67,7 @@ def store_article(
 
 def commit_metadata(resources: Resources, claim: Claim, parsed: Article, article: Article) -> bool:
     """Make a claimed version live that reads like the live one: its vectors stay."""
+    known = resources.generations.live().checkpoint().languages
     with resources.database.write() as session:
         version = queue.hold_claimed(session, claim)
         if version is None:
@@ -81,7 +82,7 @@ def commit_metadata(resources: Resources, claim: Claim, parsed: Article, article
         language = receipt.get("language")
         of_model = [
             *warn_of_unknown(receipt.get("tokens_unknown", 0), receipt.get("tokens_counted", 0)),
-            *warn_of_language(language, resources.generations.live().checkpoint().languages),
+            *warn_of_language(language, known),
         ]
         version.receipt = {
             **receipt,

@@ -79,8 +79,9 @@ class ActiveGeneration:
         """Raise StaleVectors when the stored vectors were made by another model."""
         with self._database.read() as session:
             stored = self.find_row(session)
-            if stored is None or stored.fingerprint == self.checkpoint().fingerprint:
-                return
+            # Opening the checkpoint takes long, and may ask the database itself.
+            session.expunge_all()
+        if stored is not None and stored.fingerprint != self.checkpoint().fingerprint:
             raise _describe_difference(self.checkpoint(), stored)
 
     def find_row(self, session: Session) -> Generation | None:
@@ -181,7 +182,8 @@ class Generations:
         if live is None or live.id is None or self._database.is_shared:
             with self._database.read() as session:
                 row = queries.find_live_generation(session)
-                live = self._configured if row is None else self._activate(session, row)
+                session.expunge_all()
+            live = self._configured if row is None else self._activate(row)
             with self._choosing:
                 # What a transaction of before a change saw must not stay for good.
                 if self._refreshes == refreshes:
@@ -196,7 +198,8 @@ class Generations:
             row = session.get(Generation, generation_id)
             if row is None:
                 raise NotFound(f"no such generation: {generation_id}", code="generation_not_found")
-            return self._activate(session, row)
+            session.expunge_all()
+        return self._activate(row)
 
     def configured_checkpoint(self) -> Checkpoint:
         """Return the checkpoint that the settings name; raises ModelUnavailable."""
@@ -221,23 +224,25 @@ class Generations:
             if model:
                 self._active.pop(generation_id, None)
 
-    def _activate(self, session: Session, row: Generation) -> ActiveGeneration:
+    def _activate(self, row: Generation) -> ActiveGeneration:
+        """Return the generation of a row, which is detached: this may ask the database itself."""
         with self._choosing:
             known = self._active.pop(row.id, None)
             # The one used last comes last.
             active = self._active[row.id] = known or self._open(row)
             if known is None:
-                self._release_idle(session)
+                self._release_idle()
         return active
 
-    def _release_idle(self, session: Session) -> None:
+    def _release_idle(self) -> None:
         """Let go of generations that are gone, and of those that were not in use for longest.
 
         Each tuning leaves one behind, and each of them would keep a model and its indexes. Who
         still computes with one keeps it as long as that takes.
         """
-        rows = session.execute(select(Generation.id, Generation.is_live))
-        is_live = {row.id: row.is_live for row in rows}
+        with self._database.read() as session:
+            rows = session.execute(select(Generation.id, Generation.is_live))
+            is_live = {row.id: row.is_live for row in rows}
         beside = [known for known in self._active if not is_live.get(known, True)]
         for idle in {*beside[:-_MAX_BESIDE], *(self._active.keys() - is_live.keys())}:
             self._active.pop(idle).follower.forget()

@@ -109,6 +109,15 @@ def test_a_claim_is_not_given_away_while_its_result_is_committed(
         assert taken.result(timeout=60) is None
 
 
+def test_a_version_that_keeps_its_vectors_is_committed_in_one_transaction(
+    resources: Resources, ingest: Ingest
+) -> None:
+    ingest(article("a", "Tea.\nMilk."))
+    ingest(article("a", "Tea.\r\nMilk."))
+    with resources.database.read() as session:
+        assert session.scalars(select(Version.status)).all() == [Status.READY, Status.READY]
+
+
 def test_a_change_that_is_committed_after_a_later_one_is_not_missed(
     resources: Resources, settings: Settings
 ) -> None:
