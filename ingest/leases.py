@@ -70,7 +70,7 @@ class Leases:
         if not claims:
             return
         try:
-            with self._database.write(alone=False) as session:
+            with self._database.write() as session:
                 queue.give_back(session, claims)
         except Exception as error:  # noqa: BLE001
             logger.error("%d claims could not be given back: %s", len(claims), type(error).__name__)

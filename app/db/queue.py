@@ -88,7 +88,7 @@ def claim_next(
     an older one of its document, which would come later and go live over it. With `only_new` second
     attempts are left for later.
     """
-    now = utc_now()
+    now = _now(session)
     due = (
         select(Version.id, Version.attempts, _COLLECTION_ID.label("collection_id"))
         .where(_PENDING, Version.status == Status.QUEUED, claimable.covers(), _is_due(now))
@@ -122,22 +122,29 @@ def seconds_until_due(session: Session) -> float | None:
 
     One whose claim has lapsed is due: the next claim puts it back first.
     """
+    now = _now(session)
     queued = _PENDING & (Version.status == Status.QUEUED)
-    for due in (queued & _is_due(utc_now()), _is_lapsed()):
+    for due in (queued & _is_due(now), _is_lapsed(now)):
         if session.scalar(select(Version.id).where(due).limit(1)) is not None:
             return 0.0
     first = session.scalar(select(func.min(Version.next_attempt_at)).where(queued))
-    return None if first is None else max(0.0, (first - utc_now()).total_seconds())
+    return None if first is None else max(0.0, (first - now).total_seconds())
 
 
 def renew_claims(
     session: Session, claims: Collection[Claim], *, lease_seconds: float, stage: Stage | None = None
 ) -> None:
-    """Give claims that are still held another lease, and note the stage that they reached."""
-    values = {"leased_until": utc_now() + timedelta(seconds=lease_seconds)}
+    """Give claims that are still held another lease, and note the stage that they reached.
+
+    Those that another transaction is at are left out: it ends them, or the next call renews them.
+    """
+    held = _lock_free(session, _are_held(claims))
+    if not held:
+        return
+    values = {"leased_until": _now(session) + timedelta(seconds=lease_seconds)}
     session.execute(
         update(Version)
-        .where(_are_held(claims))
+        .where(Version.id.in_(held))
         .values(values | ({} if stage is None else {"stage": stage}))
     )
 
@@ -192,7 +199,7 @@ def retry_later(session: Session, claim: Claim, *, after_seconds: float) -> None
         .where(_are_held([claim]))
         .values(
             status=Status.QUEUED,
-            next_attempt_at=utc_now() + timedelta(seconds=after_seconds),
+            next_attempt_at=_now(session) + timedelta(seconds=after_seconds),
             **_FREE,
         )
     )
@@ -252,13 +259,19 @@ def requeue_interrupted(session: Session, *, max_attempts: int, pause_seconds: f
 
 def requeue_lapsed(session: Session, *, max_attempts: int, pause_seconds: float) -> None:
     """Put back what nobody has given a sign of life about, as requeue_interrupted does."""
-    lapsed = _is_lapsed()
-    if session.scalar(select(Version.id).where(lapsed).limit(1)) is not None:
-        _requeue(session, lapsed, max_attempts, pause_seconds)
+    _requeue(session, _is_lapsed(_now(session)), max_attempts, pause_seconds)
 
 
-def _is_lapsed() -> ColumnElement[bool]:
-    is_over = _has_come(Version.leased_until, utc_now())
+def _now(session: Session) -> datetime:
+    """Return the time by the one clock that all who share the queue have: the database's."""
+    if session.get_bind().dialect.name == "postgresql":
+        now: datetime = session.scalars(select(func.clock_timestamp())).one()
+        return now
+    return utc_now()
+
+
+def _is_lapsed(now: datetime) -> ColumnElement[bool]:
+    is_over = _has_come(Version.leased_until, now)
     return and_(_PENDING, Version.status == Status.PROCESSING, is_over)
 
 
@@ -267,8 +280,12 @@ def _has_come(moment: InstrumentedAttribute[datetime | None], now: datetime) -> 
 
 
 def _requeue(
-    session: Session, lost: ColumnElement[bool], max_attempts: int, pause_seconds: float
+    session: Session, chosen: ColumnElement[bool], max_attempts: int, pause_seconds: float
 ) -> None:
+    lost_ids = _lock_free(session, chosen)
+    if not lost_ids:
+        return
+    lost = Version.id.in_(lost_ids) & (Version.status == Status.PROCESSING)
     session.execute(
         update(Version)
         .where(lost, Version.attempts >= max_attempts)
@@ -280,11 +297,21 @@ def _requeue(
         )
     )
     back = {"status": Status.QUEUED, **_FREE}
-    due = utc_now() + timedelta(seconds=pause_seconds)
+    due = _now(session) + timedelta(seconds=pause_seconds)
     session.execute(
         update(Version).where(lost, Version.attempts > 1).values(next_attempt_at=due, **back)
     )
     session.execute(update(Version).where(lost).values(back))
+
+
+def _lock_free(session: Session, chosen: ColumnElement[bool]) -> Sequence[int]:
+    """Return the ids of chosen versions, locked, but of none that another transaction has locked.
+
+    Whoever does without the writer's lock waits for no row: two that wait for each other's would
+    never end.
+    """
+    free = select(Version.id).where(chosen).with_for_update(of=Version, skip_locked=True)
+    return session.scalars(free).all()
 
 
 def _claimed(claim: Claim) -> Select[Version]:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 from operator import eq
@@ -19,17 +20,18 @@ from sqlalchemy import func, select, text
 from app.config import Settings
 from app.db import queries, queue
 from app.db.database import Duty
-from app.db.models import Change, Key, Table, Version
+from app.db.models import Change, Key, Table, Version, utc_now
 from app.db.postgres import _CONNECT, _ERASED, _SESSION_OPTIONS, PostgresDatabase, open_postgres
 from app.db.postgres_cursor import use_ending_cursors
 from app.db.queries.streams import stream
-from app.domain import Status
+from app.domain import Stage, Status
 from app.errors import DatabaseUnavailable, InvalidRequest, StorageFailed
 from app.runtime.generations import follow_others
 from app.runtime.resources import Resources, open_resources
 from app.services.operations.scheduled_sync import run_scheduled_sync
 from app.services.quality.background import run_background
 from app.services.quality.generations import GateRequest, keep_generations, request_generation
+from ingest.leases import Leases
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.api.service import Collection, Service, poll
@@ -107,6 +109,67 @@ def test_a_claim_is_not_given_away_while_its_result_is_committed(
         version.status, version.claim_token = Status.READY, None
         session.commit()
         assert taken.result(timeout=60) is None
+
+
+def claim_two(resources: Resources, *, lease_seconds: float) -> list[queue.Claim]:
+    put_documents(resources, "help", [article("a", "Tea."), article("b", "Milk.")])
+    with resources.database.write(alone=False) as session:
+        claims = [queue.claim_next(session, lease_seconds=lease_seconds) for _ in range(2)]
+    return [claim for claim in claims if claim is not None]
+
+
+def test_leases_are_renewed_and_put_back_without_waiting_for_an_upload(
+    resources: Resources, database: PostgresDatabase
+) -> None:
+    """An upload locks what it supersedes in its own order: each could wait for the other."""
+    first, second = claim_two(resources, lease_seconds=-1)
+    with resources.database.write() as upload:
+        assert queue.hold_claimed(upload, first) is not None
+        with database.write(alone=False) as session:
+            session.execute(text("SET LOCAL lock_timeout = '1ms'"))
+            queue.renew_claims(session, [first, second], lease_seconds=-1, stage=Stage.COMMIT)
+            queue.requeue_lapsed(session, max_attempts=6, pause_seconds=0)
+    with database.read() as session:
+        assert queue.find_held(session, [first, second]) == {first.token}
+
+
+def test_claims_are_given_back_when_no_upload_is_at_work(
+    resources: Resources, database: PostgresDatabase, settings: Settings
+) -> None:
+    put_documents(resources, "help", [article("a", "Tea.")])
+    leases = Leases(database, settings)
+    claim = leases.take_next(queue.EVERYTHING, only_new=False)
+    assert claim is not None
+    with ThreadPoolExecutor(1) as other, connect(settings) as looking:
+        with resources.database.write():
+            given = other.submit(leases.give_back_all)
+            poll(lambda: given.done() or is_waiting(looking), bool)
+            with database.read() as session:
+                assert queue.find_held(session, [claim]) == {claim.token}
+        given.result(timeout=60)
+    assert not leases.owes()
+    with database.read() as session:
+        assert queue.find_held(session, [claim]) == set()
+
+
+def is_waiting(connection: "psycopg.Connection[tuple[object, ...]]") -> bool:
+    """Return whether someone waits for the writer's lock."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    return connection.execute(waiting).fetchone() == (1,)
+
+
+def test_a_process_whose_clock_is_ahead_takes_nothing_from_others(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = claim_two(resources, lease_seconds=60)
+    with monkeypatch.context() as ahead, resources.database.write(alone=False) as session:
+        ahead.setattr("app.db.queue.utc_now", lambda: utc_now() + timedelta(hours=1))
+        queue.requeue_lapsed(session, max_attempts=6, pause_seconds=0)
+        queue.renew_claims(session, claims, lease_seconds=60)
+    with resources.database.read() as session:
+        over = session.scalars(select(Version.leased_until)).all()
+        assert all(until is not None and until < utc_now() + timedelta(minutes=2) for until in over)
+        assert queue.find_held(session, claims) == {claim.token for claim in claims}
 
 
 def test_a_version_that_keeps_its_vectors_is_committed_in_one_transaction(
@@ -549,7 +612,6 @@ def test_two_processes_that_start_at_once_make_one_schema(
 def test_start_waits_longer_than_a_writer_for_one_that_is_at_the_schema(
     settings: Settings, database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     options = _SESSION_OPTIONS.replace("lock_timeout=30s", "lock_timeout=1ms")
     monkeypatch.setitem(_CONNECT, "options", options)
 
@@ -560,10 +622,7 @@ def test_start_waits_longer_than_a_writer_for_one_that_is_at_the_schema(
     with ThreadPoolExecutor(1) as other, connect(settings) as looking:
         with database.write():
             started = other.submit(start)
-            poll(
-                lambda: started.done() or looking.execute(waiting).fetchone() == (1,),
-                lambda is_over: is_over,
-            )
+            poll(lambda: started.done() or is_waiting(looking), bool)
         assert started.result(timeout=60) == "1ms"
 
 
