@@ -32,6 +32,7 @@ from app.db.data_folder import (
     remove_unfinished_restores,
     require_writable,
 )
+from app.db.migrations import require_known
 from app.db.private_files import make_private_file, make_private_folder
 from app.errors import (
     Conflict,
@@ -118,7 +119,8 @@ def restore_backup(
 
     Raises DataFolderHeld while a server owns the folder, Conflict when it has a database and
     `replace` is false or when the backup has expired, CorruptData when a checksum is wrong, or the
-    signature where there is a `signing_key`. What was in the folder stays as it was then.
+    signature where there is a `signing_key`, or it is not a database of Folio's, FolioError when a
+    newer Folio made it. What was in the folder stays as it was then.
     """
     with require_writable(data):
         make_private_folder(data)
@@ -141,6 +143,7 @@ def restore_backup(
             )
         with TemporaryDirectory(prefix=RESTORE_PREFIX, dir=data) as folder:
             copy = _unpack(archive, backup, Path(folder))
+            _check_schema(copy)
             _check_database(copy)
             restored = Restored(backup, signed, _list_keys(copy), _list_triggers(copy))
             _sync(copy)
@@ -233,6 +236,19 @@ def _check_database(path: Path) -> int:
         if problems != "ok" or orphans is not None:
             raise CorruptData(f"the database is damaged: {problems}")
         return int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
+
+
+def _check_schema(database: Path) -> None:
+    """Raise CorruptData for a database of another program, FolioError for a newer Folio's."""
+    with closing(sqlite3.connect(database)) as connection:
+        tables = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+        row = (
+            connection.execute(tables).fetchone()
+            and connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        )
+    if row is None:
+        raise CorruptData("the database in it is not one of Folio's")
+    require_known(row[0])
 
 
 def _fold_log(database: Path) -> None:

@@ -20,10 +20,7 @@ def run_upgrade(connection: Connection, revision: str = "head") -> None:
     try:
         command.upgrade(_configure(connection), revision)
     except CommandError as error:
-        raise FolioError(
-            "the database was made by a newer Folio than this one; upgrade the program",
-            code="database_too_new",
-        ) from error
+        raise _too_new() from error
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
@@ -50,11 +47,30 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
             driver.execute("PRAGMA foreign_keys = ON")
 
 
+def require_known(revision: str) -> None:
+    """Raise FolioError for a schema that this program has no migrations from."""
+    try:
+        _scripts().get_revision(revision)
+    except CommandError as error:
+        raise _too_new() from error
+
+
 def head_revision() -> str:
     """Return the newest revision."""
-    head = ScriptDirectory.from_config(_configure(None)).get_current_head()
+    head = _scripts().get_current_head()
     assert head is not None
     return head
+
+
+def _too_new() -> FolioError:
+    return FolioError(
+        "the database was made by a newer Folio than this one; upgrade the program",
+        code="database_too_new",
+    )
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_configure(None))
 
 
 def _configure(connection: Connection | None) -> Config:

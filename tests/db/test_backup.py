@@ -15,7 +15,7 @@ from app.config import Settings
 from app.db.backup import restore_backup, write_backup
 from app.db.backup_archive import Backup, describe_backup, pack_archive
 from app.db.models import Key, utc_now
-from app.errors import Conflict, CorruptData, DataFolderHeld, NotFound
+from app.errors import Conflict, CorruptData, DataFolderHeld, FolioError, NotFound
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import create_key, revoke_key
 from app.services.articles.collections import create_collection
@@ -216,6 +216,30 @@ def test_only_keys_that_are_valid_are_told_of(settings: Settings, tmp_path: Path
         tmp_path / "one.backup", tmp_path / "new", replace=False, allow_expired=False
     )
     assert restored.keys == (f"{made[1]} (read of everything) new",)
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("UPDATE alembic_version SET version_num = 'later'", "database_too_new"),
+        ("DROP TABLE alembic_version", "corrupt_data"),
+        ("DELETE FROM alembic_version", "corrupt_data"),
+    ],
+)
+def test_backup_that_this_program_could_not_open_replaces_nothing(
+    settings: Settings, backup: Path, tmp_path: Path, statement: str, code: str
+) -> None:
+    other = tmp_path / "other"
+    restore_backup(backup, other, replace=False, allow_expired=False)
+    with closing(sqlite3.connect(other / "folio.db")) as connection, connection:
+        connection.execute(statement)
+    file = tmp_path / "other.folio"
+    write_backup(other, file, keep_days=1)
+    former = (settings.data / "folio.db").read_bytes()
+    with pytest.raises(FolioError) as refused:
+        restore_backup(file, settings.data, replace=True, allow_expired=False)
+    assert refused.value.code == code
+    assert (settings.data / "folio.db").read_bytes() == former
 
 
 def test_other_files_are_no_backup(tmp_path: Path) -> None:
