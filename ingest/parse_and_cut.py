@@ -20,7 +20,7 @@ from app.embedding.pieces import cut_pieces
 from app.errors import UnreadableDocument
 from app.index.language import detect_language
 from app.index.tables import Table, find_table, find_tables, table_head
-from app.runtime.deadline import check_between, embed_in_time
+from app.runtime.deadline import check_between, embed_in_time, tokenize_in_time
 from ingest.sandbox import Sandbox
 from ingest.units import TokenStarts, count_tokens, split_article
 
@@ -154,7 +154,7 @@ def cut_article(engine: Engine, article: Article, *, passage_tokens: int) -> Cut
     def count(span: Span) -> int:
         return engine.count_tokens(_as_item(article, span, head_of(span)))
 
-    starts = _find_token_starts(engine, article.text)
+    starts = np.concatenate(list(tokenize_in_time(engine, article.text)))
     units = split_article(
         article,
         starts,
@@ -169,12 +169,6 @@ def cut_article(engine: Engine, article: Article, *, passage_tokens: int) -> Cut
         for unit, head in zip(units, heads, strict=True)
     )
     return CutArticle(article, units, tuple(map(count, spans)), heads, headed)
-
-
-def _find_token_starts(engine: Engine, text: str) -> TokenStarts:
-    # The pieces are those that an engine cuts a text into; here the work can end between them.
-    pieces = check_between(cut_pieces(text), at_once=1)
-    return np.concatenate([engine.token_starts(text[begin:end]) + begin for begin, end in pieces])
 
 
 def count_unknown(engine: Engine, text: str) -> int:

@@ -179,7 +179,7 @@ class _Student:
         """Return unit vectors of questions, with gradients: shape (len(lessons), dimensions)."""
         read = self._reader.read([Item(lesson.text, Task.QUERY) for lesson in lessons])
         ids = torch.nn.utils.rnn.pad_sequence(
-            [torch.tensor(row.ids) for row in read], batch_first=True
+            [torch.from_numpy(row.ids).long() for row in read], batch_first=True
         )
         mask = torch.zeros(ids.shape, dtype=torch.long)
         pooled = torch.zeros(ids.shape)

@@ -1,8 +1,8 @@
 """From items to tokens: what precedes a text, what counts, and where each span lies."""
 
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +11,14 @@ from tokenizers.models import WordPiece
 
 from app.domain import Item, Span, Task
 from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
-from app.embedding.pieces import cut_pieces
-from app.errors import TextTooLong
+from app.embedding.pieces import PIECE_CHARACTERS, cut_pieces
+from app.errors import TextTooLong, WorkCancelled
 
 
 class ReadItem(NamedTuple):
     """One tokenized item."""
 
-    ids: list[int]
+    ids: npt.NDArray[np.int32]
     prompt_tokens: int
     text_tokens: int
     spans: list[tuple[int, int]]
@@ -41,12 +41,20 @@ class TokenReader:
         tokenizer.no_padding()
         _split_unreadable(tokenizer)
         self._unknown = _find_unknown(tokenizer)
+        self._leading, self._trailing = _find_edges(tokenizer)
 
     def count_tokens(self, item: Item) -> int:
         """Return the tokens of an item, prompt, title and special tokens included."""
         text = self.prefix(item.title, item.task) + item.text
-        # As a batch of one: `encode` keeps the interpreter, in a long text for tenths of a second.
-        return len(self.tokenizer.encode_batch_fast([text])[0])
+        tokens = 0
+        for begin, end in cut_pieces(text):
+            # As a batch of one: `encode` keeps the interpreter, in a long text for tenths of a
+            # second.
+            (encoding,) = self.tokenizer.encode_batch_fast(
+                [text[begin:end]], add_special_tokens=not begin
+            )
+            tokens += len(encoding)
+        return tokens
 
     def token_starts(self, text: str) -> npt.NDArray[np.int64]:
         """Return the offset of the first character of each token of `text`, ascending."""
@@ -71,30 +79,57 @@ class TokenReader:
         """Return what precedes a text: prompt and title."""
         return self._checkpoint.prompt(task) + (title + TITLE_SEPARATOR if title else "")
 
-    def read(self, items: Sequence[Item]) -> list[ReadItem]:
-        """Tokenize; raises TextTooLong for the first item past the window."""
+    def read(
+        self, items: Sequence[Item], is_cancelled: Callable[[], bool] = lambda: False
+    ) -> list[ReadItem]:
+        """Tokenize; raises TextTooLong for the first item past the window, and WorkCancelled."""
         prefixes = [self.prefix(item.title, item.task) for item in items]
         texts = [prefix + item.text for prefix, item in zip(prefixes, items, strict=True)]
-        encodings = self.tokenizer.encode_batch(texts)
-        rows = []
-        for item, prefix, encoding in zip(items, prefixes, encodings, strict=True):
-            if len(encoding.ids) > self._checkpoint.max_tokens:
-                what = "the query" if item.task is Task.QUERY else "the text"
-                raise TextTooLong(len(encoding.ids), self._checkpoint.max_tokens, what)
-            tokens = _TokenOffsets(encoding)
-            text_first, text_last = tokens.overlapping(
-                Span(len(prefix), len(prefix) + len(item.text))
-            )
-            prompt = self._checkpoint.prompt(item.task)
-            rows.append(
-                ReadItem(
-                    encoding.ids,
-                    tokens.overlapping(Span(0, len(prompt)))[1] if prompt else 0,
-                    text_last - text_first,
-                    [tokens.overlapping(span.shifted(len(prefix))) for span in item.spans],
-                )
-            )
+        rows: list[ReadItem] = []
+        for batch in _cut_batches(texts):
+            _check_wanted(is_cancelled)
+            known = len(rows)
+            if len(batch[0]) > PIECE_CHARACTERS:
+                encoded = [self._encode_long(batch[0], items[known].task, is_cancelled)]
+            else:
+                encoded = list(map(_Tokens.of, self.tokenizer.encode_batch(batch)))
+            rows += [
+                self._read_item(items[i], prefixes[i], tokens)
+                for i, tokens in enumerate(encoded, known)
+            ]
         return rows
+
+    def _read_item(self, item: Item, prefix: str, tokens: "_Tokens") -> ReadItem:
+        self._check_count(len(tokens.ids), item.task)
+        text_first, text_last = tokens.overlapping(Span(len(prefix), len(prefix) + len(item.text)))
+        prompt = self._checkpoint.prompt(item.task)
+        return ReadItem(
+            tokens.ids,
+            tokens.overlapping(Span(0, len(prompt)))[1] if prompt else 0,
+            text_last - text_first,
+            [tokens.overlapping(span.shifted(len(prefix))) for span in item.spans],
+        )
+
+    def _encode_long(self, text: str, task: Task, is_cancelled: Callable[[], bool]) -> "_Tokens":
+        """Tokenize piece by piece; what is past the window is counted and not kept."""
+        count = len(self._leading) + len(self._trailing)
+        ids: list[list[int]] = [self._leading]
+        offsets: list[npt.NDArray[np.int64]] = []
+        for begin, end in cut_pieces(text):
+            _check_wanted(is_cancelled)
+            (encoding,) = self.tokenizer.encode_batch([text[begin:end]], add_special_tokens=False)
+            count += len(encoding)
+            if count <= self._checkpoint.max_tokens:
+                ids.append(encoding.ids)
+                offsets.append(_offsets_of(encoding) + begin)
+        self._check_count(count, task)
+        ids.append(self._trailing)
+        return _Tokens(np.concatenate(ids).astype(np.int32), np.concatenate(offsets), len(ids[0]))
+
+    def _check_count(self, tokens: int, task: Task) -> None:
+        if tokens > self._checkpoint.max_tokens:
+            what = "the query" if task is Task.QUERY else "the text"
+            raise TextTooLong(tokens, self._checkpoint.max_tokens, what)
 
 
 class ReadsTokens:
@@ -152,18 +187,53 @@ def _find_unknown(tokenizer: Tokenizer) -> int | None:
     return tokenizer.token_to_id(unknown)
 
 
-class _TokenOffsets:
-    """Character offsets of the tokens of one encoding, special tokens left out."""
+def _find_edges(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Return the special tokens that stand before and behind each text."""
+    encoding = tokenizer.encode("a")
+    kept = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
+    first, last = (kept[0], kept[-1] + 1) if kept else (len(encoding), len(encoding))
+    return encoding.ids[:first], encoding.ids[last:]
 
-    def __init__(self, encoding: Encoding) -> None:
+
+def _cut_batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield texts that together are no longer than a piece, and a longer one by itself."""
+    first, total = 0, 0
+    for i, text in enumerate(texts):
+        if i > first and total + len(text) > PIECE_CHARACTERS:
+            yield texts[first:i]
+            first, total = i, 0
+        total += len(text)
+    if texts:
+        yield texts[first:]
+
+
+def _check_wanted(is_cancelled: Callable[[], bool]) -> None:
+    if is_cancelled():
+        raise WorkCancelled("nobody waits for these vectors any more")
+
+
+def _offsets_of(encoding: Encoding) -> npt.NDArray[np.int64]:
+    # `encoding.offsets` makes a new list of all of them at each access.
+    return np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+
+
+class _Tokens(NamedTuple):
+    """The tokens of one text, and the character offsets of those that are not special."""
+
+    ids: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+    first: int
+    """The first token that is not special."""
+
+    @classmethod
+    def of(cls, encoding: Encoding) -> Self:
         kept = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
-        self._first = kept[0] if kept else 0
-        # `encoding.offsets` makes a new list of all of them at each access.
-        offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)[kept]
-        self._starts, self._ends = offsets[:, 0], offsets[:, 1]
+        ids = np.array(encoding.ids, dtype=np.int32)
+        return cls(ids, _offsets_of(encoding)[kept], kept[0] if kept else 0)
 
     def overlapping(self, span: Span) -> tuple[int, int]:
         """Return the first and last-plus-one token that holds a character of `span`."""
-        first = int(np.searchsorted(self._ends, span.start, side="right"))
-        last = int(np.searchsorted(self._starts, span.end, side="left"))
-        return self._first + first, self._first + max(first, last)
+        starts, ends = self.offsets[:, 0], self.offsets[:, 1]
+        first = int(np.searchsorted(ends, span.start, side="right"))
+        last = int(np.searchsorted(starts, span.end, side="left"))
+        return self.first + first, self.first + max(first, last)

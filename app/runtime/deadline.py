@@ -8,12 +8,17 @@ more.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from math import inf
 from time import monotonic
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from app.domain import Embedding, Item
 from app.embedding.engine import Engine
+from app.embedding.pieces import cut_pieces
 from app.errors import OutOfTime, WorkCancelled
 
 T = TypeVar("T")
@@ -90,6 +95,22 @@ def watch_time() -> Callable[[], bool]:
     """Return a function, for any thread, that says whether this work is to end."""
     ends_at, is_wanted = _ends_at.get(), _is_wanted.get()
     return lambda: monotonic() >= ends_at or not is_wanted()
+
+
+def tokenize_in_time(engine: Engine, text: str) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield what Engine.token_starts gives, piece by piece; calls `check_time` between them."""
+    for begin, end in check_between(cut_pieces(text), at_once=1):
+        yield engine.token_starts(text[begin:end]) + begin
+
+
+def count_in_time(engine: Engine, item: Item) -> int:
+    """Count as Engine.count_tokens does; calls `check_time` between pieces of a long text."""
+    _, end = next(cut_pieces(item.text))
+    tokens = engine.count_tokens(replace(item, text=item.text[:end]))
+    if end < len(item.text):
+        check_time()
+        tokens += sum(map(len, tokenize_in_time(engine, item.text[end:])))
+    return tokens
 
 
 def embed_in_time(

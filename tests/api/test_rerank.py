@@ -46,7 +46,8 @@ def test_texts_are_ranked_by_late_interaction(service: Service) -> None:
         assert scores[index] == pytest.approx((1 + max_sim(engine, query, text)) / 2, abs=1e-4)
     ranked = [r["relevance_score"] for r in answer["results"]]
     assert ranked == sorted(ranked, reverse=True)
-    expected = sum(engine.count_tokens(Item(text, Task.PASSAGE)) for text in TEXTS)
+    read = [Item(query, Task.QUERY), *(Item(text, Task.PASSAGE) for text in TEXTS)]
+    expected = sum(map(engine.count_tokens, read))
     assert answer["usage"] == {"total_tokens": expected}
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
 
 from app.api.access import Opened, Reader
 from app.api.bodies import BodySize, json_body
@@ -17,6 +18,7 @@ from app.api.compat.errors import (
     error_responses,
     without_unprocessable,
 )
+from app.api.large_answers import render_list, render_object, respond
 from app.api.v1.fields import Answer
 from app.domain import Task
 from app.runtime.resources import Resources
@@ -189,42 +191,48 @@ def rerank(
     "/embed",
     operation_id="cohere_embed",
     responses=error_responses(CohereError, 400, 401, 403, 404, 413, 415, 429, 503),
+    response_model=EmbedV2Out,
 )
 def embed(
     body: Annotated[EmbedV2In, Depends(json_body(EmbedV2In, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
-) -> EmbedV2Out:
+) -> Response:
     """Embed texts; `input_type` chooses the adapter."""
     embeddings = _embed(resources, body)
-    return EmbedV2Out(
+    answer = EmbedV2Out(
         id=str(uuid4()),
-        embeddings=_encode(embeddings, body.embedding_types),
+        embeddings={},
         texts=body.texts,
         meta=_measure(embeddings, _VERSION),
     )
+    by_type = _encode(embeddings, body.embedding_types)
+    return respond(answer, embeddings=render_object(**by_type))
 
 
 @old_router.post(
     "/embed",
     operation_id="cohere_embed_as_before",
     responses=error_responses(CohereError, 400, 401, 403, 404, 413, 415, 429, 503),
+    response_model=EmbedV1Out,
 )
 def embed_as_before(
     body: Annotated[EmbedV1In, Depends(json_body(EmbedV1In, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
-) -> EmbedV1Out:
+) -> Response:
     """Embed texts for clients of Cohere's first version; without `input_type` as documents."""
     embeddings = _embed(resources, body)
     by_type = _encode(embeddings, body.embedding_types or ["float"])
-    return EmbedV1Out(
+    answer = EmbedV1Out(
         id=str(uuid4()),
-        embeddings=by_type if body.embedding_types else by_type["float"],
+        embeddings={},
         texts=body.texts,
         response_type="embeddings_by_type" if body.embedding_types else "embeddings_floats",
         meta=_measure(embeddings, _OLD_VERSION),
     )
+    rendered = render_object(**by_type) if body.embedding_types else by_type["float"]
+    return respond(answer, embeddings=rendered)
 
 
 def _embed(resources: Resources, body: EmbedV2In) -> list[TextEmbedding]:
@@ -238,11 +246,11 @@ def _embed(resources: Resources, body: EmbedV2In) -> list[TextEmbedding]:
     )
 
 
-def _encode(
-    embeddings: Sequence[TextEmbedding], encodings: Sequence[Encoding]
-) -> dict[str, list[Any]]:
+def _encode(embeddings: Sequence[TextEmbedding], encodings: Sequence[Encoding]) -> dict[str, bytes]:
     return {
-        encoding: [encode_vector(embedding.vector, encoding) for embedding in embeddings]
+        encoding: render_list(
+            to_json(encode_vector(embedding.vector, encoding)) for embedding in embeddings
+        )
         for encoding in encodings
     }
 

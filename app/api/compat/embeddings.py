@@ -6,13 +6,15 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import AliasChoices, Field, StrictBool, StrictInt, field_validator
+from pydantic_core import to_json
 
 from app.api.access import Opened, Reader
 from app.api.bodies import BodySize, json_body
 from app.api.compat.errors import ContractBody, OpenAIRoute, openai_responses
 from app.api.disconnects import run_while_wanted
+from app.api.large_answers import render_list, respond
 from app.api.v1.fields import Answer
 from app.domain import Task, Vector
 from app.embedding.foreign_tokens import MAX_IDS, decode_ids
@@ -216,14 +218,14 @@ class ModelsOut(Answer):
 @router.post(
     "/embeddings",
     responses=openai_responses(400, 401, 403, 404, 413, 415, 429, 503),
-    response_model_exclude_none=True,
+    response_model=EmbeddingsOut,
 )
 async def create_embeddings(
     body: Annotated[EmbeddingsIn, Depends(json_body(EmbeddingsIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
     request: Request,
-) -> EmbeddingsOut:
+) -> Response:
     """Embed texts. Work that nobody waits for any more is dropped."""
     work = partial(_answer, resources, body, fills_empty=_fills_empty(request))
     return await run_while_wanted(request, work)
@@ -268,7 +270,7 @@ def _answer(
     is_cancelled: Callable[[], bool],
     *,
     fills_empty: bool,
-) -> EmbeddingsOut:
+) -> Response:
     chosen = resolve_model(resources, body.model)
     task = body.asked_task or chosen or Task.PASSAGE
     embeddings = embed_texts(
@@ -283,19 +285,21 @@ def _answer(
     )
     tokens = sum(embedding.tokens for embedding in embeddings)
     kind = body.asked_encoding
-    return EmbeddingsOut(
+    data = (
+        EmbeddingOut(
+            index=index,
+            embedding=encode_vector(_scaled(embedding, body.normalized), kind),
+            truncated_from=embedding.truncated_from,
+            parts=embedding.parts if embedding.parts > 1 else None,
+        )
+        for index, embedding in enumerate(embeddings)
+    )
+    answer = EmbeddingsOut(
         model=resources.generations.live().checkpoint().name,
-        data=[
-            EmbeddingOut(
-                index=index,
-                embedding=encode_vector(_scaled(embedding, body.normalized), kind),
-                truncated_from=embedding.truncated_from,
-                parts=embedding.parts if embedding.parts > 1 else None,
-            )
-            for index, embedding in enumerate(embeddings)
-        ],
+        data=[],
         usage=Usage(prompt_tokens=tokens, total_tokens=tokens),
     )
+    return respond(answer, data=render_list(to_json(part, exclude_none=True) for part in data))
 
 
 def _scaled(embedding: TextEmbedding, normalized: bool) -> Vector:

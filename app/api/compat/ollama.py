@@ -5,8 +5,9 @@ from importlib.metadata import version
 from time import perf_counter_ns
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from pydantic import AliasChoices, BaseModel, Field
+from pydantic_core import to_json
 
 from app.api.access import Opened, Reader
 from app.api.bodies import BodySize, json_body
@@ -17,6 +18,7 @@ from app.api.compat.errors import (
     error_responses,
     without_unprocessable,
 )
+from app.api.large_answers import render_list, respond
 from app.api.v1.fields import Answer
 from app.domain import Task
 from app.errors import NotFound
@@ -109,12 +111,12 @@ class OllamaModels(Answer):
 ERRORS = error_responses(OllamaError, 400, 401, 403, 404, 413, 415, 429, 503)
 
 
-@router.post("/embed", operation_id="ollama_embed", responses=ERRORS)
+@router.post("/embed", operation_id="ollama_embed", responses=ERRORS, response_model=OllamaEmbedOut)
 def embed(
     body: Annotated[OllamaEmbedIn, Depends(json_body(OllamaEmbedIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
-) -> OllamaEmbedOut:
+) -> Response:
     """Embed texts; `<model>-query` and `<model>-passage` choose the adapter."""
     started = perf_counter_ns()
     task = _find_task(resources, body.model)
@@ -126,12 +128,14 @@ def embed(
         dimensions=body.dimensions,
         truncate=body.truncate,
     )
-    return OllamaEmbedOut(
+    answer = OllamaEmbedOut(
         model=body.model,
-        embeddings=[embedding.vector.tolist() for embedding in embeddings],
+        embeddings=[],
         total_duration=perf_counter_ns() - started,
         prompt_eval_count=sum(embedding.tokens for embedding in embeddings),
     )
+    vectors = render_list(to_json(embedding.vector.tolist()) for embedding in embeddings)
+    return respond(answer, embeddings=vectors)
 
 
 @router.post(

@@ -3,10 +3,11 @@
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic_core import to_json
 
-from app.api.access import Opened, OpenRoute, Reader
+from app.api.access import JSON, Opened, OpenRoute, Reader
 from app.api.bodies import BodySize, json_body
 from app.api.compat.errors import (
     ContractBody,
@@ -14,10 +15,11 @@ from app.api.compat.errors import (
     Failure,
     error_responses,
 )
+from app.api.large_answers import render_list
 from app.api.v1.fields import Answer
 from app.domain import Task
 from app.services.operations.embeddings import MAX_TEXTS, embed_texts
-from app.services.operations.tokens import embed_tokens, tokenize
+from app.services.operations.tokens import Token, embed_tokens, tokenize
 from app.services.search.pipeline import check_query
 from app.services.search.rerank import rerank_texts
 
@@ -191,13 +193,18 @@ ERRORS = error_responses(TeiError, 401, 403, 413, 415, 422, 429, 503)
 
 
 # Clients of Hugging Face post to the address itself.
-@router.post("/", operation_id="tei_embed_root", responses=ERRORS)
-@router.post("/embed", operation_id="tei_embed", responses=ERRORS)
+@router.post(
+    "/",
+    operation_id="tei_embed_root",
+    responses=ERRORS,
+    response_model=list[list[float]],
+)
+@router.post("/embed", operation_id="tei_embed", responses=ERRORS, response_model=list[list[float]])
 def embed(
     body: Annotated[EmbedIn, Depends(json_body(EmbedIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
-) -> list[list[float]]:
+) -> Response:
     """Embed texts; `prompt_name` chooses the adapter, passages without one."""
     embeddings = embed_texts(
         resources,
@@ -206,18 +213,26 @@ def embed(
         dimensions=body.dimensions,
         truncate=body.cuts,
     )
-    return [(e.vector if body.normalize else e.vector * e.norm).tolist() for e in embeddings]
+    vectors = (e.vector if body.normalize else e.vector * e.norm for e in embeddings)
+    return Response(render_list(to_json(one.tolist()) for one in vectors), media_type=JSON)
 
 
-@router.post("/embed_all", operation_id="tei_embed_all", responses=ERRORS)
+@router.post(
+    "/embed_all",
+    operation_id="tei_embed_all",
+    responses=ERRORS,
+    response_model=list[list[list[float]]],
+)
 def embed_all(
     body: Annotated[EmbedAllIn, Depends(json_body(EmbedAllIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
-) -> list[list[list[float]]]:
+) -> Response:
     """Embed every token of texts."""
     task = _task_of(body.prompt_name)
-    return [rows.tolist() for rows in embed_tokens(resources, _as_list(body.inputs), task)]
+    of_texts = embed_tokens(resources, _as_list(body.inputs), task)
+    content = render_list(render_list(to_json(row.tolist()) for row in rows) for rows in of_texts)
+    return Response(content, media_type=JSON)
 
 
 @router.post("/similarity", operation_id="tei_similarity", responses=ERRORS)
@@ -261,27 +276,32 @@ def rerank(
     ]
 
 
-@router.post("/tokenize", operation_id="tei_tokenize", responses=ERRORS)
+@router.post(
+    "/tokenize",
+    operation_id="tei_tokenize",
+    responses=ERRORS,
+    response_model=list[list[TokenOut]],
+)
 def split_tokens(
     body: Annotated[TokenizeIn, Depends(json_body(TokenizeIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
-) -> list[list[TokenOut]]:
+) -> Response:
     """Show the tokens of texts, as the model's tokenizer has them."""
     read = tokenize(resources, _as_list(body.inputs), with_special=body.add_special_tokens)
-    return [
-        [
-            TokenOut(
-                id=token.id,
-                text=token.text,
-                special=token.is_special,
-                start=None if token.is_special else token.start,
-                stop=None if token.is_special else token.end,
-            )
-            for token in tokens
-        ]
-        for tokens in read
-    ]
+    content = render_list(render_list(map(_render_token, tokens)) for tokens in read)
+    return Response(content, media_type=JSON)
+
+
+def _render_token(token: Token) -> bytes:
+    shown = TokenOut(
+        id=token.id,
+        text=token.text,
+        special=token.is_special,
+        start=None if token.is_special else token.start,
+        stop=None if token.is_special else token.end,
+    )
+    return to_json(shown)
 
 
 @router.get("/info", operation_id="tei_info", responses=ERRORS)

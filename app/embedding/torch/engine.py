@@ -164,7 +164,7 @@ class TorchEngine(ReadsTokens):
         adapters = [self.checkpoint.find_adapter(item.task) for item in items]
         rows = [
             (_Row(read, adapter, cut), len(read.ids))
-            for adapter, read in zip(adapters, self._reader.read(items), strict=True)
+            for adapter, read in zip(adapters, self._reader.read(items, is_cancelled), strict=True)
         ]
         lane = choose_lane(items, of_others=refuses)
         if lane is Lane.QUERIES and sum(tokens for _, tokens in rows) > _MAX_URGENT_TOKENS:
@@ -194,7 +194,7 @@ class TorchEngine(ReadsTokens):
         # Rows of one length share a call of attention.
         order = sorted(range(len(rows)), key=lambda i: (len(rows[i].read.ids), rows[i].adapter))
         lengths = [len(rows[i].read.ids) for i in order]
-        ids = torch.tensor([token for i in order for token in rows[i].read.ids])
+        ids = torch.from_numpy(np.concatenate([rows[i].read.ids for i in order]).astype(np.int64))
         is_small = len(ids) * self._encoder.flops_per_token < _ONE_THREAD_BELOW_FLOPS
         adapters = [rows[i].adapter for i in order]
         share = threads / self._threads

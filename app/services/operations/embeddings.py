@@ -8,8 +8,9 @@ import numpy as np
 
 from app.domain import Embedding, Item, Span, Task, Vector
 from app.embedding.engine import Engine
+from app.embedding.pieces import cut_pieces
 from app.errors import InvalidRequest, TextTooLong
-from app.runtime.deadline import embed_in_time
+from app.runtime.deadline import check_time, count_in_time, embed_in_time
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 
@@ -146,6 +147,7 @@ def _embed_parts(
 
 def _split(engine: Engine, text: str, task: Task) -> list[str]:
     """Return a text in as few parts of equal size as the model reads."""
+    check_time()
     if (tokens := engine.count_tokens(Item(text, task))) <= engine.max_tokens:
         return [text]
     starts = engine.token_starts(text)
@@ -168,12 +170,23 @@ def _merge(parts: Sequence[Embedding]) -> TextEmbedding:
 
 def _truncate(engine: Engine, text: str, task: Task) -> tuple[str, int]:
     """Return the longest beginning of a text that the model reads, and the tokens of the whole."""
-    whole = tokens = engine.count_tokens(Item(text, task))
-    starts = engine.token_starts(text)
-    keep = len(starts) - max(0, whole - engine.max_tokens)
+    check_time()
+    whole = count_in_time(engine, Item(text, task))
+    if whole <= engine.max_tokens:
+        return text, whole
+    starts: list[int] = []
+    end = 0
+    # What lies far behind the cut is not looked at again.
+    for begin, end in cut_pieces(text):
+        starts += (engine.token_starts(text[begin:end]) + begin).tolist()
+        if len(starts) > engine.max_tokens:
+            break
+    text = text[:end]
+    tokens = engine.count_tokens(Item(text, task))
+    keep = len(starts) - max(0, tokens - engine.max_tokens)
     # A word that is cut may fall into more tokens than it had.
     while tokens > engine.max_tokens and keep > 0:
-        text = text[: int(starts[keep])]
+        text = text[: starts[keep]]
         tokens = engine.count_tokens(Item(text, task))
         keep -= max(1, tokens - engine.max_tokens)
     return text, whole
@@ -181,6 +194,7 @@ def _truncate(engine: Engine, text: str, task: Task) -> tuple[str, int]:
 
 def _name_text(engine: Engine, texts: Sequence[str], task: Task, error: TextTooLong) -> TextTooLong:
     for index, text in enumerate(texts):
-        if (tokens := engine.count_tokens(Item(text, task))) > error.max_tokens:
+        check_time()
+        if (tokens := count_in_time(engine, Item(text, task))) > error.max_tokens:
             return TextTooLong(tokens, error.max_tokens, f"input {index}")
     return error

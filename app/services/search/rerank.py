@@ -6,7 +6,7 @@ so that it lies between -1 and 1. The token vectors are computed again by the mo
 already: each token is a span of its own to the engine.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf
@@ -17,8 +17,9 @@ import numpy as np
 from app.config import Settings
 from app.domain import Hit, Item, Matrix, Span, Task
 from app.embedding.engine import Engine
+from app.embedding.pieces import cut_pieces
 from app.errors import TooLarge
-from app.runtime.deadline import check_time, embed_in_time
+from app.runtime.deadline import check_between, check_time, embed_in_time, tokenize_in_time
 from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.search.scoring import log_odds, logistic
@@ -63,16 +64,19 @@ def rerank_texts(resources: Resources, query: str, texts: Sequence[str]) -> Rera
     """
     cross_encoder = resources.load_cross_encoder()
     if cross_encoder is not None:
-        tokens = sum(cross_encoder.count_tokens(query, text) for text in texts)
-        _check_tokens(resources.settings, tokens)
+        tokens = _add_up(_count_pairs(cross_encoder, query, texts), resources.settings)
         logits = list(_score_all(cross_encoder, query, texts))
         return _rank(cross_encoder.name, [logistic(logit) for logit in logits], tokens)
     # The name in the answer must be that of the model that read.
     generation = resources.generations.live()
     engine = generation.engine()
+    # Before anything is cut or kept: tokens of megabytes take gigabytes.
+    counted = (len(starts) for text in texts for starts in tokenize_in_time(engine, text))
+    _add_up(counted, resources.settings)
     windows = [list(_cut(engine, text)) for text in texts]
-    tokens = sum(engine.count_tokens(item) for items in windows for item in items)
-    _check_tokens(resources.settings, tokens)
+    items = (item for items in windows for item in items)
+    tokens = _add_up(map(engine.count_tokens, items), resources.settings)
+    tokens += engine.count_tokens(Item(query, Task.QUERY))
     # From -1…1, in the same order.
     scores = [(1 + score) / 2 for score in interact(engine, query, windows)]
     return _rank(generation.checkpoint().name, scores, tokens)
@@ -127,13 +131,24 @@ def _score_all(cross_encoder: "CrossEncoder", query: str, texts: Sequence[str]) 
         yield from cross_encoder.score(query, texts[first : first + MAX_CANDIDATES], seconds=inf)
 
 
-def _check_tokens(settings: Settings, tokens: int) -> None:
-    most = settings.max_rerank_tokens
-    if tokens > most:
-        raise TooLarge(
-            f"the documents have {tokens} tokens; at most {most} are reranked",
-            code="too_many_tokens",
-        )
+def _count_pairs(cross_encoder: "CrossEncoder", query: str, texts: Sequence[str]) -> Iterator[int]:
+    """Yield the tokens of pieces of texts: each is read beside the question, as windows are."""
+    for text in texts:
+        for begin, end in check_between(cut_pieces(text), at_once=1):
+            yield cross_encoder.count_tokens(query, text[begin:end])
+
+
+def _add_up(counts: Iterable[int], settings: Settings) -> int:
+    """Return the sum; raises TooLarge as soon as it is more than is reranked, OutOfTime."""
+    most, tokens = settings.max_rerank_tokens, 0
+    for count in check_between(counts, at_once=1):
+        tokens += count
+        if tokens > most:
+            raise TooLarge(
+                f"the documents have more than {most} tokens, which is the most that is reranked",
+                code="too_many_tokens",
+            )
+    return tokens
 
 
 def _rank(model: str, scores: Sequence[float], tokens: int) -> Reranked:
