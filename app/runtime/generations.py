@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from threading import Lock
+from time import monotonic
 from zlib import crc32
 
 from sqlalchemy import select
@@ -17,6 +18,7 @@ from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
 from app.embedding.loading import open_checkpoint
 from app.errors import ModelUnavailable, NotFound, StaleVectors
+from app.runtime.deadline import check_time
 from app.runtime.index_follower import Indexes, IndexFollower
 from app.runtime.repeating import repeat
 
@@ -27,6 +29,8 @@ logger = logging.getLogger("folio")
 # The one that is built beside the live one, and the one whose vectors it shares.
 _MAX_BESIDE = 2
 _FOLLOW_SECONDS = 1.0
+# How late whoever waits for the model notices that its time is over.
+_POLL_S = 0.25
 
 
 class ActiveGeneration:
@@ -53,6 +57,7 @@ class ActiveGeneration:
         self._database = database
         self._load_engine = load_engine
         self._loading = Lock()
+        self._failure: tuple[float, ModelUnavailable] | None = None
         self._checkpoint: Checkpoint | None = None
 
     def checkpoint(self) -> Checkpoint:
@@ -62,18 +67,37 @@ class ActiveGeneration:
         return self._checkpoint
 
     def engine(self) -> Engine:
-        """Return its model, loaded at the first call; raises ModelUnavailable or StaleVectors."""
-        with self._loading:
-            if self.loaded_engine is None:
-                try:
-                    self.check_fingerprint()
-                    engine = self._load_engine(self.checkpoint(), self.settings)
-                    engine.warm_up()
-                except ModelUnavailable as error:
-                    self.model_problem = str(error)
-                    raise
-                self.loaded_engine = engine
+        """Return its model, loaded at the first call; raises ModelUnavailable or StaleVectors.
+
+        Whoever asks while it is being loaded gets what comes of it, the failure too; waits as
+        `check_time` allows.
+        """
+        if self.loaded_engine is not None:
             return self.loaded_engine
+        asked_at = monotonic()
+        while not self._loading.acquire(timeout=_POLL_S):
+            check_time()
+        try:
+            if self.loaded_engine is None:
+                if self._failure is not None and self._failure[0] >= asked_at:
+                    known = self._failure[1]
+                    # Another one each time: an exception holds the frames of who raises it.
+                    raise type(known)(str(known), code=known.code)
+                self.loaded_engine = self._load()
+            return self.loaded_engine
+        finally:
+            self._loading.release()
+
+    def _load(self) -> Engine:
+        try:
+            self.check_fingerprint()
+            engine = self._load_engine(self.checkpoint(), self.settings)
+            engine.warm_up()
+        except ModelUnavailable as error:
+            self.model_problem = str(error)
+            self._failure = monotonic(), type(error)(str(error), code=error.code)
+            raise
+        return engine
 
     def check_fingerprint(self) -> None:
         """Raise StaleVectors when the stored vectors were made by another model."""
