@@ -293,7 +293,7 @@ def serve(
         with run_scheduled_sync(resources), return_freed_regularly(wait_for_turn=turn), following:
             stopping = Event()
             loading = Thread(
-                target=load_model, args=(resources, stopping), name="folio-load", daemon=True
+                target=keep_model, args=(resources, stopping), name="folio-load", daemon=True
             )
             loading.start()
             try:
@@ -393,6 +393,22 @@ def load_model(resources: Resources, stopping: Event) -> None:
             return
         stopping.wait(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def keep_model(resources: Resources, stopping: Event) -> None:
+    """Have the model ready; one that runs elsewhere and fails later is asked until it answers."""
+    load_model(resources, stopping)
+    while not stopping.wait(_AWAY_SECONDS):
+        try:
+            engine = resources.generations.live().loaded_engine
+            if engine is not None and engine.problem is not None:
+                engine.warm_up()
+                logger.info("the model answers again, on %s", engine.device)
+        except FolioError as error:
+            logger.warning("the model is waited for: %s", error)
+        # This thread must outlive whatever the database or a library throws at it.
+        except Exception:
+            logger.exception("the model could not be asked")
 
 
 def favour_requests() -> None:

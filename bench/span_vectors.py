@@ -26,6 +26,7 @@ class StandInEngine:
     dtype = "float32"
     device = "cpu"
     max_tokens = unit_tokens = 8192
+    problem = None
     late_chunking = True
     languages: frozenset[str] = frozenset()
 

@@ -124,6 +124,8 @@ def _read_readiness(resources: Resources) -> Readiness:
     if generation.loaded_engine is None:
         reason = generation.model_problem or "the model is loading"
         raise ModelUnavailable(reason, code="not_ready")
+    if generation.loaded_engine.problem is not None:
+        raise ModelUnavailable(generation.loaded_engine.problem, code="not_ready")
     last_sync = resources.signals.last_sync
     with resources.database.read() as session:
         counts = queries.count_by_status(session)

@@ -29,6 +29,11 @@ class Engine(Protocol):
     metrics: EngineMetrics
 
     @property
+    def problem(self) -> str | None:
+        """Why the last call got no embeddings, of a model that runs elsewhere; None: it did."""
+        ...
+
+    @property
     def tokenizer(self) -> Tokenizer:
         """What its texts are read with; it is not changed."""
         ...

@@ -24,9 +24,9 @@ from app.domain import Embedding, Item, Matrix, Task
 from app.embedding.checkpoint import TITLE_SEPARATOR, Checkpoint
 from app.embedding.metrics import EngineMetrics
 from app.embedding.scheduler import Lane, choose_lane
-from app.embedding.service import ATTEMPTS, Service, ServiceFails, host_of
+from app.embedding.service import ATTEMPTS, Service, ServiceFails, host_of, refuse_text
 from app.embedding.tokenization import ReadItem, ReadsTokens, TokenReader
-from app.errors import EngineBusy, ModelUnavailable, UnreadableDocument
+from app.errors import EngineBusy, ModelUnavailable
 
 _MAX_INPUTS = 128
 _MAX_LATE_INPUTS = 2048
@@ -34,6 +34,8 @@ _REQUEST_TOKENS = 32_768
 # By these a service refuses what it was sent; by others it says that it, or the key, is at fault.
 _REFUSALS = {400, 413, 422}
 _WARM_UP = "warm up"
+# A vector of another length has no direction, or its length is not a float32.
+_MIN_LENGTH, _MAX_LENGTH = 1e-12, 1e18
 
 
 def describe_remote(settings: Settings) -> Checkpoint:
@@ -103,6 +105,11 @@ class RemoteEngine(ReadsTokens):
         self._service = Service(settings, name=checkpoint.name, pause=pause)
         self.device = self._service.host
 
+    @property
+    def problem(self) -> str | None:
+        """See Engine.problem."""
+        return self._service.problem
+
     def embed(
         self,
         items: Sequence[Item],
@@ -117,13 +124,14 @@ class RemoteEngine(ReadsTokens):
         raises EngineBusy instead of waiting for the budget of the minute.
         """
         cut = self.checkpoint.check_dimensions(dimensions)
-        reads = self._reader.read(items)
+        reads = self._reader.read(items, is_cancelled)
         lane = choose_lane(items, of_others=refuses)
         started = time.perf_counter()
 
         def ask(texts: Sequence[str], tokens: int, task: Task, *, late: bool = False) -> Matrix:
             self._wait_for_budget(tokens, lane, is_cancelled, refuses=refuses)
-            vectors = self._ask(texts, task, late=late, is_cancelled=is_cancelled)
+            with self._service.note_problems():
+                vectors = self._ask(texts, task, late=late, is_cancelled=is_cancelled)
             self.metrics.tokens.labels(lane).inc(tokens)
             self.metrics.fill.labels(lane).observe(tokens / _REQUEST_TOKENS)
             return vectors[:, :cut]
@@ -193,12 +201,13 @@ class RemoteEngine(ReadsTokens):
                 raise
             # At once: a service that comes back later failed for another reason than this text.
             self._ask([_WARM_UP], task, late=late, is_cancelled=is_cancelled, attempts=1)
-            raise _refused(str(failure)) from None
+            raise refuse_text(str(failure)) from None
         if answer.is_success:
             vectors = self._read(answer, len(texts))
-            if np.isfinite(vectors).all():
+            lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+            if ((lengths > _MIN_LENGTH) & (lengths < _MAX_LENGTH)).all():
                 return vectors
-            problem = "gives a vector that is not finite"
+            problem = "gives a vector that is zero or not finite"
         else:
             problem = f"answers with status {answer.status_code}"
         problem = f"{self.checkpoint.name} at {self.device} {problem}"
@@ -207,21 +216,21 @@ class RemoteEngine(ReadsTokens):
             raise ModelUnavailable(problem)
         # Raises ModelUnavailable where no text at all is embedded.
         self._ask([_WARM_UP], task, late=late, is_cancelled=is_cancelled)
-        raise _refused(problem)
+        raise refuse_text(problem)
 
     def _read(self, answer: httpx.Response, count: int) -> Matrix:
         try:
             content = answer.json()
             parts = sorted(content["data"], key=lambda part: part["index"])
             vectors = np.stack([_decode(part["embedding"]) for part in parts])
-            answered_by = content.get("model", self.checkpoint.name)
+            answered_by = content.get("model")
         except (ValueError, KeyError, TypeError) as error:
             raise ModelUnavailable(
                 f"{self.device} gives no embeddings: {type(error).__name__}"
             ) from None
-        if answered_by != self.checkpoint.name:
+        if answered_by is not None and answered_by != self.checkpoint.name:
             raise ModelUnavailable(
-                f"{self.checkpoint.name} was asked, and another model answered at {self.device}",
+                f"{self.checkpoint.name} was asked at {self.device}, and {answered_by} answered",
                 code="other_model",
             )
         if vectors.shape != (count, self.dimensions):
@@ -275,12 +284,6 @@ def _batches(
         yield batch
 
 
-def _refused(problem: str) -> UnreadableDocument:
-    return UnreadableDocument(
-        f"the service embeds others but not this text: {problem}", code="text_refused"
-    )
-
-
 def _decode(embedding: str | list[float]) -> npt.NDArray[np.float32]:
     if isinstance(embedding, str):
         return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4")
@@ -288,8 +291,8 @@ def _decode(embedding: str | list[float]) -> npt.NDArray[np.float32]:
 
 
 def _join(vectors: Matrix, read: ReadItem) -> Embedding:
-    norms = np.linalg.norm(vectors, axis=1)
-    unit = np.asarray(vectors / np.maximum(norms, 1e-12)[:, None], dtype=np.float32)
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    unit = np.asarray(vectors / norms[:, None], dtype=np.float32)
     return Embedding(unit[0], unit[1:], len(read.ids), read.text_tokens, float(norms[0]), norms[1:])
 
 

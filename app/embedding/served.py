@@ -19,7 +19,7 @@ from app.domain import Embedding, Item, Task
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.metrics import EngineMetrics
 from app.embedding.scheduler import Lane, choose_lane
-from app.embedding.service import ATTEMPTS, Service, host_of
+from app.embedding.service import ATTEMPTS, Service, ServiceFails, host_of, refuse_text
 from app.embedding.tokenization import ReadsTokens, TokenReader
 from app.embedding.wire import (
     EMBEDDINGS_PATH,
@@ -30,9 +30,10 @@ from app.embedding.wire import (
     cut_requests,
     unpack,
 )
-from app.errors import EngineBusy, ModelUnavailable
+from app.errors import EngineBusy, FolioError, ModelUnavailable
 
 _CONNECT_S = 5.0
+_WARM_UP = Item("warm up", Task.QUERY)
 # Somebody waits at a screen for a question; articles can wait for a server that starts anew.
 _QUESTION_ATTEMPTS = 3
 # A server that is gone without a word is noticed after a minute without an answer to these.
@@ -97,6 +98,11 @@ class ServedEngine(ReadsTokens):
         self._patient = httpx.Timeout(settings.model_seconds, connect=_CONNECT_S, read=None)
         self._prompt = httpx.Timeout(settings.model_seconds, connect=_CONNECT_S)
 
+    @property
+    def problem(self) -> str | None:
+        """See Engine.problem."""
+        return self._service.problem
+
     def embed(
         self,
         items: Sequence[Item],
@@ -116,16 +122,23 @@ class ServedEngine(ReadsTokens):
         embeddings: list[Embedding] = []
         with self.metrics.seconds.labels(lane).time():
             for part in cut_requests(items, cut):
-                embeddings += self._ask(part, cut, lane, is_cancelled)
+                with self._service.note_problems():
+                    embeddings += self._ask(part, cut, lane, is_cancelled)
         self.metrics.tokens.labels(lane).inc(sum(one.tokens for one in embeddings))
         return embeddings
 
     def warm_up(self) -> None:
         """Ask once, so that a wrong key or name is found at the start."""
-        self.embed([Item("warm up", Task.QUERY)])
+        self.embed([_WARM_UP])
 
     def _ask(
-        self, items: Sequence[Item], dimensions: int, lane: Lane, is_cancelled: Callable[[], bool]
+        self,
+        items: Sequence[Item],
+        dimensions: int,
+        lane: Lane,
+        is_cancelled: Callable[[], bool],
+        *,
+        attempts: int | None = None,
     ) -> list[Embedding]:
         request = EmbedRequest(
             fingerprint=self.checkpoint.fingerprint,
@@ -133,23 +146,33 @@ class ServedEngine(ReadsTokens):
             dimensions=dimensions,
             refuses=lane is Lane.CALLS,
         )
-        answer = self._service.ask(
-            "POST",
-            EMBEDDINGS_PATH,
-            content=request.model_dump_json().encode(),
-            timeout=self._prompt if lane is Lane.QUERIES else self._patient,
-            attempts=_QUESTION_ATTEMPTS if lane is Lane.QUERIES else ATTEMPTS,
-            takes_busy=request.refuses,
-            is_cancelled=is_cancelled,
-        )
-        if not answer.is_success:
-            self._refuse(answer, items)
+        problem: FolioError
         try:
+            answer = self._service.ask(
+                "POST",
+                EMBEDDINGS_PATH,
+                content=request.model_dump_json().encode(),
+                timeout=self._prompt if lane is Lane.QUERIES else self._patient,
+                attempts=attempts or (_QUESTION_ATTEMPTS if lane is Lane.QUERIES else ATTEMPTS),
+                takes_busy=request.refuses,
+                is_cancelled=is_cancelled,
+            )
+            if not answer.is_success:
+                self._refuse(answer, items)
             return unpack(answer.content, items, dimensions)
+        except ServiceFails as failure:
+            problem = failure
+        except _Refused as refusal:
+            problem = refusal
         except ValueError as error:
-            raise ModelUnavailable(
+            problem = ModelUnavailable(
                 f"the embedding server at {self.device} gives no embeddings: {type(error).__name__}"
-            ) from None
+            )
+        if list(items) == [_WARM_UP]:
+            raise problem
+        # At once: a server that comes back later failed for another reason than these texts.
+        self._ask([_WARM_UP], dimensions, Lane.QUERIES, is_cancelled, attempts=1)
+        raise refuse_text(str(problem))
 
     def _refuse(self, answer: httpx.Response, items: Sequence[Item]) -> NoReturn:
         """Raise what the model would where it is loaded, or what is wrong with the server."""
@@ -159,6 +182,7 @@ class ServedEngine(ReadsTokens):
             case 413 | 422:
                 # Raises TextTooLong for one that is.
                 self._reader.read(items)
+                raise _Refused(str(_explain(answer, self.device)))
             case 429:
                 self.metrics.refused.labels(Lane.CALLS).inc()
                 wait_s = answer.headers.get("retry-after", "")
@@ -174,6 +198,10 @@ class ServedEngine(ReadsTokens):
             f"{checkpoint.name} ({checkpoint.fingerprint})",
             code="other_model",
         )
+
+
+class _Refused(ModelUnavailable):
+    """The server takes no such request; another one it may."""
 
 
 def _open_service(settings: Settings) -> Service:

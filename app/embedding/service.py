@@ -5,8 +5,9 @@ import random
 import re
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from app.config import Settings
-from app.errors import ModelAway, ModelUnavailable, WorkCancelled
+from app.errors import ModelAway, ModelUnavailable, UnreadableDocument, WorkCancelled
 
 ATTEMPTS = 6
 _MAX_PAUSE_S = 60.0
@@ -46,6 +47,8 @@ class Service:
     ) -> None:
         """Take a name for errors; raises ModelUnavailable for a key that cannot be read."""
         self.host = host_of(settings)
+        self.problem: str | None = None
+        """Why the last call got no vectors; None after one that did."""
         self._name = name
         self._pause = pause
         self._http = httpx.AsyncClient(
@@ -95,6 +98,16 @@ class Service:
             raise ServiceFails(f"{self._name} at {self.host} fails with {problem}")
         raise ModelAway(f"{self._name} at {self.host} answers with {problem}")
 
+    @contextmanager
+    def note_problems(self) -> Iterator[None]:
+        """Keep what makes the model unavailable in the block, until a block ends well."""
+        try:
+            yield
+        except ModelUnavailable as error:
+            self.problem = str(error)
+            raise
+        self.problem = None
+
     def rest(self, seconds: float, is_cancelled: Callable[[], bool]) -> None:
         """Pause; raises WorkCancelled."""
         while seconds > 0:
@@ -122,6 +135,13 @@ class Service:
                 sent.cancel()
                 raise WorkCancelled("nobody waits for these vectors any more")
         return sent.result()
+
+
+def refuse_text(problem: str) -> UnreadableDocument:
+    """Return the error for what a service does not embed while it does others."""
+    return UnreadableDocument(
+        f"the service embeds others but not this text: {problem}", code="text_refused"
+    )
 
 
 def host_of(settings: Settings) -> str:

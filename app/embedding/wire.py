@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from app.domain import Embedding, Item
 from app.embedding.checkpoint import Checkpoint
@@ -62,7 +63,8 @@ def cut_requests(items: Sequence[Item], dimensions: int) -> Iterator[Sequence[It
     start, total = 0, 0
     for position, item in enumerate(items):
         rows = 1 + len(item.spans)
-        size = len(item.text) + len(item.title) + rows * max(_SPAN_BYTES, 4 * dimensions)
+        size = len(to_json(item.text)) + len(to_json(item.title))
+        size += rows * max(_SPAN_BYTES, 4 * dimensions)
         if position > start and (
             total + size > _MAX_REQUEST_BYTES or position - start == _MAX_ITEMS
         ):

@@ -1,9 +1,9 @@
 """An embedding server and the processes that ask it: as if the model were loaded there."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,11 @@ import httpx
 import numpy as np
 import pytest
 
+from app import main
 from app.api.engine import ServedModel
 from app.config import Settings
-from app.domain import Embedding, Item, Span, Task
+from app.domain import Embedding, Item, Span, Status, Task
+from app.embedding import service
 from app.embedding.engine import Engine
 from app.embedding.loading import load_engine, open_checkpoint
 from app.embedding.scheduler import Lane
@@ -30,6 +32,7 @@ from app.errors import (
     ModelUnavailable,
     StaleVectors,
     TextTooLong,
+    UnreadableDocument,
     WorkCancelled,
 )
 from app.runtime.resources import Resources, open_resources
@@ -38,10 +41,18 @@ from app.services.quality.generations import GateRequest, request_generation
 from app.services.quality.reembedding import reembed
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
-from tests.api.service import FOLIO, find_free_port, folio_environment, poll, run_server, serve_app
+from tests.api.service import (
+    FOLIO,
+    find_free_port,
+    folio_environment,
+    open_service,
+    poll,
+    run_server,
+    serve_app,
+)
 from tests.checkpoints import PROMPTS, make_jina_v3, make_plain
 from tests.conftest import article
-from tests.named import put_documents, search_documents
+from tests.named import get_document, put_documents, search_documents
 
 KEY = "k" * 40
 TEXT = "Tea is hot. Milk is cold, sugar is not. Coffee without sugar: é 漢字🙂. The end"
@@ -214,6 +225,9 @@ def test_large_calls_go_in_several_requests() -> None:
     assert sizes == [128, 128, 44]
     items = [Item("t", Task.PASSAGE, spans=spans)] * 3
     assert [len(part) for part in cut_requests(items, 384)] == [1, 1, 1]
+    # As JSON each of them is six times as long.
+    items = [Item("\0" * 2**20, Task.PASSAGE)] * 3
+    assert [len(part) for part in cut_requests(items, 384)] == [1, 1, 1]
     assert [*cut_requests([], 384)] == []
 
 
@@ -354,6 +368,38 @@ def test_server_that_is_away_is_told_and_asked_again_when_it_is_back(
             assert_same([embedding], expected)
 
 
+def test_server_that_is_away_or_of_another_model_makes_replicas_unready(
+    local: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_pause_before", lambda *_: 0.0)
+    monkeypatch.setattr(main, "_AWAY_SECONDS", 0.05)
+    port, stopping = find_free_port(), Event()
+    with ExitStack() as stack:
+        with run_embedding_server(local, tmp_path, port=port) as server:
+            settings = server.settings.model_copy(update={"data": tmp_path / "data"})
+            replica = stack.enter_context(open_service(settings, works=False))
+            engine = replica.resources.generations.live().engine()
+            assert replica.http.get("/readyz").status_code == 200
+        with pytest.raises(ModelAway):
+            engine.embed([Item("tea", Task.QUERY)])
+        answer = replica.http.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+        assert "ConnectError" in answer.json()["detail"]
+        with (
+            run_embedding_server(local.model_copy(update={"dimensions": 16}), tmp_path, port=port),
+            pytest.raises(ModelUnavailable),
+        ):
+            engine.embed([Item("tea", Task.QUERY)])
+        assert "another model" in replica.http.get("/readyz").json()["detail"]
+        # It is noticed without a question that it is back.
+        with run_embedding_server(local, tmp_path, port=port), ThreadPoolExecutor(1) as thread:
+            thread.submit(main.keep_model, replica.resources, stopping)
+            try:
+                poll(lambda: replica.http.get("/readyz").status_code, (200).__eq__)
+            finally:
+                stopping.set()
+
+
 def test_articles_wait_while_the_server_is_away(
     local: Settings, tmp_path: Path, sandbox: Sandbox
 ) -> None:
@@ -367,6 +413,37 @@ def test_articles_wait_while_the_server_is_away(
         with run_embedding_server(local, tmp_path, port=port):
             drain_queue(resources, sandbox, Event())
             assert search_documents(resources, "help", "tea").results[0].document_id == "tea"
+
+
+@pytest.mark.parametrize("fault", ["fails", "too large"])
+def test_text_that_the_server_does_not_embed_fails_its_document_and_no_other(
+    local: Settings, tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(service, "_pause_before", lambda *_: 0.0)
+    bad = "A secret tea." + ("\n" * 2**16 + "Milk." if fault == "too large" else "")
+    settings = local.model_copy(update={"max_body_bytes": 2**15})
+    with run_embedding_server(settings, tmp_path) as server:
+        embed = server.engine.embed
+
+        def fail(items: Sequence[Item], **options: Any) -> list[Embedding]:
+            if any("secret" in item.text for item in items):
+                raise RuntimeError
+            return embed(items, **options)
+
+        monkeypatch.setattr(server.engine, "embed", fail)
+        with open_resources(
+            server.settings.model_copy(update={"data": tmp_path / "data"})
+        ) as resources:
+            create_collection(resources.database, "help")
+            put_documents(resources, "help", [article("a", bad), article("b", "Milk.")])
+            assert drain_queue(resources, sandbox, Event()) is None
+            error = get_document(resources, "help", "a").error
+            assert error is not None
+            assert (error.code, "secret" in error.message) == ("text_refused", False)
+            assert get_document(resources, "help", "b").status is Status.READY
+            monkeypatch.setattr(server.engine, "embed", lambda *_, **__: 1 / 0)
+            with pytest.raises(ModelUnavailable):
+                resources.generations.live().engine().embed([Item("tea", Task.PASSAGE)])
 
 
 def test_base_of_another_model_is_refused_at_the_start(
@@ -444,7 +521,7 @@ def test_bodies_over_the_bound_and_of_another_shape_are_refused(
             for wrong in ({}, {"fingerprint": "f", "items": [], "dimensions": 8}):
                 assert http.post(EMBEDDINGS_PATH, json=wrong).status_code == 422
             assert http.get("/v1/collections").status_code == 404
-        with pytest.raises(ModelUnavailable, match="status 413"):
+        with pytest.raises(UnreadableDocument, match="status 413"):
             server.replica().embed([Item("漢" * 7000, Task.PASSAGE)])
 
 

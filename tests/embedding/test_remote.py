@@ -236,7 +236,7 @@ def test_nobody_there_is_told_after_all_attempts(remote: RemoteService, jina_v3:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ({"model": "another", "data": [{"index": 0, "embedding": [1.0] * 8}]}, "another model"),
+        ({"model": "another", "data": [{"index": 0, "embedding": [1.0] * 8}]}, "another answered"),
         ({"model": "some-model", "data": [{"index": 0, "embedding": [1.0] * 7}]}, "shape"),
         ({"model": "some-model", "data": []}, "no embeddings"),
         ({"error": "none"}, "no embeddings"),
@@ -258,17 +258,25 @@ def test_answer_that_cannot_be_decoded_is_tried_again(remote: RemoteService, jin
     assert len(remote.asked) == 2
 
 
-def test_vector_that_is_not_finite_is_a_fault_of_its_text_alone(
-    remote: RemoteService, jina_v3: Path
+@pytest.mark.parametrize("number", [float("nan"), 0.0, 1e-20, 3e38])
+def test_vector_without_a_direction_is_a_fault_of_its_text_alone(
+    remote: RemoteService, jina_v3: Path, number: float
 ) -> None:
     engine, _ = open_engine(remote, jina_v3)
-    broken = {"data": [{"index": 0, "embedding": [float("nan")] * 8}]}
+    broken = {"data": [{"index": 0, "embedding": [number] * 8}]}
     remote.answers = [broken]
     with pytest.raises(UnreadableDocument, match=r"not this text: .* not finite"):
         engine.embed([Item("tea", Task.PASSAGE)])
     remote.answers = [broken, broken]
-    with pytest.raises(ModelUnavailable, match="a vector that is not finite"):
+    with pytest.raises(ModelUnavailable, match="a vector that is zero or not finite"):
         engine.embed([Item("tea", Task.PASSAGE)])
+
+
+def test_service_that_names_no_model_is_believed(remote: RemoteService, jina_v3: Path) -> None:
+    engine, _ = open_engine(remote, jina_v3)
+    remote.answers = [{"model": None, "data": [{"index": 0, "embedding": [1.0] * 8}]}]
+    (embedding,) = engine.embed([Item("tea", Task.QUERY)])
+    assert embedding.norm == pytest.approx(8**0.5)
 
 
 def test_text_that_is_refused_fails_its_document_and_no_other(

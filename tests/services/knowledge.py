@@ -77,6 +77,10 @@ class WatchedEngine:
         )
 
     @property
+    def problem(self) -> str | None:
+        return self._engine.problem
+
+    @property
     def tokenizer(self) -> Tokenizer:
         return self._engine.tokenizer
 

@@ -73,6 +73,7 @@ class TorchEngine(ReadsTokens):
     """Packed passes with all adapters at once; architectures it does not know run padded."""
 
     name: str
+    problem = None
 
     def __init__(
         self,
