@@ -7,6 +7,9 @@ from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.runtime.deadline import work_while
 
 T = TypeVar("T")
 
@@ -32,3 +35,31 @@ async def run_while_wanted(
         return await to_thread.run_sync(work, cancelled.is_set, limiter=limiter)
     finally:
         watching.cancel()
+
+
+async def run_while_connected(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run an application; `check_time` ends what it does once the client has hung up."""
+    gone = asyncio.Event()
+    watching: asyncio.Task[None] | None = None
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    async def receive_body() -> Message:
+        nonlocal watching
+        if watching is None:
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                watching = asyncio.create_task(watch())
+            return message
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    try:
+        with work_while(lambda: not gone.is_set()):
+            await app(scope, receive_body, send)
+    finally:
+        if watching is not None:
+            watching.cancel()

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.callers import Callers
+from app.api.disconnects import run_while_connected
 from app.api.rates import Rate
 from app.config import Settings
 from app.errors import FolioError, OutOfTime, QueueFull
@@ -141,7 +142,10 @@ class Fairness:
                     error = OutOfTime(f"the request waited {seconds:g} s for its turn")
                     await self._answer(error, scope, receive, send)
                     return
-                await self.app(scope, receive, send)
+                if is_model:
+                    await run_while_connected(self.app, scope, receive, send)
+                else:
+                    await self.app(scope, receive, send)
         finally:
             for leave in taken:
                 leave()

@@ -14,7 +14,8 @@ MAX_IDS = 8192
 def decode_ids(ids: Sequence[int]) -> str:
     """Return the text of cl100k_base ids; raises InvalidRequest for an id that stands for none.
 
-    A client that cuts its ids may cut a character in two: what is left of one is dropped.
+    A client that cuts its ids may cut a character in two: what is left of one is dropped, and reads
+    as a space where there is nothing else.
     """
     tokens = _load_tokens()
     unknown = next((id_ for id_ in ids if not 0 <= id_ < len(tokens)), None)
@@ -24,7 +25,7 @@ def decode_ids(ids: Sequence[int]) -> str:
             "any other tokenizer",
             code="unknown_token",
         )
-    return b"".join(tokens[id_] for id_ in ids).decode("utf-8", "ignore")
+    return b"".join(tokens[id_] for id_ in ids).decode("utf-8", "ignore") or " "
 
 
 @cache

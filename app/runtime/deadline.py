@@ -118,17 +118,12 @@ def embed_in_time(
     items: Sequence[Item],
     *,
     dimensions: int | None = None,
-    is_cancelled: Callable[[], bool] = lambda: False,
     refuses: bool = False,
 ) -> list[Embedding]:
     """Embed as Engine.embed does; raises OutOfTime when the time of the request ends before."""
-    is_late = watch_time()
     try:
         return engine.embed(
-            items,
-            dimensions=dimensions,
-            is_cancelled=lambda: is_cancelled() or is_late(),
-            refuses=refuses,
+            items, dimensions=dimensions, is_cancelled=watch_time(), refuses=refuses
         )
     except WorkCancelled:
         check_time()

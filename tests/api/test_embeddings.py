@@ -1,6 +1,7 @@
 """OpenAI's and Jina's contract for embeddings, asked with OpenAI's own client."""
 
 import base64
+import json
 import socket
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -273,6 +274,36 @@ def test_only_truncate_cuts_and_the_answer_says_so(service: Service) -> None:
 # Load
 
 
+def test_names_of_voyage_mean_what_they_do_there(service: Service) -> None:
+    whole = ask(service)
+    cut = ask(service, output_dimension=8, truncation=None, input_type="document")
+    assert_same(vectors_of(cut), vectors_of(ask(service, dimensions=8)))
+    long = ask(service, input="tea " * 9000, truncation=True)
+    assert long["data"][0]["truncated_from"] > 8192
+    for output_dtype, stored in (("int8", np.int8), ("uint8", np.uint8), ("binary", np.int8)):
+        numbers = vectors_of(ask(service, output_dtype=output_dtype))
+        packed = ask(service, output_dtype=output_dtype, encoding_format="base64")["data"]
+        # As voyageai does.
+        read = [np.frombuffer(base64.b64decode(part["embedding"]), stored) for part in packed]
+        np.testing.assert_array_equal(np.stack(read), numbers)
+    assert_same(vectors_of(ask(service, output_dtype="float")), vectors_of(whole))
+
+
+def test_end_of_a_character_alone_fails_no_batch(service: Service) -> None:
+    answer = ask(service, input=[[9906], [104, 254]])
+    assert_same(vectors_of(answer), vectors_of(ask(service, input=["Hello", " "])))
+
+
+@pytest.mark.parametrize("timeout", [{}, {"X-Stainless-Read-Timeout": "60"}])
+def test_langchain_gets_a_vector_in_place_of_an_empty_text(
+    service: Service, timeout: dict[str, str]
+) -> None:
+    url, body = "/v1/embeddings", {"input": ""}
+    answer = service.http.post(url, json=body, headers={"X-Stainless-Lang": "python", **timeout})
+    assert_same(vectors_of(answer.json()), vectors_of(ask(service, input=" ")))
+    assert service.http.post(url, json=body).json()["error"]["code"] == "empty_input"
+
+
 @contextmanager
 def busy_model(service: Service) -> Iterator[TorchEngine]:
     """Keep the model at work on something else until the block ends."""
@@ -328,22 +359,33 @@ def test_request_is_refused_while_too_much_waits_and_told_when_to_come_back(
         assert len(waiting.result(timeout=60).data) == 1
 
 
-def test_work_of_a_client_that_hung_up_is_not_begun(tmp_path: Path, jina_v3: Path) -> None:
-    settings = Settings(data=tmp_path, model=str(jina_v3))
-    with open_service(settings, works=False) as service:
-        with busy_model(service) as engine:
-            body = b'{"input": "tea"}'
-            head = f"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
-            address = (service.http.base_url.host, service.http.base_url.port or 80)
-            with socket.create_connection(address) as connection:
-                connection.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
-                poll(lambda: waiting_tokens(engine), bool)
-            call = engine._lanes._waiting[Lane.CALLS][0][0].call
-            poll(call.is_cancelled, bool)
-        assert len(ask(service)["data"]) == len(TEXTS)
-        assert call.is_over
-        assert not call.results
-        assert call.results == {}
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"input": "tea"}),
+        ("/v2/embed", {"texts": ["tea"], "input_type": "search_query"}),
+        ("/api/embed", {"model": "", "input": "tea"}),
+        ("/embed", {"inputs": "tea"}),
+        ("/embed_all", {"inputs": "tea"}),
+        ("/v1/rerank", {"query": "tea", "documents": ["milk"]}),
+    ],
+)
+def test_work_of_a_client_that_hung_up_is_not_begun(
+    service: Service, path: str, body: dict[str, Any]
+) -> None:
+    with busy_model(service) as engine:
+        content = json.dumps(body)
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n"
+        address = (service.http.base_url.host, service.http.base_url.port or 80)
+        with socket.create_connection(address) as connection:
+            head += "Content-Type: application/json\r\n\r\n"
+            connection.sendall((head + content).encode())
+            poll(lambda: waiting_tokens(engine), bool)
+        call = engine._lanes._waiting[Lane.CALLS][0][0].call
+        poll(call.is_cancelled, bool)
+    assert len(ask(service)["data"]) == len(TEXTS)
+    assert call.is_over
+    assert call.results == {}
 
 
 def test_metrics_of_the_model_are_shown_by_lane(service: Service) -> None:

@@ -1,5 +1,6 @@
 """What is asked of the model alone has a bound, and its answers do not hold up the event loop."""
 
+from dataclasses import replace
 from typing import Any
 
 import fastapi.routing
@@ -80,3 +81,15 @@ def test_question_counts_as_read(service: Service) -> None:
     used = service.http.post("/v1/rerank", json=body).json()["usage"]["total_tokens"]
     read = [Item("hot tea", Task.QUERY), Item(TEXT, Task.PASSAGE)]
     assert used == sum(map(engine.count_tokens, read))
+
+
+def test_info_is_that_of_the_model_and_the_settings(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = service.resources.generations.live().checkpoint()
+    monkeypatch.setattr(
+        service.resources.generations.live(), "_checkpoint", replace(checkpoint, pooling="last")
+    )
+    info = service.http.get("/info").json()
+    assert info["model_type"] == {"embedding": {"pooling": "last_token"}}
+    assert info["max_concurrent_requests"] == service.resources.settings.max_model_calls

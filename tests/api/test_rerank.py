@@ -38,7 +38,7 @@ TEXTS = ["Milk is white.", "Hold the steam button to reset.", "Coffee, ground: 1
 def test_texts_are_ranked_by_late_interaction(service: Service) -> None:
     query = "how is the button reset?"
     answer = post(service, model="jina-reranker-v2", query=query, documents=TEXTS)
-    assert list(answer) == ["id", "model", "usage", "meta", "results"]
+    assert list(answer) == ["id", "model", "usage", "meta", "results", "data"]
     assert all(list(result) == ["index", "relevance_score"] for result in answer["results"])
     scores = {r["index"]: r["relevance_score"] for r in answer["results"]}
     engine = service.resources.generations.live().engine()
@@ -60,6 +60,14 @@ def test_top_n_cuts_and_documents_come_back_when_asked_for(service: Service) -> 
     for result in answer["results"]:
         given = documents[result["index"]]
         assert result["document"] == {"text": given if isinstance(given, str) else "Tea"}
+
+
+def test_voyages_client_finds_what_it_looks_for(service: Service) -> None:
+    answer = post(service, query="Tea", documents=TEXTS, top_k=2, truncation=True)
+    assert len(answer["data"]) == 2
+    assert answer["data"] == answer["results"]
+    answer = post(service, query="Tea", documents=TEXTS, return_documents=True)
+    assert all(list(part) == ["index", "relevance_score"] for part in answer["data"])
 
 
 def test_long_text_is_read_to_its_end(tmp_path: Path, short_jina_v3: Path) -> None:

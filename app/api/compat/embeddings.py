@@ -1,8 +1,6 @@
 """`POST /v1/embeddings` and `GET /v1/models`: OpenAI's contract with Jina's fields."""
 
 import base64
-from collections.abc import Callable
-from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -13,7 +11,6 @@ from pydantic_core import to_json
 from app.api.access import Opened, Reader
 from app.api.bodies import BodySize, json_body
 from app.api.compat.errors import ContractBody, OpenAIRoute, openai_responses
-from app.api.disconnects import run_while_wanted
 from app.api.large_answers import render_list, respond
 from app.api.v1.fields import Answer
 from app.domain import Task, Vector
@@ -65,7 +62,9 @@ class EmbeddingsIn(ContractBody):
         "`-passage` at its end it chooses the task",
         examples=[""],
     )
-    dimensions: int | None = Field(None, ge=1)
+    dimensions: int | None = Field(
+        None, ge=1, validation_alias=AliasChoices("dimensions", "output_dimension")
+    )
     """Cut Matryoshka vectors to so many; null keeps all."""
     encoding_format: Literal["float", "base64"] = "float"
     """Numbers, or base64 of little-endian float32."""
@@ -80,7 +79,7 @@ class EmbeddingsIn(ContractBody):
     )
     late_chunking: StrictBool = False
     """Read all texts as one and pool each from it."""
-    truncate: StrictBool = False
+    truncate: StrictBool = Field(False, validation_alias=AliasChoices("truncate", "truncation"))
     """Cut a text that is too long; otherwise it is refused."""
     normalized: StrictBool = True
     """False: as the model pooled them, not of unit length."""
@@ -95,6 +94,8 @@ class EmbeddingsIn(ContractBody):
         ]
         | None
     ) = Field(None, description="As `embedding_type`, in a list of one")
+    output_dtype: Literal["float", "int8", "uint8", "binary", "ubinary"] | None = None
+    """Voyage's name for it; with `encoding_format` base64 the base64 of such numbers."""
 
     @field_validator("input_type")
     @classmethod
@@ -111,8 +112,15 @@ class EmbeddingsIn(ContractBody):
         return _INPUT_TYPES[self.input_type] if self.input_type else None
 
     @property
+    def has_numbers(self) -> bool:
+        """Whether vectors are other numbers than floats, by Voyage's name."""
+        return self.output_dtype not in (None, "float")
+
+    @property
     def asked_encoding(self) -> str:
         """How vectors are written, by any of the names it has."""
+        if self.has_numbers:
+            return str(self.output_dtype)
         listed = self.embedding_types[0] if self.embedding_types else None
         return self.embedding_type or listed or self.encoding_format
 
@@ -220,15 +228,32 @@ class ModelsOut(Answer):
     responses=openai_responses(400, 401, 403, 404, 413, 415, 429, 503),
     response_model=EmbeddingsOut,
 )
-async def create_embeddings(
+def create_embeddings(
     body: Annotated[EmbeddingsIn, Depends(json_body(EmbeddingsIn, size=BodySize.UPLOAD))],
     resources: Opened,
     _: Reader,
     request: Request,
 ) -> Response:
     """Embed texts. Work that nobody waits for any more is dropped."""
-    work = partial(_answer, resources, body, fills_empty=_fills_empty(request))
-    return await run_while_wanted(request, work)
+    chosen = resolve_model(resources, body.model)
+    task = body.asked_task or chosen or Task.PASSAGE
+    embeddings = embed_texts(
+        resources,
+        [" "] if body.input == "" and _fills_empty(request) else body.texts(),
+        task=task,
+        splits=body.has_ids,
+        dimensions=body.dimensions,
+        late_chunking=body.late_chunking,
+        truncate=body.truncate,
+    )
+    tokens = sum(embedding.tokens for embedding in embeddings)
+    answer = EmbeddingsOut(
+        model=resources.generations.live().checkpoint().name,
+        data=[],
+        usage=Usage(prompt_tokens=tokens, total_tokens=tokens),
+    )
+    data = (_render(index, embedding, body) for index, embedding in enumerate(embeddings))
+    return respond(answer, data=render_list(data))
 
 
 @router.get("/models", responses=openai_responses(401, 403, 503))
@@ -255,51 +280,23 @@ def _fills_empty(request: Request) -> bool:
     """Return whether a client asks for the vector of "" in place of an empty text of a batch.
 
     LangChain's does, and fails the whole batch without one. It sends what OpenAI's client sends
-    when somebody passes an empty text by mistake, but for the header of a timeout, which it sets to
-    none.
+    when somebody passes an empty text by mistake.
     """
-    headers = request.headers
-    return headers.get("x-stainless-lang") == "python" and (
-        "x-stainless-read-timeout" not in headers
-    )
+    return request.headers.get("x-stainless-lang") == "python"
 
 
-def _answer(
-    resources: Resources,
-    body: EmbeddingsIn,
-    is_cancelled: Callable[[], bool],
-    *,
-    fills_empty: bool,
-) -> Response:
-    chosen = resolve_model(resources, body.model)
-    task = body.asked_task or chosen or Task.PASSAGE
-    embeddings = embed_texts(
-        resources,
-        [" "] if fills_empty and body.input == "" else body.texts(),
-        task=task,
-        splits=body.has_ids,
-        dimensions=body.dimensions,
-        late_chunking=body.late_chunking,
-        truncate=body.truncate,
-        is_cancelled=is_cancelled,
+def _render(index: int, embedding: TextEmbedding, body: EmbeddingsIn) -> bytes:
+    encoded = encode_vector(_scaled(embedding, body.normalized), body.asked_encoding)
+    if body.has_numbers and body.encoding_format == "base64":
+        # A byte each, as Voyage's client takes them apart.
+        encoded = base64.b64encode(np.array(encoded).astype(np.uint8).tobytes()).decode()
+    shown = EmbeddingOut(
+        index=index,
+        embedding=encoded,
+        truncated_from=embedding.truncated_from,
+        parts=embedding.parts if embedding.parts > 1 else None,
     )
-    tokens = sum(embedding.tokens for embedding in embeddings)
-    kind = body.asked_encoding
-    data = (
-        EmbeddingOut(
-            index=index,
-            embedding=encode_vector(_scaled(embedding, body.normalized), kind),
-            truncated_from=embedding.truncated_from,
-            parts=embedding.parts if embedding.parts > 1 else None,
-        )
-        for index, embedding in enumerate(embeddings)
-    )
-    answer = EmbeddingsOut(
-        model=resources.generations.live().checkpoint().name,
-        data=[],
-        usage=Usage(prompt_tokens=tokens, total_tokens=tokens),
-    )
-    return respond(answer, data=render_list(to_json(part, exclude_none=True) for part in data))
+    return to_json(shown, exclude_none=True)
 
 
 def _scaled(embedding: TextEmbedding, normalized: bool) -> Vector:

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, model_validator
+from pydantic.fields import FieldInfo
 from starlette.exceptions import HTTPException
 
 from app.api.access import GuardedRoute
@@ -68,12 +69,18 @@ class ContractBody(LimitedModel):
             return body
         defaults = {
             name
-            for name, info in cls.model_fields.items()
+            for field_name, info in cls.model_fields.items()
             if not info.is_required() and info.default is not None
+            for name in _list_names(field_name, info)
         }
         return {
             name: value for name, value in body.items() if value is not None or name not in defaults
         }
+
+
+def _list_names(name: str, info: FieldInfo) -> list[str | AliasPath]:
+    alias = info.validation_alias
+    return alias.choices if isinstance(alias, AliasChoices) else [name]
 
 
 def shape_openai(failure: Failure) -> tuple[int, BaseModel]:

@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from app.api.access import GuardedRoute, Opened, Reader
 from app.api.bodies import LimitedModel, json_body
@@ -41,7 +41,7 @@ class RerankIn(LimitedModel):
         min_length=1, max_length=1000, examples=[["Hold the button.", "Milk is white."]]
     )
     """What to rank."""
-    top_n: int | None = Field(None, ge=1, le=2**53)
+    top_n: int | None = Field(None, ge=1, le=2**53, validation_alias=AliasChoices("top_n", "top_k"))
     """How many to answer with; null: all."""
     return_documents: bool = False
     """Whether to repeat the texts."""
@@ -64,11 +64,14 @@ class RerankTextOut(Answer):
     """The text that was ranked."""
 
 
-class RelevanceOut(Answer):
+class ScoreOut(Answer):
     index: int
     """Which document it is of."""
     relevance_score: float
     """How well it answers."""
+
+
+class RelevanceOut(ScoreOut):
     document: RerankTextOut | None = None
     """The text, where it was asked for."""
 
@@ -91,6 +94,8 @@ class RerankOut(Answer):
     """The version of the contract."""
     results: list[RelevanceOut]
     """Best first."""
+    data: list[ScoreOut]
+    """The same, where Voyage's clients look for it."""
 
 
 @router.post(
@@ -104,6 +109,7 @@ def rerank(
     """Rank given texts for a question, in the shape of Jina's and Cohere's interfaces."""
     check_query(resources.settings, body.query)
     reranked = rerank_texts(resources, body.query, body.texts)
+    found = reranked.results[: body.top_n]
     return RerankOut(
         id=str(uuid4()),
         meta={"api_version": {"version": "1"}},
@@ -117,6 +123,9 @@ def rerank(
                 if body.return_documents
                 else None,
             )
-            for result in reranked.results[: body.top_n]
+            for result in found
+        ],
+        data=[
+            ScoreOut(index=result.index, relevance_score=result.relevance_score) for result in found
         ],
     )

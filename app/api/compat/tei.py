@@ -26,6 +26,8 @@ from app.services.search.rerank import rerank_texts
 _TASKS = {"query": Task.QUERY, "passage": Task.PASSAGE, "document": Task.PASSAGE}
 _TASKS |= {task.value: task for task in Task}
 
+_POOLINGS = {"last": "last_token"}
+
 
 class TeiError(Answer):
     error: str
@@ -313,8 +315,10 @@ def show_info(resources: Opened, _: Reader) -> InfoOut:
         model_id=checkpoint.name,
         model_sha=checkpoint.fingerprint,
         model_dtype=engine.dtype if engine else "unknown",
-        model_type={"embedding": {"pooling": "mean"}},
-        max_concurrent_requests=512,
+        model_type={
+            "embedding": {"pooling": _POOLINGS.get(checkpoint.pooling, checkpoint.pooling)}
+        },
+        max_concurrent_requests=resources.settings.max_model_calls,
         max_input_length=checkpoint.max_tokens,
         max_batch_tokens=resources.settings.batch_tokens,
         max_client_batch_size=MAX_TEXTS,

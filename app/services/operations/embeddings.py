@@ -1,6 +1,6 @@
 """Vectors for other programs: texts in, what the model makes of them out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -42,7 +42,6 @@ def embed_texts(
     late_chunking: bool = False,
     truncate: bool = False,
     splits: bool = False,
-    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> list[TextEmbedding]:
     """Return one embedding a text, in order.
 
@@ -60,9 +59,9 @@ def embed_texts(
     if dimensions is not None:
         dimensions = _check_dimensions(generation, dimensions)
     if late_chunking:
-        return _embed_chunks(engine, texts, task, dimensions, is_cancelled)
+        return _embed_chunks(engine, texts, task, dimensions)
     if splits:
-        return _embed_parts(engine, texts, task, dimensions, is_cancelled)
+        return _embed_parts(engine, texts, task, dimensions)
     whole: dict[int, int] = {}
     kept = list(texts)
     if truncate:
@@ -75,7 +74,6 @@ def embed_texts(
             engine,
             [Item(text, task) for text in kept],
             dimensions=dimensions,
-            is_cancelled=is_cancelled,
             refuses=True,
         )
     except TextTooLong as error:
@@ -102,7 +100,6 @@ def _embed_chunks(
     texts: Sequence[str],
     task: Task,
     dimensions: int | None,
-    is_cancelled: Callable[[], bool],
 ) -> list[TextEmbedding]:
     document, spans = "", []
     for text in texts:
@@ -112,9 +109,7 @@ def _embed_chunks(
         spans.append(Span(len(document), len(document) + len(text)))
         document += text
     item = Item(document, task, spans=tuple(spans))
-    (embedding,) = embed_in_time(
-        engine, [item], dimensions=dimensions, is_cancelled=is_cancelled, refuses=True
-    )
+    (embedding,) = embed_in_time(engine, [item], dimensions=dimensions, refuses=True)
     tokens = [embedding.tokens] + [0] * (len(texts) - 1)
     return [
         TextEmbedding(vector, float(norm), count)
@@ -129,7 +124,6 @@ def _embed_parts(
     texts: Sequence[str],
     task: Task,
     dimensions: int | None,
-    is_cancelled: Callable[[], bool],
 ) -> list[TextEmbedding]:
     """Embed texts of which some are past the window, as a client that splits them would itself."""
     parts = [_split(engine, text, task) for text in texts]
@@ -138,7 +132,6 @@ def _embed_parts(
             engine,
             [Item(part, task) for some in parts for part in some],
             dimensions=dimensions,
-            is_cancelled=is_cancelled,
             refuses=True,
         )
     )
