@@ -1,8 +1,9 @@
 """Generations in use: each with its model, its indexes, and how the two are kept together."""
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 from time import monotonic
 from zlib import crc32
@@ -191,6 +192,8 @@ class Generations:
         self._load_engine = load_engine
         self._configured = ActiveGeneration(settings, database, load_engine)
         self._active: dict[int, ActiveGeneration] = {}
+        # By how many they are not to be let go of.
+        self._held: Counter[int] = Counter()
         self._live: ActiveGeneration | None = None
         # How often the live one was to be looked up again.
         self._refreshes = 0
@@ -224,6 +227,26 @@ class Generations:
                 raise NotFound(f"no such generation: {generation_id}", code="generation_not_found")
             session.expunge_all()
         return self._activate(row)
+
+    @contextmanager
+    def hold(self, generation_id: int | None) -> Iterator[ActiveGeneration]:
+        """Return a generation as `get` does, which stays in memory while the block runs."""
+        active = self.get(generation_id)
+        held = active.id
+        if held is None:
+            yield active
+            return
+        with self._choosing:
+            self._held[held] += 1
+            # Another thread may have had it let go of in between.
+            active = self._active.setdefault(held, active)
+        try:
+            yield active
+        finally:
+            with self._choosing:
+                self._held[held] -= 1
+            with self._database.read() as session, self._choosing:
+                self._release_idle(session)
 
     def configured_checkpoint(self) -> Checkpoint:
         """Return the checkpoint that the settings name; raises ModelUnavailable."""
@@ -268,8 +291,9 @@ class Generations:
             rows = session.execute(select(Generation.id, Generation.is_live))
             is_live = {row.id: row.is_live for row in rows}
         beside = [known for known in self._active if not is_live.get(known, True)]
-        for idle in {*beside[:-_MAX_BESIDE], *(self._active.keys() - is_live.keys())}:
-            self._active.pop(idle).follower.forget()
+        idle = [known for known in beside[:-_MAX_BESIDE] if not self._held[known]]
+        for known in {*idle, *(self._active.keys() - is_live.keys())}:
+            self._active.pop(known).follower.forget()
 
     def _open(self, row: Generation) -> ActiveGeneration:
         """Return what answers with a generation: the configured model if it is its own.

@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,9 +18,10 @@ from app.errors import PASSING, FolioError, InvalidRequest, NotFound, WorkCancel
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.measures import DEPTH, MAIN_MEASURE
 from app.evaluation.runner import Configuration, Evaluation, Found, describe, evaluate
+from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, recall_collection, require_row
-from app.services.search.pipeline import SearchRequest
+from app.services.search.pipeline import SearchRequest, check_dimensions
 from app.services.search.search import search_documents
 
 logger = logging.getLogger("folio")
@@ -70,10 +72,12 @@ def start_evaluation(
     golden: Sequence[GoldenQuery],
     configurations: Sequence[Configuration],
 ) -> EvaluationInfo:
-    """Store what is to be asked; the background thread asks it. Raises NotFound."""
+    """Store what is to be asked; the background thread asks it.
+
+    Raises NotFound, and InvalidRequest for dimensions that a generation's vectors cannot be cut to.
+    """
     for configuration in configurations:
-        if configuration.generation is not None:
-            resources.generations.get(configuration.generation)
+        _check_dimensions(resources.generations.get(configuration.generation), configuration)
     with resources.database.write() as session:
         collection = require_row(session, ref)
         row = EvaluationRow(
@@ -202,40 +206,45 @@ def ask_golden(
     """Ask a golden set through the search that answers everybody else.
 
     Queries without a relevant document count only for what scores mean. Raises WorkCancelled once
-    `is_stopping` says so.
+    `is_stopping` says so, and InvalidRequest for dimensions that no query could be asked with.
     """
-    # Named once: what is live may change while the set is asked.
-    asked = {c: resources.generations.get(c.generation) for c in configurations}
-    # Loaded, so that the first search does not pay for it; what is wrong with it ends this here.
-    for configuration, generation in asked.items():
-        generation.catch_up()
-        if configuration.mode is not Mode.LEXICAL:
-            generation.engine()
+    with ExitStack() as held:
+        # Named once: what is live may change while the set is asked. In memory to the end: of
+        # several each would else be loaded anew for every query.
+        asked = {
+            c: held.enter_context(resources.generations.hold(c.generation)) for c in configurations
+        }
+        # Loaded, so that the first search does not pay for it; what is wrong with it ends this.
+        for configuration, generation in asked.items():
+            _check_dimensions(generation, configuration)
+            generation.catch_up()
+            if configuration.mode is not Mode.LEXICAL:
+                generation.engine()
 
-    def ask(query: str, configuration: Configuration) -> Found:
-        if is_stopping():
-            raise WorkCancelled("the process ends")
-        request = SearchRequest(
-            query,
-            [collection],
-            configuration.mode,
-            limit=DEPTH,
-            dimensions=configuration.dimensions,
-            generation=asked[configuration].id,
+        def ask(query: str, configuration: Configuration) -> Found:
+            if is_stopping():
+                raise WorkCancelled("the process ends")
+            request = SearchRequest(
+                query,
+                [collection],
+                configuration.mode,
+                limit=DEPTH,
+                dimensions=configuration.dimensions,
+                generation=asked[configuration].id,
+            )
+            result = search_documents(resources, request, passages=0)
+            ranking = [hit.document_id for hit in result.results]
+            first = result.results[0].score if result.results else 0.0
+            return Found(ranking, first if result.calibrated else None)
+
+        return evaluate(
+            [query for query in golden if query.relevant],
+            configurations,
+            ask,
+            unanswered=[query.text for query in golden if not query.relevant],
+            collection=collection.name,
+            document_ids=_list_ids(resources.database, collection),
         )
-        result = search_documents(resources, request, passages=0)
-        ranking = [hit.document_id for hit in result.results]
-        first = result.results[0].score if result.results else 0.0
-        return Found(ranking, first if result.calibrated else None)
-
-    return evaluate(
-        [query for query in golden if query.relevant],
-        configurations,
-        ask,
-        unanswered=[query.text for query in golden if not query.relevant],
-        collection=collection.name,
-        document_ids=_list_ids(resources.database, collection),
-    )
 
 
 def dump_golden(golden: Sequence[GoldenQuery]) -> list[dict[str, Any]]:
@@ -259,6 +268,11 @@ def keep_current(
     with database.read() as session:
         there = find_existing(session, ref.id, named, is_live=True)
     return [query for query in golden if not query.relevant or not there.isdisjoint(query.relevant)]
+
+
+def _check_dimensions(generation: ActiveGeneration, configuration: Configuration) -> None:
+    if configuration.mode is not Mode.LEXICAL and configuration.dimensions is not None:
+        check_dimensions(generation.checkpoint().dimensions, configuration.dimensions)
 
 
 def _list_ids(database: Database, ref: CollectionRef) -> frozenset[str]:

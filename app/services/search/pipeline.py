@@ -244,6 +244,15 @@ def check_query(settings: Settings, query: str) -> None:
         )
 
 
+def check_dimensions(stored: int, requested: int) -> None:
+    """Raise InvalidRequest for more dimensions than the stored vectors have."""
+    if requested > stored:
+        raise InvalidRequest(
+            f"the stored vectors have {stored} dimensions; {requested} were requested",
+            code="unsupported_dimensions",
+        )
+
+
 def propose_by(snapshot: Snapshot, request: SearchRequest) -> Propose:
     """Return what finds the first candidates for a turn, to be compared with those of another."""
 
@@ -334,10 +343,7 @@ def _is_read(engine: Engine, text: str, mode: Mode) -> bool:
 
 
 def _embed_queries(engine: Engine, texts: Sequence[str], dimensions: int | None) -> list[Vector]:
-    if dimensions is not None and dimensions > engine.dimensions:
-        raise InvalidRequest(
-            f"the stored vectors have {engine.dimensions} dimensions; {dimensions} were requested",
-            code="unsupported_dimensions",
-        )
+    if dimensions is not None:
+        check_dimensions(engine.dimensions, dimensions)
     items = [Item(text, Task.QUERY) for text in texts]
     return [one.vector for one in embed_in_time(engine, items, dimensions=dimensions)]

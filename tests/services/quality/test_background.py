@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from app.db.models import Job, LoggedQuery, utc_now
 from app.domain import Mode, Progress
-from app.errors import FolioError, ModelAway, UnreadableDocument, WorkCancelled
+from app.errors import FolioError, InvalidRequest, ModelAway, UnreadableDocument, WorkCancelled
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.runner import Configuration
 from app.runtime.resources import Resources
@@ -19,12 +19,18 @@ from app.services.quality import background
 from app.services.quality.background import run_background
 from app.services.quality.evaluations import (
     EvaluationInfo,
+    ask_golden,
     get_evaluation,
     run_next_evaluation,
     start_evaluation,
 )
 from app.services.quality.feedback import record_query
-from app.services.quality.generations import GateRequest, list_generations, request_generation
+from app.services.quality.generations import (
+    GateRequest,
+    keep_generations,
+    list_generations,
+    request_generation,
+)
 from ingest.sandbox import Sandbox
 from ingest.worker import run_worker
 from tests.api.service import poll
@@ -125,6 +131,34 @@ def test_evaluation_that_is_cut_off_is_asked_anew(
     result = read().result
     assert result is not None
     assert [run["failed"] for run in result["runs"]] == [0]
+
+
+def test_evaluation_of_many_generations_loads_each_model_once(
+    filled: Resources, watch: Watch
+) -> None:
+    for dimensions in (8, 16, 24):
+        request_generation(filled, model=None, dimensions=dimensions, gate=GateRequest(force=True))
+        keep_generations(filled, lambda: False)
+    numbers = [one.id for one in list_generations(filled)]
+    ref = ref_of(filled, "help")
+    # Only so many are kept of those that nobody asks.
+    watch.loads = 0
+    asked = start_evaluation(filled, ref, GOLDEN, [Configuration(generation=n) for n in numbers])
+    run_next_evaluation(filled, lambda: False)
+    assert get_evaluation(filled.database, asked.id).status is Progress.DONE
+    assert watch.loads <= len(numbers)
+
+
+def test_evaluation_with_more_dimensions_than_there_are_is_refused(filled: Resources) -> None:
+    ref = ref_of(filled, "help")
+    with pytest.raises(InvalidRequest, match="9999 were requested"):
+        start_evaluation(filled, ref, GOLDEN, [Configuration(dimensions=9999)])
+    # Words have none.
+    start_evaluation(filled, ref, GOLDEN, [Configuration(Mode.LEXICAL, 9999)])
+    assert run_next_evaluation(filled, lambda: False)
+    # What waits since another generation was live.
+    with pytest.raises(InvalidRequest, match="9999 were requested"):
+        ask_golden(filled, ref, GOLDEN, [Configuration(dimensions=9999)], lambda: False)
 
 
 # Of PostgreSQL any transaction that ends may bring changes, that of another test too.
