@@ -5,6 +5,7 @@ and sentences of its own say what it gives to one that it can. docs/decisions/00
 brings.
 """
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,15 @@ from app.db import queries
 from app.db.models import Document, Generation, Version
 from app.db.queries.documents import LIVE, UNREADY
 from app.domain import Item, Mode, Passage, Status, Task
-from app.errors import InvalidRequest, NotFound
+from app.errors import (
+    PASSING,
+    FolioError,
+    InvalidRequest,
+    ModelUnavailable,
+    NotFound,
+    TextTooLong,
+    UnreadableDocument,
+)
 from app.evaluation.golden import GoldenQuery
 from app.index.words import is_unspaced
 from app.runtime.generations import ActiveGeneration
@@ -32,6 +41,8 @@ from app.services.search.ranking import rank_articles
 from app.services.search.retrievers import Question
 from app.services.search.scoring import ANCHORS, Anchors
 from app.services.search.snapshot import Snapshot, snapshots
+
+logger = logging.getLogger("folio")
 
 RULES = 4
 """Number of these rules: what was measured under another number is measured again."""
@@ -80,15 +91,22 @@ def calibrate(
 ) -> None:
     """Measure what a generation's scores mean in a collection, and keep it.
 
-    It stays due where other questions were given meanwhile.
+    It stays due where other questions were given meanwhile. Where measuring fails nothing is known
+    until it is due again: each turn would try it anew. Raises PASSING errors and ModelUnavailable.
     """
     key = str(ref.id)
     with resources.database.read() as session:
         given = _find_labels(generation.find_row(session), key)
-    anchors = measure_anchors(resources, generation, ref)
-    labels = None
-    if anchors is not None and (questions := find_labels(resources, generation, ref)):
-        labels = measure_labels(resources, generation, ref, anchors, questions)
+    anchors, labels = None, None
+    try:
+        anchors = measure_anchors(resources, generation, ref)
+        if anchors is not None and (questions := find_labels(resources, generation, ref)):
+            labels = measure_labels(resources, generation, ref, anchors, questions)
+    except (*PASSING, ModelUnavailable):
+        raise
+    except FolioError as error:
+        logger.warning("collection %d could not be calibrated: %s", ref.id, error.code)
+        anchors = None
     kept = {
         "rules": RULES,
         "documents": documents,
@@ -194,7 +212,7 @@ def measure_anchors(
         if engine.count_tokens(Item(text, Task.QUERY)) <= engine.max_tokens
     ]
     own = _measure(resources, generation, ref, readable)
-    if len(own) < _MIN_OWN_QUESTIONS:
+    if not null or len(own) < _MIN_OWN_QUESTIONS:
         return None
     anchors = Anchors(
         null_nearness=fmean(one.nearest for one in null),
@@ -212,8 +230,19 @@ def measure_anchors(
 def _measure(
     resources: Resources, generation: ActiveGeneration, ref: CollectionRef, texts: Sequence[str]
 ) -> list[_Measured]:
-    questions = ask_all(generation, texts, Mode.HYBRID)
+    questions = _ask_readable(generation, texts)
     return [_find_first(resources, generation, ref, question) for question in questions]
+
+
+def _ask_readable(generation: ActiveGeneration, texts: Sequence[str]) -> list[Question]:
+    """Return as questions the texts that are read: a service may refuse some, and all beside."""
+    try:
+        return ask_all(generation, texts, Mode.HYBRID)
+    except (TextTooLong, UnreadableDocument):
+        if len(texts) == 1:
+            return []
+    half = len(texts) // 2
+    return [*_ask_readable(generation, texts[:half]), *_ask_readable(generation, texts[half:])]
 
 
 def _find_first(

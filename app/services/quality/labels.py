@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from app.domain import Mode
-from app.errors import TextTooLong
+from app.errors import TextTooLong, UnreadableDocument
 from app.evaluation.calibration import measure_calibration
 from app.evaluation.golden import GoldenQuery
 from app.runtime.generations import ActiveGeneration
@@ -64,8 +64,20 @@ def find_labels(
 
 
 def pick_labels(labels: Sequence[GoldenQuery]) -> list[GoldenQuery]:
-    """Return at most MAX_LABELS questions from all over a set."""
-    count = min(len(labels), MAX_LABELS)
+    """Return at most MAX_LABELS questions from all over a set.
+
+    Few with an answer are all kept, or enough of them for some to be gone when they are asked.
+    """
+    if len(labels) <= MAX_LABELS:
+        return list(labels)
+    answered = [query for query in labels if query.relevant]
+    unanswered = [query for query in labels if not query.relevant]
+    usual = MAX_LABELS * len(answered) // len(labels)
+    count = max(usual, min(len(answered), 2 * MIN_LABELS))
+    return [*_thin(answered, count), *_thin(unanswered, MAX_LABELS - count)]
+
+
+def _thin(labels: Sequence[GoldenQuery], count: int) -> list[GoldenQuery]:
     return [labels[n * len(labels) // count] for n in range(count)]
 
 
@@ -84,7 +96,7 @@ def measure_labels(
     """Return the corrections by these questions and what they bring, as a generation keeps it.
 
     Each question with an answer is asked with its articles, and as if they were not there. Those
-    whose articles are gone, or that the model cannot read whole, are left out. None where fewer
+    whose articles are gone, or that the model does not read whole, are left out. None where fewer
     than MIN_LABELS with an answer are left.
     """
     plain = replace(anchors, hits=Correction(), answers=Correction())
@@ -121,7 +133,7 @@ def _ask(
 ) -> list[_Asked]:
     try:
         found = _find(resources, generation, ref, query.text)
-    except TextTooLong:
+    except (TextTooLong, UnreadableDocument):
         return []
     others = [c for c in found if c.version.external_id not in query.relevant]
     if len(others) == len(found):

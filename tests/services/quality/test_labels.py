@@ -1,7 +1,7 @@
 """Questions whose answers are known correct what scores mean."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 from app.config import Settings
-from app.domain import Scope
-from app.errors import InvalidRequest
+from app.domain import Embedding, Item, Scope
+from app.errors import CorruptData, InvalidRequest, UnreadableDocument
 from app.evaluation.golden import GoldenQuery
+from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, find_collection
 from app.services.access.principal import EVERYONE
+from app.services.articles.collections import create_collection
 from app.services.quality import calibration
+from app.services.quality.background_questions import QUESTIONS
 from app.services.quality.calibration import (
     calibrate_due,
     get_calibration,
@@ -30,7 +33,7 @@ from app.services.quality.generations import (
     list_generations,
     roll_back,
 )
-from app.services.quality.labels import MIN_LABELS
+from app.services.quality.labels import MAX_LABELS, MIN_LABELS, pick_labels
 from app.services.quality.reembedding import reembed
 from app.services.quality.tuning import TuningRequest, request_tuning
 from app.services.search.scoring import NO_CORRECTION, Anchors, Correction
@@ -177,6 +180,64 @@ def test_labels_of_articles_that_are_gone_and_questions_past_the_window_say_noth
     assert measure(resources) is None
     request_calibration(resources, ref, [])
     calibrate_due(resources, lambda: False)
+
+
+def test_questions_that_the_service_refuses_are_left_out(
+    help_centre: tuple[Resources, CollectionRef], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resources, ref = help_centre
+    answered = [query for query in read_golden() if query.relevant]
+    refused, measured = {QUESTIONS[0], answered[0].text}, get_calibration(resources, ref).measured
+    assert measured is not None
+    engine = resources.generations.live().engine()
+    embed = engine.embed
+
+    def refuse(items: Sequence[Item], **options: Any) -> list[Embedding]:
+        if any(item.text in refused for item in items):
+            raise UnreadableDocument("not this text", code="text_refused")
+        return embed(items, **options)
+
+    monkeypatch.setattr(engine, "embed", refuse)
+    request_calibration(resources, ref, answered)
+    assert measure(resources)["queries"] == len(answered) - 1
+    again = get_calibration(resources, ref).measured
+    assert again is not None
+    assert again["anchors"] == pytest.approx(measured["anchors"], abs=0.05)
+
+
+def test_collection_that_cannot_be_measured_keeps_no_other_from_it(
+    copied: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_with(copied, Settings().model) as resources:
+        create_collection(resources.database, "other")
+        put_documents(resources, "other", [article(*one) for one in read_examples()[:5]])
+        work(resources, sandbox)
+        help_centre, other = ref_of(resources, "help"), ref_of(resources, "other")
+        request_calibration(resources, help_centre, [])
+
+        def fail_first(
+            resources: Resources, generation: ActiveGeneration, ref: CollectionRef
+        ) -> Anchors | None:
+            if ref == help_centre:
+                raise CorruptData("an article is damaged")
+            return measure_anchors(resources, generation, ref)
+
+        monkeypatch.setattr(calibration, "measure_anchors", fail_first)
+        calibrate_due(resources, lambda: False)
+        for ref, is_measured in ((help_centre, False), (other, True)):
+            found = get_calibration(resources, ref)
+            assert found.measured is not None
+            assert (found.is_due, found.measured["anchors"] is not None) == (False, is_measured)
+
+
+def test_few_questions_with_an_answer_stay_among_many_without() -> None:
+    answered = [GoldenQuery(f"a{n}", "tea?", {"a": 1}) for n in range(30)]
+    unanswered = [GoldenQuery(f"u{n}", "coal?", {}) for n in range(970)]
+    picked = pick_labels([*unanswered, *answered])
+    assert len(picked) == MAX_LABELS
+    assert picked[:30] == answered
+    many = pick_labels([*unanswered[:400], *(answered * 20)])
+    assert sum(bool(query.relevant) for query in many) == MAX_LABELS * 600 // 1000
 
 
 def measure(resources: Resources) -> dict[str, Any]:
