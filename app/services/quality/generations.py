@@ -350,7 +350,15 @@ def _decide(resources: Resources, generation_id: int, is_stopping: Callable[[], 
         message = f"by force: {message}"
     else:
         logger.info("generation %d goes live: %s", generation_id, message)
-    _go_live(resources, generation_id, is_stopping, message=message, report=report)
+    compared_with = None if gate["force"] else live_id
+    _go_live(
+        resources,
+        generation_id,
+        is_stopping,
+        message=message,
+        report=report,
+        compared_with=compared_with,
+    )
 
 
 def _go_live(
@@ -360,9 +368,11 @@ def _go_live(
     *,
     message: str | None,
     report: dict[str, Any] | None,
+    compared_with: int | None = None,
 ) -> None:
     """Flip to a generation in one transaction, unless the process stops before.
 
+    Nor where another one is live by now than it was compared with: the next turn compares them.
     An article that came since it was built is embedded first: none is out of reach for a moment.
     """
     upcoming = resources.generations.get(generation_id)
@@ -388,6 +398,10 @@ def _go_live(
                     receipts[version_id] = receipt
         with resources.database.write() as session:
             generation = _require(session, generation_id)
+            live = queries.find_live_generation(session)
+            if compared_with is not None and (live is None or live.id != compared_with):
+                logger.warning("generation %d is to be compared anew", generation_id)
+                return
             if find_missing(session, vector_set, 1):
                 # Whatever the log says of it.
                 resources.signals.complete_sets.pop(vector_set, None)

@@ -21,7 +21,7 @@ from app.errors import Conflict, InvalidRequest, ModelUnavailable
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
-from app.services.quality import replay
+from app.services.quality import generations, replay
 from app.services.quality.feedback import store_queries
 from app.services.quality.fine_tuning import MIN_PAIRS, TooFewPairs, train_generation
 from app.services.quality.generations import (
@@ -33,6 +33,7 @@ from app.services.quality.generations import (
     remove_generation,
     roll_back,
 )
+from app.services.quality.replay import Replay, replay_log
 from app.services.quality.tuning import TuningRequest, hold_out, request_tuning
 from app.services.search.pipeline import SearchRequest
 from app.services.search.search import SearchResult
@@ -293,6 +294,27 @@ def test_generation_that_another_process_decided_on_meanwhile_is_left_alone(
 
     keep_generations(filled, decides_too)
     assert [one.id for one in list_generations(filled) if one.is_live] == [1]
+
+
+def test_generation_is_compared_with_the_one_that_a_rollback_during_its_gate_made_live(
+    filled: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned = tune(filled)
+    made = ask_for(filled, force=False, margin=1.0)
+
+    def roll_back_first(*asked: Any) -> Replay | None:
+        monkeypatch.undo()
+        roll_back(filled, 1)
+        return replay_log(*asked)
+
+    monkeypatch.setattr(generations, "replay_log", roll_back_first)
+    left = settle(filled, made)
+    assert (left.is_live, left.state) == (False, GenerationState.BUILDING)
+    assert not get_generation(filled, tuned.id).is_live
+    decided = settle(filled, made)
+    assert decided.is_live
+    assert decided.report is not None
+    assert [run["generation"] for run in decided.report["runs"]] == [1, made]
 
 
 def test_third_of_the_pairs_is_held_out_by_their_text() -> None:
