@@ -7,7 +7,7 @@ from threading import Event, Lock
 from time import perf_counter
 
 from app.db.models import LoggedQuery
-from app.db.queries import LanguageSums, LogPosition, StateMark
+from app.db.queries import CollectionSize, LanguageSums, LogPosition, StateMark
 from app.index.byte_cache import ByteCache
 from app.runtime.priority import Priority
 from app.runtime.question_vectors import QuestionVectors
@@ -163,8 +163,8 @@ class Signals:
     """Vector sets that held every live article, with where the log of changes stood then."""
     analysed_at: float | None = None
     """When every live article had its words by the present rules, by the monotonic clock."""
-    live_counts: tuple[LogPosition, dict[int, int]] | None = None
-    """How many live articles collections have, with where the log of changes stood."""
+    sizes: tuple[LogPosition, dict[int, CollectionSize]] | None = None
+    """The live articles of collections, with where the log of changes stood."""
     page_edges: ByteCache = field(default_factory=lambda: ByteCache(_MAX_EDGE_BYTES))
     """Where the rows stood that pages of OpenAI's lists began and ended with: a client that deletes
     what it lists goes on behind a row that is gone."""

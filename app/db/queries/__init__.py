@@ -49,11 +49,13 @@ from app.db.queries.filters import filter_documents, filter_live_documents
 from app.db.queries.found import FoundVersion, StoredText, find_live, find_texts, find_unknown
 from app.db.queries.sorting import sort_documents
 from app.db.queries.statistics import (
+    CollectionSize,
     FailureSums,
     LanguageSums,
     StateMark,
     find_last_upload,
     mark_state,
+    measure_sizes,
     sum_failures,
     sum_receipts,
 )
@@ -82,6 +84,7 @@ __all__ = [
     "LIGHT",
     "SUPERSEDED",
     "Changes",
+    "CollectionSize",
     "FailureSums",
     "FoundVersion",
     "LanguageSums",
@@ -136,6 +139,7 @@ __all__ = [
     "log_words",
     "looked_up",
     "mark_state",
+    "measure_sizes",
     "move_terms",
     "quarantine_version",
     "read_changes",

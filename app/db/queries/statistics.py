@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from app.db.models import RECEIPTS_INDEX, Document, Job, Version
@@ -27,6 +27,16 @@ class FailureSums(NamedTuple):
     code: str
     documents: int
     message: str
+
+
+class CollectionSize(NamedTuple):
+    """The live documents of a collection, and how new they are."""
+
+    documents: int
+    newest: int
+    """The greatest id of a live version."""
+    quarter: int
+    """The greatest that is left where a quarter of them, the newest, is left out."""
 
 
 # Once through the receipts, in SQLite in their index, which it does not choose by itself.
@@ -93,3 +103,28 @@ def find_last_upload(session: Session, collection_id: int) -> datetime | None:
     return session.scalar(
         select(func.max(Job.created_at)).where(Job.collection_id == collection_id)
     )
+
+
+_PLACE = func.row_number().over(partition_by=Document.collection_id, order_by=Version.id.desc())
+
+
+def measure_sizes(session: Session, collection_id: int | None = None) -> dict[int, CollectionSize]:
+    """Return the sizes of collections with a live document by id: of all, or of one."""
+    live = (
+        select(
+            Document.collection_id,
+            Version.id.label("version_id"),
+            _PLACE.label("place"),
+            func.count().over(partition_by=Document.collection_id).label("documents"),
+        )
+        .join(Version, Version.document_id == Document.id)
+        .where(LIVE)
+    )
+    if collection_id is not None:
+        live = live.where(Document.collection_id == collection_id)
+    of = live.subquery().c
+    older = case((4 * of.place > of.documents, of.version_id))
+    sizes = select(
+        of.collection_id, of.documents, func.max(of.version_id), func.max(older)
+    ).group_by(of.collection_id, of.documents)
+    return {row[0]: CollectionSize(*row[1:]) for row in session.execute(sizes)}

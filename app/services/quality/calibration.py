@@ -17,8 +17,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import queries
-from app.db.models import Document, Generation, Version
-from app.db.queries.documents import LIVE, UNREADY
+from app.db.models import Generation, Version
+from app.db.queries.documents import UNREADY
 from app.domain import Item, Mode, Passage, Status, Task
 from app.errors import (
     PASSING,
@@ -44,7 +44,7 @@ from app.services.search.snapshot import Snapshot, snapshots
 
 logger = logging.getLogger("folio")
 
-RULES = 4
+RULES = 5
 """Number of these rules: what was measured under another number is measured again."""
 MIN_DOCUMENTS = 4
 """With fewer, there is nothing to tell an article from."""
@@ -80,14 +80,17 @@ def calibrate_due(resources: Resources, is_stopping: Callable[[], bool]) -> None
         return
     with resources.database.read() as session:
         due = _find_due(resources, session, generation)
-    for ref, documents in due:
+    for ref, size in due:
         if is_stopping():
             return
-        calibrate(resources, generation, ref, documents)
+        calibrate(resources, generation, ref, size)
 
 
 def calibrate(
-    resources: Resources, generation: ActiveGeneration, ref: CollectionRef, documents: int
+    resources: Resources,
+    generation: ActiveGeneration,
+    ref: CollectionRef,
+    size: queries.CollectionSize,
 ) -> None:
     """Measure what a generation's scores mean in a collection, and keep it.
 
@@ -109,7 +112,8 @@ def calibrate(
         anchors = None
     kept = {
         "rules": RULES,
-        "documents": documents,
+        "documents": size.documents,
+        "newest": size.newest,
         "anchors": anchors and {name: getattr(anchors, name) for name in ANCHORS},
         "labels": labels,
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -184,19 +188,9 @@ def get_calibration(resources: Resources, ref: CollectionRef) -> CollectionCalib
         if row is None:
             raise NotFound("there is no generation yet", code="generation_not_found")
         kept = (row.calibration or {}).get("collections", {}).get(str(ref.id))
-        documents = _count_documents(session, ref)
-        is_due = documents >= MIN_DOCUMENTS and _is_due(kept, documents)
+        size = queries.measure_sizes(session, ref.id).get(ref.id)
+        is_due = size is not None and _is_due(kept, size)
         return CollectionCalibration(collection.name, row.id, kept, is_due)
-
-
-def _count_documents(session: Session, ref: CollectionRef) -> int:
-    counted = session.scalar(
-        select(func.count())
-        .select_from(Document)
-        .join(Version, Version.document_id == Document.id)
-        .where(LIVE, Document.collection_id == ref.id)
-    )
-    return counted or 0
 
 
 def measure_anchors(
@@ -309,7 +303,7 @@ def _is_short_run(sentence: str) -> bool:
 
 def _find_due(
     resources: Resources, session: Session, generation: ActiveGeneration
-) -> list[tuple[CollectionRef, int]]:
+) -> list[tuple[CollectionRef, queries.CollectionSize]]:
     """Return collections that changed by a quarter since they were measured, with their size."""
     row = generation.find_row(session)
     waiting = session.scalar(
@@ -319,35 +313,32 @@ def _find_due(
         return []
     stored = (row.calibration or {}).get("collections", {})
     return [
-        (recall_collection(session, collection_id), count)
-        for collection_id, count in _count_live(resources, session).items()
-        if count >= MIN_DOCUMENTS and _is_due(stored.get(str(collection_id)), count)
+        (recall_collection(session, collection_id), size)
+        for collection_id, size in _measure_sizes(resources, session).items()
+        if _is_due(stored.get(str(collection_id)), size)
     ]
 
 
-def _count_live(resources: Resources, session: Session) -> dict[int, int]:
-    """Return how many live articles each collection has, counted again only after changes.
+def _measure_sizes(resources: Resources, session: Session) -> dict[int, queries.CollectionSize]:
+    """Return the sizes of collections, looked at again only after changes.
 
-    It is asked each second where there are several generations or servers.
+    They are asked for each second where there are several generations or servers.
     """
-    # Before they are counted: whatever is committed in between has them counted again.
+    # Before it is looked: whatever is committed in between has that done again.
     position = queries.log_position(session)
-    known = resources.signals.live_counts
+    known = resources.signals.sizes
     if known is not None and known[0] == position:
         return known[1]
-    statement = (
-        select(Document.collection_id, func.count())
-        .join(Version, Version.document_id == Document.id)
-        .where(LIVE)
-        .group_by(Document.collection_id)
-    )
-    counts = dict(session.execute(statement).all())
-    resources.signals.live_counts = position, counts
-    return counts
+    sizes = queries.measure_sizes(session)
+    resources.signals.sizes = position, sizes
+    return sizes
 
 
-def _is_due(kept: dict[str, Any] | None, documents: int) -> bool:
+def _is_due(kept: dict[str, Any] | None, size: queries.CollectionSize) -> bool:
+    if size.documents < MIN_DOCUMENTS:
+        return False
     if kept is None or kept["rules"] != RULES:
         return True
     measured = int(kept["documents"])
-    return 4 * abs(documents - measured) > measured
+    # By their number, or because so many of them were replaced.
+    return 4 * abs(size.documents - measured) > measured or size.quarter > kept["newest"]

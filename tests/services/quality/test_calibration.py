@@ -9,11 +9,16 @@ import pytest
 
 from app.config import Settings
 from app.runtime.resources import Resources
-from app.services.quality.calibration import MIN_DOCUMENTS, RULES, calibrate_due
+from app.services.quality.calibration import (
+    MIN_DOCUMENTS,
+    RULES,
+    calibrate_due,
+    get_calibration,
+)
 from app.services.quality.generations import list_generations
 from ingest.sandbox import Sandbox
 from tests.conftest import article
-from tests.named import build_context, put_documents, search_documents
+from tests.named import build_context, put_documents, ref_of, search_documents
 from tests.services.knowledge import open_with, work
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "articles"
@@ -119,6 +124,26 @@ def test_a_collection_is_measured_again_when_a_quarter_of_it_changed(
         assert grow(MIN_DOCUMENTS - 1, MIN_DOCUMENTS) == MIN_DOCUMENTS
         assert grow(MIN_DOCUMENTS, MIN_DOCUMENTS + 1) == MIN_DOCUMENTS
         assert grow(MIN_DOCUMENTS + 1, MIN_DOCUMENTS + 2) == MIN_DOCUMENTS + 2
+
+
+def test_a_collection_is_measured_again_when_a_quarter_of_it_was_replaced(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    names = [name for name, _ in read_examples()[:8]]
+    with open_with(tmp_path, Settings().model) as resources:
+
+        def put(texts: dict[str, str]) -> bool:
+            put_documents(resources, "help", [article(*one) for one in texts.items()])
+            work(resources, sandbox)
+            found = get_calibration(resources, ref_of(resources, "help"))
+            calibrate_due(resources, lambda: False)
+            return found.is_due
+
+        assert put(dict(read_examples()[:8]))
+        assert not put(dict.fromkeys(names[:2], "Crates of tea are counted."))
+        assert not put({names[0]: "Crates of milk are counted."})
+        assert put({names[2]: "Crates of coffee are counted."})
+        assert not put(dict.fromkeys(names[:2], "Crates of sugar are counted."))
 
 
 def test_a_model_of_random_weights_is_not_sure_of_what_is_wrong(
