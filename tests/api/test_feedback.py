@@ -78,6 +78,23 @@ def test_golden_set_is_made_of_what_people_said(logged: Collection) -> None:
     assert queries == [{"query": "hot tea", "relevant": {"tea": 2}}]
 
 
+def test_further_pages_are_no_questions_of_their_own(logged: Collection) -> None:
+    first, second = (logged.search("hot tea", limit=1, offset=offset) for offset in (0, 1))
+    assert second["results"]
+    assert second["query_id"] is None
+    queries = logged.http.get(f"{logged.path}/queries").json()["queries"]
+    assert [query["id"] for query in queries] == [first["query_id"]]
+
+
+def test_follow_up_is_logged_with_what_it_carried_over(logged: Collection) -> None:
+    before = {"role": "user", "content": "is tea\x00 hot?"}
+    asked = logged.search("and why?", messages=[before])
+    assert asked["interpreted"] == "is tea  hot? and why?"
+    assert say(logged, asked["query_id"], document_id="tea") == 201
+    suggested = logged.http.get(f"{logged.path}/golden/suggestions").json()["queries"]
+    assert suggested == [{"query": asked["interpreted"], "relevant": {"tea": 1}}]
+
+
 def test_more_votes_than_a_grade_may_be_are_suggested_as_a_golden_set_takes_them(
     logging_service: Service, logged: Collection
 ) -> None:

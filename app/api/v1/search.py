@@ -184,7 +184,7 @@ class SearchOut(Answer):
     took_ms: TookMs
     """Milliseconds by stage."""
     query_id: str | None = None
-    """What POST /v1/feedback names; None while the query log is off."""
+    """What POST /v1/feedback names; None while the query log is off, and past the first page."""
 
 
 SearchBody = Annotated[SearchIn, Depends(json_body(SearchIn))]
@@ -219,6 +219,9 @@ def search_collection(
     )
     result = search_documents(resources, request, passages=body.passages, rerank=body.rerank)
     answer = SearchOut.model_validate(result)
+    if body.offset:
+        # A further page asks no other question, and its first hit is not the best one.
+        return answer
     return answer.model_copy(
         update={"query_id": feedback.record_query(resources, collection, result)}
     )

@@ -38,7 +38,10 @@ class LearnedQuery:
 
 
 def record_query(resources: Resources, ref: CollectionRef, result: SearchResult) -> str | None:
-    """Note a question for the log and return its id; None while the log is off."""
+    """Note a question for the log, with what it carried over; return its id, None without a log.
+
+    By itself a follow-up would find other articles when it is asked again, and mean nothing there.
+    """
     if not resources.settings.query_log_days:
         return None
     query_id = uuid.uuid4().hex
@@ -49,7 +52,7 @@ def record_query(resources: Resources, ref: CollectionRef, result: SearchResult)
         LoggedQuery(
             id=query_id,
             collection_id=ref.id,
-            text=result.query,
+            text=result.interpreted,
             mode=result.mode,
             found=[hit.document_id for hit in hits],
             score=hits[0].score if hits else None,

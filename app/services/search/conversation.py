@@ -57,6 +57,8 @@ _ASKING = (
     "cómo cuándo cuánto dónde perché come quando quanto dove como onde waarom hoe wanneer"
 )
 _ASKING_WORDS, _MAX_ASKING_WORDS = frozenset(_ASKING.split()), 2
+# What is left of a word behind its hyphen would be one that no article is to hold.
+_PART_OF_WORD = re.compile(r"^(?:\S{0,40}\s|\S\W*)")
 # With the marks of a script that writes its vowels with them.
 _WORD = regex.compile(r"[\p{L}\p{M}]+")
 _ABOUT_THE_BOT = re.compile(
@@ -83,7 +85,8 @@ def find_before(query: str, messages: Sequence[Message]) -> str | None:
     before = _find_before(query, messages)
     if before is None or len(query) > _MAX_CARRIED:
         return None
-    return before[-_MAX_CARRIED:]
+    # PostgreSQL stores none: the query log could not be written.
+    return _cut(before).replace("\x00", " ")
 
 
 def weigh(query: str, interpreted: str) -> str:
@@ -116,6 +119,13 @@ def is_small_talk(text: str) -> bool:
     return _SMALL_WORDS.issuperset(words) and (
         asked is None or "?" not in text or _ABOUT_THE_BOT.fullmatch(asked[0]) is not None
     )
+
+
+def _cut(text: str) -> str:
+    """Return the end of a text, from the beginning of a word on where words have spaces."""
+    if len(text) <= _MAX_CARRIED:
+        return text
+    return _PART_OF_WORD.sub("", text[-_MAX_CARRIED - 1 :], count=1)
 
 
 def _list_words(text: str) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from app.db.queries import ValueCount
 from app.domain import Hit, Mode
+from app.errors import TextTooLong
 from app.runtime.resources import Resources
 from app.services.search.passages import RankedArticle, quote_passages
 from app.services.search.pipeline import Clock, Retrieval, SearchRequest, retrieve
@@ -64,13 +65,7 @@ def search_documents(
     found = retrieve(resources, asked, clock)
     if not rerank:
         return describe_hits(request, found, clock, passages=passages)
-    hits = rerank_hits(
-        resources,
-        found.generation,
-        request.query,
-        [_as_hit(article, max(passages, 1)) for article in found.articles],
-        is_paged=request.offset is not None,
-    )
+    hits = _rerank(resources, request, found, passages)
     if not passages:
         hits = [replace(hit, passages=()) for hit in hits]
     clock.mark("rerank")
@@ -79,6 +74,22 @@ def search_documents(
     if len(shown) < first + request.limit:
         found = replace(found, total=min(found.total, len(shown)))
     return _answer(request, found, shown[first : first + request.limit], clock, reranked=True)
+
+
+def _rerank(
+    resources: Resources, request: SearchRequest, found: Retrieval, passages: int
+) -> list[Hit]:
+    read = [_as_hit(article, max(passages, 1)) for article in found.articles]
+
+    def rank_by(query: str) -> list[Hit]:
+        is_paged = request.offset is not None
+        return rerank_hits(resources, found.generation, query, read, is_paged=is_paged)
+
+    try:
+        return rank_by(found.interpreted)
+    except TextTooLong:
+        # Two turns that the model reads one by one may be too long for it together.
+        return rank_by(request.query)
 
 
 def describe_hits(

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from app.config import Settings
-from app.domain import Mode
+from app.domain import Hit, Mode
 from app.errors import TextTooLong
 from app.index.query import parse_query
+from app.runtime.generations import ActiveGeneration
 from app.runtime.resources import Resources
+from app.services.search import search as searching
 from app.services.search.conversation import Message, find_before, is_small_talk, refers, weigh
+from app.services.search.rerank import rerank_hits
 from app.services.search.retrievers import Question
 from app.services.search.turns import join_questions
 from ingest.sandbox import Sandbox
@@ -78,6 +81,16 @@ def test_short_turns_that_refer_go_on_with_what_was_said() -> None:
 def test_a_long_turn_stands_by_itself() -> None:
     query = "The machine is cold. " * 30
     assert find_before(query, [Message("user", "And the grinder?")]) is None
+
+
+@pytest.mark.parametrize("rest", [" how do I clean it?" * 30, "/价格" * 300])
+def test_a_turn_that_is_cut_at_a_hyphen_excludes_no_word(rest: str) -> None:
+    end = f"-machine{rest}"[:400]
+    before = find_before("how often?", [Message("user", f"I bought a coffee{end}")])
+    assert before is not None
+    assert before in end
+    assert len(before) > 350
+    assert not parse_query(before).excluded
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +179,27 @@ def test_model_with_a_short_window_reads_the_last_turn_alone(
         assert found.interpreted == "why tea?"
         with pytest.raises(TextTooLong):
             search_documents(resources, "help", before.content)
+
+
+def test_reranking_reads_what_was_carried_over(
+    help_centre: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, turn, read = "How do I descale the machine?", "how often?", list[str]()
+
+    def note(
+        resources: Resources,
+        generation: ActiveGeneration,
+        query: str,
+        hits: list[Hit],
+        **rest: bool,
+    ) -> list[Hit]:
+        read.append(query)
+        if query != turn:
+            raise TextTooLong(9000, 8192)
+        return rerank_hits(resources, generation, query, hits, **rest)
+
+    monkeypatch.setattr(searching, "rerank_hits", note)
+    messages = [Message("user", before)]
+    search_documents(help_centre, "help", turn, messages=messages, rerank=True)
+    # Past the window the turn is read by itself.
+    assert read == [f"{before} {turn}", turn]
