@@ -172,10 +172,13 @@ def _read_lines(text: str) -> Iterator[GoldenQuery]:
             continue
         try:
             read = GoldenLine.model_validate_json(line)
+            relevant = parse_relevant(read.relevant)
         except ValidationError as error:
             parts = (f"{'.'.join(map(str, p['loc']))} {p['msg']}" for p in error.errors()[:2])
             raise UnreadableSet(f"line {number}: {'; '.join(parts).strip()}") from None
-        yield GoldenQuery(str(number), read.query, parse_relevant(read.relevant))
+        except ValueError as error:
+            raise UnreadableSet(f"line {number}: {error}") from None
+        yield GoldenQuery(str(number), read.query, relevant)
 
 
 def _describe(added: golden_sets.AddedQueries) -> str:

@@ -9,6 +9,8 @@ from unicodedata import normalize
 
 from app.errors import InvalidRequest
 
+MAX_GRADE = 100
+
 
 @dataclass(frozen=True, slots=True)
 class GoldenQuery:
@@ -68,8 +70,15 @@ def parse_relevant(relevant: object) -> dict[str, int]:
     if isinstance(relevant, list) and all(isinstance(item, str) for item in relevant):
         return dict.fromkeys(relevant, 1)
     if isinstance(relevant, dict) and all(type(grade) is int for grade in relevant.values()):
+        _check_grades(relevant.values())
         return {document_id: grade for document_id, grade in relevant.items() if grade > 0}
     raise ValueError("`relevant` is a list of document ids, or an object of grades by id")
+
+
+def _check_grades(grades: Iterable[int]) -> None:
+    # trec_eval counts in 32 bits, and keeps a number for each grade below the greatest.
+    if (greatest := max(grades, default=0)) > MAX_GRADE:
+        raise ValueError(f"a grade is at most {MAX_GRADE}; {greatest} was given")
 
 
 def _read_file(path: Path) -> Iterator[GoldenQuery]:
@@ -108,6 +117,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             content = json.loads(line)
+            # Python reads lone surrogates; JSON has no such thing, and trec_eval dies of them.
+            json.dumps(content, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise UnreadableSet(f"{path}:{number} is not JSON: {error}") from None
         if not isinstance(content, dict):
@@ -136,6 +147,10 @@ def _read_grades(path: Path) -> dict[str, dict[str, int]]:
             query_id, document_id, grade = fields[0], fields[-2], int(fields[-1])
         except (ValueError, IndexError):
             raise UnreadableSet(f"{path}:{number}: query, document and grade are needed") from None
+        try:
+            _check_grades([grade])
+        except ValueError as error:
+            raise UnreadableSet(f"{path}:{number}: {error}") from None
         if grade > 0:
             grades.setdefault(query_id, {})[document_id] = grade
     return grades

@@ -14,6 +14,7 @@ from app.config import Settings
 from app.db.models import Feedback, LoggedQuery
 from app.domain import Mode, Scope
 from app.errors import ModelAway, StorageFull
+from app.evaluation.golden import MAX_GRADE
 from app.runtime.resources import Resources
 from app.services.access.collections import find_collection
 from app.services.access.principal import EVERYONE
@@ -27,7 +28,6 @@ from app.services.quality.generations import (
     request_generation,
     roll_back,
 )
-from app.services.quality.golden_sets import MAX_GRADE
 from ingest.sandbox import Sandbox
 from tests.api.service import Collection, Json, Service, open_service, poll
 from tests.conftest import article

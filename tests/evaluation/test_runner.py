@@ -106,6 +106,8 @@ def test_golden_set_is_read_from_lines_and_from_a_beir_folder(tmp_path: Path) ->
         ("[]", "1 is not a JSON object"),
         ('{"relevant": ["a"]}', "'query' is missing"),
         ('{"query": "a", "relevant": "b"}', "`relevant` is a list"),
+        ('{"query": "a", "relevant": ["\\ud800"]}', "1 is not JSON: .*surrogates"),
+        ('{"query": "a", "relevant": {"b": 2147483648}}', "1: a grade is at most 100"),
         ('{"query": "a", "relevant": []}', "no query with a relevant document"),
     ],
 )
@@ -114,6 +116,13 @@ def test_golden_set_that_cannot_be_read_says_where(tmp_path: Path, line: str, sa
     path.write_text(line)
     with pytest.raises(UnreadableSet, match=said):
         read_golden(path)
+
+
+def test_grade_of_a_beir_folder_that_is_too_great_is_named(tmp_path: Path) -> None:
+    (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "a"}\n')
+    (tmp_path / "qrels.tsv").write_text("1\tx\t1\n1\ty\t2147483648\n")
+    with pytest.raises(UnreadableSet, match=r"qrels\.tsv:2: a grade is at most 100"):
+        read_golden(tmp_path)
 
 
 def test_query_whose_id_is_null_is_numbered(tmp_path: Path) -> None:

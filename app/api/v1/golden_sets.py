@@ -13,9 +13,9 @@ from app.api.bodies import BodySize, json_body
 from app.api.problems import problem_responses
 from app.api.v1.fields import COLLECTION, Answer, Body
 from app.errors import InvalidRequest
-from app.evaluation.golden import GoldenQuery
+from app.evaluation.golden import MAX_GRADE, GoldenQuery
 from app.services.quality import golden_sets
-from app.services.quality.golden_sets import MAX_GRADE, MAX_QUERIES
+from app.services.quality.golden_sets import MAX_QUERIES
 
 
 class _Number(IntegerConvertor):

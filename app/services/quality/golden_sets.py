@@ -15,7 +15,7 @@ from app.db.models import Collection, GoldenRow, utc_now
 from app.db.queries.documents import find_document, find_existing
 from app.db.queries.streams import split_bound
 from app.errors import Conflict, InvalidRequest, NotFound
-from app.evaluation.golden import GoldenQuery
+from app.evaluation.golden import MAX_GRADE, GoldenQuery
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, require_row
 from app.services.quality.feedback import LearnedQuery, learn_golden, same_text
@@ -26,7 +26,6 @@ MAX_QUERIES = 10_000
 """Of a golden set."""
 MAX_RELEVANT = 100
 """Articles that answer one question."""
-MAX_GRADE = 100
 
 
 class GoldenSetFull(Conflict):
