@@ -39,6 +39,8 @@ MAX_ARTICLES = 1000
 """How far down the list of its articles a question can be paged."""
 MAX_FACET_VALUES = 100
 """Values of an attribute that are counted: the most frequent ones."""
+MIN_CALIBRATED_SHARE = 0.25
+"""Of a vector's dimensions; compared by fewer, passages are nearer than what was measured says."""
 # Copies that may stand before the last article that is shown, and still it is.
 _MAX_COPIES = 20
 # Characters from which a question takes longer to analyse than a turn takes to come.
@@ -87,7 +89,8 @@ class Retrieval:
     best: Candidate | None = None
     """Of all candidates, also one below `min_score`."""
     calibrated: bool = False
-    """Whether scores are probabilities: every collection that was searched has been measured."""
+    """Whether scores are probabilities: every collection that was searched has been measured, and
+    vectors are not cut by much more than that."""
     has_index: bool = False
     total: int = 0
     """How many articles can be paged through."""
@@ -134,7 +137,7 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
             reading, ranked = interpret_turn(turn, propose, rank, limit)
             articles, total = read(snapshot, request, reading.question, rank, ranked)
             best = ranked.candidates[0] if ranked.candidates else None
-            calibrated = all(c.id in snapshot.anchors for c in request.collections)
+            calibrated = _is_calibrated(snapshot, request)
             found = Retrieval(
                 generation,
                 reading.text,
@@ -147,6 +150,14 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
             )
     clock.mark("search")
     return found
+
+
+def _is_calibrated(snapshot: Snapshot, request: SearchRequest) -> bool:
+    least = MIN_CALIBRATED_SHARE * snapshot.indexes.vectors.dimensions
+    is_cut = request.dimensions is not None and request.dimensions < least
+    return all(collection.id in snapshot.anchors for collection in request.collections) and (
+        not is_cut or request.mode is Mode.LEXICAL
+    )
 
 
 def _read_page(

@@ -8,6 +8,7 @@ from statistics import fmean
 import pytest
 
 from app.config import Settings
+from app.domain import Mode
 from app.runtime.resources import Resources
 from app.services.quality.calibration import (
     MIN_DOCUMENTS,
@@ -95,6 +96,13 @@ def test_an_article_scores_the_same_however_many_are_shown(measured: Resources, 
     for offset in (0, 1, 4):
         page = search_documents(measured, "help", query, limit=3, offset=offset).results
         assert [hit.score for hit in page] == [scores[hit.document_id] for hit in page]
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_scores_by_few_dimensions_are_no_probabilities(measured: Resources, mode: Mode) -> None:
+    for dimensions, is_calibrated in ((384, True), (96, True), (95, mode is Mode.LEXICAL)):
+        found = search_documents(measured, "help", "drip tray?", mode=mode, dimensions=dimensions)
+        assert found.calibrated is is_calibrated
 
 
 def test_what_was_measured_is_kept_with_the_generation(measured: Resources) -> None:
