@@ -48,6 +48,20 @@ def test_copies_are_one_block_of_a_context(shelf: Collection) -> None:
     assert len({block["document_id"] for block in every["blocks"]}) > 1
 
 
+def test_copy_in_another_collection_is_named_with_it(shelf: Collection, service: Service) -> None:
+    other = service.new_collection("more-copies")
+    other.add({"id": "copy0", "text": ARTICLE.format("press", "press")})
+    query = "How long do I hold the red button of the press?"
+    first = shelf.search(query, limit=1, collapse=True, also_in=[other.name])["results"][0]
+    of_one = {f"copy{n}" for n in range(9)}
+    of_other = {"more-copies/copy0"}
+    if first["collection"] == other.name:
+        of_one, of_other = {f"copies/{one}" for one in of_one}, {"copy0"}
+    # The hit itself has its collection beside it.
+    assert len(first["same_as"]) == 9
+    assert set(first["same_as"]) < of_one | of_other
+
+
 def test_articles_that_differ_in_a_number_or_in_what_is_asked_stay_two(service: Service) -> None:
     collection = service.new_collection("alike")
     collection.add(

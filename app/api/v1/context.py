@@ -80,7 +80,9 @@ class BlockOut(Answer):
     text: str
     """The article or passage, exactly as it is stored."""
     same_as: list[str] = Field(
-        default_factory=list, description="Articles that say the same, and were left out for it"
+        default_factory=list,
+        description="Articles that say the same, and were left out for it; those of another "
+        "collection as `collection/id`",
     )
     start: int
     """Where it begins in the stored text, in code points."""

@@ -37,8 +37,14 @@ def collapse(articles: Sequence[RankedArticle]) -> list[RankedArticle]:
         if first is None:
             kept.append((article, content))
         else:
-            first.same_as = (*first.same_as, article.candidate.version.external_id)
+            first.same_as = (*first.same_as, _name(article, beside=first))
     return [article for article, _ in kept]
+
+
+def _name(article: RankedArticle, *, beside: RankedArticle) -> str:
+    """Return the id of an article, with its collection where that is another one's."""
+    own, document_id = article.stored.collection, article.candidate.version.external_id
+    return document_id if own == beside.stored.collection else f"{own}/{document_id}"
 
 
 def _read_content(article: RankedArticle) -> _Content:

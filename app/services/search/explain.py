@@ -1,6 +1,7 @@
 """Where a document stands for a question, and why."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -100,10 +101,14 @@ def _rank(
     clock.mark("fuse")
     question = asked.question
     allowed = _restrict(snapshot, question, inquiry)
+    is_unknown = bool(queries.find_unknown(snapshot.session, [document.row_id]))
     stages = _rank_in_indexes(snapshot, question, inquiry, document, allowed, clock)
+    if is_unknown and "unit" in stages:
+        # Its vectors say nothing of it, and searches leave them out.
+        stages["unit"] = replace(stages["unit"], rank=None, score=None, gap=None)
     candidates = ranked.candidates
     for stage in _STAGES_OF_PASSAGES[question.mode]:
-        scored = [(c.version.document_id, c.stages.get(stage, 0.0)) for c in candidates]
+        scored = [(c.version.document_id, c.stages[stage]) for c in candidates if stage in c.stages]
         scored.sort(key=lambda one: (-one[1], one[0]))
         stages[stage] = stand(*as_columns(scored), document.row_id, search.limit)
     fused = [(c.version.document_id, c.score) for c in candidates]
@@ -118,6 +123,8 @@ def _rank(
     took_ms = {stage: clock.took_ms[stage] for stage in _TIMED if stage in clock.took_ms}
     took_ms["total"] = clock.total
     state, reason = _judge_rank(stages["fused"], search)
+    if is_unknown:
+        reason += "; the model cannot read it, only its words find it"
     if allowed is not None and document.row_id not in allowed:
         state, reason = State.FILTERED, _name_unmet(snapshot, question, inquiry, document)
     return Ranking(state, reason, stages, reading, passages, took_ms)

@@ -9,9 +9,12 @@ from app.domain import Mode, Status
 from app.embedding.card import read_languages
 from app.runtime.resources import Resources
 from app.services.operations.doctor import describe_running
+from app.services.search.explain import explain_document
+from app.services.search.obstacles import Inquiry
+from app.services.search.pipeline import SearchRequest
 from ingest.sandbox import Sandbox
 from tests.conftest import article
-from tests.named import get_document, put_documents, search_documents
+from tests.named import get_document, put_documents, ref_of, search_documents
 from tests.services.knowledge import open_with, work
 
 # Of equal length, and without a character that the tokenizer knows.
@@ -50,6 +53,14 @@ def test_text_that_the_model_cannot_read_is_found_by_its_words_alone(
         # Nothing is said of them by how near their vectors are.
         assert find(resources, "tea with milk", Mode.DENSE) == ["e"]
         assert find(resources, "tea with milk", Mode.HYBRID)[0] == "e"
+        for query, mode, rank in (("tea", Mode.DENSE, None), ("🫖 tea", Mode.HYBRID, 2)):
+            search = SearchRequest(query, [ref_of(resources, "help")], mode)
+            explained = explain_document(resources, Inquiry(search, "t"))
+            assert "the model cannot read it" in explained.reason
+            assert explained.ranking is not None
+            stages = explained.ranking.stages
+            assert (stages["unit"].rank, stages["passage"].rank) == (None, None)
+            assert (stages["passage"].of, stages["fused"].rank) == (1, rank)
 
 
 def test_text_that_the_model_cannot_read_fails_where_that_is_set(
