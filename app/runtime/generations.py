@@ -245,8 +245,7 @@ class Generations:
         finally:
             with self._choosing:
                 self._held[held] -= 1
-            with self._database.read() as session, self._choosing:
-                self._release_idle(session)
+                self._release_idle()
 
     def configured_checkpoint(self) -> Checkpoint:
         """Return the checkpoint that the settings name; raises ModelUnavailable."""
