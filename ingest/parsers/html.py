@@ -20,6 +20,8 @@ from ingest.parsers.text import decode_text
 
 # libxml2 drops everything below level 256 without a word, so deeper pages are refused.
 _MAX_DEPTH = 250
+# Without content in HTML5, which libxml2 does not know: it takes what follows for theirs.
+_EMPTY = re.compile(r"<(?:wbr|source|track|embed)(?=[\s/>])", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 _TARGET = re.compile(r"\]\((?:<[^>]*>|[^()\s]*)\)")
 
@@ -80,6 +82,7 @@ def _find_base(page: HtmlElement, canonical: str) -> str:
 def _parse_tree(source: str) -> HtmlElement:
     parser = lxml.html.HTMLParser(huge_tree=True, encoding="utf-8")
     try:
+        source = _EMPTY.sub("<meta", source)
         page = lxml.html.document_fromstring(source.encode(), parser=parser)
     # It holds no elements.
     except etree.ParserError:

@@ -168,6 +168,12 @@ def test_page_inside_an_element_named_like_a_part_is_read(tag: str) -> None:
         ("<input type=hidden value=no>x", "x"),
         ("<details><summary>Why?</summary><p>So.</p></details>", "Why?\n\nSo."),
         ("<h2></h2><p>x</p>", "x"),
+        ("com.example.<wbr>server.<WBR/>port = 8080", "com.example.server.port = 8080"),
+        (
+            "a <picture><source media='(width > 9px)'><source><img alt='a valve'></picture> b"
+            "<video><track></video> c <embed src=x> d",
+            "a [Image: a valve] b c d",
+        ),
         ("<div role=tabpanel hidden>Open</div>", "Open"),
         ("<p>a</p><div style='display: none'>no</div>", "a"),
         ("<template shadowrootmode=open><p>In</p></template>", "In"),
