@@ -20,6 +20,7 @@ from ingest.parsers.ooxml import (
     find_all,
     get,
     get_number,
+    get_text,
     name_of,
 )
 from ingest.parsers.ordinals import show_ordinal
@@ -124,11 +125,12 @@ def _write_piece(piece: Element, before: str, parts: Parts, part: str) -> str:
 
 
 def _write_run(run: Element, before: str, parts: Parts, part: str) -> str:
-    words = run.findtext("a:t", "", NAMESPACES)
+    words = get_text(run, "a:t")
     properties = find(run, "a:rPr")
     baseline = get_number(properties, "baseline", 0)
     if words.strip() and baseline:
-        words = raise_words(before, words) if baseline > 0 else lower_words(before, words)
+        write = raise_words if baseline > 0 else lower_words
+        words = write(before, words, get_text(run.getnext(), "a:t"))
     if words.strip() and get(properties, "strike", "noStrike") != "noStrike":
         words = f"~~{words.strip()}~~"
     return write_link(words, find_target(find(properties, "a:hlinkClick"), parts, part))

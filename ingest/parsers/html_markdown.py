@@ -36,14 +36,19 @@ _GUTTER = re.compile(r"\b(?:gutter|linenos?|linenumbers?|line-numbers?|lineno)\b
 _SPACE = re.compile(r"[ \t\n\r\f\v\xa0]+")
 _BREAK = "\x1e"
 _AROUND_BREAK = re.compile(rf"[ {_BREAK}]*{_BREAK}[ {_BREAK}]*")
-# How a list numbers its items, by its attribute and by its style.
-_LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:\s*([\w-]+)", re.IGNORECASE)
+# How a list numbers its items, by its attribute and by its style; "" is not at all.
+_LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:([^;]*)", re.IGNORECASE)
 _NUMBERINGS = {
+    **dict.fromkeys(("none", "disc", "circle", "square"), ""),
+    **dict.fromkeys(("1", "decimal"), "decimal"),
     **dict.fromkeys(("a", "lower-alpha", "lower-latin"), "lowerLetter"),
     **dict.fromkeys(("A", "upper-alpha", "upper-latin"), "upperLetter"),
     **dict.fromkeys(("i", "lower-roman"), "lowerRoman"),
     **dict.fromkeys(("I", "upper-roman"), "upperRoman"),
 }
+# What an element looks like, whatever its tag is.
+_SHIFTED = re.compile(r"vertical-align\s*:\s*(su(?:per|b))\b", re.IGNORECASE)
+_STRUCK = re.compile(r"text-decoration(?:-line)?\s*:[^;]*\bline-through\b", re.IGNORECASE)
 _NO_TARGET = re.compile(r"#|javascript:|data:|blob:|about:", re.IGNORECASE)
 _FILE_NAME = re.compile(r"\S+\.\w{3,4}|(?:img|dsc|image|photo|screenshot)?[\W\d_]*", re.IGNORECASE)
 
@@ -117,7 +122,9 @@ class _Writer:
     def _write_list(self, element: HtmlElement) -> list[str]:
         self._has_entries = True
         items: list[str] = []
-        number = _as_number(element.get("start"), 1)
+        step = -1 if "reversed" in element.attrib else 1
+        last = sum(child.tag == "li" for child in element) if step < 0 else 1
+        number = _as_number(element.get("start"), last)
         for piece in self._split(element):
             if isinstance(piece, str):
                 items.append(piece)
@@ -130,12 +137,12 @@ class _Writer:
                 number = _as_number(piece.get("value"), number)
                 mark = self._mark_item(element, piece, number)
                 items.append(mark + _indent(_join_item(blocks), " " * len(mark)))
-                number += 1
+                number += step
         return ["\n".join(filter(None, items))]
 
     def _mark_item(self, element: HtmlElement, item: HtmlElement, number: int) -> str:
-        if element.tag == "ol":
-            return f"{show_ordinal(number, _find_numbering(item, element))}. "
+        if numbering := _find_numbering(item, element):
+            return f"{show_ordinal(number, numbering)}. "
         return "" if self._in_cell else "- "
 
     def _write_definitions(self, element: HtmlElement) -> list[str]:
@@ -229,20 +236,25 @@ class _Writer:
                 return _show_value(element)
             case "math":
                 return _write_formula(element)
+        if _is_reference(element):
+            return _write_reference(element, before)
         words = self._write_words(element, before, links=links)
         if not words.strip():
             return words
-        match tag:
+        match _find_look(element):
             case "a" if links:
                 return self._write_link(element, words)
             case "code" | "samp" | "tt" if "`" not in words:
                 return _wrap(words, "`")
             case "del" | "s" | "strike":
                 return _wrap(words, "~~")
+            case "sup" if _is_over_bar(element):
+                # Of a mixed number: 2 1/2.
+                return f" {words.strip()}" if before[-1:].isdigit() else words
             case "sup":
-                return raise_words(before, words)
+                return raise_words(before, words, _find_after(element))
             case "sub":
-                return lower_words(before, words, element.tail or "")
+                return lower_words(before, words, _find_after(element))
             case "q":
                 return f"“{words.strip()}”"
         return words
@@ -257,6 +269,52 @@ class _Writer:
         except ValueError:
             return words
         return write_link(words, target)
+
+
+def _is_reference(element: HtmlElement) -> bool:
+    """Return whether an element is the mark of a note, and would be read as part of a value."""
+    if element.tag != "a":
+        return False
+    if "noteref" in f"{element.get('epub:type')} {element.get('role')}":
+        return True
+    if "#" not in (element.get("href") or ""):
+        return False
+    only = next(iter(element), None)
+    marks = element.getparent() if only is None or element.text else only
+    return marks is not None and _find_look(marks) == "sup"
+
+
+def _write_reference(element: HtmlElement, before: str) -> str:
+    words = " ".join(element.text_content().split())
+    if not words or words.startswith(("[", "(")):
+        return words
+    return f" [{words}]" if before.strip() else f"[{words}]"
+
+
+def _find_look(element: HtmlElement) -> str:
+    """Return the tag that makes an element look as it does."""
+    style = element.get("style") or ""
+    if shifted := _SHIFTED.search(style):
+        return {"super": "sup", "sub": "sub"}[shifted[1].lower()]
+    return "s" if element.tag == "span" and _STRUCK.search(style) else str(element.tag)
+
+
+def _is_over_bar(element: HtmlElement) -> bool:
+    """Return whether raised words are the upper part of a fraction."""
+    below = element.getnext()
+    is_bar = (element.tail or "").strip() in ("/", "⁄")
+    return is_bar and below is not None and _find_look(below) == "sub"
+
+
+def _find_after(element: HtmlElement) -> str:
+    """Return what follows an inline element in its line."""
+    outer = element.getparent()
+    while not element.tail and element.getnext() is None and outer is not None:
+        if outer.tag in BLOCKS:
+            return ""
+        element, outer = outer, outer.getparent()
+    following = element.getnext()
+    return element.tail or ("" if following is None else str(following.text_content()))
 
 
 def find_holders(root: HtmlElement) -> set[HtmlElement]:
@@ -392,13 +450,14 @@ def _indent(block: str, by: str, *, first: str = "") -> str:
 
 def _as_number(value: str | None, otherwise: int) -> int:
     text = (value or "").strip()
-    return int(text) if re.fullmatch(r"\d{1,9}", text) else otherwise
+    return int(text) if re.fullmatch(r"-?\d{1,9}", text) else otherwise
 
 
-def _find_numbering(*elements: HtmlElement) -> str:
-    """Return how the items of a list are numbered, as the first of the elements says."""
-    for element in elements:
+def _find_numbering(item: HtmlElement, outer: HtmlElement) -> str:
+    """Return how an item of a list is numbered, as it says, else the list; "" for not at all."""
+    for element in (item, outer):
         styled = _LIST_STYLE.search(element.get("style") or "")
-        if name := styled[1].lower() if styled else element.get("type"):
-            return _NUMBERINGS.get(name, "decimal")
-    return "decimal"
+        for name in styled[1].lower().split() if styled else [element.get("type")]:
+            if name in _NUMBERINGS:
+                return _NUMBERINGS[name]
+    return "decimal" if outer.tag == "ol" else ""

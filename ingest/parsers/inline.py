@@ -7,22 +7,28 @@ _ORDINAL = re.compile(r"(?:st|nd|rd|th|ers?|[èe]?re|e|ème|[oa]s?|tm|sm|[®™�
 _SIMPLE = re.compile(r"[-+−]?\w+")
 
 
-def raise_words(before: str, words: str) -> str:
+def raise_words(before: str, words: str, after: str = "") -> str:
     """Return raised words so that 10⁶ does not read as 106; ordinals stay as they are."""
     raised = words.strip()
     if not raised or not before or before[-1].isspace() or _ORDINAL.fullmatch(raised):
         return words
     if raised.startswith(("[", "^")):
         return words
-    tail = words[len(words.rstrip()) :]
-    return (f"^{raised}" if _SIMPLE.fullmatch(raised) else f"^({raised.strip('()')})") + tail
+    if not _SIMPLE.fullmatch(raised):
+        return f"^({raised.strip('()')})" + words[len(words.rstrip()) :]
+    return f"^{raised}" + _end_mark(words, after)
 
 
 def lower_words(before: str, words: str, after: str = "") -> str:
     """Return lowered words, set apart where digits would run together."""
     lowered = words.strip()
     apart = lowered[:1].isdigit() and (before[-1:].isdigit() or after[:1].isdigit())
-    return f"_{lowered}" if apart else words
+    return f"_{lowered}{_end_mark(words, after)}" if apart else words
+
+
+def _end_mark(words: str, after: str) -> str:
+    """Return what parts marked words from those after them: log₂8 is not log₂₈."""
+    return words[len(words.rstrip()) :] or (" " if after[:1].isalnum() else "")
 
 
 def write_link(words: str, target: str) -> str:

@@ -189,6 +189,11 @@ def find(element: Element | None, path: str) -> Element | None:
     return None if element is None else element.find(path, NAMESPACES)
 
 
+def get_text(element: Element | None, path: str) -> str:
+    """Return the text of the first element at a path of prefixed names, with its spaces."""
+    return "" if element is None else element.findtext(path, "", NAMESPACES)
+
+
 def collect(element: Element | None, name: str) -> str:
     """Return the texts of all elements of a prefixed name in an element, as one line."""
     prefix, _, local = name.partition(":")

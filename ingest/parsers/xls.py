@@ -114,7 +114,8 @@ def _join_looks(text: str, looks: Sequence[tuple[int, int]], book: Any) -> str:
         shift = book.font_list[font].escapement if font < len(book.font_list) else 0
         words = text[start:end]
         if shift:
-            words = raise_words(line, words) if shift == _RAISED else lower_words(line, words)
+            write = raise_words if shift == _RAISED else lower_words
+            words = write(line, words, text[end : end + 1])
         line += words
     return line
 

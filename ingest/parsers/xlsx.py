@@ -23,6 +23,7 @@ from ingest.parsers.ooxml import (
     find_all,
     get,
     get_number,
+    get_text,
     iterate_chosen,
     name_of,
 )
@@ -308,12 +309,13 @@ def _read_rich(item: Element) -> str:
             case "x:t":
                 line += _ESCAPED.sub(_unescape, piece.text or "")
             case "x:r":
-                words = _ESCAPED.sub(_unescape, piece.findtext("x:t", "", NAMESPACES))
+                words = _ESCAPED.sub(_unescape, get_text(piece, "x:t"))
+                after = get_text(piece.getnext(), "x:t")
                 shift = get(find(piece, "x:rPr/x:vertAlign"), "val")
                 if shift == "superscript":
-                    words = raise_words(line, words)
+                    words = raise_words(line, words, after)
                 elif shift == "subscript":
-                    words = lower_words(line, words)
+                    words = lower_words(line, words, after)
                 line += words
     return line
 

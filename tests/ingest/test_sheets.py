@@ -475,11 +475,11 @@ def test_raised_characters_of_excel_97_keep_the_value() -> None:
         (0x31, struct.pack("<HHHHHBBBBBB", 200, 0, 0, 400, shift, 0, 0, 0, 0, 1, 0) + b"A")
         for shift in (0, 1, 2)
     ]
-    words = b"10" + b"6" + b" R1" + b"2"
+    words = b"10" + b"6" + b"5R1" + b"2"
     looks = struct.pack("<HHHHHHH", 3, 2, 1, 3, 0, 6, 2)
     cell = (0xD6, struct.pack("<HHHHB", 0, 0, 0, len(words), 0) + words + looks)
     article = parse_spreadsheet(make_excel_97(cell, around=tuple(fonts)))
-    assert article.text == "## Plans\n\n10^6 R1_2"
+    assert article.text == "## Plans\n\n10^6 5R1_2"
 
 
 def test_short_date_of_the_machine_is_written_as_iso_has_it() -> None:

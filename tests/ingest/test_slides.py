@@ -107,9 +107,10 @@ def test_levels_numbers_and_raised_words() -> None:
     numbered = '<a:pPr><a:buAutoNum type="alphaLcParenR" startAt="2"/></a:pPr>'
     body = lines(
         numbered + words("boil"), numbered + words("pour"), '<a:pPr lvl="1"/>' + words("slowly"),
-        words("10") + words("6", 'baseline="30000"'), words("a") + "<a:br/>" + words("b"),
+        words("10") + words("6", 'baseline="30000"') + words("5"),
+        words("a") + "<a:br/>" + words("b"),
     )  # fmt: skip
-    assert read(shape(body)).text == "b) boil\nc) pour\n- slowly\n10^6\na\nb"
+    assert read(shape(body)).text == "b) boil\nc) pour\n- slowly\n10^6 5\na\nb"
 
 
 def test_hidden_slides_are_left_out_and_keep_their_number() -> None:

@@ -90,6 +90,10 @@ def drawing(inner: str, description: str = "") -> str:
         (run("Pump") + run("®", SUPER), "Pump®"),
         (run("H") + run("2", SUB) + run("O"), "H2O"),
         (run("R1") + run("2", SUB), "R1_2"),
+        (
+            run("log") + run("2", SUB) + run("8 or 10") + run("6", SUPER) + run("5"),
+            "log_2 8 or 10^6 5",
+        ),
         (run("99 ", "<w:strike/>") + run("79 euros"), "~~99~~ 79 euros"),
     ],
 )

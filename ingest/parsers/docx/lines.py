@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from ingest.parsers.blocks import Block
 from ingest.parsers.docx.styles import RunLook
@@ -52,12 +52,13 @@ class Line:
 
 def _join(pieces: list[_Piece]) -> str:
     line = ""
-    for words, (shift, is_struck, is_code) in _merge(pieces):
+    merged = [*_merge(pieces), ("", _Piece("").look)]
+    for (words, (shift, is_struck, is_code)), (after, _) in pairwise(merged):
         if words.strip():
             if shift == "superscript":
-                words = raise_words(line, words)
+                words = raise_words(line, words, after)
             elif shift == "subscript":
-                words = lower_words(line, words)
+                words = lower_words(line, words, after)
             if is_code and "`" not in words:
                 words = _wrap(words, "`")
             if is_struck:
