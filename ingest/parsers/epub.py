@@ -17,17 +17,13 @@ from app.domain import Article
 from app.errors import UnreadableDocument
 from ingest.formats import find_page_charset
 from ingest.package import open_package, read_member
-from ingest.parsers.html import read_whole
+from ingest.parsers.html import read_chapter
 from ingest.parsers.markdown import find_headings
 from ingest.parsers.text import decode_text
 
 _XHTML = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
-# What a chapter says about itself and no reader sees.
-_UNSEEN = re.compile(r"<(head|style|script)\b(?:[^>]*/>|.*?</\1\s*>)", re.IGNORECASE | re.DOTALL)
-# Text to XML, and a comment to the parser of HTML.
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
-# Places inside the book are not addresses.
-_INNER_LINK = re.compile(r"""\shref\s*=\s*(?:"(?!\w+:)[^"]*"|'(?!\w+:)[^']*')""", re.IGNORECASE)
+_DOCTYPE, _SUBSET = "<!DOCTYPE", re.compile(r"[^<>\[]*\[.*?\]\s*>", re.DOTALL)
+_CDATA = "<![CDATA["
 
 
 def parse_epub(data: bytes, charset: str = "") -> Article:
@@ -72,9 +68,7 @@ def _read_chapter(
         data = read_member(package, chapter)
         source, decoding = decode_text(data, find_page_charset(data))
         warnings.update(dict.fromkeys(decoding))
-        body = _INNER_LINK.sub("", _UNSEEN.sub("", source))
-        body = _CDATA.sub(lambda section: escape(section[1]), body)
-        text, unwritten = read_whole(body)
+        text, unwritten = read_chapter(_open_sections(_drop_subset(source)))
         counts.update(unwritten)
     except UnreadableDocument as error:
         # A book that nests too deep is a trap, and not merely damaged.
@@ -84,6 +78,23 @@ def _read_chapter(
     if not data:
         warnings[f"a chapter is missing or damaged: {posixpath.basename(chapter)}"] = None
     return text
+
+
+def _drop_subset(source: str) -> str:
+    """Return XML without what its document type declares, which is text to the parser of HTML."""
+    start = source.find(_DOCTYPE)
+    subset = _SUBSET.match(source, start + len(_DOCTYPE)) if start >= 0 else None
+    return source[:start] + source[subset.end() :] if subset else source
+
+
+def _open_sections(source: str) -> str:
+    """Return XML with its CDATA sections as text, which are comments to the parser of HTML."""
+    parts: list[str] = []
+    at = 0
+    while 0 <= (start := source.find(_CDATA, at)) < (end := source.find("]]>", max(start, 0))):
+        parts += [source[at:start], escape(source[start + len(_CDATA) : end])]
+        at = end + len("]]>")
+    return "".join(parts) + source[at:]
 
 
 def _find_package_document(package: ZipFile) -> str:

@@ -22,6 +22,7 @@ from ingest.parsers.text import decode_text
 _MAX_DEPTH = 250
 # Without content in HTML5, which libxml2 does not know: it takes what follows for theirs.
 _EMPTY = re.compile(r"<(?:wbr|source|track|embed)(?=[\s/>])", re.IGNORECASE)
+_SCHEME = re.compile(r"\w+:")
 _WORD = re.compile(r"\w+")
 _TARGET = re.compile(r"\]\((?:<[^>]*>|[^()\s]*)\)")
 
@@ -51,14 +52,18 @@ def parse_html(data: bytes, charset: str = "") -> Article:
 
 def read_fragment(html: str) -> str:
     """Return HTML that another parser made of a document as Markdown, all of it."""
-    return read_whole(html)[0]
+    return write_markdown(_parse_tree(html)) if html.strip() else ""
 
 
-def read_whole(html: str) -> tuple[str, Counter[str]]:
-    """Return HTML without navigation as Markdown, and what is left out by its warning's words."""
+def read_chapter(html: str) -> tuple[str, Counter[str]]:
+    """Return a chapter of a book as Markdown, and what is left out by its warning's words."""
     if not html.strip():
         return "", Counter()
     page = _parse_tree(html)
+    for link in page.iter("a"):
+        # Places inside the book are not addresses.
+        if not _SCHEME.match(link.get("href") or ""):
+            link.set("href", "#")
     return write_markdown(page), count_unwritten(page)
 
 

@@ -180,6 +180,41 @@ def test_what_a_book_has_beside_its_text_is_counted() -> None:
     }
 
 
+def make_book(chapter: str) -> bytes:
+    return make_zip(
+        {
+            "mimetype": "application/epub+zip",
+            "META-INF/container.xml": "<c><rootfile full-path='p.opf'/></c>",
+            "p.opf": "<package><manifest><item id='a' href='a.xhtml' media-type="
+            "'application/xhtml+xml'/></manifest><spine><itemref idref='a'/></spine></package>",
+            "a.xhtml": chapter,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("Set &lt;a href=\"i.html\"> or href=\"b\"", "Set <a href=\"i.html\"> or href=\"b\""),
+        ("<![CDATA[<style>p {}</style> <head>]]>", "<style>p {}</style> <head>"),
+        ("<a href='b.xhtml#c'>here</a>, <a href='https://e.org'>there</a>",
+         "here, [there](https://e.org)"),
+        ("500<a epub:type='noteref' href='#n'>1</a> mg", "500 [1] mg"),
+        ("500<sup><a href='n.xhtml#n'>1</a></sup> mg", "500 [1] mg"),
+        ("<style/><script/>Tea<style>p {}</style>!", "Tea!"),
+    ],
+)  # fmt: skip
+def test_words_of_a_book_that_look_like_its_marks_are_text(body: str, text: str) -> None:
+    chapter = f"<html><head><title/></head><body><p>{body}</p></body></html>"
+    subset = "<!DOCTYPE html [<!ENTITY shop 'a > b'>]>"
+    assert read("a.epub", make_book(subset + chapter)).text == text
+
+
+@pytest.mark.parametrize("mark", ["<![CDATA[", "<style>", "<!DOCTYPE x [", "<head>"])
+def test_marks_in_a_book_that_never_end_are_looked_for_once(mark: str) -> None:
+    read("a.epub", make_book("<html><body><p>Tea" + mark * 30_000))
+
+
 def test_rich_text_keeps_headings_and_tables() -> None:
     source = (
         rb"{\rtf1\ansi {\stylesheet{\s1 h;}}\pard\outlinelevel0 Milk\par\pard Pour caf\'e9.\par"
