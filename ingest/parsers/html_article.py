@@ -73,6 +73,14 @@ _ASIDES = frozenset(
         *("cookie", "cookies", "footer"),
     )
 )
+_NAVIGATION = frozenset({"nav", "navbar", "navigation", "menu", "toolbar", "topbar", "masthead"})
+# Asides that are part of the text, as those who write manuals name them.
+_CALLOUTS = frozenset(
+    (
+        *("admonition", "attention", "callout", "caution", "danger", "error", "hint", "important"),
+        *("note", "notice", "seealso", "tip", "topic", "warning"),
+    )
+)
 _ASIDE_TAGS = frozenset({"div", "section", "aside", "p", "ul", "ol", "header", "footer", "form"})
 _NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _MAX_ASIDES = 1 / 3
@@ -110,6 +118,7 @@ _LONG = 25
 _PIECE = 30
 _STEP = 200
 _MAX_LINKED = 0.5
+_MAX_LINKED_ALONE = 0.1
 _MIN_SHARE_OF_CONTAINER = 0.3
 _SOLID_WORDS = 20
 _SHORT_WORDS = 8
@@ -140,9 +149,10 @@ def extract_article(page: HtmlElement, base: str = "") -> str:
 
     What holds too little of the page for an article gives way to the whole page.
     """
-    known = max(page.xpath(_KNOWN_PATH), key=_count_words, default=None)
-    if known is not None and _count_words(known) > max(_MIN_WORDS, _MIN_KNOWN * _count_words(page)):
-        return _write_whole(known, base)
+    _open_callouts(page)
+    known = _find_known(page)
+    if sum(map(_count_words, known)) > max(_MIN_WORDS, _MIN_KNOWN * _count_words(page)):
+        return "\n\n".join(filter(None, (_write_whole(region, base) for region in known)))
     found = extract(deepcopy(page), include_comments=False, deduplicate=False) or ""
     wrap_loose_text(page)
     leaves = list_leaves(page)
@@ -151,7 +161,11 @@ def extract_article(page: HtmlElement, base: str = "") -> str:
         # The words stand in a script, for a browser to show.
         markdown = extract(page, include_comments=False, output_format="markdown")
         return markdown or found
-    keep_leaves(leaves)
+    if _stands_alone(page, leaves):
+        for leaf in leaves:
+            leaf.is_kept = not leaf.leads_away
+    else:
+        keep_leaves(leaves)
     region = _find_region(page, leaves)
     words = sum(leaf.words for leaf in leaves if _is_inside(leaf.element, region))
     kept = sum(leaf.words for leaf in leaves if leaf.is_kept)
@@ -166,6 +180,37 @@ def extract_article(page: HtmlElement, base: str = "") -> str:
     # Words of the head are not shown.
     _drop_asides(next(page.iter("body"), page))
     return write_markdown(page, base) or found
+
+
+def _open_callouts(page: HtmlElement) -> None:
+    """Make notes and warnings that are marked as asides part of the text around them."""
+    for aside in list(page.iter("aside")):
+        names = set(_list_names(aside))
+        is_callout = aside.get("role") == "note" or bool(names & _CALLOUTS and not names & _ASIDES)
+        if is_callout and _share_linked(aside, aside.text_content()) < _MAX_LINKED:
+            aside.tag = "div"
+
+
+def _find_known(page: HtmlElement) -> list[HtmlElement]:
+    """Return what a known system marks as the article: its parts, where none holds half of it."""
+    found = page.xpath(_KNOWN_PATH)
+    outermost = [region for region in found if not set(region.iterancestors()) & set(found)]
+    longest = max(found, key=_count_words, default=None)
+    if longest is None:
+        return []
+    is_in_parts = sum(map(_count_words, outermost)) > 2 * _count_words(longest)
+    return outermost if is_in_parts else [longest]
+
+
+def _stands_alone(page: HtmlElement, leaves: list[Leaf]) -> bool:
+    """Return whether a page is an article with nothing around it: no navigation and few links."""
+    if any(element.tag != "header" for element in page.xpath(_AROUND_PATH)):
+        return False
+    parts = page.iter(*_ASIDE_TAGS, "table", "td")
+    if any((_ASIDES | _NAVIGATION).intersection(_list_names(part)) for part in parts):
+        return False
+    linked = sum(leaf.words * leaf.linked for leaf in leaves)
+    return linked <= _MAX_LINKED_ALONE * sum(leaf.words for leaf in leaves)
 
 
 def _drop_pictures(page: HtmlElement, leaves: list[Leaf]) -> None:

@@ -168,10 +168,11 @@ def _is_opener(button: HtmlElement) -> bool:
 
 
 def _unwrap_forms(page: HtmlElement) -> None:
-    """Make the form that some systems put around a whole page a mere container."""
+    """Make forms mere containers that have no fields, or that stand around a whole page."""
     words = len(page.text_content())
     for form in page.iter("form"):
-        if len(form.text_content()) > _FORM_SHARE * words:
+        has_fields = form.xpath("boolean(.//input[not(@type='hidden')] | .//select | .//textarea)")
+        if not has_fields or len(form.text_content()) > _FORM_SHARE * words:
             form.tag = "div"
 
 

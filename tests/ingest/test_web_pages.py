@@ -355,6 +355,47 @@ def test_paragraph_that_only_leads_to_another_article_is_left_out(
     assert says_that_words_are_left_out(article) != is_kept
 
 
+@pytest.mark.parametrize("region", ["div class=markdown-body", "main"])
+def test_notes_and_fields_of_a_text_are_part_of_it(region: str) -> None:
+    note = "<aside class='box note'><p>Never unplug the pump.</p></aside>"
+    form = "<form><p>Code <input type=hidden value=x>4711.</p></form>"
+    beside = (
+        "<aside class='related note'><p>NOISE</p></aside>"
+        f"<aside class='note'>NOISE {_MENU}</aside><form><input name=q> NOISE</form>"
+    )
+    part = f"<{region}><h1>Gauges</h1>{_PROSE}{note}{form}{beside}{_PROSE}</{region.split()[0]}>"
+    text = parse_document("text/html", f"<body><nav>{_MENU}</nav>{part}</body>".encode()).text
+    assert "Never unplug the pump." in text
+    assert "Code 4711." in text
+    assert "NOISE" not in text
+
+
+@pytest.mark.parametrize(
+    ("around", "is_whole"),
+    [
+        ("", True),
+        ("<header>Shop</header>", True),
+        (f"<nav>{_MENU}</nav>", False),
+        (f"<div class='main-menu'>{_MENU[:60]}</div>", False),
+        (f"<div>{_MENU * 3}</div>", False),
+    ],
+)
+def test_page_with_nothing_around_its_article_is_read_whole(around: str, is_whole: bool) -> None:
+    price = "<div class='price-widget'><p>Pro: 15 EUR</p></div>"
+    page = f"<body>{around}<h1>Prices</h1>{_PROSE}{price}</body>"
+    article = parse_document("text/html", page.encode())
+    assert ("15 EUR" in article.text) == is_whole
+    assert says_that_words_are_left_out(article) != is_whole
+
+
+def test_article_in_parts_of_a_known_system_is_read_as_a_whole() -> None:
+    answers = [f"<div class='markdown-body'>{_PROSE}<p>Answer {n}.</p></div>" for n in range(4)]
+    quoted = f"<div class='markdown-body'>{answers[3]}</div>"
+    page = f"<main><h1>Gauges</h1>{''.join(answers[:3])}{quoted}</main>"
+    text = parse_document("text/html", page.encode()).text
+    assert re.findall(r"Answer \d", text) == [f"Answer {n}" for n in range(4)]
+
+
 def test_article_that_is_named_like_a_part_beside_it_is_read() -> None:
     page = f"<body><h1>Gauges</h1><div class='related sidebar'>{_PROSE}</div></body>"
     assert "gauge 11 stands upright" in parse_document("text/html", page.encode()).text
