@@ -117,7 +117,8 @@ class _Writer:
         else:
             first, rest = self._write_words(element, "", links=False), []
         words = " ".join(first.split()).rstrip(SIGNS)
-        return [f"{'#' * _HEADINGS[element.tag]} {words}" if words else "", *rest]
+        mark = "" if self._in_cell else "#" * _HEADINGS[element.tag] + " "
+        return [mark + words if words else "", *rest]
 
     def _write_list(self, element: HtmlElement) -> list[str]:
         self._has_entries = True
@@ -329,15 +330,20 @@ def find_holders(root: HtmlElement) -> set[HtmlElement]:
 
 
 def _holds_heading(element: HtmlElement) -> bool:
-    """Return whether the items of a list are sections, as in an accordion of questions."""
+    """Return whether an element holds sections, as an accordion of questions does."""
     return next(element.iter(*_HEADINGS), None) is not None
 
 
 def _is_layout(table: HtmlElement, grid: Grid) -> bool:
     if (table.get("role") or "").lower() in ("presentation", "none") or grid.width < 2:
         return True
-    if next(table.iter(*_HEADINGS), None) is not None:
-        return True
+    first = {place.cell for row in grid.rows[:1] for place in row if place is not None}
+    names_columns = len(first) > 1 and all(map(_holds_heading, first))
+    for heading in table.iter(*_HEADINGS):
+        cell = next(heading.iterancestors("td", "th"), None)
+        is_name = cell is not None and (cell.tag == "th" or (names_columns and cell in first))
+        if not is_name:
+            return True
     has_head = next(table.iter("th", "caption"), None) is not None
     nested = next(table.iterdescendants("table", "pre", "blockquote"), None) is not None
     return not has_head and (nested or len(grid.rows) < 2)

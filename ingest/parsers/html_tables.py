@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lxml.html import HtmlElement
 
-# What a browser takes from `colspan`; a grid beyond these many places is laid without spans.
+# What a browser takes from `colspan`; a grid to which spans add more places is laid without them.
 _MAX_SPAN = 1000
 _MAX_PLACES = 200_000
 _PARTS = ("thead", "tbody", "tfoot")
@@ -36,23 +36,41 @@ def lay_out(table: HtmlElement) -> Grid:
     """Return the grid of a table, as HTML's table model forms it; nested tables stay in a cell."""
     rows = list(_list_rows(table))
     cells = [list(_find(row, "td", "th")) for row in rows]
-    spans = sum(_span(c, "colspan") * _span(c, "rowspan") for row in cells for c in row)
+    sizes = _measure_cells(cells)
     grid: list[list[Place | None]] = [[] for _ in rows]
     for number, row in enumerate(cells):
         at = 0
-        for cell in row:
+        for cell, (width, height) in zip(row, sizes[number], strict=True):
             while at < len(grid[number]) and grid[number][at] is not None:
                 at += 1
-            width, height = (
-                (_span(cell, "colspan"), _span(cell, "rowspan")) if spans <= _MAX_PLACES else (1, 1)
-            )
-            for down in range(min(height, len(rows) - number)):
+            for down in range(height):
                 places = grid[number + down]
                 places.extend([None] * (at + width - len(places)))
                 for right in range(width):
                     places[at + right] = Place(cell, down == 0, right == 0)
             at += width
     return Grid(grid, _count_heads(rows, cells))
+
+
+def _measure_cells(cells: list[list[HtmlElement]]) -> list[list[tuple[int, int]]]:
+    """Return how many columns and rows each cell covers, in no more places than there may be."""
+    widest = max(map(len, cells), default=0)
+    # Of a heading over 1,000 columns, those that a table has are enough.
+    for most in (_MAX_SPAN, widest):
+        sizes = [
+            [
+                (
+                    min(_span(cell, "colspan"), most),
+                    min(_span(cell, "rowspan"), len(cells) - number),
+                )
+                for cell in row
+            ]
+            for number, row in enumerate(cells)
+        ]
+        added = sum(width * height - 1 for row in sizes for width, height in row)
+        if added <= _MAX_PLACES:
+            return sizes
+    return [[(1, 1)] * len(row) for row in cells]
 
 
 def _list_rows(table: HtmlElement) -> Iterator[HtmlElement]:

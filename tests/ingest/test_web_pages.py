@@ -290,6 +290,23 @@ def test_table_with_names_at_its_side_has_an_empty_head() -> None:
     )
 
 
+@pytest.mark.parametrize("cell", ["th", "td"])
+def test_headings_that_name_columns_leave_a_table_a_table(cell: str) -> None:
+    head = "".join(f"<{cell}><h4>{name}</h4></{cell}>" for name in ("Plan", "Users"))
+    source = f"<table><tr>{head}</tr><tr><td>Pro</td><td>50</td></tr></table>"
+    assert read_fragment(source) == "| Plan | Users |\n| --- | --- |\n| Pro | 50 |"
+    layout = "<table><tr><td><h1>Tea</h1></td><td>x</td></tr><tr><td>a</td><td>b</td></tr></table>"
+    assert read_fragment(layout) == "# Tea\n\nx\n\na\n\nb"
+
+
+def test_spans_over_more_columns_than_there_are_move_no_cell() -> None:
+    part = "<tr><td colspan=1000>All</td></tr><tr><td rowspan=2>A</td><td>1</td></tr><tr><td>2</td>"
+    lines = read_fragment(f"<table><tr><th>Name</th><th>n</th></tr>{part * 300}</table>").split(
+        "\n"
+    )
+    assert lines[2:] == ["| All |  |", "| A | 1 |", "| A | 2 |"] * 300
+
+
 def test_span_without_end_does_not_unfold() -> None:
     cells = "<td colspan=1000 rowspan=60000>x</td>" * 300
     text = parse_document("text/html", f"<table><tr>{cells}</tr></table>".encode()).text
