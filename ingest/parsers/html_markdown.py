@@ -96,8 +96,8 @@ class _Writer:
                 return self._write_heading(element)
             case "pre":
                 return _write_code(element)
-            case "td" if _GUTTER.search(element.get("class") or ""):
-                # Numbers of lines, in the cell beside those of the code.
+            case "td" if _is_gutter(element):
+                # In the cell beside the lines of the code.
                 return []
             case "table":
                 return self._write_table(element)
@@ -375,7 +375,13 @@ def _read_code(element: HtmlElement) -> Iterator[str]:
 def _is_code(element: HtmlElement) -> bool:
     """Return whether an element in preformatted text is part of it, and not a number or button."""
     is_seen = isinstance(element.tag, str) and element.tag not in ("button", *UNSEEN)
-    return is_seen and not _GUTTER.search(element.get("class") or "")
+    return is_seen and not _is_gutter(element)
+
+
+def _is_gutter(element: HtmlElement) -> bool:
+    """Return whether an element holds numbers of lines; code may be named for having them."""
+    is_named = element.tag != "code" and _GUTTER.search(element.get("class") or "") is not None
+    return is_named and not re.search(r"[^\W\d]", element.text_content())
 
 
 def _find_language(element: HtmlElement) -> str:

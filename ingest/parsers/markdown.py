@@ -1,11 +1,13 @@
 """Markdown (CommonMark): kept as it is written, with its headings and front matter read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from html import unescape
 from itertools import pairwise
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from app.domain import Article, Heading
 from app.errors import UnreadableDocument
@@ -19,25 +21,36 @@ from ingest.parsers.text import decode_text
 _MAX_DEPTH = 250
 _TOO_DEEP = re.compile(rf"^(?:[ \t]?>){{{_MAX_DEPTH}}}", re.MULTILINE)
 _COMMONMARK = MarkdownIt("commonmark")
+# Of the lines only those of headings need a look inside.
+_BLOCKS = MarkdownIt("commonmark").disable("inline")
 # A carriage return alone ends a line too: programs show their progress by it.
 _LINE_END = re.compile(r"\r\n?|\n")
-# What a reader does not see. Code between backticks is skipped over, as it stands.
-_UNSEEN = re.compile(
-    r"(?P<code>(?<!`)(?P<ticks>`+)(?!`)(?:(?!\n\s*\n).)*?(?<!`)(?P=ticks)(?!`))"
-    r"|<!--.*?-->\n?"
-    r"|!\[(?P<alt>[^\]\[]*)\]\(\s*<?data:[^)\s]*>?[^)]*\)"
-    r"|!\[(?P<caption>[^\]\[]*)\]\[(?P<label>[^\]\n]*)\]"
-    r"|<img\b[^>]*\bsrc\s*=\s*[\"']?data:[^>]*>",
-    re.DOTALL | re.IGNORECASE,
+# What a reader may not see, by how it begins. Code between backticks is skipped over, as it stands.
+_MARK = re.compile(r"`+|<!--|<script\b[^<>]*+>|<style\b[^<>]*+>|!\[|<img\b", re.IGNORECASE)
+_FLAGS = re.DOTALL | re.IGNORECASE
+_CODE = re.compile(r"(`++)(?:(?!\n\s*\n).)*?(?<!`)\1(?!`)", _FLAGS)
+# All of them end somewhere, or none after the first that does not.
+_HIDDEN = {
+    "<!--": re.compile(r"<!--(?:-?>|.*?-->)\n?", _FLAGS),
+    "<scr": re.compile(r".*?</script\s*+>\n?", _FLAGS),
+    "<sty": re.compile(r".*?</style\s*+>\n?", _FLAGS),
+}
+_IMAGE = re.compile(
+    r"!\[(?P<alt>(?:[^\]\[]++|\[[^\]\[]*+\])*+)\]"
+    r"(?:\(\s*+<?data:(?:[^()\n]++|\([^()\n]*+\))*+\)|\[(?P<label>[^\]\n]*)\])"
+    r"|<img\b(?:[^<>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')?+){0,99}+>",
+    _FLAGS,
 )
+_IS_DATA = re.compile(r"\bsrc\s*=\s*[\"']?\s*data:", re.IGNORECASE)
+_ALT = re.compile(r"\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
 _DATA_DEFINITION = re.compile(
     r"^ {0,3}\[(?P<label>[^\]\n]+)\]:[ \t]*<?data:[^\s>]*>?[^\n]*\n?", re.MULTILINE | re.IGNORECASE
 )
-_HEADING_ATTRIBUTES = re.compile(
-    r"^( {0,3}#{1,6}[ \t].*?)[ \t]*"
-    r"(?:\{:?[ \t]*(?:[#.][\w:.-]+|[\w-]+=[^\s{}]+)(?:[ \t]+[^{}\n]*)?\}|\{/\*.*?\*/\})"
-    r"[ \t]*(#*[ \t]*)$",
-    re.MULTILINE,
+_HEADING_LINE = re.compile(r"^ {0,3}#{1,6}[ \t][^\n{]*\{[^\n]*", re.MULTILINE)
+# Pandoc's, which begin with an id or a class, kramdown's, and comments of MDX.
+_ATTRIBUTES = re.compile(
+    r"(?:\{(?:[ \t]*[#.][\w:.-]+|:[ \t]*(?:[#.][\w:.-]+|[\w-]+=[^\s{}]+))(?:[ \t]+[^{}\n]*)?\}"
+    r"|\{/\*.*?\*/\})[ \t]*(#*[ \t]*)"
 )
 
 
@@ -79,13 +92,14 @@ def parse_markdown(data: bytes, charset: str = "") -> Article:
 def find_headings(text: str) -> tuple[Heading, ...]:
     """Return the top-level headings of a Markdown text; those in code blocks are none."""
     line_starts = _find_line_starts(text)
-    tokens = _COMMONMARK.parse(text)
+    definitions: dict[str, Any] = {}
+    tokens = _BLOCKS.parse(text, definitions)
     return tuple(
         Heading(line_starts[opening.map[0]], int(opening.tag[1:]), words)
         for opening, inline in pairwise(tokens)
         if opening.type == "heading_open" and opening.level == 0 and opening.map
         # One without words is not a place to send a reader to.
-        if (words := _plain(inline.children or []))
+        if (words := _read_plain(inline.content, definitions))
     )
 
 
@@ -94,42 +108,83 @@ def _find_line_starts(text: str) -> list[int]:
     return [0, *(end.end() for end in _LINE_END.finditer(text))]
 
 
-def _plain(children: list[Any]) -> str:
+def _read_plain(line: str, definitions: dict[str, Any]) -> str:
+    children: list[Token] = []
+    _COMMONMARK.inline.parse(line, _COMMONMARK, definitions, children)
     return "".join(" " if c.type == "softbreak" else c.content for c in children).strip()
 
 
 def drop_unseen(text: str) -> tuple[str, int]:
     """Return the text without what no reader sees, and how many images that were data."""
-    images = 0
     labels: set[str] = set()
 
     def define(match: re.Match[str]) -> str:
         labels.add(match["label"].casefold())
         return ""
 
-    def reveal(match: re.Match[str]) -> str:
-        nonlocal images
-        if match["code"]:
-            return match[0]
-        if match["label"] is not None and match["label"].casefold() not in labels:
-            return match[0]
-        images += not match[0].startswith("<!--")
-        return match["alt"] or match["caption"] or ""
-
+    images = 0
     parts = list(_split_code(text))
     # Definitions may stand behind the images.
     parts = [(part if code else _DATA_DEFINITION.sub(define, part), code) for part, code in parts]
-    return "".join(
-        part if code else _HEADING_ATTRIBUTES.sub(r"\1\2", _UNSEEN.sub(reveal, part))
-        for part, code in parts
-    ), images
+    seen: list[str] = []
+    for part, is_code in parts:
+        if not is_code:
+            part, left_out = _drop_marks(part, labels)
+            part = _HEADING_LINE.sub(_drop_attributes, part)
+            images += left_out
+        seen.append(part)
+    return "".join(seen), images
+
+
+def _drop_marks(text: str, labels: Set[str]) -> tuple[str, int]:
+    seen: list[str] = []
+    endless: set[str] = set()
+    images = done = at = 0
+    while mark := _MARK.search(text, at):
+        at = mark.end()
+        kind = mark[0][:4].lower()
+        words: str | None = None
+        if kind.startswith("`"):
+            match = _CODE.match(text, mark.start())
+        elif kind in _HIDDEN:
+            match = None if kind in endless else _HIDDEN[kind].match(text, mark.start())
+            words = ""
+            if match is None:
+                endless.add(kind)
+        else:
+            match = _IMAGE.match(text, mark.start())
+            words = _describe_image(match, labels) if match else None
+            images += words is not None
+        if match is not None:
+            at = match.end()
+            if words is not None:
+                seen += [text[done : mark.start()], words]
+                done = at
+    return "".join(seen) + text[done:], images
+
+
+def _describe_image(image: re.Match[str], labels: Set[str]) -> str | None:
+    """Return what stands for an image that is written out as data; None for another one."""
+    if image["alt"] is not None:
+        is_data = image["label"] is None or image["label"].casefold() in labels
+        return image["alt"] if is_data else None
+    if not _IS_DATA.search(image[0]):
+        return None
+    alt = _ALT.search(image[0])
+    return unescape(" ".join(filter(None, alt.groups()))) if alt else ""
+
+
+def _drop_attributes(heading: re.Match[str]) -> str:
+    at = heading[0].rindex("{")
+    attributes = _ATTRIBUTES.fullmatch(heading[0], at)
+    return heading[0][:at].rstrip() + f" {attributes[1]}".rstrip() if attributes else heading[0]
 
 
 def _split_code(text: str) -> Iterator[tuple[str, bool]]:
     """Yield the parts of a text in order, and whether each is a block of code."""
     starts = [*_find_line_starts(text), len(text)]
     at = 0
-    for token in _COMMONMARK.parse(text):
+    for token in _BLOCKS.parse(text):
         if token.type in ("fence", "code_block") and token.map:
             start, end = (starts[line] for line in token.map)
             yield text[at:start], False

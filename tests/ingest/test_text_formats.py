@@ -6,6 +6,7 @@ import pytest
 
 from app.domain import Article
 from ingest.parsers import parse_document
+from ingest.parsers.markdown import drop_unseen
 
 MARKDOWN, EMAIL, NOTEBOOK = "text/markdown", "message/rfc822", "application/x-ipynb+json"
 _PICTURE = "data:image/png;base64," + "pU3KGCUwux1tEyze" * 40
@@ -62,13 +63,45 @@ def test_alias_of_a_collection_is_not_unfolded() -> None:
     [
         f"Open.\n\n![]({_PICTURE})\n\nTurn.",
         f"Open.\n\n![][image1]\n\nTurn.\n\n[image1]: <{_PICTURE}>\n",
-        f'Open.\n\n<img alt="x" src="{_PICTURE}">\n\nTurn.',
+        f'Open.\n\n<img width=3 src="{_PICTURE}">\n\nTurn.',
     ],
 )
 def test_picture_written_out_as_data_is_left_out_and_counted(source: str) -> None:
     article = read(MARKDOWN, source)
     assert article.text.split() == ["Open.", "Turn."]
     assert "1 images were left out" in article.warnings
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("![Alt [x] two](data:image/png;base64,AAAA) end", "Alt [x] two end"),
+        ('![a](data:image/svg+xml,r(1) "Title") end', "a end"),
+        ('<img src="data:image/png;base64,AA" alt="a > b &amp; c" width=3> end', "a > b & c end"),
+        ('<img src="/a.png" alt="data: 5"> end', '<img src="/a.png" alt="data: 5"> end'),
+        ("Tea <script>track()</script>and <STYLE>p {}</style >milk.", "Tea and milk."),
+        ("`<script>` and <!-->milk<!-- x -->, <!-- open", "`<script>` and milk, <!-- open"),
+        ("# Set {timeout=30}", "# Set {timeout=30}"),
+        ("# Set {: a=b} ##", "# Set ##"),
+        ("# Set {.wide a=b}", "# Set"),
+        ("# Set {/* #set */}", "# Set"),
+    ],
+)
+def test_what_no_reader_of_markdown_sees_is_not_text(source: str, text: str) -> None:
+    assert read(MARKDOWN, source).text == text
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        *("<img ", '<img "="', "<!-- ", "<script>", "<style ", "![](data:", "![a [b](data:"),
+        *("`" * 3 + " ``", "# a {/* ", "# a {: x=y "),
+    ],
+)
+def test_marks_that_never_end_are_looked_for_once(mark: str) -> None:
+    source = mark * 20_000
+    assert drop_unseen(source) == (source, 0)
+    assert drop_unseen("# a" + " " * 100_000 + "x")[1] == 0
 
 
 def test_comments_and_attributes_of_headings_are_not_text_but_code_is_code() -> None:

@@ -180,6 +180,14 @@ def test_page_inside_an_element_named_like_a_part_is_read(tag: str) -> None:
             "<table><tr><td class=linenos><pre>1\n2</pre><td class=code><pre>a\nb</pre></table>",
             "```\na\nb\n```",
         ),
+        (
+            "<pre class=line-numbers><code class='language-css line-numbers'>a {}</code></pre>",
+            "```css\na {}\n```",
+        ),
+        (
+            "<pre><span class=gutter>1</span><span class=line-numbers>x = 1</span></pre>",
+            "```\nx = 1\n```",
+        ),
         ("<math><msup><mn>10</mn><mn>6</mn></msup></math>", "$10^{6}$"),
         ("<dl><dt>Port</dt><dd>8443</dd></dl>", "Port\n: 8443"),
         ("<input value=8443 readonly> <textarea>abc</textarea>", "8443 abc"),
