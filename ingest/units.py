@@ -20,7 +20,7 @@ import regex
 from app.domain import Article, Passage, Span, Unit
 from app.errors import UnreadableDocument
 from app.index.sentences import CLAUSE_END, SENTENCE_END
-from app.index.tables import RULE
+from app.index.tables import Table, find_table, find_tables
 from app.index.words import is_unspaced
 from app.runtime.deadline import check_between
 from ingest.outline import Outline, outline
@@ -60,10 +60,13 @@ def split_article(
     `fits`. Raises UnreadableDocument (`unsplittable_text`) when one word alone is too long.
     """
     text, sections = article.text, outline(article)
+    tables = find_tables(text)
     whole = Span(0, len(text))
     budget = unit_tokens
     while True:
-        spans = split_span(text, whole, token_starts, budget, sections=sections.starts)
+        spans = split_span(
+            text, whole, token_starts, budget, sections=sections.starts, tables=tables
+        )
         for span in spans:
             if (count := count_tokens(token_starts, span)) > budget:
                 raise UnreadableDocument(
@@ -76,7 +79,10 @@ def split_article(
         # The tokens at a cut differ from those of the uncut text: leave a little more room.
         budget -= max(1, budget // 50)
     return tuple(
-        Unit(span, tuple(_split_passages(text, sections, span, token_starts, passage_tokens)))
+        Unit(
+            span,
+            tuple(_split_passages(text, sections, tables, span, token_starts, passage_tokens)),
+        )
         for span in check_between(spans, at_once=1)
     )
 
@@ -88,6 +94,7 @@ def split_span(
     budget: int,
     *,
     sections: Sequence[int] = (),
+    tables: Sequence[Table] = (),
 ) -> list[Span]:
     """Tile `span` of `text` with the fewest spans of at most `budget` tokens.
 
@@ -96,7 +103,7 @@ def split_span(
     """
     if count_tokens(token_starts, span) <= budget:
         return [span]
-    places = find_places(text, span, token_starts, budget, sections)
+    places = find_places(text, span, token_starts, budget, sections, tables)
     # tokens[i]: tokens that start before the i-th place
     tokens = np.searchsorted(token_starts, places.offsets)
     furthest = _find_furthest(tokens, budget)
@@ -145,11 +152,16 @@ class Places:
 
 
 def find_places(
-    text: str, span: Span, token_starts: TokenStarts, budget: int, sections: Sequence[int]
+    text: str,
+    span: Span,
+    token_starts: TokenStarts,
+    budget: int,
+    sections: Sequence[int],
+    tables: Sequence[Table] = (),
 ) -> Places:
     """Return the places inside `span` where a cut may fall, its two ends included."""
     found: dict[Boundary, Sequence[int]] = {
-        Boundary.SENTENCE: _find_sentence_ends(text, span),
+        Boundary.SENTENCE: _find_sentence_ends(text, span, tables),
         Boundary.PARAGRAPH: _find_ends(_PARAGRAPH_END, text, [span]),
         Boundary.SECTION: sections,
         Boundary.END: (span.start, span.end),
@@ -178,9 +190,9 @@ def _sort_places(found: Mapping[Boundary, Sequence[int]], span: Span) -> Places:
     return Places(offsets, kinds)
 
 
-def _find_sentence_ends(text: str, span: Span) -> Sequence[int]:
+def _find_sentence_ends(text: str, span: Span, tables: Sequence[Table]) -> Sequence[int]:
     ends = check_between(_with_lines(text, span))
-    return array("q", (end.end() for end, line in ends if not _cuts_row(text, end, line)))
+    return array("q", (end.end() for end, line in ends if not _cuts_row(tables, end, line)))
 
 
 def _find_ends(pattern: regex.Pattern[str], text: str, spans: Iterable[Span]) -> Sequence[int]:
@@ -237,15 +249,22 @@ def _with_lines(text: str, span: Span) -> Iterator[tuple[regex.Match[str], int]]
         yield end, line
 
 
-def _cuts_row(text: str, end: regex.Match[str], line: int) -> bool:
+def _cuts_row(tables: Sequence[Table], end: regex.Match[str], line: int) -> bool:
     """Return whether a cut would go through a row of a table, or between its head and first row."""
-    if not text.startswith("|", line) or not text.startswith("|", end.end()):
-        return text.startswith("|", line) and "\n" not in end[0]
-    return "\n" not in end[0] or any(RULE.match(text, at) for at in (line, end.end()))
+    table = find_table(tables, line)
+    if table is None:
+        return False
+    ends_head = end.start() < table.rows or end.start() == table.rows < table.end
+    return ends_head or "\n" not in end[0]
 
 
 def _split_passages(
-    text: str, sections: Outline, unit: Span, token_starts: TokenStarts, budget: int
+    text: str,
+    sections: Outline,
+    tables: Sequence[Table],
+    unit: Span,
+    token_starts: TokenStarts,
+    budget: int,
 ) -> Iterator[Passage]:
     """Yield the passages of a unit: they keep to one section and hold all its words."""
     edges = [unit.start]
@@ -256,7 +275,7 @@ def _split_passages(
             edges.append(start)
     edges.append(unit.end)
     for start, end in pairwise(edges):
-        for span in split_span(text, Span(start, end), token_starts, budget):
+        for span in split_span(text, Span(start, end), token_starts, budget, tables=tables):
             trimmed = _trim(text, span)
             if trimmed is not None:
                 path = sections.path_at(trimmed.end - 1)

@@ -1,6 +1,7 @@
 """Tables in a text, and what a passage amid one of them says only with its caption and head.
 
-Tables are Markdown, as all parsers write them: a row a line, between bars, a rule under the head.
+Tables are Markdown: a row a line, with bars between its cells, and a rule under the head. Outer
+bars may be missing; in lists and quotations tables are moved in.
 """
 
 import re
@@ -8,11 +9,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Nothing is tried twice: of 200,000 columns that took five times as long, without a pause.
-RULE = re.compile(r"\|(?:[ \t]*+:?-++:?[ \t]*+\|)++[ \t]*+(?=\n|\Z)")
-"""The line under a table's head, where it begins."""
-_HEAD = re.compile(rf"^\|[^\n]*\n{RULE.pattern}", re.MULTILINE)
-_ROWS = re.compile(r"(?:\n\|[^\n]*)*")
+# The line under a table's head. Nothing is tried twice: of 200,000 columns that took five times as
+# long, without a pause.
+_RULE = re.compile(
+    r"\n[ \t>]*+\|?(?:[ \t]*+:?-++:?[ \t]*+\|)++(?:[ \t]*+:?-++:?)?+[ \t]*+(?=\n|\Z)"
+)
+_ROWS = re.compile(r"(?:\n[^\n|]*+\|[^\n]*+)*+")
 # Longer lines before a table are prose, not its caption.
 _MAX_CAPTION = 200
 # Of a longer head a passage, which is a small part of so wide a row, would say nothing else.
@@ -32,12 +34,16 @@ class Table:
 
 def find_tables(text: str) -> tuple[Table, ...]:
     """Return the tables of a text, in order."""
-    tables = []
-    for match in _HEAD.finditer(text) if "|" in text else ():
-        rows = _ROWS.match(text, match.end())
-        end = rows.end() if rows else match.end()
-        caption = _find_caption(text, match.start())
-        tables.append(Table(match.start(), match.end(), end, caption, match[0]))
+    tables: list[Table] = []
+    end = 0
+    while "|" in text and (rule := _RULE.search(text, end)):
+        start = text.rfind("\n", end, rule.start()) + 1 or end
+        end = rule.end()
+        if "|" in text[start : rule.start()]:
+            rows = _ROWS.match(text, end)
+            end = rows.end() if rows else end
+            head = text[start : rule.end()]
+            tables.append(Table(start, rule.end(), end, _find_caption(text, start), head))
     return tuple(tables)
 
 
@@ -64,6 +70,6 @@ def find_table(tables: Sequence[Table], offset: int) -> Table | None:
 def _find_caption(text: str, start: int) -> str:
     """Return the line right over a table, unless it is a heading, code or long."""
     before = text[max(0, start - 2 * _MAX_CAPTION) : start].rstrip()
-    line = before.rpartition("\n")[2].strip()
+    line = before.rpartition("\n")[2].strip("> \t")
     is_caption = 0 < len(line) <= _MAX_CAPTION
     return line if is_caption and not line.startswith(("#", "|", "```")) else ""

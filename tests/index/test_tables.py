@@ -24,6 +24,30 @@ def test_rows_lack_caption_and_head_of_their_table(at: str, head: str) -> None:
     assert table_head(find_tables(_TEXT), _TEXT.index(at)) == head
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        "Plan | Fee\n--- | ---\nBasic | 11\nPro | 22",
+        "| Plan | Fee\n|---|:-:\n| Basic | 11\n| Pro | 22",
+        "  | Plan | Fee |\n  | --- | --- |\n  | Basic | 11 |\n  | Pro | 22 |",
+        "> | Plan | Fee |\n> | --- | --- |\n> | Basic | 11 |\n> | Pro | 22 |",
+    ],
+)
+def test_table_without_outer_bars_indented_or_quoted_is_one(table: str) -> None:
+    text = f"Fees\n\n{table}\n\nAfter | it.\n"
+    (found,) = find_tables(text)
+    assert text[found.start : found.end] == table
+    head = "\n".join(table.split("\n")[:2])
+    assert table_head([found], text.index("Pro")) == f"Fees\n\n{head}\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["Tea | milk\n---\nx | y", "Tea\n--- | ---", "--- | ---\nx | y", "a | b\n\n- | -\n"]
+)
+def test_bars_without_a_rule_under_them_are_no_table(text: str) -> None:
+    assert find_tables(text) == ()
+
+
 def test_heading_and_prose_are_no_captions() -> None:
     for before in ("# Fees", "x" * 300, "```"):
         text = f"{before}\n\n{_HEAD}\n{_ROWS}"
