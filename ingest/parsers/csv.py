@@ -12,6 +12,8 @@ from ingest.parsers.text import decode_text
 _SAMPLE_CHARACTERS = 64 * 1024
 _DELIMITERS = ",;\t|"
 _MAX_FIELD = 2**20
+# With a comma, which then parts no fields.
+_DECIMAL = re.compile(r"\s*[-+]?\d+(?:\.\d{3})*,\d+\s*")
 _SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?[ \t]*\n", re.IGNORECASE)
 
 
@@ -44,13 +46,17 @@ def _parse(data: bytes, charset: str, delimiter: str) -> Article:
 
 
 def _find_delimiter(text: str) -> str:
-    """Return the delimiter that cuts the most of the first lines into one number of fields > 1."""
+    """Return the delimiter that cuts the most of the first lines into one number of fields > 1.
+
+    Of several the one between numbers with a decimal comma, then that of the most fields.
+    """
     sample = text[:_SAMPLE_CHARACTERS].splitlines()[:50]
 
-    def regularity(delimiter: str) -> tuple[int, int]:
-        widths = [len(row) for row in csv.reader(sample, delimiter=delimiter) if row]
-        widths = [width for width in widths if width > 1]
+    def regularity(delimiter: str) -> tuple[int, bool, int]:
+        rows = [row for row in csv.reader(sample, delimiter=delimiter) if len(row) > 1]
+        widths = list(map(len, rows))
+        has_decimals = any(_DECIMAL.fullmatch(cell) for row in rows for cell in row)
         best = max(set(widths), key=lambda width: (widths.count(width), width), default=0)
-        return widths.count(best), best
+        return widths.count(best), has_decimals, best
 
     return max(_DELIMITERS, key=regularity)

@@ -128,6 +128,18 @@ def test_first_line_of_excel_that_names_the_delimiter_is_not_a_row() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "row"),
+    [
+        ("Zeit, s;Weg, m;v, m/s\n0,1;5,2;7,1\n", "| 0,1 | 5,2 | 7,1 |"),
+        ("Stadt, Land;Preis\nBern;1.001,50\n", "| Bern | 1.001,50 |"),
+        ("name,size;kind\na,5;x\n", "| a | 5;x |"),
+    ],
+)
+def test_decimal_commas_part_no_fields(source: str, row: str) -> None:
+    assert read("text/csv", source).text.splitlines()[-1] == row
+
+
 def test_few_letters_of_central_europe_are_told_from_western_ones() -> None:
     words = "Název;Cena\nŽlutý kůň;100 Kč\nPříliš úpěl;200 Kč\n"
     article = parse_document("text/csv", words.encode("cp1250"))
