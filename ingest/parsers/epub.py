@@ -56,7 +56,7 @@ def parse_epub(data: bytes, charset: str = "") -> Article:
     return Article(
         text,
         title=" ".join(title.split()),
-        headings=find_headings(text),
+        headings=find_headings(text, is_written=True),
         warnings=(*warnings, *(words.format(n) for words, n in counts.items() if n)),
     )
 

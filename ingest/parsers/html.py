@@ -45,7 +45,7 @@ def parse_html(data: bytes, charset: str = "") -> Article:
         text,
         title=title,
         url=canonical or None,
-        headings=find_headings(text),
+        headings=find_headings(text, is_written=True),
         warnings=warnings + tuple(words.format(count) for words, count in found.items() if count),
     )
 

@@ -23,6 +23,8 @@ _TOO_DEEP = re.compile(rf"^(?:[ \t]?>){{{_MAX_DEPTH}}}", re.MULTILINE)
 _COMMONMARK = MarkdownIt("commonmark")
 # Of the lines only those of headings need a look inside.
 _BLOCKS = MarkdownIt("commonmark").disable("inline")
+# What another parser wrote has no HTML and no underlined headings: words may look like them.
+_WRITTEN = MarkdownIt("commonmark").disable(["inline", "html_block", "lheading"])
 # A carriage return alone ends a line too: programs show their progress by it.
 _LINE_END = re.compile(r"\r\n?|\n")
 # What a reader may not see, by how it begins. Code between backticks is skipped over, as it stands.
@@ -89,11 +91,14 @@ def parse_markdown(data: bytes, charset: str = "") -> Article:
     )
 
 
-def find_headings(text: str) -> tuple[Heading, ...]:
-    """Return the top-level headings of a Markdown text; those in code blocks are none."""
+def find_headings(text: str, *, is_written: bool = False) -> tuple[Heading, ...]:
+    """Return the top-level headings of a Markdown text; those in code blocks are none.
+
+    `is_written`: another parser wrote it, and left marks of HTML in words as they are.
+    """
     line_starts = _find_line_starts(text)
     definitions: dict[str, Any] = {}
-    tokens = _BLOCKS.parse(text, definitions)
+    tokens = (_WRITTEN if is_written else _BLOCKS).parse(text, definitions)
     return tuple(
         Heading(line_starts[opening.map[0]], int(opening.tag[1:]), words)
         for opening, inline in pairwise(tokens)

@@ -99,7 +99,7 @@ def parse_rst(data: bytes, charset: str = "") -> Article:
             f"the reStructuredText cannot be read ({type(error).__name__})", code="unreadable_rst"
         ) from error
     text = read_fragment(parts["html_body"])
-    headings = find_headings(text)
+    headings = find_headings(text, is_written=True)
     faults = complaints.getvalue().count("(ERROR/")
     return Article(
         text,

@@ -378,6 +378,15 @@ def test_page_keeps_its_headings(tag: str, rest: str) -> None:
     assert headings_of(article) == [(1, "Hot tea"), (2, "Milk"), (2, "Sugar")]
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["&lt;script&gt; elements are removed.", "&lt;!-- begins a comment.", "Sum<br>----", "5<br>=="],
+)
+def test_words_that_look_like_marks_hide_no_headings_and_are_none(words: str) -> None:
+    article = parse(HTML, f"<main><h1>Tea</h1><p>{words}</p><h2>Milk</h2><p>x</p></main>")
+    assert headings_of(article) == [(1, "Tea"), (2, "Milk")]
+
+
 def test_title_and_canonical_url_of_a_page_are_read() -> None:
     article = parse(HTML, _PAGE.replace("ARTICLE", f"<main>{_ARTICLE}</main>"))
     assert (article.title, article.url) == ("Hot tea", "https://example.org/tea")
