@@ -76,15 +76,15 @@ class _Writer:
 
     def _split(self, element: HtmlElement) -> Iterator[str | HtmlElement]:
         """Yield the blocks right in an element, and what stands between them as lines."""
-        line = [_text(element.text)]
+        line = list(filter(None, [_text(element.text)]))
         for child in element:
             if self._is_block(child):
                 yield _join_line(line)
                 yield child
                 line = []
             else:
-                line.append(self._write_inline(child, _last(line)))
-            line.append(_text(child.tail))
+                line += filter(None, [self._write_inline(child, _last(line))])
+            line += filter(None, [_text(child.tail)])
         yield _join_line(line)
 
     def _is_block(self, element: HtmlElement) -> bool:
@@ -215,10 +215,10 @@ class _Writer:
                 yield from self._write_block(piece)
 
     def _write_words(self, element: HtmlElement, before: str, *, links: bool) -> str:
-        parts = [_text(element.text)]
+        parts = list(filter(None, [_text(element.text)]))
         for child in element:
             inner = self._write_inline(child, _last(parts) or before, links=links)
-            parts += [inner, _text(child.tail)]
+            parts += filter(None, [inner, _text(child.tail)])
         return "".join(parts)
 
     def _write_inline(self, element: HtmlElement, before: str, *, links: bool = True) -> str:
@@ -437,8 +437,8 @@ def _join_line(parts: list[str]) -> str:
 
 
 def _last(parts: list[str]) -> str:
-    """Return the last character of a line that grows; "" at its beginning."""
-    return next((part[-1] for part in reversed(parts) if part), "")
+    """Return the last character of a line that grows by parts with words; "" at its beginning."""
+    return parts[-1][-1] if parts else ""
 
 
 def _text(text: str | None) -> str:

@@ -429,6 +429,10 @@ def test_article_that_is_named_like_a_part_beside_it_is_read() -> None:
     assert parse_document("text/html", page.encode()).text.count("gauge 11 stands") == 4
 
 
+def test_elements_without_words_are_passed_over_once() -> None:
+    assert read_fragment(f"<p>Tea{'<b></b>' * 20_000}<sup>2</sup></p>") == "Tea^2"
+
+
 def test_a_few_undecodable_bytes_are_a_warning() -> None:
     data = (
         "<meta charset=utf-8><p>Gr\u00fc\u00dfe, caf\u00e9s, \u00d6l, \u00dcbung".encode()
