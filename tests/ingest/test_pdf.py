@@ -3,6 +3,7 @@
 import io
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,35 @@ def test_running_heads_of_even_and_odd_pages_stay_once() -> None:
     text = parse(make_pdf(pages)).text
     assert (text.count("Care and cleaning"), text.count("The manual")) == (1, 1)
     assert text.count("Topic") == 8
+
+
+@pytest.mark.parametrize(("name", "font"), [("Invoice 100", "Helvetica"), ("Step", "Courier-Bold")])
+def test_lines_that_number_what_the_pages_are_about_all_stay(name: str, font: str) -> None:
+    def draw_page(number: int) -> Callable[[Canvas], None]:
+        def draw(canvas: Canvas) -> None:
+            write(canvas, 60, 780, f"{name} {number}", 10 if font == "Helvetica" else 18, font)
+            for row, line in enumerate(PROSE * 4):
+                write(canvas, 60, 740 - 12 * row, f"{'abcdef'[number]} {line}")
+            write(canvas, 60, 60, "Payable within 30 days")
+            write(canvas, 500, 60, f"Page {number} of 5")
+
+        return draw
+
+    text = parse(draw_pdf(*map(draw_page, range(1, 6)))).text
+    assert re.findall(rf"{name} \d", text) == [f"{name} {number}" for number in range(1, 6)]
+    assert (text.count("Payable within 30 days"), text.count("of 5")) == (1, 1)
+
+
+def test_small_foot_with_the_number_of_its_page_amid_its_words_stays_once() -> None:
+    def draw_page(number: int) -> Callable[[Canvas], None]:
+        def draw(canvas: Canvas) -> None:
+            for row, line in enumerate(PROSE * 4):
+                write(canvas, 60, 740 - 12 * row, f"{'abcdef'[number]} {line}")
+            write(canvas, 60, 40, f"Manual.indd {number} 14/09/2018 10:37", 7)
+
+        return draw
+
+    assert parse(draw_pdf(*map(draw_page, range(5)))).text.count("Manual.indd") == 1
 
 
 def test_ligatures_are_letters_and_bullets_are_bullets() -> None:

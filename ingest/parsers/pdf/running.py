@@ -15,6 +15,18 @@ _MIN_SHARE = 0.6
 _EDGE_ROWS, _FULL_PAGE_ROWS = 4, 12
 _LONGEST = 160
 _DIGITS = re.compile(r"\d+")
+_PAGE = (
+    r"(?<![^\W\d_])(?:pages?|pg|[ps]\.|seite|p[aá]gina|p[aá]g|blad|sid[ae]|sivu|oldal|strona|str"
+    r"|страница|стр|sayfa)(?![^\W\d_])"
+)
+_AFTER_PAGE = re.compile(rf"({_PAGE}[.:]?\s*)(?=\d)", re.IGNORECASE)
+# "- 7 -", "7 of 12", "Page 7/12"
+_NUMBERS_ALONE = re.compile(rf"(?:{_PAGE}|of|von|de|sur|[\W\d_])+", re.IGNORECASE)
+_PARTS = re.compile(r"\s[|•·–—/-]+\s")
+_LABEL = re.compile(r"(?::|№|\bno\.?|\bnr\.?)$", re.IGNORECASE)
+# Footers are set in smaller type than the text, and may have the number amid their words.
+_SMALL = 0.85
+_MARKED = re.compile(r"#(\d+)")
 
 Placed = tuple[Region, Row]
 
@@ -24,26 +36,31 @@ def drop_running_rows(pages: Sequence[Page]) -> tuple[int, set[str]]:
 
     Returns how many those were, and the shapes of all running rows.
     The first occurrence stays, so that no words are lost, and so does a page of nothing else. Even
-    and odd pages may have their own.
+    and odd pages may have their own. Rows that repeat are the same but for the number of the page.
     """
     edges = [(_find_edge(page, top=True), _find_edge(page, top=False)) for page in pages]
+    small = _SMALL * _find_size(pages)
     dropped = 0
     shapes_of_all: set[str] = set()
     for side in (0, 1):
-        shapes = [[shape_of(row) for _, row in edge[side]] for edge in edges]
-        rows = [[row for _, row in edge[side]] for edge in edges]
-        running = {shape for shape in _find_running(shapes) if _counts_pages(shape, rows)}
-        shapes_of_all |= running
+        marked = [[_mark_numbers(row, small) for _, row in edge[side]] for edge in edges]
+        keys = [[_MARKED.sub("#", text) for text in page] for page in marked]
+        running = {key for key in _find_running(keys) if _counts_pages(key, marked)}
+        shapes_of_all |= {
+            shape_of(row)
+            for edge, keys_of_page in zip(edges, keys, strict=True)
+            for (_, row), key in zip(edge[side], keys_of_page, strict=True)
+            if key in running
+        }
         seen: set[str] = set()
-        for page, edge in zip(pages, edges, strict=True):
-            for region, row in edge[side]:
-                shape = shape_of(row)
-                if shape not in running:
+        for page, edge, keys_of_page in zip(pages, edges, keys, strict=True):
+            for (region, row), key in zip(edge[side], keys_of_page, strict=True):
+                if key not in running:
                     break
-                if shape in seen and sum(len(region.rows) for region in page.regions) > 1:
+                if key in seen and sum(len(region.rows) for region in page.regions) > 1:
                     region.rows = [other for other in region.rows if other is not row]
                     dropped += 1
-                seen.add(shape)
+                seen.add(key)
     return dropped, shapes_of_all
 
 
@@ -65,41 +82,70 @@ def _find_edge(page: Page, *, top: bool) -> list[Placed]:
     return edge
 
 
-def _find_running(shapes: Sequence[Sequence[str]]) -> set[str]:
+def _find_size(pages: Sequence[Page]) -> float:
+    """Return the size of most of the text."""
+    letters: Counter[float] = Counter()
+    for line in (
+        line for page in pages for region in page.regions for row in region.rows for line in row
+    ):
+        letters[round(line.size, 1)] += len(line.text)
+    return max(letters, key=lambda size: letters[size], default=0.0)
+
+
+def _mark_numbers(row: Row, small: float) -> str:
+    """Return a row's text with "#" before what may be the number of its page; "" for a long one.
+
+    That number stands alone, after a word for a page, or in small type. Others say what the page
+    is about: "Question 3", "Invoice 1003".
+    """
+    if len(_text_of(row)) > _LONGEST:
+        return ""
+    if max(line.size for line in row) <= small:
+        return _DIGITS.sub(r"#\g<0>", _text_of(row).replace("#", ""))
+    marked: list[str] = []
+    for part in (part for line in row for part in _PARTS.split(line.text.replace("#", ""))):
+        if _NUMBERS_ALONE.fullmatch(part) and not (marked and _LABEL.search(marked[-1])):
+            marked.append(_DIGITS.sub(r"#\g<0>", part))
+        else:
+            marked.append(_AFTER_PAGE.sub(r"\1#", part))
+    return " ".join(marked).strip()
+
+
+def _find_running(keys: Sequence[Sequence[str]]) -> set[str]:
     running = set()
-    if len(shapes) >= _MIN_PAGES:
-        running |= _find_frequent(shapes)
+    if len(keys) >= _MIN_PAGES:
+        running |= _find_frequent(keys)
     for parity in (0, 1):
-        side = shapes[parity::2]
+        side = keys[parity::2]
         if len(side) >= _MIN_PAGES_A_SIDE:
             running |= _find_frequent(side)
     return running - {""}
 
 
-def _counts_pages(shape: str, pages: Sequence[Sequence[Row]]) -> bool:
-    """Say whether the numbers of a row stay the same, or grow as the pages do.
+def _counts_pages(key: str, marked: Sequence[Sequence[str]]) -> bool:
+    """Say whether the marked numbers of a row stay the same, or grow as the pages do.
 
     Rows that only differ by other numbers are text: steps, entries of a list, lines of a log.
     """
     numbers = [
-        (page, [int(number) for number in _DIGITS.findall(_text_of(row))])
-        for page, rows in enumerate(pages)
-        for row in rows
-        if shape_of(row) == shape
+        (page, [int(number) for number in _MARKED.findall(text)])
+        for page, texts in enumerate(marked)
+        for text in texts
+        if _MARKED.sub("#", text) == key
     ]
-    for place in range(shape.count("#")):
-        of_place = [(page, found[place]) for page, found in numbers if place < len(found)]
+    for place in range(key.count("#")):
+        of_place = [(page, found[place]) for page, found in numbers]
         same = Counter(number for _, number in of_place)
         counted = Counter(number - page for page, number in of_place)
-        most = max([*same.values(), *counted.values()], default=0)
+        most = max([*same.values(), *counted.values()])
         if most < _MIN_SHARE * len(of_place):
             return False
     return True
 
 
-def _find_frequent(shapes: Sequence[Sequence[str]]) -> set[str]:
-    counts = Counter(shape for page in shapes for shape in set(page))
-    return {shape for shape, count in counts.items() if count >= _MIN_SHARE * len(shapes)}
+def _find_frequent(keys: Sequence[Sequence[str]]) -> set[str]:
+    counts = Counter(key for page in keys for key in set(page))
+    return {key for key, count in counts.items() if count >= _MIN_SHARE * len(keys)}
 
 
 def shape_of(row: Sequence[Line]) -> str:
