@@ -1,5 +1,6 @@
 """Tables of PDFs: heads of several rows, turned heads, titles, heads wider than their columns."""
 
+import pytest
 from reportlab.pdfgen.canvas import Canvas
 
 from ingest.parsers import parse_document
@@ -145,4 +146,72 @@ def test_marks_of_several_columns_that_are_drawn_at_once_stay_in_their_columns()
         "| --- | --- | --- | --- |",
         "| Start | X | X |  |",
         "| Stop | X |  | X |",
+    ]
+
+
+def test_cell_over_several_rows_is_repeated_in_each_of_them() -> None:
+    def draw(canvas: Canvas) -> None:
+        for y in (580, 600, 640, 660):
+            canvas.line(60, y, 360, y)
+        canvas.line(160, 620, 260, 620)
+        for x in (60, 160, 260, 360):
+            canvas.line(x, 580, x, 660)
+        rows = (
+            (645, ("Shift", "Name", "Room")),
+            (625, ("Early", "Ada", "12")),
+            (605, ("", "Cyd", "")),
+            (585, ("Late", "Dee", "14")),
+        )
+        for y, cells in rows:
+            for x, cell in zip((65, 165, 265), cells, strict=True):
+                write(canvas, x, y, cell)
+
+    assert read_lines(draw_pdf(draw)) == [
+        "| Shift | Name | Room |",
+        "| --- | --- | --- |",
+        "| Early | Ada | 12 |",
+        "| Early | Cyd | 12 |",
+        "| Late | Dee | 14 |",
+    ]
+
+
+PARTS = [["Part", "Code", "Price"], ["Pump", "P-1", "12.50"], ["Lid", "L-7", "3.00"]]
+WRITTEN_PARTS = [
+    "| Part | Code | Price |",
+    "| --- | --- | --- |",
+    "| Pump | P-1 | 12.50 |",
+    "| Lid | L-7 | 3.00 |",
+]
+
+
+def write_parts(canvas: Canvas, top: float) -> None:
+    for row, cells in enumerate(PARTS):
+        for column, cell in enumerate(cells):
+            write(canvas, 72 + 120 * column, top - 16 * row, cell)
+
+
+@pytest.mark.parametrize("filled", [(0,), (0, 2), (1,)])
+def test_rows_whose_cells_are_filled_are_of_one_table_with_the_others(
+    filled: tuple[int, ...],
+) -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.setFillColorRGB(0.9, 0.9, 0.9)
+        for row in filled:
+            for column in range(3):
+                canvas.rect(60 + 120 * column, 696 - 16 * row, 120, 16, stroke=0, fill=1)
+        canvas.setFillColorRGB(0, 0, 0)
+        write_parts(canvas, 700)
+
+    assert read_lines(draw_pdf(draw)) == WRITTEN_PARTS
+
+
+def test_headings_part_tables_without_rules() -> None:
+    def draw(canvas: Canvas) -> None:
+        for top, heading in ((760, "Prices in May"), (660, "Prices in June")):
+            write(canvas, 72, top, heading, 14, "Helvetica-Bold")
+            write_parts(canvas, top - 24)
+
+    assert read_lines(draw_pdf(draw)) == [
+        *("Prices in May", "", *WRITTEN_PARTS, ""),
+        *("Prices in June", "", *WRITTEN_PARTS),
     ]

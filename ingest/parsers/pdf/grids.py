@@ -196,12 +196,15 @@ def _group(
 
 
 def _build(across: list[Rule], down: list[Rule]) -> Grid | None:
-    """Return the grid of rules that touch each other, None where they enclose one cell at most."""
+    """Return the grid of rules that touch each other, None where they enclose one row at most.
+
+    That is the filled head or every other row of a table whose other rows have no rules.
+    """
     if not down or not across:
         return None
     xs = _snap([r.at for r in down] + [min(r.start for r in across), max(r.end for r in across)])
     ys = _snap([r.at for r in across] + [min(r.start for r in down), max(r.end for r in down)])
-    if len(xs) < 3 or len(ys) < 2 or len(xs) + len(ys) < 6:
+    if len(xs) < 3 or len(ys) < 3:
         return None
     return Grid(xs, ys, _place_rules(ys, across), _place_rules(xs, down))
 

@@ -16,6 +16,7 @@ Gap = tuple[float, float]
 
 _NARROWEST_GUTTER = 0.6
 _FARTHEST_ROWS = 6.0
+_HEADING_SIZE = 1.12
 _PROSE_LINES = 3
 _PROSE_LETTERS = 14
 _PROSE_FILL = 0.6
@@ -52,7 +53,7 @@ def find_regions(segments: Sequence[Line], depth: int = 0) -> list[Region]:
                 regions += find_regions(column, depth + 1)
             end = last
         elif _is_table(rows[at:end]):
-            end = _trim_table(rows, at, end)
+            end = _trim_table(rows, at, _find_heading(rows, at, end))
             if start < at:
                 regions.append(Region(rows[start:at]))
             regions.append(Region(rows[at:end], table=True))
@@ -190,6 +191,18 @@ def _trim_end(rows: Sequence[Row], at: int, end: int) -> int:
     while last + 1 < end and rows[last + 1][0].y - rows[last][0].y <= 1.7 * rows[last][0].size:
         last += 1
     return last + 1
+
+
+def _find_heading(rows: Sequence[Row], at: int, end: int) -> int:
+    """Return where a table ends: before a larger line that stands alone over the next one."""
+    left = min(row[0].x0 for row in rows[at:end])
+    for number in range(at + 2, end - 1):
+        row, above = rows[number], max(line.size for line in rows[number - 1])
+        larger = len(row) == 1 and row[0].size > _HEADING_SIZE * above
+        over = row[0].x0 <= left + row[0].size and len(rows[number + 1]) > 1
+        if larger and over and _is_table(rows[at:number]):
+            return number
+    return end
 
 
 def _trim_table(rows: Sequence[Row], at: int, end: int) -> int:

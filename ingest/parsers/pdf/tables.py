@@ -1,7 +1,7 @@
 """Rows of cells: of ruled grids, and of rows whose parts stand under each other."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
@@ -20,6 +20,8 @@ from ingest.parsers.pdf.words import Word
 
 _MAX_CELL = 1200
 _MIN_FILLED = 0.25
+# What is longer may be a list beside those of other columns.
+_MAX_REPEATED, _MAX_REPEATED_LINES = 120, 3
 
 # A word and its middle, as the text of the table sees it.
 Placed = tuple[Word, float, float]
@@ -104,20 +106,51 @@ def _write_rows(table: _Table, cells: dict[Place, list[Row]]) -> list[Line]:
     """Return the rows of a table: those of its head as one, the others as they stand."""
     bands = [list(band) for _, band in groupby(sorted(cells), key=lambda place: place[0])]
     heads, end = join_heads(table.grid, {place: _join_rows(cells[place]) for place in cells})
+    named = bands[end][0][0] if 0 < end < len(bands) else _find_head(bands) + 1
     written: list[Line] = []
     for at, band in enumerate(bands):
         rows = {place[1]: cells[place] for place in band}
         if at >= end or len(band) == 1:
-            written += _write_row(table, rows)
+            spanning = _find_spanning(table, cells, band, named)
+            written += _write_row(table, rows, spanning)
         elif at == end - 1:
             written.append(_make_row(table, rows, heads))
     return written
 
 
-def _write_row(table: _Table, rows: dict[int, list[Row]]) -> list[Line]:
+def _find_head(bands: Sequence[Sequence[Place]]) -> int:
+    """Return the row of the grid in which the first band of several cells begins."""
+    return next((band[0][0] for band in bands if len(band) > 1), 0)
+
+
+def _find_spanning(
+    table: _Table, cells: dict[Place, list[Row]], band: Sequence[Place], first: int
+) -> dict[int, str]:
+    """Return by column the short texts of cells that begin above a row and reach into it.
+
+    Those that begin above row `first` of the grid are of the table's head.
+    """
+    begun = {column for _, column in band}
+    spanning: dict[int, str] = {}
+    for column in table.columns:
+        owner = _find_owner(table.grid, band[0][0], column)
+        cell = cells.get(owner, [])
+        if column in begun or owner[0] < first or not 0 < len(cell) <= _MAX_REPEATED_LINES:
+            continue
+        if owner[1] == column and len(text := _join_rows(cell)) <= _MAX_REPEATED:
+            spanning[column] = text
+    return spanning
+
+
+def _write_row(
+    table: _Table, rows: dict[int, list[Row]], spanning: Mapping[int, str]
+) -> list[Line]:
     """Return a row as one line, or as several where rules part only columns."""
     parts = _split_rows(table, rows) if _has_rows(rows) else [rows]
-    return [_make_row(table, p, {at: _join_rows(cell) for at, cell in p.items()}) for p in parts]
+    texts = [{at: _join_rows(cell) for at, cell in part.items()} for part in parts]
+    return [
+        _make_row(table, part, {**spanning, **own}) for part, own in zip(parts, texts, strict=True)
+    ]
 
 
 def _has_rows(rows: dict[int, list[Row]]) -> bool:
