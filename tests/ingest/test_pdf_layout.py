@@ -150,3 +150,15 @@ def test_title_whose_two_lines_fill_its_width_is_one_heading() -> None:
 
     article = parse(draw_pdf(draw))
     assert find_headings(article) == ["Row and column access Support in machines for tea"]
+
+
+def test_watermark_is_neither_a_heading_nor_the_title() -> None:
+    def draw(canvas: Canvas) -> None:
+        write_text(canvas, 760)
+        canvas.translate(150, 300)
+        canvas.rotate(45)
+        write(canvas, 0, 0, "DRAFT COPY", 40)
+
+    article = parse(draw_pdf(draw))
+    assert "DRAFT" in article.text
+    assert (find_headings(article), article.title) == ([], "")

@@ -9,7 +9,7 @@ from itertools import groupby
 from ingest.parsers.pdf.lines import Line
 from ingest.parsers.pdf.paragraphs import Block
 from ingest.parsers.pdf.running import shape_of
-from ingest.parsers.pdf.words import Word
+from ingest.parsers.pdf.words import SKEWED, Word
 
 _LONGEST = 140
 _MAX_LINES = 3
@@ -159,6 +159,9 @@ def _is_short(block: Block) -> bool:
 
 def _stands_out(block: Block, following: Block | None, body: Style) -> bool:
     if block.table or len(block.lines) > _MAX_LINES:
+        return False
+    # A watermark.
+    if any(word.turn == SKEWED for line in block.lines for word in line.words):
         return False
     text = " ".join(line.text for line in block.lines)
     if len(text) > _LONGEST or (letters := sum(map(str.isalpha, text))) < 3:
