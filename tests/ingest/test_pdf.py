@@ -195,6 +195,36 @@ def test_text_beside_the_page_and_unseen_text_is_left_out_with_a_warning() -> No
 
 
 @pytest.mark.parametrize(
+    "state", ["/OFF [6 0 R]", "/OFF []", "/BaseState /OFF /ON [7 0 R]", "/BaseState /OFF"]
+)
+def test_words_of_a_layer_that_is_off_are_left_out_and_counted(state: str) -> None:
+    content = (
+        "BT /F1 12 Tf 72 700 Td (The price is 79 EUR.) Tj ET "
+        "/OC /L1 BDC BT /F1 12 Tf 72 680 Td (In an edition of old it was 99 EUR.) Tj ET EMC "
+        "/OC /L2 BDC BT /F1 12 Tf 72 660 Td (With tax.) Tj ET EMC"
+    )
+    fonts = "/F1 5 0 R >> /Properties << /L1 6 0 R /L2 7 0 R"
+    layers = ("<< /Type /OCG /Name (Old) >>", "<< /Type /OCG /Name (Tax) >>")
+    catalog = f"/OCProperties << /OCGs [6 0 R 7 0 R] /D << {state} >> >>"
+    article = parse(make_raw_pdf(content, fonts, _HELVETICA, *layers, catalog=catalog))
+    expected = {"/OFF []": 0, "/BaseState /OFF": 11}.get(state, 9)
+    assert ("99" in article.text, "tax" in article.text) == (expected == 0, expected < 11)
+    said = f"{expected} words that are not shown were left out"
+    assert article.warnings == ((said,) if expected else ())
+
+
+def test_words_without_ink_are_left_out_and_counted() -> None:
+    content = (
+        "BT /F1 12 Tf 72 700 Td (The price is 79 EUR.) Tj ET "
+        "/G0 gs BT /F1 12 Tf 72 640 Td (Or 99.) Tj ET"
+    )
+    fonts = "/F1 5 0 R >> /ExtGState << /G0 << /ca 0 >>"
+    article = parse(make_raw_pdf(content, fonts, _HELVETICA))
+    assert article.text == "The price is 79 EUR."
+    assert article.warnings == ("2 words that are not shown were left out",)
+
+
+@pytest.mark.parametrize(
     ("angle", "x", "y"), [(0, 100, 500), (90, 300, 100), (180, 500, 300), (270, 300, 500)]
 )
 def test_turned_page_is_read_as_its_reader_holds_it(angle: int, x: int, y: int) -> None:

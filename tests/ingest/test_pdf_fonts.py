@@ -31,6 +31,25 @@ def test_right_to_left_lines_are_read_in_their_order() -> None:
     assert article.text == "\n".join(lines)
 
 
+def test_right_to_left_lines_of_a_page_in_another_script_are_read_in_their_order() -> None:
+    english = ["The clinic is open from nine to five and takes calls in the evening."] * 6
+    hebrew = ["שלום עולם זה ספר", "פתח מ 9 עד 17 כל יום"]
+    mixed = "Our motto is שלום עולם זה and so on"
+    drawn = [
+        *english,
+        "Our motto is " + "שלום עולם זה"[::-1] + " and so on",
+        *(" ".join(w if w.isdigit() else w[::-1] for w in line.split()[::-1]) for line in hebrew),
+    ]
+    letters = "".join(dict.fromkeys("".join(drawn)))
+    content = " ".join(
+        f"1 0 0 1 72 {700 - 14 * row} Tm {encode_text(line, letters)} Tj"
+        for row, line in enumerate(drawn)
+    )
+    file = make_raw_pdf(f"BT /F1 12 Tf {content} ET", "/F1 5 0 R", *make_unicode_font(letters))
+    text = parse(file).text
+    assert all(line in text for line in [*hebrew, mixed])
+
+
 def test_values_of_a_form_in_right_to_left_text_follow_it() -> None:
     words = "פתח את המכסה לאט וחכה"
     letters = "".join(dict.fromkeys(words))

@@ -22,6 +22,7 @@ from ingest.parsers.pdf.structure import (
     StreamGuard,
     limit_pypdf,
     open_reader,
+    read_hidden_layers,
     read_outline,
     read_title,
 )
@@ -127,12 +128,17 @@ def _find_title_line(text: str) -> str:
 
 def _read_pages(reader: PdfReader, data: bytes, foreign: Sequence[bool]) -> list[Page]:
     tagged = "/StructTreeRoot" in reader.root_object
+    hidden_layers = read_hidden_layers(reader)
     document = pypdfium2.PdfDocument(data)
     try:
         pages = []
         for number, sheet in enumerate(reader.pages):
             with _open_page(document, number) as page:
-                read = Page() if page is None else read_page(page, sheet, tagged=tagged)
+                read = (
+                    Page()
+                    if page is None
+                    else read_page(page, sheet, tagged=tagged, hidden_layers=hidden_layers)
+                )
             pages.append(reread_page(read, sheet, foreign=page is None or foreign[number]))
         return pages
     finally:

@@ -41,6 +41,26 @@ font_size = _function("FPDFText_GetFontSize", c_double, c_void_p, c_int)
 page_text = _function("FPDFText_GetText", c_int, c_void_p, c_int, c_int, c_char_p)
 object_font = _function("FPDFTextObj_GetFont", c_void_p, c_void_p)
 render_mode = _function("FPDFTextObj_GetTextRenderMode", c_int, c_void_p)
+fill_color = _function(
+    "FPDFPageObj_GetFillColor",
+    c_int,
+    c_void_p,
+    POINTER(c_uint),
+    POINTER(c_uint),
+    POINTER(c_uint),
+    POINTER(c_uint),
+)
+count_marks = _function("FPDFPageObj_CountMarks", c_int, c_void_p)
+object_mark = _function("FPDFPageObj_GetMark", c_void_p, c_void_p, c_ulong)
+mark_string = _function(
+    "FPDFPageObjMark_GetParamStringValue",
+    c_int,
+    c_void_p,
+    c_char_p,
+    c_char_p,
+    c_ulong,
+    POINTER(c_ulong),
+)
 marked_content = _function("FPDFPageObj_GetMarkedContentID", c_int, c_void_p)
 font_name = _function(
     "FPDFFont_GetBaseFontName", ctypes.c_size_t, c_void_p, c_char_p, ctypes.c_size_t
@@ -84,7 +104,8 @@ element_alt = _function("FPDF_StructElement_GetAltText", c_ulong, c_void_p, c_ch
 
 PATH, IMAGE, FORM = raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM
 LINE = raw.FPDF_SEGMENT_LINETO
-INVISIBLE = 3  # The text rendering mode of PDF 32000-1, table 106.
+# Text rendering modes of PDF 32000-1, table 106.
+FILLED, INVISIBLE = 0, 3
 
 
 def address_of(handle: Any) -> int:

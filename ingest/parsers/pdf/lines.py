@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ingest.parsers.pdf.words import Word
+from ingest.parsers.pdf.words import RIGHT_TO_LEFT, Word
 
 # In sizes of the type. Word spaces are a quarter; justified lines stretch them to about one.
 _WIDEST_SPACE = 1.0
@@ -192,7 +192,46 @@ def _join_neighbours(row: list[Line]) -> list[Line]:
 
 
 def write_line(words: Sequence[Word], size: float, y: float) -> str:
-    """Return the words of a line as text: `10^6` keeps its meaning, footnote marks stand apart."""
+    """Return the words of a line as text: `10^6` keeps its meaning, footnote marks stand apart.
+
+    Words from right to left are written in the order in which they are read.
+    """
+    text = _join_words(words, size, y)
+    if not text.isascii() and RIGHT_TO_LEFT.search(text):
+        return _join_words(_order_words(words), size, y)
+    return text
+
+
+def _order_words(words: Sequence[Word]) -> list[Word]:
+    """Return words, which stand from left to right, as the direction of most letters reads them.
+
+    Words of the other direction that follow each other, and the numbers between them, are read
+    the other way round.
+    """
+    directions = [_find_direction(word.text) for word in words]
+    leftwards = sum(directions) < 0
+    groups: list[list[Word]] = []
+    begun = -1
+    for word, direction in zip(words, directions, strict=True):
+        groups.append([word])
+        if direction and (direction < 0) == leftwards:
+            begun = -1
+        elif direction:
+            begun = len(groups) - 1 if begun < 0 else begun
+            groups[begun:] = [[other for group in groups[begun:] for other in group]]
+    if leftwards:
+        return [word for group in reversed(groups) for word in group]
+    return [word for group in groups for word in reversed(group)]
+
+
+def _find_direction(text: str) -> int:
+    """Return how many letters of a word go to the right, less those that go to the left."""
+    letters = sum(map(str.isalpha, text))
+    leftwards = sum(map(str.isalpha, "".join(RIGHT_TO_LEFT.findall(text))))
+    return letters - 2 * leftwards
+
+
+def _join_words(words: Sequence[Word], size: float, y: float) -> str:
     text = ""
     last: Word | None = None
     for word in words:

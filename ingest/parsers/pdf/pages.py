@@ -14,7 +14,17 @@ from ingest.parsers.pdf.lines import Line, find_segments, join_runs
 from ingest.parsers.pdf.regions import Region, find_regions
 from ingest.parsers.pdf.tables import Placed, read_grid
 from ingest.parsers.pdf.tags import read_tags
-from ingest.parsers.pdf.words import SKEWED, Frame, PageText, Word, frame_page
+from ingest.parsers.pdf.words import (
+    LAYER_OFF,
+    RIGHT_TO_LEFT,
+    SHOWN,
+    SKEWED,
+    WITHOUT_INK,
+    Frame,
+    PageText,
+    Word,
+    frame_page,
+)
 
 # Symbol, Wingdings and Zapf Dingbats put their signs where Unicode has none.
 _SIGNS = {
@@ -34,7 +44,6 @@ _FULL_PAGE = 1500
 # A word is drawn twice at once, or in a second pass over the page.
 _MAX_ALIKE = 50
 _MIN_BULLETS = 3
-_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 
 @dataclass(slots=True)
@@ -59,11 +68,17 @@ class Page:
     partly_scanned: bool = False
 
 
-def read_page(page: Any, sheet: PageObject, *, tagged: bool) -> Page:
+def read_page(page: Any, sheet: PageObject, *, tagged: bool, hidden_layers: frozenset[str]) -> Page:
     """Return a page, which pypdfium2 and pypdf have opened, as regions in reading order."""
     frame = frame_page(page)
     read = Page()
-    words = _read_words(page, sheet, frame, read, tagged=tagged)
+    textpage = page.get_textpage()
+    try:
+        text = PageText(textpage, frame, tagged=tagged, hidden_layers=hidden_layers)
+        words = join_runs(text.words())
+    finally:
+        textpage.close()
+    words = _add_annotations(_choose_words(words, frame.size, read), sheet, frame, read)
     if tagged:
         tags = read_tags(page)
         read.levels = tags.levels
@@ -73,15 +88,7 @@ def read_page(page: Any, sheet: PageObject, *, tagged: bool) -> Page:
     return read
 
 
-def _read_words(
-    page: Any, sheet: PageObject, frame: Frame, read: Page, *, tagged: bool
-) -> list[Word]:
-    textpage = page.get_textpage()
-    try:
-        words = join_runs(PageText(textpage, frame, tagged=tagged).words())
-    finally:
-        textpage.close()
-    words = _choose_words(words, frame.size, read)
+def _add_annotations(words: list[Word], sheet: PageObject, frame: Frame, read: Page) -> list[Word]:
     annotations = read_annotations(sheet, frame)
     add_targets(words, annotations.links)
     read.notes += annotations.notes
@@ -119,13 +126,11 @@ def _find_aside(words: list[Word], frame: Frame, turn: int) -> list[Placed]:
 
 def _choose_words(words: list[Word], size: tuple[float, float], read: Page) -> list[Word]:
     """Return the words that a reader sees, mended, and count the others."""
-    hidden = sum(len(word.text) for word in words if word.hidden)
-    shown = sum(len(word.text) for word in words) - 2 * hidden if hidden else 0
+    unseen = _find_unseen(words)
     chosen: list[Word] = []
     rtl = 0
     for word in words:
-        # A scan's words lie unseen over its picture; beside visible ones they are something else.
-        if word.hidden and shown > 0:
+        if word.hidden in unseen:
             read.hidden += 1
             continue
         if _is_outside(word, size):
@@ -139,7 +144,7 @@ def _choose_words(words: list[Word], size: tuple[float, float], read: Page) -> l
         found = NO_CHARACTER.findall(text)
         read.letters += len(text)
         read.lost += len(found)
-        rtl += len(_RIGHT_TO_LEFT.findall(text))
+        rtl += len(RIGHT_TO_LEFT.findall(text))
         if found:
             text = NO_CHARACTER.sub("\ufffd", text)
         word.text = text
@@ -149,6 +154,20 @@ def _choose_words(words: list[Word], size: tuple[float, float], read: Page) -> l
     if read.lost >= _MIN_BULLETS:
         _mend_bullets(chosen)
     return _drop_doubles(chosen)
+
+
+def _find_unseen(words: Sequence[Word]) -> set[int]:
+    """Return which kinds of hidden words are not what the page shows.
+
+    A scan's words lie without ink over its picture; beside visible ones they are something else.
+    """
+    if not any(word.hidden for word in words):
+        return set()
+    letters: Counter[int] = Counter()
+    for word in words:
+        letters[word.hidden] += len(word.text)
+    unseen = {LAYER_OFF} if letters[SHOWN] + letters[WITHOUT_INK] else set()
+    return unseen | ({WITHOUT_INK} if letters[SHOWN] > letters[WITHOUT_INK] else set())
 
 
 def _mend_bullets(words: list[Word]) -> None:

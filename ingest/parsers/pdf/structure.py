@@ -132,7 +132,7 @@ class StreamGuard:
 
 
 def _values(entry: Any) -> list[Any]:
-    found = entry.get_object() if isinstance(entry, IndirectObject) else entry
+    found = _resolve(entry)
     if isinstance(found, DictionaryObject):
         return [dict.__getitem__(found, key) for key in found]
     return list(found) if isinstance(found, ArrayObject) else []
@@ -165,3 +165,33 @@ def read_title(reader: PdfReader) -> str:
     """Return the title among the metadata; "" for none, or what a program put there."""
     title = join_string(reader.metadata and reader.metadata.title)
     return "" if _NO_TITLE.search(title) else title
+
+
+def read_hidden_layers(reader: PdfReader) -> frozenset[str]:
+    """Return the names of the layers (optional content groups) that are off at first.
+
+    Without those that a layer which is on has too.
+    """
+    properties = _resolve(reader.root_object.get("/OCProperties"))
+    state = _resolve(properties.get("/D")) if isinstance(properties, DictionaryObject) else None
+    if not isinstance(state, DictionaryObject):
+        return frozenset()
+    layers, off = _references(properties.get("/OCGs")), _references(state.get("/OFF"))
+    if state.get("/BaseState") == "/OFF":
+        off |= layers - _references(state.get("/ON"))
+    if not off:
+        return frozenset()
+    return frozenset(map(_name_layer, off)) - frozenset(map(_name_layer, layers - off))
+
+
+def _references(entry: Any) -> set[IndirectObject]:
+    return {value for value in _values(entry) if isinstance(value, IndirectObject)}
+
+
+def _name_layer(layer: IndirectObject) -> str:
+    found = layer.get_object()
+    return str(found.get("/Name", "")) if isinstance(found, DictionaryObject) else ""
+
+
+def _resolve(entry: Any) -> Any:
+    return entry.get_object() if isinstance(entry, IndirectObject) else entry

@@ -16,6 +16,7 @@ _BOLD_NAME = re.compile(
 _ITALIC_NAME = re.compile(r"italic|oblique", re.IGNORECASE)
 # What PDFium writes for a hyphen that it takes for the end of a line, and for what no map knows.
 _HYPHEN = re.compile("[\x02\ufffe]")
+RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BOLD_WEIGHT = 600
 _FIXED_PITCH, _ITALIC, _SERIF_FORCE_BOLD = 1, 1 << 6, 1 << 18
@@ -24,6 +25,7 @@ _LEVEL_DEGREES = 8.0
 # A wider step, in sizes of the type, parts what one text object draws.
 _SPARSE = 1.0
 SKEWED = 4  # Divisible by 4: no turn.
+SHOWN, WITHOUT_INK, LAYER_OFF = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Word:
     """Quarter turns against the clock; 4 for text that is askew."""
     tag: int
     """The marked content that it belongs to; -1 for none."""
-    hidden: bool = False
+    hidden: int = SHOWN
+    """Or WITHOUT_INK, or LAYER_OFF."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +124,22 @@ class _Run(NamedTuple):
     font: Font
     turn: int
     tag: int
-    hidden: bool
+    hidden: int
 
 
 class PageText:
     """The characters of one page; a word costs a few calls of the engine, a character none."""
 
-    def __init__(self, textpage: Any, frame: Frame, *, tagged: bool = False) -> None:
+    def __init__(
+        self,
+        textpage: Any,
+        frame: Frame,
+        *,
+        tagged: bool = False,
+        hidden_layers: frozenset[str] = frozenset(),
+    ) -> None:
         self._tagged = tagged
+        self._hidden_layers = hidden_layers
         self._textpage = textpage
         self._handle = engine.address_of(textpage.raw)
         self._frame = frame
@@ -137,6 +148,8 @@ class PageText:
         self._fonts: dict[int | None, Font] = {}
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
         self._box, self._matrix = engine.Rectangle(), engine.Matrix()
+        # Red, green, blue, alpha.
+        self._colors = [ctypes.c_uint(255) for _ in range(4)]
 
     def text(self) -> str:
         """Return one character an index."""
@@ -215,6 +228,12 @@ class PageText:
         engine.char_origin(handle, first, self._x, self._y)
         engine.char_box(handle, ending, self._box)
         x0, x1, y = self._place(run.turn)
+        if not text.isascii() and RIGHT_TO_LEFT.search(text):
+            # Its last letter is the leftmost.
+            engine.char_origin(handle, ending, self._x, self._y)
+            engine.char_box(handle, first, self._box)
+            left, right, _ = self._place(run.turn)
+            x0, x1 = min(x0, left), max(x1, right)
         size, font, turn, tag, hidden = run
         return Word(text, x0, x1 if x1 > x0 else x0, y, size, font, gap, turn, tag, hidden)
 
@@ -241,14 +260,32 @@ class PageText:
             font,
             (quarter - self._frame.rotation) % 4 if level else SKEWED,
             engine.marked_content(drawn) if drawn and self._tagged else -1,
-            bool(drawn) and engine.render_mode(drawn) == engine.INVISIBLE,
+            self._find_hidden(drawn) if drawn else SHOWN,
         )
         return run
+
+    def _find_hidden(self, drawn: int) -> int:
+        if self._hidden_layers and not self._hidden_layers.isdisjoint(_list_layers(drawn)):
+            return LAYER_OFF
+        mode = engine.render_mode(drawn)
+        if mode == engine.FILLED:
+            engine.fill_color(drawn, *self._colors)
+            return SHOWN if self._colors[3].value else WITHOUT_INK
+        return WITHOUT_INK if mode == engine.INVISIBLE else SHOWN
 
     def _font(self, font: int | None) -> Font:
         if font not in self._fonts:
             self._fonts[font] = _describe_font(font)
         return self._fonts[font]
+
+
+def _list_layers(drawn: int) -> Iterator[str]:
+    """Yield the names of the layers (optional content groups) that an object belongs to."""
+    buffer, size = ctypes.create_string_buffer(256), ctypes.c_ulong()
+    for index in range(engine.count_marks(drawn)):
+        mark = engine.object_mark(drawn, index)
+        if engine.mark_string(mark, b"Name", buffer, len(buffer), ctypes.byref(size)):
+            yield buffer.raw[: max(0, size.value - 2)].decode("utf-16-le", "replace")
 
 
 def _describe_font(font: int | None) -> Font:
