@@ -47,6 +47,22 @@ def test_exponent_keeps_its_meaning_and_a_footnotes_mark_stands_apart() -> None:
     assert "valve [2]" in text
 
 
+def test_small_fractions_and_lowered_numbers_keep_apart_from_the_numbers_beside_them() -> None:
+    def draw(canvas: Canvas) -> None:
+        x = 72.0
+        for text, rise in (
+            *(("Take 2", 0), ("1", 4), ("/", 0), ("2", -4), (" cups, for", 0), (" 3", 4)),
+            *(("/", 0), ("4", -4), (" hours; log", 0), ("2", -5), ("8 is 3, and CO", 0)),
+            *(("2", -5), (" is lighter than H", 0), ("2", -2), ("O", 0)),
+        ):
+            size = 8 if rise else 10
+            write(canvas, x, 700 + rise, text, size)
+            x += canvas.stringWidth(text, "Helvetica", size)
+
+    expected = "Take 2 1/2 cups, for 3/4 hours; log2 8 is 3, and CO2 is lighter than H2O"
+    assert parse(draw_pdf(draw)).text == expected
+
+
 def test_columns_are_read_one_after_the_other() -> None:
     def draw(canvas: Canvas) -> None:
         for row in range(12):

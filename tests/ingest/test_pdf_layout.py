@@ -162,3 +162,21 @@ def test_watermark_is_neither_a_heading_nor_the_title() -> None:
     article = parse(draw_pdf(draw))
     assert "DRAFT" in article.text
     assert (find_headings(article), article.title) == ([], "")
+
+
+def test_words_that_fill_two_lines_far_apart_keep_their_order() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines = (
+            ("Internationalization now",),
+            ("representatives", "acknowledge"),
+            ("extraordinary", "responsibilities"),
+            ("concerning the cables there.",),
+        )
+        for row, words in enumerate(lines):
+            write(canvas, 72, 700 - 12 * row, words[0])
+            for word in words[1:]:
+                canvas.drawRightString(222, 700 - 12 * row, word)
+
+    words = parse(draw_pdf(draw)).text.split()
+    at = words.index("representatives")
+    assert words[at + 1 : at + 4] == ["acknowledge", "extraordinary", "responsibilities"]

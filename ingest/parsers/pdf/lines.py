@@ -17,6 +17,9 @@ _NUMBER = re.compile(r"[-+(–−]?[$€£]?\d[\d.,]*[%)]*$|[$€£—–-]$")
 _BACKSTEP = 0.6
 _RAISED_SIZE = 0.86
 _RAISED_BY = 0.16
+# Some programs lower a mark by half the type; the next line is never so near where a word ends.
+_LOWERED_BY = 0.55
+_NUMERATOR = re.compile(r"(?:\^| \[)(\d+)\]?[/⁄]$")
 _UNITS = frozenset({"m", "cm", "mm", "km", "nm", "dm", "in", "ft", "yd", "mi", "kg", "ms", "px"})
 _BOLD_SHARE = 0.8
 _AFTER_BULLET, _AFTER_NUMBER = 4.0, 2.5
@@ -128,6 +131,9 @@ def _follows(run: Sequence[Word], word: Word) -> bool:
         return True
     main = max(run, key=lambda other: other.size)
     if abs(word.y - main.y) <= _RAISED_BY * size:
+        return True
+    small = word.size <= _RAISED_SIZE * main.size and abs(step) <= _TOUCHING * size
+    if small and 0 <= word.y - main.y <= _LOWERED_BY * main.size:
         return True
     return _is_raised(word, main) or _is_raised(main, word)
 
@@ -242,6 +248,10 @@ def _join_words(words: Sequence[Word], size: float, y: float) -> str:
             text += f" {word.text}"
         elif _is_mark(word, size, y) and text[-1:].isalnum():
             text += _write_mark(text, word, size, y)
+        elif word.y > y and _is_mark(word, size, y) and (over := _NUMERATOR.search(text)):
+            text = f"{text[: over.start()]} {over[1]}/{word.text}"
+        elif _is_mark(last, size, y) and text[-1:].isdigit() and word.text[0].isdigit():
+            text += f" {word.text}"
         else:
             text += (" " if _is_apart(last, word, size) else "") + word.text
         last = word

@@ -209,11 +209,12 @@ def write_rows(rows: Sequence[Row]) -> str:
     if heads := count_head_lines(rows, cells):
         cells = [join_lines(cells[:heads]), *cells[heads:]]
         rows = rows[heads - 1 :]
-    cells = _join_wrapped(rows, cells)
-    full = [row for row in cells if sum(map(bool, row)) >= 2]
-    if len(full) >= 3:
-        return render_rows(cells)
-    return "\n".join("  ".join(filter(None, row)) for row in cells)
+    joined = _join_wrapped(rows, cells)
+    full = sum(sum(map(bool, row)) >= 2 for row in joined)
+    if full >= 3:
+        return render_rows(joined)
+    # What would be one row may as well be words set far apart, line by line.
+    return "\n".join("  ".join(filter(None, row)) for row in (joined if full == 2 else cells))
 
 
 def _place_cells(rows: Sequence[Row]) -> list[list[str]]:
@@ -279,6 +280,6 @@ def _join_wrapped(rows: Sequence[Row], cells: list[list[str]]) -> list[list[str]
             for at in used:
                 joined[-1][at] += " " + texts[at]
         else:
-            joined.append(texts)
+            joined.append(list(texts))
         last = row
     return joined
