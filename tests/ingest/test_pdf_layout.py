@@ -180,3 +180,15 @@ def test_words_that_fill_two_lines_far_apart_keep_their_order() -> None:
     words = parse(draw_pdf(draw)).text.split()
     at = words.index("representatives")
     assert words[at + 1 : at + 4] == ["acknowledge", "extraordinary", "responsibilities"]
+
+
+def test_two_cells_that_wrap_side_by_side_are_read_one_after_the_other() -> None:
+    def draw(canvas: Canvas) -> None:
+        for row, (left, right) in enumerate(
+            (("(3) Open the lid and", "Put the cup under the"), ("close the valve.", "red spout."))
+        ):
+            write(canvas, 72, 700 - 12 * row, left)
+            write(canvas, 300, 700 - 12 * row, right)
+
+    text = parse(draw_pdf(draw)).text
+    assert text == "(3) Open the lid and close the valve.  Put the cup under the red spout."

@@ -175,6 +175,26 @@ def test_cell_over_several_rows_is_repeated_in_each_of_them() -> None:
     ]
 
 
+def test_values_of_two_rows_without_a_rule_between_them_are_not_repeated() -> None:
+    def draw(canvas: Canvas) -> None:
+        for y in (580, 600, 640, 660):
+            canvas.line(60, y, 260, y)
+        canvas.line(60, 620, 160, 620)
+        for x in (60, 160, 260):
+            canvas.line(x, 580, x, 660)
+        for y, cells in (
+            (645, ("Part", "Price")),
+            (625, ("Pump", "12.50")),
+            (605, ("Lid", "3.00")),
+        ):
+            for x, cell in zip((65, 165), cells, strict=True):
+                write(canvas, x, y, cell)
+        write(canvas, 65, 585, "Cup")
+        write(canvas, 165, 585, "1.00")
+
+    assert read_lines(draw_pdf(draw))[3:] == ["| Lid |  |", "| Cup | 1.00 |"]
+
+
 PARTS = [["Part", "Code", "Price"], ["Pump", "P-1", "12.50"], ["Lid", "L-7", "3.00"]]
 WRITTEN_PARTS = [
     "| Part | Code | Price |",

@@ -137,6 +137,9 @@ def _find_spanning(
         cell = cells.get(owner, [])
         if column in begun or owner[0] < first or not 0 < len(cell) <= _MAX_REPEATED_LINES:
             continue
+        # Without a rule between them, values of two rows are one cell.
+        if len(cell) > 1 and any(NUMBER.match(_join(row)) for row in cell):
+            continue
         if owner[1] == column and len(text := _join_rows(cell)) <= _MAX_REPEATED:
             spanning[column] = text
     return spanning
@@ -213,8 +216,9 @@ def write_rows(rows: Sequence[Row]) -> str:
     full = sum(sum(map(bool, row)) >= 2 for row in joined)
     if full >= 3:
         return render_rows(joined)
-    # What would be one row may as well be words set far apart, line by line.
-    return "\n".join("  ".join(filter(None, row)) for row in (joined if full == 2 else cells))
+    # Words that each stand alone are of lines that are stretched to a column's width.
+    stretched = full <= 1 and all(len(line.words) == 1 for row in rows for line in row)
+    return "\n".join("  ".join(filter(None, row)) for row in (cells if stretched else joined))
 
 
 def _place_cells(rows: Sequence[Row]) -> list[list[str]]:
