@@ -22,6 +22,8 @@ _MAX_CELL = 1200
 _MIN_FILLED = 0.25
 # What is longer may be a list beside those of other columns.
 _MAX_REPEATED, _MAX_REPEATED_LINES = 120, 3
+# Boxes of a drawing reach over rows too, among many empty places.
+_MIN_FILLED_OF_TABLE = 0.5
 
 # A word and its middle, as the text of the table sees it.
 Placed = tuple[Word, float, float]
@@ -130,8 +132,10 @@ def _find_spanning(
 
     Those that begin above row `first` of the grid are of the table's head.
     """
-    begun = {column for _, column in band}
     spanning: dict[int, str] = {}
+    if len(cells) < _MIN_FILLED_OF_TABLE * len(table.columns) * (len(table.grid.ys) - 1):
+        return spanning
+    begun = {column for _, column in band}
     for column in table.columns:
         owner = _find_owner(table.grid, band[0][0], column)
         cell = cells.get(owner, [])
