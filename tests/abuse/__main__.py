@@ -77,10 +77,10 @@ class Outcome:
     @property
     def held(self) -> bool:
         return (
-            bool(self.answers)
+            self.answers.get(ATTACKS[self.name].answer, 0) > 0
             and self.ratio <= MAX_RATIO
             and self.during.worst_health_ms() <= MAX_HEALTH_MS
-            and not self.during.failures
+            and not self.before.failures + self.during.failures
             and self.memory_after_mb <= self.memory_before_mb + MAX_GROWTH_MB
         )
 

@@ -19,7 +19,7 @@ from multiprocessing import Process
 from multiprocessing.connection import Connection
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic, sleep
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -54,8 +54,13 @@ class Target:
         )
 
 
-Attack: TypeAlias = Callable[[Target], Counter[str]]
-"""Attacks until the seconds are over; returns how often each status, or error, was the answer."""
+class Attack(NamedTuple):
+    """Something that is done until the seconds are over."""
+
+    run: Callable[[Target], Counter[str]]
+    """Returns how often each status, or error, was the answer."""
+    answer: str
+    """The answer without which it did not reach what it attacks."""
 
 
 def repeat(target: Target, call: Call, *, with_key: bool = True) -> Counter[str]:
@@ -156,7 +161,7 @@ def ask_long_questions(target: Target) -> Counter[str]:
 
 
 def ask_odd_questions(target: Target) -> Counter[str]:
-    """4: questions of 32 KB of what was once read again from each of its places."""
+    """4: questions of 32 KB whose shape once took a time quadratic in their length."""
     shapes = ("a" * 32_000, "„" * 10_000, '"of tea" ' * 3_500, "-tea " * 6_000, "§" * 16_000)
 
     def call(http: httpx.Client, number: int) -> httpx.Response:
@@ -345,24 +350,26 @@ def _compute(ends_at: float) -> None:
 
 
 ATTACKS: dict[str, Attack] = {
-    "0 busy processes": compute_elsewhere,
-    "1 unknown fields": send_unknown_fields,
-    "1 wrong numbers": send_wrong_numbers,
-    "2 invented methods": invent_methods,
-    "2 health routes": flood_health,
-    "4 long questions": ask_long_questions,
-    "4 odd questions": ask_odd_questions,
-    "4 embeddings as queries": embed_as_queries,
-    "4 reranking": rerank,
-    "5 questions without spaces": ask_without_spaces,
-    "6 front matter": unfold_front_matter,
-    "7 slow files": parse_slow_files,
-    "7 large texts": upload_large_texts,
-    "7 wide rows": upload_wide_rows,
-    "7 articles": upload_articles,
-    "8 half-sent headers": partial(leave_half_open, begun=b"GET / HTTP/1.1\r\nHost: a\r\n"),
-    "13 trickled bodies": trickle_bodies,
-    "200 event streams": follow_events,
+    "0 busy processes": Attack(compute_elsewhere, "computed"),
+    "1 unknown fields": Attack(send_unknown_fields, "422"),
+    "1 wrong numbers": Attack(send_wrong_numbers, "422"),
+    "2 invented methods": Attack(invent_methods, "405"),
+    "2 health routes": Attack(flood_health, "200"),
+    "4 long questions": Attack(ask_long_questions, "200"),
+    "4 odd questions": Attack(ask_odd_questions, "200"),
+    "4 embeddings as queries": Attack(embed_as_queries, "200"),
+    "4 reranking": Attack(rerank, "200"),
+    "5 questions without spaces": Attack(ask_without_spaces, "200"),
+    "6 front matter": Attack(unfold_front_matter, "202"),
+    "7 slow files": Attack(parse_slow_files, "202"),
+    "7 large texts": Attack(upload_large_texts, "202"),
+    "7 wide rows": Attack(upload_wide_rows, "202"),
+    "7 articles": Attack(upload_articles, "202"),
+    "8 half-sent headers": Attack(
+        partial(leave_half_open, begun=b"GET / HTTP/1.1\r\nHost: a\r\n"), "opened"
+    ),
+    "13 trickled bodies": Attack(trickle_bodies, "opened"),
+    "200 event streams": Attack(follow_events, "opened"),
 }
 
 
@@ -370,7 +377,7 @@ def attack_forked(name: str, target: Target, answers: Connection) -> None:
     """Run an attack in this process, and send what came of it."""
     # An attacker's own work is not what is measured; it comes from another machine.
     attack = ATTACKS[name]
-    if attack is not compute_elsewhere:
+    if attack.run is not compute_elsewhere:
         os.nice(10)
-    seen: Any = attack(target)
+    seen: Any = attack.run(target)
     answers.send(dict(seen))
