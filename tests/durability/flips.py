@@ -2,10 +2,11 @@
 
     python -m tests.durability.flips [--flips N] [--seed N]
 
-After each flip the folder is opened, every article is read and searched for. What comes back must
-be right, or be refused by name: as damage, at the start or at the read. An answer that differs
-from the truth without a word is counted as wrong, an article that is not there and has no error as
-lost, and an exception without a code as uncoded; any of them ends the run with 1.
+After each flip the folder is opened, every article and its file are read, and it is searched for,
+by its words and as searches are by default. What comes back must be right, or be refused by name:
+as damage, at the start or at the read. An answer that differs from the truth without a word is
+counted as wrong, an article that is not there and has no error as lost, and an exception without a
+code as uncoded; any of them ends the run with 1.
 """
 
 import argparse
@@ -22,11 +23,12 @@ from app.errors import FolioError, NotFound
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.articles.documents import Upload
+from app.services.articles.originals import get_original
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.checkpoints import make_jina_v3
 from tests.durability.table import Row, finish
-from tests.named import get_document, put_documents, search_documents
+from tests.named import get_document, put_documents, ref_of, search_documents
 
 _DOCUMENTS = 30
 _NAMES = ("flips", "refused", "harmless", "wrong", "lost", "uncoded")
@@ -78,17 +80,19 @@ def _examine_articles(resources: Resources) -> str:
             verdict = "refused"
         elif (document.text, document.title) != (text_of(number), f"Title {number}"):
             return "wrong"
-        hits = search_documents(
-            resources, "help", f"word{number}", limit=1, mode=Mode.LEXICAL
-        ).results
-        if hits and hits[0].document_id == document_id:
-            passage = hits[0].passages[0]
-            if passage.text != text_of(number)[passage.start : passage.end]:
-                return "wrong"
-        elif get_document(resources, "help", document_id).error is None:
+        help_ = ref_of(resources, "help")
+        if get_original(resources.database, help_, document_id).data.decode() != text_of(number):
             return "wrong"
-        else:
-            verdict = "refused"
+        for mode in (Mode.LEXICAL, Mode.HYBRID):
+            hits = search_documents(resources, "help", f"word{number}", limit=1, mode=mode).results
+            if hits and hits[0].document_id == document_id:
+                passage = hits[0].passages[0]
+                if passage.text != text_of(number)[passage.start : passage.end]:
+                    return "wrong"
+            elif get_document(resources, "help", document_id).error is None:
+                return "wrong"
+            else:
+                verdict = "refused"
         worst = verdict if verdict != "harmless" else worst
     return worst
 
