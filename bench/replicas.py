@@ -39,8 +39,8 @@ from app.runtime.resources import open_resources
 from app.services.articles.collections import create_collection
 from bench.collection import COLLECTION
 from bench.ready import becomes_ready
-from bench.report import describe_machine, print_table
-from bench.scale import Searches
+from bench.report import describe_machine, print_table, processor_seconds
+from bench.scale import Searches, wait_until_read
 from bench.search_latency import store_articles
 from bench.sets import read_queries
 from bench.standin import load_standin
@@ -84,20 +84,6 @@ def run_process(process: BaseProcess) -> Iterator[int]:
         process.join(60)
 
 
-def processor_seconds(pids: Sequence[int]) -> float:
-    """Return what processes and their children have used; fields 4 and 14 to 17 of proc(5)."""
-    ticks = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            # It ended meanwhile.
-            continue
-        if int(path.parent.name) in pids or int(fields[1]) in pids:
-            ticks += sum(map(int, fields[11:13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def measure_rate(
     urls: Sequence[str],
     questions: Sequence[str],
@@ -116,7 +102,10 @@ def measure_rate(
                 http.post(f"{_PATH}/search", json={"query": question}).raise_for_status()
                 counts[number] += 1
 
-    before = processor_seconds(servers), processor_seconds([postgres])
+    def spent() -> tuple[float, float]:
+        return sum(map(processor_seconds, servers)), processor_seconds(postgres)
+
+    before = spent()
     started = perf_counter()
     with ThreadPoolExecutor(_CLIENTS) as threads:
         clients = [threads.submit(ask, number) for number in range(_CLIENTS)]
@@ -126,7 +115,7 @@ def measure_rate(
         for client in clients:
             client.result()
     took, searches = perf_counter() - started, sum(counts)
-    after = processor_seconds(servers), processor_seconds([postgres])
+    after = spent()
     ms = [1000 * (end - begin) / searches for begin, end in zip(before, after, strict=True)]
     return Rate(searches / took, *ms)
 
@@ -141,14 +130,14 @@ def measure_beside_ingestion(
         http.post(
             f"{_PATH}/documents", json={"documents": _name_anew(lines[:1])}
         ).raise_for_status()
-        _wait_until_read(http)
+        wait_until_read(http, _PATH)
         searches.kind = searches.idle_ms
         sleep(seconds)
         searches.kind = searches.busy_ms
         for first in range(0, len(lines), 50):
             documents = _name_anew(lines[first : first + 50])
             http.post(f"{_PATH}/documents", json={"documents": documents}).raise_for_status()
-        _wait_until_read(http)
+        wait_until_read(http, _PATH)
         searches.kind = None
     idle, busy = (np.percentile(ms, (50, 99)) for ms in (searches.idle_ms, searches.busy_ms))
     return (
@@ -165,14 +154,6 @@ def _name_anew(lines: Sequence[str]) -> list[dict[str, str]]:
         {"id": f"again/{document['id']}", "title": document["title"], "text": document["text"]}
         for document in map(json.loads, lines)
     ]
-
-
-def _wait_until_read(http: httpx.Client) -> None:
-    while True:
-        counts = http.get(_PATH).raise_for_status().json()["documents"]
-        if not counts["queued"] + counts["processing"]:
-            return
-        sleep(0.5)
 
 
 def print_rates(rates: dict[int, list[Rate]]) -> None:

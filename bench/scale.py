@@ -6,7 +6,8 @@
 The server is `folio serve`; --standin runs it with the model that bench/standin.py describes.
 Blocks of a thousand articles and idle pauses take turns, so that what a search waits for is
 measured in both at the same size. In the middle the server is killed, and started again. At the end
-every article must be there once, in the database and in the index.
+every article must be there once, in the database, in the index of the server which ingested it, and
+in one that is built anew; else it exits with 1.
 """
 
 import argparse
@@ -44,6 +45,7 @@ from bench.ready import becomes_ready
 from bench.report import describe_machine, print_table, processor_seconds
 from bench.sets import read_queries
 from tests.api.service import find_free_port
+from tests.durability.consistency import compare_vectors, count_drift, wait_for_queue
 
 _SEED = 0
 _BLOCK = 1000
@@ -62,7 +64,7 @@ class Block:
     ids: Sequence[str]
     seconds: float
     processor_seconds: float
-    """Of the server and of the children that it has ended; what a busy machine does not change."""
+    """Of the server and of its children; what a busy machine does not change."""
     resident_bytes: int
     restart_seconds: float = 0.0
 
@@ -156,7 +158,7 @@ class Server:
         self._process.wait(60)
 
     def processor_seconds(self) -> float:
-        """Return what the process and its ended children have used."""
+        """Return what the process and its children have used."""
         return processor_seconds(self._process.pid)
 
     def memory_bytes(self, name: str) -> int:
@@ -174,12 +176,12 @@ def read_shuffled(folder: Path, limit: int | None) -> list[bytes]:
 
 
 def ingest_block(
-    server: Server, client: httpx.Client, lines: Sequence[bytes], done: int, *, kills: bool
+    server: Server, client: httpx.Client, lines: Sequence[bytes], *, kills: bool
 ) -> Block:
     """Upload a block, never far ahead of the worker, and wait until all of it is done."""
     started, restart, worked = perf_counter(), 0.0, server.processor_seconds()
     for first in range(0, len(lines), _UPLOAD):
-        _wait_until_settled(client, done + first - _AHEAD)
+        wait_until_read(client, _PATH, at_most=_AHEAD)
         documents = [_as_body(line) for line in lines[first : first + _UPLOAD]]
         client.post(f"{_PATH}/documents", json={"documents": documents}).raise_for_status()
         if kills and first <= len(lines) // 2 < first + _UPLOAD:
@@ -187,7 +189,7 @@ def ingest_block(
             server.end(signal.SIGKILL)
             restart = server.start()
             worked += server.processor_seconds()
-    _wait_until_settled(client, done + len(lines))
+    wait_until_read(client, _PATH)
     seconds = perf_counter() - started
     worked = server.processor_seconds() - worked
     ids = [json.loads(line)["id"] for line in lines]
@@ -199,18 +201,17 @@ def _as_body(line: bytes) -> dict[str, Any]:
     return {name: document[name] for name in ("id", "title", "text") if document[name]}
 
 
-def _wait_until_settled(client: httpx.Client, count: int) -> None:
-    while count > 0:
-        counts = client.get(_PATH).raise_for_status().json()["documents"]
-        if counts["ready"] + counts["failed"] >= count:
-            return
-        sleep(0.4)
+def wait_until_read(client: httpx.Client, path: str, *, at_most: int = 0) -> None:
+    """Wait until at most so many documents are queued or read; raises SystemExit if none moves."""
+    counts = wait_for_queue(client, path, at_most=at_most)
+    if counts["queued"] + counts["processing"] > at_most:
+        raise SystemExit(f"nothing leaves the queue any more: {counts}")
 
 
 def run(
     server: Server, lines: Sequence[bytes], searches: Searches, *, pause_seconds: float
-) -> list[Block]:
-    """Ingest block by block, with a pause after each."""
+) -> tuple[list[Block], int]:
+    """Ingest block by block, with a pause after each; returns the server's drift too."""
     blocks: list[Block] = []
     with httpx.Client(base_url=server.url, timeout=120.0) as client, searches.running():
         client.post("/v1/collections", json={"name": "default"}).raise_for_status()
@@ -219,7 +220,7 @@ def run(
             kills = number == len(starts) // 2
             searches.kind = None if kills or number == 0 else searches.busy_ms
             some = lines[first : first + _BLOCK]
-            block = ingest_block(server, client, some, first, kills=kills)
+            block = ingest_block(server, client, some, kills=kills)
             blocks.append(block)
             print(
                 f"{first + block.documents}: {block.per_second:.1f} documents/s, "
@@ -229,7 +230,20 @@ def run(
             )
             searches.kind = searches.idle_ms
             sleep(pause_seconds)
-    return blocks
+        searches.kind = None
+        drift = count_drift(client, _PATH, list_ready(client))
+    return blocks, drift
+
+
+def list_ready(client: httpx.Client) -> set[str]:
+    """Return the ids of all documents that are ready."""
+    ready, page = set[str](), {"status": "ready", "limit": "1000"}
+    while True:
+        answer = client.get(f"{_PATH}/documents", params=page).raise_for_status().json()
+        ready |= {document["id"] for document in answer["documents"]}
+        if answer["next_cursor"] is None:
+            return ready
+        page["cursor"] = answer["next_cursor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,44 +259,44 @@ class Stored:
     units: dict[str, list[int]]
     """The tokens of the units of each document."""
 
+    def lost(self, documents: int) -> int:
+        """Return how many of so many documents are neither ready nor failed."""
+        return documents - self.ready - sum(self.failed.values())
+
     def unit_tokens(self, block: Block) -> list[int]:
         """Return the tokens of all units of a block."""
         return [tokens for name in block.ids for tokens in self.units.get(name, ())]
 
 
-def examine(kb: Path) -> Stored:
-    """Count what is stored, what is stored twice, and what only one of index and database has."""
+def examine(kb: Path, drift: int) -> Stored:
+    """Count what is stored, what is stored twice, and what only one of index and database has.
+
+    `drift` is what the server's own index had more or less.
+    """
     with open_resources(Settings(data=kb)) as resources:
-        indexes = resources.generations.live().catch_up()
+        vectors = compare_vectors(resources)
         with resources.database.read() as session:
-            unit_ids = set(session.scalars(select(UnitRow.id)))
             tokens = session.execute(
                 select(Document.external_id, UnitRow.tokens)
                 .join(Version, Version.document_id == Document.id)
                 .join(UnitRow, UnitRow.version_id == Version.id)
                 .where(Version.is_live)
             ).all()
-            receipts = session.execute(
-                select(Version.receipt, func.count(UnitRow.id))
-                .join(UnitRow, UnitRow.version_id == Version.id)
-                .where(Version.is_live)
-                .group_by(Version.id)
-            ).all()
+            receipts = session.scalars(select(Version.receipt).where(Version.is_live)).all()
             failed = session.execute(
                 select(Version.error_code, func.count())
                 .where(Version.error_code.is_not(None))
                 .group_by(Version.error_code)
             ).all()
-        found = indexes.vectors.unit_ids() if indexes else set()
     units: dict[str, list[int]] = {}
     for document_id, count in tokens:
         units.setdefault(document_id, []).append(count)
-    took = [receipt["took_ms"] for receipt, _ in receipts if receipt]
+    took = [receipt["took_ms"] for receipt in receipts if receipt]
     return Stored(
-        ready=len(receipts),
+        ready=vectors.documents,
         failed={code or "": count for code, count in failed},
-        twice=sum((receipt or {}).get("units") != count for receipt, count in receipts),
-        drift=len(unit_ids ^ found),
+        twice=vectors.twice,
+        drift=vectors.drift + drift,
         embed_seconds=sum(ms["embed"] for ms in took) / 1000,
         parse_seconds=sum(ms["parse"] for ms in took) / 1000,
         units=units,
@@ -302,6 +316,7 @@ def print_results(
     rows = [
         ("documents ready of", f"{stored.ready:,} of {documents:,}"),
         ("failed", failed),
+        ("lost", f"{stored.lost(documents)}"),
         ("stored twice / only in index or database", f"{stored.twice} / {stored.drift}"),
         ("documents/s, all", f"{documents / seconds:.1f}"),
         (
@@ -401,14 +416,15 @@ def main() -> None:
         server = Server(kb, standin=arguments.standin)
         searches = Searches(server.url, queries)
         try:
-            blocks = run(server, lines, searches, pause_seconds=arguments.pause)
+            blocks, drift = run(server, lines, searches, pause_seconds=arguments.pause)
             peak_bytes = server.memory_bytes("VmHWM")
         finally:
             server.end(signal.SIGTERM)
-        stored = examine(kb)
+        stored = examine(kb, drift)
     model = "the stand-in" if arguments.standin else "the configured model"
     print(f"{arguments.set}, {len(lines):,} documents, {model}; {describe_machine()}")
     print_results(blocks, stored, searches, peak_bytes, len(lines))
+    sys.exit(1 if stored.lost(len(lines)) or stored.twice or stored.drift else 0)
 
 
 if __name__ == "__main__":

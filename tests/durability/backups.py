@@ -17,17 +17,16 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
 import httpx
-from sqlalchemy import select
 
 from app.config import Settings
 from app.db.backup import restore_backup, write_backup
-from app.db.models import UnitRow
 from app.domain import Mode, Status
 from app.runtime.resources import Resources, open_resources
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue
 from tests.api.service import poll
 from tests.checkpoints import make_jina_v3
+from tests.durability.consistency import compare_vectors
 from tests.durability.serving import run_forked
 from tests.durability.table import Row, finish
 from tests.named import list_documents, search_documents
@@ -122,10 +121,7 @@ def _check(
     drain_queue(resources, sandbox, Event())
     documents, _ = list_documents(resources, "help", limit=100_000)
     counts["stuck"] += sum(document.status is not Status.READY for document in documents)
-    indexes = resources.generations.live().catch_up()
-    with resources.database.read() as session:
-        stored = set(session.scalars(select(UnitRow.id)))
-    counts["drift"] += len((indexes.vectors.unit_ids() if indexes else set()) ^ stored)
+    counts["drift"] += compare_vectors(resources).drift
     for document in documents:
         hits = search_documents(
             resources, "help", f"word{int(document.id)}", limit=1, mode=Mode.LEXICAL

@@ -168,7 +168,7 @@ def describe(sums: list[int], *, broken: bool) -> Row:
         "a broken store is caught" if broken else "acknowledged = durable",
         f"{injected} failing writes, syncs, truncations, renames",
         f"{acknowledged} calls acknowledged, {torn} documents not whole",
-        held=injected > 0 and (lost > 0 if broken else not lost + torn + uncoded),
+        held=injected > 0 < acknowledged and (lost > 0 if broken else not lost + torn + uncoded),
         lost=lost,
         errors_500=uncoded,
     )

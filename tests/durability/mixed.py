@@ -34,6 +34,7 @@ from app.services.access.keys import create_key
 from app.services.articles.collections import create_collection
 from tests.api.service import poll
 from tests.checkpoints import make_jina_v3
+from tests.durability.consistency import count_drift, wait_for_queue
 from tests.durability.serving import Server, run_forked
 from tests.durability.table import Row, finish
 
@@ -54,6 +55,7 @@ _NAMES = (
     "tuned",
     "lost",
     "wrong",
+    "drift",
     "foreign",
     "errors",
 )
@@ -218,19 +220,8 @@ def open_load(folder: Path, model: str, pause_s: float) -> Iterator[tuple[Server
         with load.client("") as http:
             documents = [{"id": f"fixed-{n}", "text": text_of(f"fixed{n}")} for n in range(_PAIRS)]
             http.post("/v1/collections/fixed/documents", json={"documents": documents})
-            wait_until_idle(http, "fixed")
+            wait_for_queue(http, "/v1/collections/fixed")
         yield server, load
-
-
-def wait_until_idle(http: httpx.Client, collection: str) -> dict[str, int]:
-    """Return the counts by status of a collection in which nothing waits any more."""
-    deadline = monotonic() + 300
-    while True:
-        shown = http.get(f"/v1/collections/{collection}").raise_for_status().json()
-        status: dict[str, int] = shown["documents"]
-        if not status["queued"] + status["processing"] or monotonic() > deadline:
-            return status
-        sleep(0.2)
 
 
 def run(folder: Path, *, seconds: float, model: str = "", pause_s: float = 0.2) -> Load:
@@ -267,8 +258,10 @@ def check(load: Load) -> None:
     with ExitStack() as stack:
         clients = {name: stack.enter_context(load.client(name)) for name in (*_COLLECTIONS, "")}
         for name in _COLLECTIONS:
-            status = wait_until_idle(clients[name], name)
+            path = f"/v1/collections/{name}"
+            status = wait_for_queue(clients[name], path)
             load.note("wrong", sum(status.values()) - status["ready"])
+            load.note("drift", count_drift(clients[name], path, _list_ids(clients[name], path)))
         for (collection, document_id), word in load.expected.items():
             body = {"query": word or "gone", "mode": "lexical", "limit": 1}
             path = f"/v1/collections/{collection}"
@@ -282,6 +275,11 @@ def check(load: Load) -> None:
             load.note("lost", not is_there)
             load.note("wrong", not hits or hits[0]["document_id"] != document_id)
         _check_mirror(load, clients[""])
+
+
+def _list_ids(http: httpx.Client, path: str) -> set[str]:
+    page = http.get(f"{path}/documents", params={"limit": 1000}).raise_for_status().json()
+    return {document["id"] for document in page["documents"]}
 
 
 def _check_mirror(load: Load, http: httpx.Client) -> None:
@@ -309,7 +307,7 @@ def describe(load: Load, seconds: float) -> Row:
     counts, growth = load.counts, load.growth()
     did = all(counts[name] for name in ("searches", "written", "followed", "synced", "tuned"))
     levelled = growth <= MAX_GROWTH or seconds < _MIN_COUNTED_S
-    bad = sum(counts[name] for name in ("lost", "wrong", "foreign", "errors"))
+    bad = sum(counts[name] for name in ("lost", "wrong", "drift", "foreign", "errors"))
     done = ", ".join(f"{counts[name]:,} {name}" for name in _NAMES[:5])
     return Row(
         "everything at once",
@@ -318,6 +316,7 @@ def describe(load: Load, seconds: float) -> Row:
         f"{load.levels()} articles, {100 * growth:+.1f} % in the second half",
         held=did and levelled and not bad,
         lost=counts["lost"] + counts["wrong"],
+        drift=counts["drift"],
         errors_500=counts["errors"],
     )
 

@@ -6,7 +6,8 @@ Each round starts the service on the same folder, compares every document with w
 acknowledged, goes on writing, and ends the process: with SIGKILL, or with SIGTERM. The call that
 was cut off may have happened or not, and nothing else may be in doubt. Now and then, and at the
 end, every document must become ready, have its vectors once, in index and database alike, and be
-the first answer to the word that only it holds.
+the first answer to the word that only it holds. The index is that of a server which was written to
+meanwhile, and then that of the folder opened anew.
 A run that ended no process exits with 1, and so does one that lost anything.
 """
 
@@ -14,27 +15,26 @@ import argparse
 import random
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Timer
-from time import monotonic, sleep
 
 import httpx
-from sqlalchemy import func, select
 
 from app.config import Settings
-from app.db.models import UnitRow, Version
 from app.runtime.resources import open_resources
 from tests.api.service import poll
 from tests.checkpoints import make_jina_v3
+from tests.durability.consistency import compare_vectors, count_drift, wait_for_queue
 from tests.durability.serving import STOP_SECONDS, Server, run_forked
 from tests.durability.table import Row, finish
 
 _DOCUMENTS = 40
-_PATH = "/v1/collections/help/documents"
+_COLLECTION = "/v1/collections/help"
+_PATH = f"{_COLLECTION}/documents"
 _MAX_ROUND_S = 1.0
 _LOOKS_EVERY = 50
 _NAMES = (
@@ -76,27 +76,30 @@ class Ledger:
 
 def write_until_cut_off(http: httpx.Client, ledger: Ledger, randomness: random.Random) -> None:
     """Put, replace and delete documents at random until the server is gone."""
-    while True:
-        document_id = f"d{randomness.randrange(_DOCUMENTS)}"
-        before = ledger.expected.setdefault(document_id, {None})
-        deletes = before != {None} and randomness.random() < 0.2
-        ledger.calls += 1
-        after = None if deletes else f"word{ledger.calls} " + "Steep the tea well. " * 20
-        ledger.expected[document_id] = before | {after}
-        try:
-            if deletes:
-                answer = http.delete(f"{_PATH}/{document_id}")
-            else:
-                answer = http.put(f"{_PATH}/{document_id}", json={"text": after})
-        except httpx.TransportError:
-            return
-        if answer.is_success:
-            ledger.expected[document_id] = {after}
-            ledger.counts["acknowledged"] += 1
-        else:
-            # On its way down it may refuse with 503; what it refused is not there.
-            ledger.counts["500s"] += answer.status_code != 503
-            ledger.expected[document_id] = before
+    with suppress(httpx.TransportError):
+        while True:
+            ledger.counts["acknowledged"] += write(http, ledger, randomness)
+
+
+def write(http: httpx.Client, ledger: Ledger, randomness: random.Random) -> bool:
+    """Put, replace or delete a document at random; returns whether that was acknowledged."""
+    document_id = f"d{randomness.randrange(_DOCUMENTS)}"
+    before = ledger.expected.setdefault(document_id, {None})
+    deletes = before != {None} and randomness.random() < 0.2
+    ledger.calls += 1
+    after = None if deletes else f"word{ledger.calls} " + "Steep the tea well. " * 20
+    ledger.expected[document_id] = before | {after}
+    if deletes:
+        answer = http.delete(f"{_PATH}/{document_id}")
+    else:
+        answer = http.put(f"{_PATH}/{document_id}", json={"text": after})
+    if answer.is_success:
+        ledger.expected[document_id] = {after}
+    else:
+        # On its way down it may refuse with 503; what it refused is not there.
+        ledger.counts["500s"] += answer.status_code != 503
+        ledger.expected[document_id] = before
+    return answer.is_success
 
 
 def read_all(http: httpx.Client) -> dict[str, str]:
@@ -122,8 +125,14 @@ def run(folder: Path, *, how: signal.Signals, rounds: int, seed: int) -> dict[st
         if number % _LOOKS_EVERY == 0 or number == rounds:
             with _open(settings, folder / "log") as (_, http):
                 ledger.compare(read_all(http))
+                for _ in range(_DOCUMENTS):
+                    write(http, ledger, randomness)
+                ledger.compare(read_all(http))
                 _check_answers(http, ledger)
-            _check_vectors(settings, ledger)
+            with open_resources(settings) as resources:
+                vectors = compare_vectors(resources)
+            ledger.counts["drift"] += vectors.drift
+            ledger.counts["twice"] += vectors.twice
             print(f"{number} {how.name}: {ledger.counts}", flush=True)
     return ledger.counts
 
@@ -155,40 +164,20 @@ def _end_amid_writes(
 
 
 def _check_answers(http: httpx.Client, ledger: Ledger) -> None:
-    """Wait until nothing is queued; then each document is found by its own word."""
-    deadline = monotonic() + 300
-    while True:
-        status = http.get("/v1/collections/help").json()["documents"]
-        if not status["queued"] + status["processing"] or monotonic() > deadline:
-            break
-        sleep(0.2)
+    """Wait until nothing is queued; then each document is found by its own word, and by meaning."""
+    status = wait_for_queue(http, _COLLECTION)
     ledger.counts["stuck"] += status["queued"] + status["processing"] + status["failed"]
+    there = {name for name, texts in ledger.expected.items() if texts != {None}}
+    ledger.counts["drift"] += count_drift(http, _COLLECTION, there)
     for document_id, (text,) in ledger.expected.items():
         if text is None:
             continue
         answer = http.post(
-            "/v1/collections/help/search",
+            f"{_COLLECTION}/search",
             json={"query": text.split()[0], "mode": "lexical", "limit": 1},
         )
         hits = answer.raise_for_status().json()["results"]
         ledger.counts["wrong"] += not hits or hits[0]["document_id"] != document_id
-
-
-def _check_vectors(settings: Settings, ledger: Ledger) -> None:
-    """Count units that only one of index and database has, and articles that have them twice."""
-    with open_resources(settings) as resources:
-        indexes = resources.generations.live().catch_up()
-        with resources.database.read() as session:
-            stored = set(session.scalars(select(UnitRow.id)))
-            units = session.execute(
-                select(Version.receipt, func.count(UnitRow.id))
-                .join(UnitRow, UnitRow.version_id == Version.id)
-                .where(Version.is_live)
-                .group_by(Version.id)
-            ).all()
-        found = indexes.vectors.unit_ids() if indexes else set()
-    ledger.counts["drift"] += len(found ^ stored)
-    ledger.counts["twice"] += sum((receipt or {}).get("units") != count for receipt, count in units)
 
 
 def _hash(text: str) -> str:

@@ -1,13 +1,31 @@
 """The short forms of the lanes that end servers, flip bits and fill disks."""
 
 import signal
+import sqlite3
+from collections import Counter
+from contextlib import closing, nullcontext
 from pathlib import Path
 
+import httpx
 import pytest
 
+from app.config import Settings
+from app.index.flat import FlatIndex
 from bench import scale
 from tests.api.service import find_free_port, open_service, poll
-from tests.durability import corpus, flips, folder, full_disk, mixed, second, server, upkeep
+from tests.checkpoints import make_jina_v3
+from tests.durability import (
+    consistency,
+    corpus,
+    flips,
+    folder,
+    full_disk,
+    mixed,
+    second,
+    server,
+    upkeep,
+)
+from tests.durability.consistency import compare_vectors, count_drift
 
 pytestmark = pytest.mark.slow
 
@@ -20,6 +38,22 @@ def test_server_that_is_ended_amid_writes_loses_nothing(
     assert counts.pop("ended") == 2
     assert counts.pop("acknowledged") > 0
     assert counts == dict.fromkeys(counts, 0)
+
+
+@pytest.mark.parametrize("what", ["units.passage_vectors", "originals.data"])
+def test_flipped_bit_is_seen_in_what_only_one_kind_of_question_reads(
+    tmp_path: Path, what: str
+) -> None:
+    model = str(make_jina_v3(tmp_path / "model"))
+    settings = Settings(data=tmp_path / "data", model=model, passage_tokens=32)
+    flips.fill(settings)
+    assert flips.examine(settings) == "harmless"
+    table, _, column = what.partition(".")
+    with closing(sqlite3.connect(settings.data / "folio.db")) as database, database:
+        ((row_id, data),) = database.execute(f"SELECT rowid, {column} FROM {table} LIMIT 1")  # noqa: S608
+        damaged = bytes([data[0] ^ 0x40]) + data[1:]
+        database.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (damaged, row_id))  # noqa: S608
+    assert flips.examine(settings) == "refused"
 
 
 def test_flipped_bit_is_refused_by_name_or_does_no_harm(tmp_path: Path) -> None:
@@ -40,7 +74,7 @@ def test_full_disk_is_said_loses_nothing_and_ends_with_room(tmp_path: Path) -> N
 def test_everything_at_once_loses_and_mixes_up_nothing(tmp_path: Path) -> None:
     load = mixed.run(tmp_path, seconds=5.0)
     assert min(load.counts[name] for name in ("searches", "written", "synced")) > 0
-    bad = {name: load.counts[name] for name in ("lost", "wrong", "foreign", "errors")}
+    bad = {name: load.counts[name] for name in ("lost", "wrong", "drift", "foreign", "errors")}
     assert bad == dict.fromkeys(bad, 0)
 
 
@@ -54,11 +88,63 @@ def test_second_process_at_the_worst_moment_is_refused_or_does_no_harm(tmp_path:
 # What a lane counts
 
 
+def test_what_the_index_of_a_running_server_lacks_is_drift(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data=tmp_path / "data", model=str(make_jina_v3(tmp_path / "model")))
+    with open_service(settings) as service:
+        collection = service.new_collection("help")
+        collection.add({"id": "first", "text": "Warm the pot."})
+        assert count_drift(service.http, collection.path, {"first"}) == 0
+        monkeypatch.setattr(FlatIndex, "apply", lambda *_, **__: None)
+        collection.add({"id": "later", "text": "Steep the tea."})
+        assert count_drift(service.http, collection.path, {"first", "later"}) == 1
+        assert count_drift(service.http, collection.path, set()) == 1
+        # Built anew of the rows that it is compared with.
+        monkeypatch.undo()
+        service.resources.generations.live().follower.forget()
+        assert compare_vectors(service.resources).drift == 0
+
+
 def test_search_that_nobody_answers_is_counted_and_the_next_one_is_sent() -> None:
     searches = corpus.Searches(f"http://127.0.0.1:{find_free_port()}")
     with searches.running():
         poll(lambda: len(searches.took_ms), lambda sent: sent >= 3)
     assert searches.failed == {"ConnectError": len(searches.took_ms)}
+
+
+@pytest.mark.parametrize(
+    ("counts", "ends"),
+    [({"ready": 999, "queued": 0, "processing": 0}, True), ({"queued": 7, "processing": 1}, False)],
+)
+def test_benchmark_waits_neither_for_a_lost_document_nor_for_one_that_is_stuck(
+    monkeypatch: pytest.MonkeyPatch, counts: dict[str, int], ends: bool
+) -> None:
+    monkeypatch.setattr(consistency, "_PATIENCE_SECONDS", 0.0)
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"documents": counts}))
+    with (
+        httpx.Client(base_url="http://folio", transport=transport) as http,
+        nullcontext() if ends else pytest.raises(SystemExit, match="queue"),
+    ):
+        scale.wait_until_read(http, "/v1/collections/help")
+
+
+def test_upkeep_says_nothing_of_full_disks_that_were_not_there() -> None:
+    row = upkeep.describe(Counter(kills=8))
+    assert row.held
+    assert "disk" not in row.promise + row.injected
+    assert not upkeep.describe(Counter(kills=8, disks=4, twice=1)).held
+
+
+def test_search_without_an_answer_counts_before_the_bad_files_too() -> None:
+    codes = corpus.expected_codes()
+    quiet, failing = corpus.Searches(""), corpus.Searches("")
+    quiet.took_ms, failing.took_ms = [30.0], [30.0]
+    failing.failed["ReadTimeout"] += 1
+    assert corpus.describe(codes, quiet, quiet, same_process=True).held
+    assert not corpus.describe(codes, failing, quiet, same_process=True).held
+    assert not corpus.describe(codes, quiet, failing, same_process=True).held
+    assert not corpus.describe(codes, quiet, corpus.Searches(""), same_process=True).held
 
 
 def test_counted_search_of_a_benchmark_that_nobody_answers_failed() -> None:

@@ -14,3 +14,11 @@ def test_processes_and_database_that_are_killed_amid_writes_lose_nothing(tmp_pat
     assert counts["kills"] == 4
     assert counts["acknowledged"] >= 30
     assert {name: counts[name] for name in cluster.FAULTS} == dict.fromkeys(cluster.FAULTS, 0)
+
+
+def test_lane_in_which_nothing_was_killed_or_nothing_acknowledged_does_not_hold() -> None:
+    counts = dict.fromkeys(cluster.FAULTS, 0) | {"kills": 4, "outages": 0, "acknowledged": 30}
+    assert cluster.has_held(counts)
+    assert not cluster.has_held(counts | {"kills": 0})
+    assert not cluster.has_held(counts | {"acknowledged": 0})
+    assert not cluster.has_held(counts | {"drift": 1})
