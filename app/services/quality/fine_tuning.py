@@ -120,8 +120,9 @@ def train_generation(
             teaching.checkpoint(),
             lessons,
             pool,
-            # What search adds up, for inner products as folio-mini spreads them. What one passage
-            # holds of a question's words is not known here: half is usual, and counts for it.
+            # What search added up until decision 48, for inner products as folio-mini spreads them;
+            # the weights of `evidence` are for deviations. What one passage holds of a question's
+            # words is not known here: half is usual, and counts for it.
             RankingWeights(unit=0.84, passage=2.86, lexical=1.36),
             on_progress=progress.report,
             is_stopping=is_stopping,
