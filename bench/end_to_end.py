@@ -31,6 +31,7 @@ if not __package__:
 from app.config import BUNDLED_MODEL
 from app.evaluation.golden import GoldenQuery
 from app.evaluation.measures import MAIN_MEASURE, score_rankings
+from app.evaluation.statistics import estimate_mean
 from bench.ingest import add_all
 from bench.report import describe_machine, print_table
 from bench.search import run_server
@@ -136,17 +137,25 @@ def _write(path: Path, lines: Iterator[Mapping[str, str]] | Sequence[Mapping[str
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
 
 
-def _as_row(name: str, part: LabelledSet, outcomes: Sequence[Outcome]) -> list[str]:
+def _score(part: LabelledSet, found: Sequence[Sequence[str]]) -> list[float]:
+    golden = [GoldenQuery(query.id, query.text, part.grades[query.id]) for query in part.queries]
+    return score_rankings(golden, found)[MAIN_MEASURE]
+
+
+def _as_row(
+    name: str, part: LabelledSet, outcomes: Sequence[Outcome], first: Sequence[Outcome]
+) -> list[str]:
     seconds = float(np.median([one.seconds for one in outcomes]))
     p50, p99 = np.median([np.percentile(one.ms, (50, 99)) for one in outcomes], axis=0)
-    golden = [GoldenQuery(query.id, query.text, part.grades[query.id]) for query in part.queries]
-    ndcg = float(np.mean(score_rankings(golden, outcomes[-1].found)[MAIN_MEASURE]))
+    ndcg, of_first = (_score(part, runs[-1].found) for runs in (outcomes, first))
+    less = estimate_mean([a - b for a, b in zip(ndcg, of_first, strict=True)])
     return [
         name,
         f"{len(part.documents) / seconds:.2f}",
         f"{seconds:.1f}",
         f"{p50:.1f} / {p99:.1f}",
-        f"{ndcg:.3f}",
+        f"{np.mean(ndcg):.3f}",
+        f"{less.mean:+.3f} [{less.low:+.3f}, {less.high:+.3f}]",
         f"{max(one.peak_bytes for one in outcomes) / 2**20:,.0f} MiB",
         f"{outcomes[-1].stored_bytes / 2**20:.1f} MiB",
     ]
@@ -167,10 +176,13 @@ def measure(python: Path | None, data: Path, part: LabelledSet, rounds: int, *, 
             label = peer + _TRUNCATES.get(peer, "")
             assert python is not None
             runs.setdefault(label, []).append(run_peer(python, peer, data))
-    columns = ("documents/s", "seconds", "ms a search (p50 / p99)", "nDCG@10", "memory", "disk")
-    print_table(
-        ("system", *columns), [_as_row(name, part, outcomes) for name, outcomes in runs.items()]
+    first = next(iter(runs))
+    columns = (
+        *("documents/s", "seconds", "ms a search (p50 / p99)"),
+        *("nDCG@10", f"less that of {first}", "memory", "disk"),
     )
+    rows = [_as_row(name, part, outcomes, runs[first]) for name, outcomes in runs.items()]
+    print_table(("system", *columns), rows)
 
 
 def main() -> None:

@@ -46,7 +46,12 @@ class Outcome:
 
     articles: int = 0
     agreed: int = 0
+    predicted: int = 0
+    """First hits that were said to change."""
     changed: int = 0
+    """First hits that changed."""
+    hit: int = 0
+    """Those that changed as it was said."""
     duplicates: int = 0
     found: int = 0
     preflight_s: float = 0.0
@@ -101,7 +106,10 @@ def measure(resources: Resources, labelled: LabelledSet, articles: int) -> Outco
             outcome.agreed += all(
                 after[text] == predicted.get(text, before[text]) for text in after
             )
-            outcome.changed += sum(after[text] != before[text] for text in after)
+            changed = {text for text in after if after[text] != before[text]}
+            outcome.predicted += len(predicted)
+            outcome.changed += len(changed)
+            outcome.hit += sum(predicted.get(text) == after[text] for text in changed)
             if original is not None:
                 outcome.duplicates += 1
                 outcome.found += original in {near.document_id for near in said.near_duplicates}
@@ -130,7 +138,10 @@ def main() -> None:
         ("measure", "value"),
         [
             ("articles whose prediction came true", f"{outcome.agreed} of {outcome.articles}"),
-            ("first hits that changed", f"{outcome.changed}"),
+            (
+                "first hits: said to change / changed / both, to the same article",
+                f"{outcome.predicted} / {outcome.changed} / {outcome.hit}",
+            ),
             ("near-duplicates found", f"{outcome.found} of {outcome.duplicates}"),
             ("s a preflight", f"{outcome.preflight_s / outcome.articles:.2f}"),
         ],

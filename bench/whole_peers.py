@@ -88,11 +88,15 @@ def build_chroma(documents: Sequence[dict[str, Any]], model: Path, folder: Path)
 
 
 def build_llamaindex(documents: Sequence[dict[str, Any]], model: Path, folder: Path) -> Search:
-    """LlamaIndex with its default chunks, which this model cuts, fused with BM25."""
+    """LlamaIndex with its default chunks, which this model cuts, fused with BM25 by rank.
+
+    Its own default sorts cosines and BM25 scores together as they are, so that BM25's come first.
+    """
     from llama_index.core import Document, Settings, VectorStoreIndex
     from llama_index.core.llms.mock import MockLLM
     from llama_index.core.node_parser import SentenceSplitter
     from llama_index.core.retrievers import QueryFusionRetriever
+    from llama_index.core.retrievers.fusion_retriever import FUSION_MODES
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding
     from llama_index.retrievers.bm25 import BM25Retriever
 
@@ -115,6 +119,7 @@ def build_llamaindex(documents: Sequence[dict[str, Any]], model: Path, folder: P
     fused = QueryFusionRetriever(
         [index.as_retriever(similarity_top_k=_DEPTH), words],
         llm=MockLLM(),
+        mode=FUSION_MODES.RECIPROCAL_RANK,
         num_queries=1,
         similarity_top_k=_DEPTH,
         use_async=False,
