@@ -18,7 +18,6 @@ from app.main import ROUTERS, create_app
 from app.runtime.resources import Resources
 from tests.test_layers import ROOT, SOURCES
 
-ROOM = ROOT / "app/services/access"
 # What stands for a caller who may do everything, and what trusts that something was allowed.
 TRUSTING = {"EVERYONE", "recall_collection", "recall_named"}
 

@@ -66,15 +66,6 @@ def copy_all(source: Connection, target: Connection, report: Progress) -> list[C
     return copied
 
 
-def compare_all(one: Connection, other: Connection) -> list[str]:
-    """Return the names of the tables whose rows differ."""
-    return [
-        table.name
-        for table in Tables.metadata.sorted_tables
-        if table.name not in _LEFT_OUT and _digest(one, table) != _digest(other, table)
-    ]
-
-
 def _read(connection: Connection, table: Table) -> Generator[list[Any], None, None]:
     """Yield rows in the order of their keys: a generation after the one whose vectors it shares."""
     statement = select(table).order_by(*table.primary_key.columns)

@@ -5,13 +5,12 @@ from threading import Event
 from time import sleep
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from app.config import Settings
-from app.db.models import Document
+from app.db.models import Change, Document, Table
 from app.db.postgres import _CONNECT
 from app.db.sqlite import read_folder
-from app.db.transfer import compare_all
 from app.errors import Conflict
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
@@ -38,6 +37,18 @@ class CutOff(Exception):
 def cut_off(table: str, _rows: int) -> None:
     if table == "units":
         raise CutOff
+
+
+def read_all(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
+    """Return the rows of each table that is copied, by the table's name."""
+    return {
+        table.name: [
+            tuple(row)
+            for row in connection.execute(select(table).order_by(*table.primary_key.columns))
+        ]
+        for table in Table.metadata.sorted_tables
+        if table.name != Change.__tablename__
+    }
 
 
 def found(resources: Resources, query: str) -> set[str]:
@@ -67,7 +78,7 @@ def test_a_copy_is_refused_over_what_is_there_and_goes_back_as_it_came(
     assert (copied["documents"], copied["units"], copied["collections"]) == (2, 2, 1)
     folder = settings.model_copy(update={"data": tmp_path, "database_url": None})
     with resources.database.read() as session, read_folder(tmp_path) as other:
-        assert compare_all(session.connection(), other) == []
+        assert read_all(session.connection()) == read_all(other)
         numbers = session.scalars(select(Document.id).order_by(Document.id)).all()
     with open_resources(folder) as back:
         assert found(back, "tea") == {"a", "b"}
@@ -104,7 +115,7 @@ def test_there_and_back_every_row_is_the_same(
         (one.table, one.rows, one.sha256) for one in back
     ]
     with read_folder(folder.data) as first, read_folder(tmp_path / "back") as last:
-        assert compare_all(first, last) == []
+        assert read_all(first) == read_all(last)
 
 
 def test_a_source_waits_while_what_arrived_is_compared(
