@@ -6,8 +6,9 @@ Each attack meets a server of its own, whose database holds articles of both key
 searches, uploads and asks for health before and during the attack. What must hold: its search's p99
 at most five times that before, /healthz within 250 ms, nothing of its own refused, and the
 server's memory within 50 MB of what it was, once the attacker's collection is deleted: what still
-waits there is read for minutes, and what is kept of it is no leak. `--terminated` sends so many
-servers SIGTERM at random moments of their start. Exits with 1 unless everything held.
+waits there is read for minutes, and what is kept of it is no leak. The attack must have had the
+answer that shows that it got through. `--terminated` sends so many servers SIGTERM at random
+moments of their start. Exits with 1 unless everything held.
 """
 
 import argparse
