@@ -167,6 +167,8 @@ def embed_documents(
         if wanted is not None:
             wanted.look()
             waiting = [row for row in waiting if row[0].claim in wanted]
+            if not waiting:
+                return
         size = total = 0
         while size < len(waiting) and (not size or total + waiting[size][2] <= call_tokens):
             total += waiting[size][2]

@@ -8,8 +8,7 @@ from functools import partial
 from threading import Event
 from typing import Any, cast
 
-import numpy as np
-import numpy.typing as npt
+import pytest
 from sqlalchemy import select
 
 from app.config import Settings
@@ -114,7 +113,7 @@ def test_stop_gives_a_long_document_back(resources: Resources) -> None:
     assert (waiting.status, waiting.error) == (Status.QUEUED, None)
 
 
-def test_long_document_that_is_deleted_is_not_read_on(resources: Resources) -> None:
+def test_article_is_ready_beside_a_long_one_that_is_deleted(resources: Resources) -> None:
     put_documents(resources, "help", [article("long", LONG_TEXT), article("tea", "Tea.")])
     with working(resources):
         wait_for(resources, "long", Status.PROCESSING, "help")
@@ -165,29 +164,34 @@ def test_long_document_that_was_deleted_while_it_waited_is_not_cut(
 
 
 class Watched:
-    """An engine that counts the pieces that it tokenizes, and says when it has the first."""
+    """An engine that counts the calls of one of its methods, and says when it has the first."""
 
-    def __init__(self, engine: Engine, on_first: Callable[[], object]) -> None:
+    def __init__(self, engine: Engine, method: str, on_first: Callable[[], object]) -> None:
         self._engine = engine
+        self._method = method
         self._on_first = on_first
-        self.pieces = 0
-
-    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
-        self.pieces += 1
-        if self.pieces == 1:
-            self._on_first()
-        return self._engine.token_starts(text)
+        self.calls = 0
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
+        found = getattr(self._engine, name)
+        return partial(self._count, found) if name == self._method else found
+
+    def _count(self, call: Callable[..., object], *given: object, **options: object) -> object:
+        self.calls += 1
+        if self.calls == 1:
+            self._on_first()
+        return call(*given, **options)
 
 
-def test_long_document_that_is_deleted_is_not_tokenized_on(settings: Settings) -> None:
+@pytest.mark.parametrize("method", ["token_starts", "embed"])
+def test_long_document_that_is_deleted_is_neither_tokenized_nor_embedded_on(
+    settings: Settings, method: str
+) -> None:
     engines: list[Watched] = []
 
     def load(checkpoint: Checkpoint, settings: Settings) -> Engine:
         delete = partial(delete_document, resources, "help", "long")
-        engines.append(Watched(load_engine(checkpoint, settings), delete))
+        engines.append(Watched(load_engine(checkpoint, settings), method, delete))
         return cast(Engine, engines[0])
 
     with open_resources(settings, load=load) as resources, closing(Sandbox(settings)) as sandbox:
@@ -196,4 +200,4 @@ def test_long_document_that_is_deleted_is_not_tokenized_on(settings: Settings) -
         assert drain_queue(resources, sandbox, Event()) is None
         with resources.database.read() as session:
             assert not session.scalars(select(Version)).all()
-    assert [engine.pieces for engine in engines] == [1]
+    assert [engine.calls for engine in engines] == [1]
