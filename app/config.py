@@ -127,7 +127,8 @@ class Settings(BaseSettings):
     max_rerank_tokens: int = Field(default=32_768, ge=1)
     """Tokens of the texts that one request has reranked."""
     mcp_hosts: str = ""
-    """Host names by which `/mcp` may be reached beside this machine's own; `*`: by any."""
+    """Host names by which `/mcp`, and a server without keys, may be reached beside this machine's
+    own; `*`: by any."""
     cors_origins: str = ""
     """Origins of pages that may call the service from a browser: `https://chat.example.com`; `*`:
     all of them."""
@@ -228,6 +229,11 @@ class Settings(BaseSettings):
     job_days: int = Field(default=30, ge=1, le=3650)
     """Keep jobs for so many days after their upload, and longer while a document of them waits;
     reports of reparses for so many days after their end."""
+
+    @property
+    def hosts(self) -> list[str]:
+        """Return `mcp_hosts` one by one."""
+        return [host.strip() for host in self.mcp_hosts.split(",") if host.strip()]
 
     @property
     def origins(self) -> list[str]:

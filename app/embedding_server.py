@@ -3,7 +3,7 @@
 import logging
 import signal
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from app.api import engine as engine_routes
 from app.api.access import require_declared_access
@@ -11,13 +11,14 @@ from app.api.engine import ServedModel
 from app.api.framing import Framing
 from app.api.methods import KnownMethods
 from app.api.metrics import Metrics, MetricsMiddleware
+from app.api.own_machine import OwnMachine, is_loopback
 from app.api.pace import Pace
-from app.api.problems import add_problem_handlers
+from app.api.problems import add_problem_handlers, problem_response
 from app.config import Settings
 from app.embedding.loading import load_engine, open_checkpoint
 from app.embedding.wire import Description
 from app.errors import FolioError, InvalidRequest
-from app.main import exit_on_signal, favour_requests, is_loopback, listen
+from app.main import exit_on_signal, favour_requests, listen
 from app.runtime.memory import return_freed_regularly, share_arenas
 from app.runtime.threads import use_one_blas_thread
 from app.services.access.keys import read_key_file
@@ -73,6 +74,8 @@ def create_embedding_app(settings: Settings, served: ServedModel, key: str | Non
     app.state.shared_key = key
     app.state.metrics = Metrics()
     app.add_middleware(Framing)
+    if key is None:
+        app.add_middleware(OwnMachine, settings=settings, refuse=_refuse)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     app.add_middleware(KnownMethods, metrics=app.state.metrics)
     app.add_middleware(Pace, per_second=settings.max_probes_per_second)
@@ -86,6 +89,10 @@ def create_embedding_app(settings: Settings, served: ServedModel, key: str | Non
     add_problem_handlers(app, routers, lambda *_: None)
     require_declared_access(app.routes)
     return app
+
+
+def _refuse(_path: str, error: FolioError, headers: dict[str, str]) -> Response:
+    return problem_response(error.status, error.code, str(error), headers=headers)
 
 
 def _read_key(settings: Settings, host: str, *, no_auth: bool) -> str | None:

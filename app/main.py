@@ -1,7 +1,6 @@
 """The composition root: from settings to a running service."""
 
 import gc
-import ipaddress
 import logging
 import signal
 import socket
@@ -52,6 +51,7 @@ from app.api.keyed_paths import KeyedPaths
 from app.api.methods import KnownMethods
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.openapi import complete_openapi, operation_id
+from app.api.own_machine import OwnMachine, is_loopback
 from app.api.pace import Pace
 from app.api.problems import add_problem_handlers
 from app.api.v1 import (
@@ -200,6 +200,8 @@ def create_app(
         refuse=unrouted.refuse,
     )
     app.add_middleware(Framing)
+    if not requires_keys:
+        app.add_middleware(OwnMachine, settings=resources.settings, refuse=unrouted.refuse)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     if resources.settings.origins:
         # Keys travel in a header that a page has to know, so that no cookie is ever sent.
@@ -419,13 +421,3 @@ def favour_requests() -> None:
     # What is loaded by now stays; it need not be looked at again.
     gc.collect()
     gc.freeze()
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether an address is reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

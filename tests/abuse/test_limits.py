@@ -94,9 +94,9 @@ def test_packed_body_is_refused(service: Service) -> None:
 
 def test_body_of_two_lengths_closes_the_connection(service: Service) -> None:
     host, _, port = service.url.removeprefix("http://").partition(":")
-    smuggled = b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    smuggled = b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     head = (
-        b"POST /v1/collections HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"POST /v1/collections HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     with socket.create_connection((host, int(port)), timeout=20) as connection:

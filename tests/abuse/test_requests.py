@@ -189,8 +189,8 @@ class Impatient(DeadlineProtocol):
     "begun",
     [
         b"",
-        b"GET / HTTP/1.1\r\nHost: a\r\n",
-        b"POST /v1/collections HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n",
+        b"POST /v1/collections HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
     ],
 )
 def test_connection_that_does_not_say_what_it_wants_is_closed(

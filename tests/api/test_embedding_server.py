@@ -510,6 +510,13 @@ def test_key_must_be_the_servers(
     assert KEY not in caplog.text
 
 
+def test_server_without_a_key_is_for_this_machine(server: EmbeddingServer) -> None:
+    with serve_app(create_embedding_app(Settings(), server.served, None)) as url:
+        assert httpx.get(url + ENGINE_PATH).is_success
+        answer = httpx.get(url + ENGINE_PATH, headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.json()["code"]) == (421, "unknown_host")
+
+
 def test_bodies_over_the_bound_and_of_another_shape_are_refused(
     jina_v3: Path, tmp_path: Path
 ) -> None:

@@ -375,7 +375,7 @@ def test_work_of_a_client_that_hung_up_is_not_begun(
 ) -> None:
     with busy_model(service) as engine:
         content = json.dumps(body)
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: [::1]\r\nContent-Length: {len(content)}\r\n"
         address = (service.http.base_url.host, service.http.base_url.port or 80)
         with socket.create_connection(address) as connection:
             head += "Content-Type: application/json\r\n\r\n"

@@ -85,14 +85,13 @@ def _find_library(request: Any) -> Library:
 
 def _secure(settings: Settings) -> TransportSecuritySettings:
     """Return which hosts and origins are let in: this machine, and those of the settings."""
-    hosts = [host.strip() for host in settings.mcp_hosts.split(",") if host.strip()]
-    if "*" in hosts:
+    if "*" in settings.hosts:
         return TransportSecuritySettings(enable_dns_rebinding_protection=False)
     origins = settings.origins
     if "*" in origins:
         # What the SDK takes for any port.
         origins = ["http:*", "https:*"]
-    allowed = [*_LOOPBACK, *hosts]
+    allowed = [*_LOOPBACK, *settings.hosts]
     return TransportSecuritySettings(
         allowed_hosts=[*allowed, *(f"{host}:*" for host in allowed)],
         allowed_origins=[
