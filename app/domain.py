@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,16 @@ Matrix: TypeAlias = npt.NDArray[np.float32]
 Scalar: TypeAlias = str | bool | int | float
 AttributeValue: TypeAlias = Scalar | list[Scalar]
 Attributes: TypeAlias = Mapping[str, AttributeValue]
+
+
+def add_attributes(said: Mapping[str, Any], attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Folio says of an article, with its attributes.
+
+    One that has a name of Folio's own is `attributes.NAME`: nothing is lost, and no uploader says
+    where an article comes from.
+    """
+    own = {f"attributes.{key}" if key in said else key: attributes[key] for key in attributes}
+    return {**own, **said}
 
 
 class Task(StrEnum):

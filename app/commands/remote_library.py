@@ -6,6 +6,7 @@ from typing import Any
 
 from app.api.mcp.library import Asked, Found, Passages, Whole
 from app.commands.client import Client, collection_path, document_path
+from app.domain import add_attributes
 from app.errors import NotFound
 
 _LISTED = 200
@@ -58,12 +59,14 @@ class RemoteLibrary:
         self._check(collection)
         path = document_path(collection, document_id)
         document = self._client.call("GET", path, params={"include": "text"})
-        metadata = {
-            **document["attributes"],
-            "version": document["live_version"],
-            "status": document["status"],
-            "sha256": document["sha256"],
-        }
+        metadata = add_attributes(
+            {
+                "version": document["live_version"],
+                "status": document["status"],
+                "sha256": document["sha256"],
+            },
+            document["attributes"],
+        )
         return Whole(
             collection,
             document["id"],

@@ -50,6 +50,17 @@ def test_source_of_an_article_without_an_address_is_its_resource_of_mcp(folio: F
     assert describe(hit)["source"] == make_uri("manuals", "tea/how to steep?")
 
 
+def test_attribute_with_a_name_of_folio_s_own_is_kept_under_another(folio: Folio) -> None:
+    folio.create_collection("named")
+    given = {"version": "11 beta", "untrusted": False, "product": "kettle"}
+    folio.put_document("named", "tea", text="Four minutes.", attributes=given, wait_s=30)
+    (hit,) = folio.search("named", QUESTION).results
+    described = describe(hit)
+    assert (described["version"], described["untrusted"]) == (1, True)
+    kept = {"attributes.version": "11 beta", "attributes.untrusted": False, "product": "kettle"}
+    assert kept.items() <= described.items()
+
+
 def test_langchain(folio: Folio, expected: list[tuple[str, float]]) -> None:
     pytest.importorskip("langchain_core", reason="the extra `peers` is missing")
     from folio_client.langchain import FolioRetriever

@@ -17,7 +17,17 @@ from app.api.compat.errors import (
 )
 from app.api.v1 import filters as filter_limits
 from app.api.v1.fields import Answer, ScalarIn
-from app.domain import TIME_KEYS, Compound, Condition, Filter, Hit, Scalar, Scope, parse_time
+from app.domain import (
+    TIME_KEYS,
+    Compound,
+    Condition,
+    Filter,
+    Hit,
+    Scalar,
+    Scope,
+    add_attributes,
+    parse_time,
+)
 from app.errors import InvalidRequest
 from app.services.search.pipeline import SearchRequest
 from app.services.search.search import search_documents
@@ -270,12 +280,10 @@ def _describe(hit: Hit) -> RecordOut:
         content="\n\n".join(passage.quoted for passage in hit.passages),
         score=hit.score,
         title=hit.title or hit.document_id,
-        metadata={
-            **hit.attributes,
-            "document_id": hit.document_id,
-            "version": hit.version,
-            "url": hit.url or "",
-        },
+        metadata=add_attributes(
+            {"document_id": hit.document_id, "version": hit.version, "url": hit.url or ""},
+            hit.attributes,
+        ),
     )
 
 

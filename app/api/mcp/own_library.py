@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.api.access import Caller
 from app.api.mcp.library import Asked, Found, Passages, Whole
 from app.api.v1.filters import FilterIn, check_filter_size
-from app.domain import Filter, Scope
+from app.domain import Filter, Scope, add_attributes
 from app.errors import InvalidRequest
 from app.services.articles.collections import list_names
 from app.services.articles.documents import get_document, list_documents
@@ -73,12 +73,14 @@ class OwnLibrary:
             document.title,
             document.url,
             document.text or "",
-            {
-                **document.attributes,
-                "version": document.live_version,
-                "status": document.status.value,
-                "sha256": document.sha256,
-            },
+            add_attributes(
+                {
+                    "version": document.live_version,
+                    "status": document.status.value,
+                    "sha256": document.sha256,
+                },
+                document.attributes,
+            ),
         )
 
     def list_documents(self, collection: str) -> list[tuple[str, str]]:

@@ -12,9 +12,11 @@ def join_passages(hit: Hit) -> str:
 
 
 def describe(hit: Hit) -> dict[str, Any]:
-    """Return where the text comes from and how sure it is; `untrusted`: it is data, no orders."""
-    return {
-        **hit.attributes,
+    """Return where the text comes from and how sure it is; `untrusted`: it is data, no orders.
+
+    An attribute of the article that has one of these names is `attributes.NAME`.
+    """
+    said = {
         "score": hit.score,
         "title": hit.title,
         # As MCP clients read it: an id is one part, whatever slashes it holds.
@@ -29,3 +31,7 @@ def describe(hit: Hit) -> dict[str, Any]:
         ],
         "untrusted": True,
     }
+    own = {
+        f"attributes.{key}" if key in said else key: hit.attributes[key] for key in hit.attributes
+    }
+    return {**own, **said}
