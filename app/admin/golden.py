@@ -1,7 +1,8 @@
 """The page of a collection's golden set: add, change, remove, import, export, measure."""
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Container, Iterator, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -89,9 +90,12 @@ def change_question(
     relevant: Ids = "",
 ) -> Response:
     """Change a question or its articles; those that stay keep their grades."""
-    former = golden_sets.get_golden(resources.database, collection, id).relevant
-    grades = {one: former.get(one, 1) for one in _read_ids(relevant)}
-    golden_sets.change_golden(resources, collection, id, GoldenQuery("", query, grades))
+    former = golden_sets.get_golden(resources.database, collection, id)
+    grades = {
+        one: former.relevant.get(one, 1) for one in _read_ids(relevant, known=former.relevant)
+    }
+    text = former.query if clean_question(former.query) == query else query
+    golden_sets.change_golden(resources, collection, id, GoldenQuery("", text, grades))
     return redirect(request, f"{_path_of(collection)}?after={id - 1}", "Changed.")
 
 
@@ -161,8 +165,11 @@ def _list_all(resources: Resources, ref: CollectionRef) -> Iterator[golden_sets.
         after = page.following
 
 
-def _read_ids(text: str) -> Sequence[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
+def _read_ids(text: str, known: Container[str] = ()) -> Sequence[str]:
+    """Return the ids of lines: those that are known as they are, others without blanks around."""
+    # Not splitlines: ids may hold the separators of Unicode.
+    lines = re.split("\r\n|\n|\r", text)
+    return [line if line in known else line.strip() for line in lines if line.strip()]
 
 
 def _read_lines(text: str) -> Iterator[GoldenQuery]:

@@ -250,6 +250,28 @@ def test_question_keeps_its_lines_where_only_its_articles_change(
     assert (kept["query"], kept["relevant"]) == (question, {"a": 1})
 
 
+def test_golden_question_that_is_saved_as_it_was_stays_as_it_is(
+    service: Service, browser: Browser
+) -> None:
+    golden = "/v1/collections/same/golden"
+    service.new_collection("same")
+    asked = {"query": " which tea?\n", "relevant": {" sp ": 2, "l\u2028s": 3}}
+    assert service.http.post(golden, json={"queries": [asked]}).is_success
+    (before,) = service.http.get(golden).json()["queries"]
+    page = browser.visit("/admin/collections/same/golden").text
+    query, ids = (
+        re.search(rf'<textarea id="{name}-\d+"[^>]*>\n?([^<]*)</textarea>', page)
+        for name in ("query", "relevant")
+    )
+    assert query
+    assert ids
+    shown = {"query": query[1], "relevant": ids[1]}
+    form = {name: unescape(text).replace("\n", "\r\n") for name, text in shown.items()}
+    browser.send("/admin/collections/same/golden/change", id=str(before["id"]), **form)
+    (after,) = service.http.get(golden).json()["queries"]
+    assert (after["query"], after["relevant"]) == (before["query"], before["relevant"])
+
+
 @pytest.mark.parametrize(
     "line",
     ["no json", "[" * 100_000, '{"query": "tea"}', '{"query": 7, "relevant": []}', '"\\ud800"'],
