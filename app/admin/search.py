@@ -77,8 +77,8 @@ def show_search(
         values=narrowing.values(found.hits.facets[by]) if found and by else [],
         found=found,
         query_id=found and record_query(resources, collection, found.hits),
-        curl=_as_curl(url, body),
-        python=_as_python(url, body),
+        curl=_as_curl(url, body, has_key=request.app.state.requires_keys),
+        python=_as_python(url, body, has_key=request.app.state.requires_keys),
     )
 
 
@@ -90,19 +90,19 @@ def _ask(resources: Resources, request: SearchRequest, max_tokens: int, why: str
     return Found(hits, context, explanation)
 
 
-def _as_curl(url: str, body: Mapping[str, Any]) -> str:
+def _as_curl(url: str, body: Mapping[str, Any], *, has_key: bool) -> str:
     data = shlex.quote(json.dumps(body, ensure_ascii=False))
-    return (
-        f"curl -X POST {shlex.quote(url)} -H 'Authorization: Bearer '\"$FOLIO_KEY\" "
-        f"-H 'Content-Type: application/json' -d {data}"
+    key = "-H 'Authorization: Bearer '\"$FOLIO_KEY\" " if has_key else ""
+    return f"curl -X POST {shlex.quote(url)} {key}-H 'Content-Type: application/json' -d {data}"
+
+
+def _as_python(url: str, body: Mapping[str, Any], *, has_key: bool) -> str:
+    key = (
+        '    headers={"Authorization": f"Bearer {os.environ[\'FOLIO_KEY\']}"},\n' if has_key else ""
     )
-
-
-def _as_python(url: str, body: Mapping[str, Any]) -> str:
     return (
-        "import os, httpx\n\n"
-        f"answer = httpx.post(\n    {url!r},\n"
-        '    headers={"Authorization": f"Bearer {os.environ[\'FOLIO_KEY\']}"},\n'
+        f"import {'os, ' if has_key else ''}httpx\n\n"
+        f"answer = httpx.post(\n    {url!r},\n{key}"
         f"    json={body!r},\n"
         ").raise_for_status().json()\n"
     )

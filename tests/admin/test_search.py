@@ -95,6 +95,25 @@ def test_request_to_copy_finds_what_the_page_shows(browser: Browser, service: Se
     answer = service.http.post(words[3], json=body)
     assert [hit["document_id"] for hit in answer.json()["results"]] == ["a2"]
     assert repr(body) in python
+    # There is no key to send.
+    assert "FOLIO_KEY" not in curl + python
+
+
+def test_rows_are_shown_under_the_head_of_their_table(service: Service, browser: Browser) -> None:
+    """As a chatbot gets them."""
+    rows = [f"thing{number},{number} crowns" for number in range(300)]
+    table = "\n".join(["Product,Price", *rows]).encode()
+    fees = service.new_collection("fees")
+    fees.finish(fees.put_file("fees", table, "text/csv"))
+    page = browser.visit("/admin/collections/fees/search?q=thing250&max_tokens=300&mode=lexical")
+    texts = re.findall(
+        r'<blockquote dir="auto">(.*?)</blockquote>|<div class="text" dir="auto">(.*?)</div>',
+        page.text,
+        re.DOTALL,
+    )
+    found = [(quote, block) for quote, block in texts if "thing250" in quote + block]
+    assert {bool(quote) for quote, _ in found} == {True, False}
+    assert all("Product" in quote + block for quote, block in found)
 
 
 def test_form_keeps_the_filters(browser: Browser) -> None:
