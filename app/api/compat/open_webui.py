@@ -51,7 +51,7 @@ class ProcessedOut(Answer):
     page_content: str
     """The text of the file."""
     metadata: dict[str, Any]
-    """Words of the caller, by key."""
+    """Name and title, and `warnings` of what could not be read, if any."""
 
 
 class WebSearchIn(ContractBody):
@@ -122,9 +122,10 @@ def process(
     media_type = resolve_media_type(content_type, name, data)
     with closing(Sandbox(resources.settings)) as sandbox:
         article = sandbox.parse(media_type, data)
-    return ProcessedOut(
-        page_content=article.text, metadata={"source": name, "title": article.title}
-    )
+    metadata: dict[str, Any] = {"source": name, "title": article.title}
+    if article.warnings:
+        metadata["warnings"] = list(article.warnings)
+    return ProcessedOut(page_content=article.text, metadata=metadata)
 
 
 @router.post(
