@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.admin.pages import PageRoute, redirect, render, serve_page, session_of
+from app.admin.pages import FormKind, PageRoute, redirect, render, serve_page, session_of
 from app.admin.sessions import Sessions
 from app.api.access import OpenRoute, Reader, resources_of
 from app.errors import Unauthorized
@@ -22,7 +22,7 @@ class VisitorRoute(OpenRoute):
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
-            return await serve_page(request, handle)
+            return await serve_page(request, handle, form=FormKind.KEY)
 
         return answer
 

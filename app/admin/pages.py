@@ -1,18 +1,21 @@
 """How a page is answered: its session, its access, its errors in words, its headers."""
 
 from collections.abc import Callable, Coroutine
+from enum import Enum
 from http import HTTPStatus
 from pathlib import Path
 from secrets import compare_digest
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import HTMLResponse
 
 from app.admin.formats import FILTERS
@@ -21,7 +24,13 @@ from app.api.access import Access, Grant, GuardedRoute, resources_of
 from app.api.bodies import BodySize, limit_body, limits_of
 from app.api.problems import unexpected_problem
 from app.domain import Scope
-from app.errors import FolioError, Forbidden, Unauthorized, UnsupportedMediaType
+from app.errors import (
+    FolioError,
+    Forbidden,
+    InvalidRequest,
+    Unauthorized,
+    UnsupportedMediaType,
+)
 from app.services.access.keys import recall_principal
 from app.services.access.principal import EVERYONE
 from app.services.access.uses import note_use
@@ -29,6 +38,10 @@ from app.services.access.uses import note_use
 FOLDER = Path(__file__).parent
 _SAFE_METHODS = {"GET", "HEAD"}
 _CSRF_HEADER = "x-csrf-token"
+_FORM = "application/x-www-form-urlencoded"
+# Of the form with a key, which every stranger may send.
+_MAX_KEY_FORM_BYTES = 8 * 2**10
+_MAX_FIELDS = 1000
 
 HEADERS = {
     # No script and no style but our two files; nobody may frame a page, and a frame of ours holds
@@ -53,9 +66,17 @@ class BadToken(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "this form is out of date, or you were signed out; go back, copy what you wrote, "
-            "reload the page and send it again"
+            "this form is out of date, or you were signed out; sign in in another tab, then go "
+            "back, where what you wrote still is: copy it, reload the page and send it again"
         )
+
+
+class FormKind(Enum):
+    """What the forms of a page hold."""
+
+    KEY = "a key, of whoever reaches the port"
+    FIELDS = "a few fields"
+    ARTICLES = "articles, text or files: as multipart, which encodes no byte of them"
 
 
 def make_templates() -> Environment:
@@ -119,7 +140,7 @@ class PageRoute(GuardedRoute):
     A form has to send back the session's token, so that no other site can send it.
     """
 
-    holds_articles: ClassVar[bool] = False
+    form: ClassVar[FormKind] = FormKind.FIELDS
 
     def authorize(self, request: Request, access: Access) -> Grant:
         """Return what the signed-in key is allowed; raises SignInNeeded."""
@@ -137,22 +158,22 @@ class PageRoute(GuardedRoute):
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
-            return await serve_page(request, handle, holds_articles=self.holds_articles)
+            return await serve_page(request, handle, form=self.form)
 
         return answer
 
 
 class ArticleRoute(PageRoute):
-    """A page that takes articles, text or files: as multipart, which encodes no byte of them."""
+    """A page that takes articles."""
 
-    holds_articles = True
+    form = FormKind.ARTICLES
 
 
 async def serve_page(
     request: Request,
     handle: Callable[[Request], Coroutine[Any, Any, Response]],
     *,
-    holds_articles: bool = False,
+    form: FormKind,
 ) -> Response:
     """Answer with a session, its cookie and the headers of every page; errors are pages too."""
     sessions: Sessions = request.app.state.sessions
@@ -161,9 +182,12 @@ async def serve_page(
     request.state.session = former or sessions.start(opened)
     try:
         if request.method not in _SAFE_METHODS:
-            request = await _limit_form(request, holds_articles=holds_articles)
+            request = await _read_form(request, form)
             await _check_token(request)
         response = await handle(request)
+    except ClientDisconnect:
+        # Nobody reads the answer.
+        response = Response(status_code=400)
     except SignInNeeded:
         response = RedirectResponse("/admin/sign-in", HTTPStatus.SEE_OTHER)
     except (FolioError, HTTPException, RequestValidationError) as error:
@@ -195,23 +219,39 @@ def set_cookie(request: Request, response: Response, session: Session) -> None:
     )
 
 
-async def _limit_form(request: Request, *, holds_articles: bool) -> Request:
+async def _read_form(request: Request, form: FormKind) -> Request:
     """Return the request with a body that is limited, and its form, where the token is in it.
 
     FastAPI, which would read it otherwise, has limits of its own, and no words for ours.
     """
-    size = BodySize.SMALL
-    if request.headers.get("content-type", "").lstrip().lower().startswith("multipart/"):
-        if not holds_articles:
-            raise UnsupportedMediaType("send this form as application/x-www-form-urlencoded")
-        if session_of(request).key_id is None:
-            raise BadToken
-        size = BodySize.UPLOAD
-    max_bytes = limits_of(request, size).max_bytes
+    content_type = request.headers.get("content-type", "").lstrip().lower()
+    is_multipart = content_type.startswith("multipart/")
+    if is_multipart and form is not FormKind.ARTICLES:
+        raise UnsupportedMediaType("send this form as application/x-www-form-urlencoded")
+    if session_of(request).key_id is None and form is not FormKind.KEY:
+        raise BadToken
+    max_bytes = limits_of(request, BodySize.UPLOAD if is_multipart else BodySize.SMALL).max_bytes
+    if form is FormKind.KEY:
+        max_bytes = min(max_bytes, _MAX_KEY_FORM_BYTES)
     limited = limit_body(request, max_bytes)
-    if _CSRF_HEADER not in request.headers:
+    if content_type.startswith(_FORM):
+        # Starlette parses it on the event loop, where it lets nobody else be answered.
+        limited._form = await run_in_threadpool(_parse_form, await limited.body())
+    elif _CSRF_HEADER not in request.headers:
         await limited.form(max_files=0, max_part_size=max_bytes)
     return limited
+
+
+def _parse_form(body: bytes) -> FormData:
+    """Return the fields of a form; raises InvalidRequest where they are too many."""
+    try:
+        fields: list[tuple[str, str | UploadFile]] = []
+        fields += parse_qsl(
+            body.decode(errors="replace"), keep_blank_values=True, max_num_fields=_MAX_FIELDS
+        )
+    except ValueError:
+        raise InvalidRequest(f"a form has at most {_MAX_FIELDS} fields") from None
+    return FormData(fields)
 
 
 async def _check_token(request: Request) -> None:

@@ -139,6 +139,18 @@ def flood_health(target: Target) -> Counter[str]:
     return seen
 
 
+def send_forms(target: Target) -> Counter[str]:
+    """2: forms of 1 MB to the pages, without a key, in which every character is encoded."""
+    body = b"csrf=" + b"%41" * 349_000
+    paths = ("/admin/collections", "/admin/sign-in")
+
+    def call(http: httpx.Client, number: int) -> httpx.Response:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return http.post(paths[number % 2], content=body, headers=headers)
+
+    return repeat(target, call, with_key=False)
+
+
 def _make_words(number: int, size: int) -> str:
     """Return so many characters of words, each of them new."""
     randomness, words, left = random.Random(number), [], size
@@ -355,6 +367,7 @@ ATTACKS: dict[str, Attack] = {
     "1 wrong numbers": Attack(send_wrong_numbers, "422"),
     "2 invented methods": Attack(invent_methods, "405"),
     "2 health routes": Attack(flood_health, "200"),
+    "2 encoded forms": Attack(send_forms, "403"),
     "4 long questions": Attack(ask_long_questions, "200"),
     "4 odd questions": Attack(ask_odd_questions, "200"),
     "4 embeddings as queries": Attack(embed_as_queries, "200"),

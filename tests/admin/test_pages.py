@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -191,6 +192,7 @@ def test_no_form_is_taken_without_its_token(service: Service, browser: Browser) 
             answer = browser.http.post(path, data={**FORMS.get(path, {}), "csrf": token})
             assert answer.status_code == 403, path
             assert "out of date" in text_of(answer)
+            assert "sign in in another tab" in text_of(answer)
     assert browser.visit(ARTICLE).status_code == 200
     assert "made" not in text_of(browser.visit("/admin"))
 
@@ -390,7 +392,53 @@ def test_form_that_is_too_large_is_told_on_a_page(service: Service, browser: Bro
     assert (answer.status_code, answer.headers["content-type"][:9]) == (413, "text/html")
     assert "at most 1048576 bytes" in text_of(answer)
     answer = browser.send("/admin/sign-in", key="x" * 2**20)
-    assert (answer.status_code, "at most 1048576 bytes" in text_of(answer)) == (413, True)
+    assert (answer.status_code, "at most 8192 bytes" in text_of(answer)) == (413, True)
+    many = {f"f{number}": "" for number in range(1000)}
+    answer = browser.send("/admin/collections/own/paste", **many)
+    assert (answer.status_code, "at most 1000 fields" in text_of(answer)) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/admin/collections", b"403"), ("/admin/sign-in", b"413")]
+)
+def test_form_of_a_stranger_is_refused_before_it_is_read(
+    service: Service, path: str, status: bytes
+) -> None:
+    """To parse it would keep everybody waiting."""
+    with begin_form(service, path, size=900_000) as connection:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 " + status)
+
+
+def test_browser_that_hangs_up_amid_a_form_is_no_error_of_the_service(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut = service.app.state.metrics.requests.labels("POST", "/admin/sign-in", "400")
+    before = cut._value.get()
+    begin_form(service, "/admin/sign-in", size=100).close()
+    poll(cut._value.get, lambda count: count == before + 1)
+    assert caplog.text == ""
+
+
+def begin_form(service: Service, path: str, *, size: int) -> socket.socket:
+    """Send a form but for its last bytes."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n\r\ncsrf="
+    )
+    url = service.http.base_url
+    connection = socket.create_connection((url.host, url.port or 80), timeout=30)
+    connection.sendall(head.encode())
+    return connection
+
+
+def test_method_that_a_page_does_not_have_is_told_with_those_that_it_has(service: Service) -> None:
+    for path, allowed in (
+        ("/admin", "GET"),
+        ("/admin/sign-in", "GET, POST"),
+        ("/docs", "GET"),
+    ):
+        answer = service.http.delete(path)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
 
 
 def test_pasted_article_may_be_as_large_as_one_that_is_uploaded(
