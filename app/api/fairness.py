@@ -90,7 +90,7 @@ class Fairness:
     model_paths: frozenset[str]
     refuse: Refuse
     _queues: dict[tuple[str | None, Kind], _Queue] = field(default_factory=dict)
-    _allowances: dict[str | None, _Allowance] = field(default_factory=dict)
+    _allowances: dict[str, _Allowance] = field(default_factory=dict)
     _model_calls: asyncio.Semaphore = field(init=False)
     _refusals: Rate = field(init=False)
 
@@ -164,7 +164,8 @@ class Fairness:
     def _count(self, caller: str | None) -> None:
         """Raise TooManyRequests for a caller that has used up its requests of this minute."""
         most = self.settings.max_requests_per_minute
-        if most is None:
+        # Strangers have a bound of their own: with one of theirs used up nobody could sign in.
+        if most is None or caller is None:
             return
         now = monotonic()
         allowance = self._allowances.setdefault(caller, _Allowance(most, now))

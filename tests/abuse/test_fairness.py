@@ -274,6 +274,11 @@ def test_requests_a_minute_are_counted_by_key(tmp_path: Path) -> None:
         assert told.json()["error"]["type"] == "rate_limit_error"
 
 
+def test_strangers_use_up_no_requests_of_others_who_sign_in(tmp_path: Path) -> None:
+    with open_door(tmp_path, max_requests_per_minute=1) as door:
+        assert [door.get("/quick", {}).status_code for _ in range(3)] == [200] * 3
+
+
 def test_caller_that_is_refused_often_is_told_so_late_and_no_other(tmp_path: Path) -> None:
     limits = {"max_requests_per_minute": 1, "max_refusals_per_second": 2}
     with open_door(tmp_path, **limits) as door, ThreadPoolExecutor(1) as pool:
