@@ -10,6 +10,7 @@ from functools import wraps
 from hmac import compare_digest
 from inspect import isclass, iscoroutinefunction, signature
 from typing import Annotated, Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Depends, Path, Request, Response
 from fastapi.dependencies.models import Dependant
@@ -26,7 +27,7 @@ from starlette.routing import BaseRoute
 from app.api.problems import unexpected_problem
 from app.config import Settings
 from app.domain import Scope
-from app.errors import FolioError, MissingKey, Unauthorized
+from app.errors import FolioError, InvalidRequest, MissingKey, Unauthorized
 from app.runtime.resources import Resources
 from app.services.access.collections import (
     BY_JOB,
@@ -197,6 +198,7 @@ class GuardedRoute(APIRoute):
 
         async def guard(request: Request) -> Response:
             try:
+                _require_utf8(request)
                 request.state.grant = await run_in_threadpool(self.authorize, request, access)
                 return await handle(request)
             except ClientDisconnect:
@@ -215,6 +217,18 @@ class GuardedRoute(APIRoute):
         if isinstance(error, FolioError | HTTPException | RequestValidationError):
             return None
         return unexpected_problem(error)
+
+
+def _require_utf8(request: Request) -> None:
+    """Raise InvalidRequest for a URL that is not UTF-8.
+
+    The server reads each byte that is not as U+FFFD, by which two ids could become one.
+    """
+    try:
+        unquote_to_bytes(request.scope["raw_path"]).decode()
+        unquote_to_bytes(request.scope["query_string"]).decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest("the URL is not UTF-8") from None
 
 
 def _write_json(endpoint: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
