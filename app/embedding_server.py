@@ -86,7 +86,7 @@ def create_embedding_app(settings: Settings, served: ServedModel, key: str | Non
     )
     for router in routers:
         app.include_router(router)
-    add_problem_handlers(app, routers, lambda *_: None)
+    add_problem_handlers(app, lambda *_: None)
     require_declared_access(app.routes)
     return app
 

@@ -222,7 +222,7 @@ def create_app(
     add_pages(app, resources.settings)
     if door is not None:
         app.router.routes.extend(door.routes())
-    add_problem_handlers(app, routers, unrouted.answer)
+    add_problem_handlers(app, unrouted.answer)
     require_declared_access(app.routes)
     complete_openapi(app, requires_keys=requires_keys)
     return app

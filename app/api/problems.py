@@ -6,18 +6,20 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Route
 
 from app.errors import FolioError, QueueFull
 
 logger = logging.getLogger("folio")
 
 MEDIA_TYPE = "application/problem+json"
+UNEXPECTED = "an unexpected error; the log says where"
 
 
 class InvalidField(BaseModel):
@@ -52,10 +54,9 @@ class Problem(BaseModel):
 
 def add_problem_handlers(
     app: FastAPI,
-    routers: Sequence[APIRouter],
     answer_unknown: Callable[[str, int, str, dict[str, str]], JSONResponse | None],
 ) -> None:
-    """Let every error leave as a problem document; `routers` are those of the application.
+    """Let every error leave as a problem document.
 
     `answer_unknown` gives the answer to a path without a route where another contract owns it.
     """
@@ -86,16 +87,17 @@ def add_problem_handlers(
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             # Starlette names the methods of the first route only that has this path.
-            headers["Allow"] = ", ".join(_find_methods(routers, request.url.path))
+            headers["Allow"] = ", ".join(_find_methods(app.routes, request.url.path))
         owned = answer_unknown(request.url.path, error.status_code, str(error.detail), headers)
         if owned is not None:
             return owned
         return problem_response(error.status_code, code, str(error.detail), headers=headers)
 
 
-def _find_methods(routers: Sequence[APIRouter], path: str) -> list[str]:
-    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-    matching = [route for route in routes if route.path_regex.match(path)]
+def _find_methods(routes: Sequence[BaseRoute], path: str) -> list[str]:
+    originals = (context.original_route for context in iter_route_contexts(routes))
+    found = [route for route in originals if isinstance(route, Route)]
+    matching = [route for route in found if route.path_regex.match(path)]
     return sorted({method for route in matching for method in route.methods or ()})
 
 
@@ -106,7 +108,7 @@ def unexpected_problem(error: Exception) -> JSONResponse:
     message of an unknown exception may quote the request.
     """
     log_unexpected(error)
-    return problem_response(500, "internal_error", "an unexpected error; the log says where")
+    return problem_response(500, "internal_error", UNEXPECTED)
 
 
 def log_unexpected(error: Exception) -> None:

@@ -85,8 +85,10 @@ def embed_server(
 
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    # httpx and others would log every request of ours and of the model hub.
-    for name in ("httpx", "httpx2", "httpcore", "transformers", "alembic"):
+    # httpx and others would log every request of ours and of the model hub, and the SDK of MCP what
+    # its callers wrote.
+    quiet = ("httpx", "httpx2", "httpcore", "transformers", "alembic", "mcp", "python_multipart")
+    for name in quiet:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

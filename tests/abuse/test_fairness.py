@@ -87,7 +87,7 @@ def open_door(data: Path, **limits: object) -> Iterator[Door]:
         app.state.probes = health.make_probes(resources, Metrics())
         app.include_router(health.router)
         unrouted = UnknownPaths(ROUTERS)
-        add_problem_handlers(app, [], unrouted.answer)
+        add_problem_handlers(app, unrouted.answer)
         app.add_middleware(
             Fairness,
             settings=settings,

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from sqlalchemy import select, update
 
+from app.commands.client import connect
+from app.commands.remote_library import RemoteLibrary
 from app.config import Settings
 from app.db.models import Document, Version
 from app.domain import Status
 from tests.api.service import Collection, Json, Service, open_service
-from tests.api.test_mcp import with_client
+from tests.api.test_mcp import call_tool, with_client
 
 JSON = {"Content-Type": "application/json"}
 TEXTS = ["tea takes four minutes", "steam the milk", "the museum opens at ten"]
@@ -154,8 +156,9 @@ def test_ollama_lists_what_is_loaded(service: Service) -> None:
 def test_mcp_answers_with_a_slash_and_offers_no_stream(service: Service) -> None:
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     assert service.http.post("/mcp/", json=ping).json()["result"] == {}
-    refused = service.http.get("/mcp", headers={"Accept": "text/event-stream"})
-    assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
+    for method in ("GET", "DELETE", "OPTIONS"):
+        refused = service.http.request(method, "/mcp", headers={"Accept": "text/event-stream"})
+        assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
 
 
 def test_mcp_lists_collections_as_resources(service: Service, collection: Collection) -> None:
@@ -364,6 +367,50 @@ def test_dify_s_conditions_have_so_many_values_in_all(
         assert (answer.status_code, {*answer.json()}) == (400, {"error_code", "error_msg"})
         assert told in answer.json()["error_msg"]
     assert ask_dify(service, collection, *[conditions] * 16).status_code == 200
+
+
+def test_attribute_with_a_name_of_folio_s_own_is_kept_under_another(
+    service: Service, collection: Collection
+) -> None:
+    attributes = {"version": "11 beta", "document_id": "x", "status": "draft", "product": "kettle"}
+    collection.add({"id": "tea", "text": "Tea takes four minutes.", "attributes": attributes})
+    (record,) = ask_dify(service, collection).json()["records"]
+    assert record["metadata"] == {
+        "product": "kettle",
+        "status": "draft",
+        "attributes.version": "11 beta",
+        "attributes.document_id": "x",
+        "document_id": "tea",
+        "version": 1,
+        "url": "",
+    }
+    fetched = call_tool(service.http, "fetch", id=f"{collection.name}/tea")["metadata"]
+    with connect(Settings(), server=service.url, key=None, command="folio mcp") as client:
+        assert RemoteLibrary(client).fetch(collection.name, "tea").metadata == fetched
+    assert (fetched["version"], fetched["attributes.version"]) == (1, "11 beta")
+    assert (fetched["status"], fetched["attributes.status"]) == ("ready", "draft")
+    assert (fetched["document_id"], fetched["product"]) == ("x", "kettle")
+
+
+def test_open_webui_is_told_what_could_not_be_read(service: Service) -> None:
+    for data, warnings in ((b"Tea.", None), (b"Tea \xff.", ["not UTF-8: decoded as cp1252"])):
+        headers = {"Content-Type": "text/plain", "X-Filename": "tea.txt"}
+        answer = service.http.put("/v1/openwebui/process", content=data, headers=headers)
+        assert answer.json()["metadata"].get("warnings") == warnings
+
+
+def test_address_that_is_not_utf_8_is_refused(service: Service, collection: Collection) -> None:
+    """The server reads every byte that is not as the same character."""
+    for name in ("caf%e9", "caf%e8"):
+        answer = service.http.put(f"{collection.path}/documents/{name}", json={"text": "Tea."})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert collection.page()["documents"] == []
+    page = service.http.get(f"/admin/collections/{collection.name}/articles/caf%e9")
+    assert (page.status_code, "the URL is not UTF-8" in page.text) == (422, True)
+    assert service.http.get(f"{collection.path}/documents?after=%e9").status_code == 422
+    store = service.http.get(f"/v1/vector_stores/{collection.name}/files/caf%e9")
+    assert "error" in store.json()
+    assert collection.put("café", text="Tea.").status_code == 202
 
 
 def ask_dify(service: Service, collection: Collection, *conditions: Json) -> httpx.Response:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import logging
+import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -16,13 +18,15 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextResourceContents
 
+from app.commands.upkeep import _log_to_stderr
 from app.config import Settings
 from app.domain import Scope
 from app.services.access.keys import create_key
-from tests.api.service import Collection, Json, Service, open_service
+from tests.api.service import Collection, Json, Service, open_service, poll
 
 T = TypeVar("T")
 TIMEOUT_S = 60
+UNSAID = "zanzibar7431"
 
 
 def with_client(
@@ -108,6 +112,49 @@ def test_error_of_a_tool_says_what_to_do(
     answer = call(collection.http, tool, **arguments)
     assert answer.is_error
     assert told in answer.content[0].text
+
+
+def test_log_holds_nothing_that_a_caller_wrote(
+    collection: Collection, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    _log_to_stderr()
+    for tool, arguments in (
+        ("fetch", {"id": UNSAID}),
+        ("retrieve", {"query": "tea", "collection": UNSAID}),
+        ("search", {"query": [UNSAID]}),
+        (UNSAID, {}),
+    ):
+        assert call(collection.http, tool, **arguments).is_error
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(UNSAID)
+
+    assert caplog.text == ""
+    for use_case in ("search_documents", "get_document"):
+        monkeypatch.setattr(f"app.api.mcp.own_library.{use_case}", fail)
+    searched = call(collection.http, "search", query=UNSAID, collection=collection.name)
+    assert "unexpected" in searched.content[0].text
+    read = partial(refuse_resource, uri=f"folio://{collection.name}/{UNSAID}")
+    assert "unexpected" in with_client(collection.http, read)
+    assert caplog.text.count("unexpected RuntimeError") == 2
+    assert UNSAID not in caplog.text
+
+
+def test_client_that_hangs_up_is_no_error_of_the_service(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut = service.app.state.metrics.requests.labels("POST", "none", "400")
+    before = cut._value.get()
+    head = (
+        b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
+        b"Content-Type: application/json\r\nAccept: application/json\r\n\r\n{"
+    )
+    address = (service.http.base_url.host, service.http.base_url.port or 80)
+    with socket.create_connection(address, timeout=30) as connection:
+        connection.sendall(head)
+    poll(cut._value.get, lambda count: count == before + 1)
+    assert caplog.text == ""
 
 
 def test_every_listed_article_is_read_by_its_uri(collection: Collection) -> None:

@@ -5,13 +5,18 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.transport_security import (
+    DEFAULT_MAX_REQUEST_BODY_SIZE,
+    TransportSecuritySettings,
+)
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.access import GuardedEndpoint, caller_of
+from app.api.bodies import limit_body
 from app.api.mcp.library import Library
 from app.api.mcp.own_library import OwnLibrary
 from app.api.mcp.tools import make_server
@@ -60,8 +65,13 @@ class McpDoor(GuardedEndpoint):
         try:
             request.state.grant = await run_in_threadpool(self.authorize, request)
             answer = self._app or problem_response(503, "not_ready", "the service starts or ends")
-            if request.method == "GET":
-                answer = _no_stream()
+            if request.method == "POST":
+                receive = await _read_ahead(request)
+            else:
+                answer = _only_post()
+        except ClientDisconnect:
+            # Nobody reads the answer; the SDK would call it an error.
+            answer = Response(status_code=400)
         except FolioError as error:
             headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
             answer = problem_response(error.status, error.code, str(error), headers=headers)
@@ -72,8 +82,19 @@ class McpDoor(GuardedEndpoint):
         await answer({**scope, "path": PATH}, receive, send)
 
 
-def _no_stream() -> ASGIApp:
-    """Refuse a stream of the server's own messages: without sessions there are none to send."""
+async def _read_ahead(request: Request) -> Receive:
+    """Return what gives the body of a request, which is here; raises TooLarge, ClientDisconnect."""
+    body = await limit_body(request, DEFAULT_MAX_REQUEST_BODY_SIZE).body()
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return messages.pop() if messages else await request.receive()
+
+    return receive
+
+
+def _only_post() -> ASGIApp:
+    """Refuse a stream of the server's own messages: without sessions there is none, nor an end."""
     return problem_response(
         405, "method_not_allowed", "send requests by POST", headers={"Allow": "POST"}
     )

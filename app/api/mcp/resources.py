@@ -14,6 +14,7 @@ from mcp_types import INTERNAL_ERROR, ListResourcesResult, Resource
 from starlette.concurrency import run_in_threadpool
 
 from app.api.mcp.library import FindLibrary, make_id, make_uri
+from app.api.problems import UNEXPECTED, log_unexpected
 from app.errors import FolioError
 
 
@@ -79,3 +80,6 @@ async def _read(run: Callable[[], str]) -> str:
     except FolioError as error:
         kind = ResourceNotFoundError if error.status == 404 else ResourceError
         raise kind(str(error)) from error
+    except Exception as error:  # noqa: BLE001  # the SDK would log what it quotes of a question
+        log_unexpected(error)
+        raise ResourceError(UNEXPECTED) from None

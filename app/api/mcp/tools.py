@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.mcp.library import Asked, FindLibrary, Library, make_id, make_uri, split_id
 from app.api.mcp.resources import add_resources
+from app.api.problems import UNEXPECTED, log_unexpected
 from app.errors import FolioError, InvalidRequest
 from app.services.search.conversation import Message
 
@@ -244,6 +245,9 @@ async def _answer(run: Callable[[], T]) -> T:
         return await run_in_threadpool(run)
     except FolioError as error:
         raise ToolError(str(error)) from error
+    except Exception as error:  # noqa: BLE001  # the SDK would log what it quotes of a question
+        log_unexpected(error)
+        raise ToolError(UNEXPECTED) from None
 
 
 def _as_result(answer: BaseModel) -> CallToolResult:
