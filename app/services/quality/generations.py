@@ -378,6 +378,8 @@ def _go_live(
     upcoming = resources.generations.get(generation_id)
     # Warm before the first search needs them.
     engine = upcoming.engine()
+    # It may be opened here, which takes long.
+    configured = resources.generations.configured_checkpoint().fingerprint
     # Kept between the turns: counting all of them anew takes so long that more articles come.
     receipts: dict[int, dict[str, Any]] = {}
     with resources.database.read() as session:
@@ -406,7 +408,6 @@ def _go_live(
                 # Whatever the log says of it.
                 resources.signals.complete_sets.pop(vector_set, None)
                 continue
-            configured = resources.generations.configured_checkpoint().fingerprint
             generation.replaced = None if configured == generation.fingerprint else configured
             generation.state, generation.message = GenerationState.READY, message
             if report is not None:
