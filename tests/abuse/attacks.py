@@ -119,7 +119,7 @@ def invent_methods(target: Target) -> Counter[str]:
 
 def flood_health(target: Target) -> Counter[str]:
     """2: the routes that are open to all, without a key, as fast as they answer."""
-    requests = [f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for path in _OPEN_PATHS]
+    requests = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for path in _OPEN_PATHS]
     seen: Counter[str] = Counter()
     ends_at = monotonic() + target.seconds
     with ExitStack() as stack, DefaultSelector() as selector:

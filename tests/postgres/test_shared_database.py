@@ -271,7 +271,11 @@ def test_a_follower_whose_transaction_sees_less_than_it_read_stays_where_it_is(
     resources: Resources, settings: Settings
 ) -> None:
     log = "INSERT INTO changes (unit_id, document_id) VALUES (%s, %s)"
-    with connect(settings) as early, resources.database.read() as old:
+    with (
+        connect(settings) as early,
+        open_postgres(url_of(settings)) as other,
+        other.read() as old,
+    ):
         early.execute(log, (1, 11))
         with resources.database.write() as session:
             queries.log_units(session, [2], 22)
