@@ -52,14 +52,17 @@ class ActiveGeneration:
         self.id = generation_id
         self.loaded_engine: Engine | None = None
         """The model if it is loaded already."""
-        self.model_problem: str | None = None
-        """Why the last attempt to load the model failed."""
         self.follower = IndexFollower(corrects_spelling=settings.typo_tolerance)
         self._database = database
         self._load_engine = load_engine
         self._loading = Lock()
         self._failure: tuple[float, ModelUnavailable] | None = None
         self._checkpoint: Checkpoint | None = None
+
+    @property
+    def model_problem(self) -> str | None:
+        """Why the last attempt to load the model failed."""
+        return None if self._failure is None else str(self._failure[1])
 
     def checkpoint(self) -> Checkpoint:
         """Return its checkpoint, opened at the first call; raises ModelUnavailable."""
@@ -95,7 +98,6 @@ class ActiveGeneration:
             engine = self._load_engine(self.checkpoint(), self.settings)
             engine.warm_up()
         except ModelUnavailable as error:
-            self.model_problem = str(error)
             self._failure = monotonic(), type(error)(str(error), code=error.code)
             raise
         return engine

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import and_, bindparam, case, func, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.db.models import RECEIPTS_INDEX, Document, Job, Version
@@ -35,8 +35,6 @@ class CollectionSize(NamedTuple):
     documents: int
     newest: int
     """The greatest id of a live version."""
-    quarter: int
-    """The greatest that is left where a quarter of them, the newest, is left out."""
 
 
 # Once through the receipts, in SQLite in their index, which it does not choose by itself.
@@ -105,26 +103,25 @@ def find_last_upload(session: Session, collection_id: int) -> datetime | None:
     )
 
 
-_PLACE = func.row_number().over(partition_by=Document.collection_id, order_by=Version.id.desc())
-
-
 def measure_sizes(session: Session, collection_id: int | None = None) -> dict[int, CollectionSize]:
     """Return the sizes of collections with a live document by id: of all, or of one."""
     live = (
-        select(
-            Document.collection_id,
-            Version.id.label("version_id"),
-            _PLACE.label("place"),
-            func.count().over(partition_by=Document.collection_id).label("documents"),
-        )
+        select(Document.collection_id, func.count(), func.max(Version.id))
         .join(Version, Version.document_id == Document.id)
         .where(LIVE)
+        .group_by(Document.collection_id)
     )
     if collection_id is not None:
         live = live.where(Document.collection_id == collection_id)
-    of = live.subquery().c
-    older = case((4 * of.place > of.documents, of.version_id))
-    sizes = select(
-        of.collection_id, of.documents, func.max(of.version_id), func.max(older)
-    ).group_by(of.collection_id, of.documents)
-    return {row[0]: CollectionSize(*row[1:]) for row in session.execute(sizes)}
+    return {row[0]: CollectionSize(*row[1:]) for row in session.execute(live)}
+
+
+def count_newer(session: Session, collection_id: int, version_id: int) -> int:
+    """Return how many live documents of a collection have a version after this one."""
+    newer = (
+        select(func.count())
+        .select_from(Version)
+        .join(Document, Document.id == Version.document_id)
+        .where(LIVE, Version.id > version_id, Document.collection_id == collection_id)
+    )
+    return session.scalars(newer).one()

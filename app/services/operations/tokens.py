@@ -44,7 +44,7 @@ def embed_tokens(resources: Resources, texts: Sequence[str], task: Task) -> list
         )
     if not all(texts):
         raise InvalidRequest("a text is empty", code="empty_input")
-    check_tokens(engine, texts, MAX_EMBEDDED_TOKENS)
+    _check_tokens(engine, texts, MAX_EMBEDDED_TOKENS)
     items = []
     for text in texts:
         edges = [*dict.fromkeys(int(start) for start in engine.token_starts(text)), len(text)]
@@ -64,7 +64,7 @@ def tokenize(
         raise TooLarge(
             f"the texts have {characters} characters; at most {MAX_SHOWN_CHARACTERS} are tokenized",
         )
-    check_tokens(engine, texts, MAX_SHOWN_TOKENS)
+    _check_tokens(engine, texts, MAX_SHOWN_TOKENS)
     encodings = engine.tokenizer.encode_batch(list(texts), add_special_tokens=with_special)
     return map(_read_tokens, encodings)
 
@@ -78,7 +78,7 @@ def _read_tokens(encoding: Encoding) -> Iterator[Token]:
     )
 
 
-def check_tokens(engine: Engine, texts: Sequence[str], most: int) -> None:
+def _check_tokens(engine: Engine, texts: Sequence[str], most: int) -> None:
     """Raise TooLarge where texts have more than so many tokens, counted no further than that."""
     tokens = 0
     for text in texts:

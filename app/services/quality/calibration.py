@@ -189,7 +189,7 @@ def get_calibration(resources: Resources, ref: CollectionRef) -> CollectionCalib
             raise NotFound("there is no generation yet", code="generation_not_found")
         kept = (row.calibration or {}).get("collections", {}).get(str(ref.id))
         size = queries.measure_sizes(session, ref.id).get(ref.id)
-        is_due = size is not None and _is_due(kept, size)
+        is_due = size is not None and _is_due(session, ref.id, kept, size)
         return CollectionCalibration(collection.name, row.id, kept, is_due)
 
 
@@ -315,7 +315,7 @@ def _find_due(
     return [
         (recall_collection(session, collection_id), size)
         for collection_id, size in _measure_sizes(resources, session).items()
-        if _is_due(stored.get(str(collection_id)), size)
+        if _is_due(session, collection_id, stored.get(str(collection_id)), size)
     ]
 
 
@@ -334,11 +334,17 @@ def _measure_sizes(resources: Resources, session: Session) -> dict[int, queries.
     return sizes
 
 
-def _is_due(kept: dict[str, Any] | None, size: queries.CollectionSize) -> bool:
+def _is_due(
+    session: Session, collection_id: int, kept: dict[str, Any] | None, size: queries.CollectionSize
+) -> bool:
     if size.documents < MIN_DOCUMENTS:
         return False
     if kept is None or kept["rules"] != RULES:
         return True
     measured = int(kept["documents"])
-    # By their number, or because so many of them were replaced.
-    return 4 * abs(size.documents - measured) > measured or size.quarter > kept["newest"]
+    if 4 * abs(size.documents - measured) > measured:
+        return True
+    # They may be as many, and others: most often none is newer, and none is counted.
+    return size.newest > kept["newest"] and (
+        4 * queries.count_newer(session, collection_id, kept["newest"]) > size.documents
+    )
