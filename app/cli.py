@@ -16,7 +16,7 @@ from app.commands import (
     mcp,
     preflight,
     reparse,
-    searching,
+    search,
     upkeep,
     uploads,
 )
@@ -53,8 +53,8 @@ app.command("add")(uploads.add)
 app.command("backfill")(uploads.backfill)
 app.command("sync")(uploads.sync)
 app.command("import-url")(uploads.import_url)
-app.command("search")(searching.search)
-app.command("why")(searching.why)
+app.command("search")(search.search)
+app.command("why")(search.why)
 app.command("show")(articles.show)
 app.command("list")(articles.list_articles)
 app.command("rollback")(articles.rollback)

@@ -7,15 +7,15 @@ from fastapi import FastAPI, Response
 
 from app.api import engine as engine_routes
 from app.api.access import require_declared_access
+from app.api.body_framing import Framing
 from app.api.engine import ServedModel
-from app.api.framing import Framing
 from app.api.methods import KnownMethods
 from app.api.metrics import Metrics, MetricsMiddleware
 from app.api.own_machine import OwnMachine, is_loopback
 from app.api.pace import Pace
 from app.api.problems import add_problem_handlers, problem_response
 from app.config import Settings
-from app.embedding.loading import load_engine, open_checkpoint
+from app.embedding.loader import load_engine, open_checkpoint
 from app.embedding.wire import Description
 from app.errors import FolioError, InvalidRequest
 from app.main import exit_on_signal, favour_requests, listen

@@ -30,6 +30,7 @@ from app.admin.pages import find_visitor
 from app.admin.routes import add_pages
 from app.api import health
 from app.api.access import require_declared_access
+from app.api.body_framing import Framing
 from app.api.callers import Callers
 from app.api.compat import (
     cohere,
@@ -46,7 +47,6 @@ from app.api.compat import (
 from app.api.compat.unknown import UnknownPaths
 from app.api.connections import make_protocol, reserve_descriptors
 from app.api.fairness import Fairness
-from app.api.framing import Framing
 from app.api.keyed_paths import KeyedPaths
 from app.api.methods import KnownMethods
 from app.api.metrics import Metrics, MetricsMiddleware

@@ -33,7 +33,7 @@ from app.config import Settings
 from app.domain import Item, Matrix, Span, Task
 from app.embedding.checkpoint import Checkpoint, read_checkpoint
 from app.embedding.engine import Engine
-from app.embedding.loading import open_checkpoint
+from app.embedding.loader import open_checkpoint
 from app.embedding.torch.engine import TorchEngine
 from app.embedding.torch.packed import can_quantize
 from bench.embedding_peers import Infinity, SentenceTransformers

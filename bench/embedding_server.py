@@ -31,7 +31,7 @@ if not __package__:
 from app.config import Settings
 from app.domain import Item, Task
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine, open_checkpoint
+from app.embedding.loader import load_engine, open_checkpoint
 from bench.collection import COLLECTION
 from bench.ingest import add_documents
 from bench.ready import becomes_ready

@@ -24,12 +24,13 @@ if not __package__:
     sys.path[0] = str(Path(__file__).parents[1])
 
 from app.config import BUNDLED_MODEL, Settings
-from app.embedding.loading import BUNDLED_FOLDER
+from app.embedding.loader import BUNDLED_FOLDER
 from app.evaluation.calibration import area, calibration_error
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
 from app.services.quality.calibration import measure_anchors
-from app.services.quality.generations import GateRequest, keep_generations
+from app.services.quality.gate import GateRequest
+from app.services.quality.generation_builder import keep_generations
 from app.services.quality.tuning import TuningRequest, request_tuning
 from app.services.search.candidates import Candidate, compare
 from app.services.search.pipeline import Clock, retrieve

@@ -27,7 +27,7 @@ from app.config import BUNDLED_MODEL, Settings
 from app.domain import Compound, Condition, Filter, Mode
 from app.main import favour_requests
 from app.runtime.resources import Resources
-from app.services.articles.listing import sort_documents
+from app.services.articles.document_lists import sort_documents
 from app.services.operations.move import move_to
 from app.services.search.search import search_documents
 from bench.collection import collection_of, open_analysed, request_of

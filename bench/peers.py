@@ -16,7 +16,7 @@ import numpy.typing as npt
 from app.config import Settings
 from app.domain import Item, Matrix, Task
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine, open_checkpoint
+from app.embedding.loader import load_engine, open_checkpoint
 from bench.compute import count_flops
 from bench.sets import Document, LabelledSet
 from train.teacher import find_teacher

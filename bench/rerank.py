@@ -27,7 +27,7 @@ from tokenizers import Tokenizer
 from app.config import Settings
 from app.domain import Embedding, Hit, Item, Task
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine, open_checkpoint
+from app.embedding.loader import load_engine, open_checkpoint
 from app.runtime.resources import Resources
 from app.services.search.rerank import MAX_CANDIDATES, score_hits
 from app.services.search.scoring import log_odds

@@ -33,7 +33,7 @@ from app.config import Settings
 from app.db import queries
 from app.db.models import UnitRow
 from app.domain import Mode, Status, Vector
-from app.embedding.loading import open_checkpoint
+from app.embedding.loader import open_checkpoint
 from app.runtime.resources import Resources
 from app.services.articles.collections import get_collection
 from app.services.search.pipeline import ask

@@ -38,7 +38,7 @@ from sqlalchemy import func, select
 
 from app.config import Settings
 from app.db.models import Document, UnitRow, Version
-from app.embedding.loading import open_checkpoint
+from app.embedding.loader import open_checkpoint
 from app.runtime.resources import open_resources
 from bench.compute import count_flops
 from bench.ready import becomes_ready

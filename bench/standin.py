@@ -38,7 +38,7 @@ class _InputEncoder:
 
 
 def load_standin(checkpoint: Checkpoint, settings: Settings) -> TorchEngine:
-    """Load what app.embedding.loading.load_engine loads, and leave the layers out."""
+    """Load what app.embedding.loader.load_engine loads, and leave the layers out."""
     engine = TorchEngine(
         checkpoint,
         device="cpu",

@@ -23,13 +23,9 @@ if not __package__:
 from app.config import Settings
 from app.domain import GenerationState
 from app.evaluation.golden import GoldenQuery
-from app.services.quality.generations import (
-    GateRequest,
-    GenerationInfo,
-    get_generation,
-    keep_generations,
-    list_generations,
-)
+from app.services.quality.gate import GateRequest
+from app.services.quality.generation_builder import keep_generations
+from app.services.quality.generations import GenerationInfo, get_generation, list_generations
 from app.services.quality.tuning import TuningRequest, request_tuning
 from bench.collection import collection_of, open_analysed
 from bench.ingest import check_folder

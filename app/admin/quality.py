@@ -12,6 +12,7 @@ from app.services.articles.collections import list_collections
 from app.services.quality import generations
 from app.services.quality.evaluations import list_evaluations
 from app.services.quality.gaps import find_gaps
+from app.services.quality.gate import GateRequest
 from app.services.quality.golden_sets import read_golden_set
 from app.services.quality.query_log import Said, list_log
 from app.services.quality.tuning import TuningRequest, request_tuning
@@ -96,7 +97,7 @@ def tune(
     """Train the query adapter with a golden set and feedback; it answers if it is no worse."""
     ref = caller.collection(collection, Scope.ADMIN)
     golden = [query for query in read_golden_set(resources.database, ref) if query.relevant]
-    made = request_tuning(resources, TuningRequest(ref, golden), gate=generations.GateRequest())
+    made = request_tuning(resources, TuningRequest(ref, golden), gate=GateRequest())
     notice = f"Generation {made.id} is trained in the background. Reload to see how far it is."
     return redirect(request, f"{HOME}/quality", notice)
 

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from app.admin.access import HOME
-from app.admin.narrowing import MAX_FILTERS, Narrowing
 from app.admin.pages import PageRoute, render
+from app.admin.search_filters import MAX_FILTERS, Narrowing
 from app.api.access import Opened, ReadableCollection
 from app.api.v1.search import FacetKey
 from app.domain import Mode
 from app.runtime.resources import Resources
-from app.services.articles.listing import list_attributes
+from app.services.articles.document_lists import list_attributes
 from app.services.quality.feedback import record_query
 from app.services.search.context import Context, search_with_context
 from app.services.search.explain import explain_document

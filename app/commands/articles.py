@@ -12,7 +12,7 @@ from app.commands.client import (
     document_path,
 )
 from app.commands.document_text import describe_document
-from app.commands.searching import Filters, read_filters
+from app.commands.search import Filters, read_filters
 from app.commands.terminal import (
     ApiKey,
     AsJson,

@@ -252,7 +252,7 @@ class Generation(Table):
     vectors_of: Mapped[int | None] = mapped_column(ForeignKey("generations.id"))
     """The generation whose vectors it searches; None where they are its own."""
     tuning: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
-    """What its query adapter is taught with, and what came of it."""
+    """What its query adapter is fine-tuned on, and what came of it."""
     calibration: Mapped[dict[str, Any] | None]
     """What its scores mean in each collection; None before it was measured."""
     labels: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)

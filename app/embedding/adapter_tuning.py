@@ -1,14 +1,14 @@
-"""Teaches the query adapter of a checkpoint to rank the articles of a knowledge base.
+"""Fine-tunes the query adapter of a checkpoint to rank the articles of a knowledge base.
 
-Only the adapter of `retrieval.query` moves: what was embedded stays as it is. A question is taught
-by the ranking that search uses, a weighted sum of the best unit, the best passage and the words in
-common, as a softmax over the documents of its batch (InfoNCE, van den Oord et al. 2018) with hard
-negatives among them. Few pairs teach chance as well, so the vectors of questions are held near the
-ones they had, training ends when questions that it does not see stop to gain, and of the way from
-the start to there the part is taken that serves those questions best (Wortsman et al. 2022).
+Only the adapter of `retrieval.query` is trained: what was embedded stays as it is. The loss is that
+of the ranking search uses, a weighted sum of the best unit, the best passage and the words in
+common, as a softmax over the documents of a batch (InfoNCE, van den Oord et al. 2018) with hard
+negatives among them. Few pairs also teach noise, so the vectors of questions are anchored to the
+ones they had, training stops early by a validation loss, and the adapter is interpolated between
+its start and its best epoch (Wortsman et al. 2022).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -22,9 +22,9 @@ from transformers import AutoTokenizer
 
 from app.domain import Item, Task
 from app.embedding.checkpoint import Checkpoint
-from app.embedding.lessons import Lesson, Pool
 from app.embedding.tokenization import TokenReader
 from app.embedding.torch.engine import adapter_weights, load_model
+from app.embedding.training_examples import Pool, TrainingExample
 from app.errors import TrainingStopped
 
 BATCH = 32
@@ -73,80 +73,109 @@ class Fit:
 
 def fit_query_adapter(
     checkpoint: Checkpoint,
-    lessons: Sequence[Lesson],
+    examples: Sequence[TrainingExample],
     pool: Pool,
     weights: RankingWeights,
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> Fit:
-    """Train on most of `lessons`, held against the others; `on_progress` counts batches.
+    """Train on most of `examples`, validate on the others; `on_progress` counts batches.
 
     Raises TrainingStopped once `is_stopping` says so.
     """
     started = perf_counter()
-    student = _Student(checkpoint)
     random = np.random.default_rng(_SEED)
-    order = random.permutation(len(lessons))
-    held = max(1, round(HELD_OUT * len(lessons)))
-    held_out = [lessons[i] for i in order[:held]]
-    taught = [lessons[i] for i in order[held:]]
-    start = student.read_parameters()
-    anchors = {
-        lesson.text: row for lesson, row in zip(lessons, student.embed(lessons), strict=True)
-    }
-    before = _evaluate(student, held_out, pool, weights)
-    best, best_epoch, best_weights = before, 0, start
-    optimizer = torch.optim.AdamW(student.parameters, lr=LEARNING_RATE, weight_decay=0.0)
-    batches = -(-len(taught) // BATCH)
-    done = 0
+    order = random.permutation(len(examples))
+    count = max(1, round(HELD_OUT * len(examples)))
+    held_out = [examples[i] for i in order[:count]]
+    trained_on = [examples[i] for i in order[count:]]
+    encoder = _QueryEncoder(checkpoint)
+    start = encoder.copy_parameters()
+    vectors = encoder.embed(examples)
+    anchors = {example.text: row for example, row in zip(examples, vectors, strict=True)}
+    before = _evaluate(encoder, held_out, pool, weights)
+    best, best_epoch, end = before, 0, start
+    trainer = _Trainer(encoder, pool, weights, anchors, on_progress, is_stopping)
     for epoch in range(1, MAX_EPOCHS + 1):
-        for batch in _shuffle(taught, random):
-            if is_stopping():
-                raise TrainingStopped("training was cut off")
-            warm = min(1.0, (done + 1) / batches)
-            for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * warm
-            vectors = student.embed_batch(batch)
-            fixed = torch.stack([anchors[lesson.text] for lesson in batch])
-            moved = 1 - (vectors * fixed).sum(dim=1)
-            loss = _ranking_loss(vectors, batch, pool, weights) + ANCHOR * moved.mean()
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(student.parameters, 1.0)
-            optimizer.step()
-            done += 1
-            on_progress(done, batches * MAX_EPOCHS)
-        now = _evaluate(student, held_out, pool, weights)
-        if now < best:
-            best, best_epoch, best_weights = now, epoch, student.read_parameters()
+        trainer.run_epoch(trained_on, random)
+        loss = _evaluate(encoder, held_out, pool, weights)
+        if loss < best:
+            best, best_epoch, end = loss, epoch, encoder.copy_parameters()
         if epoch - best_epoch >= PATIENCE:
             break
     share = 0.0
-    for tried in SHARES if best_epoch else ():
-        student.write_parameters(start, best_weights, tried)
-        loss_there = _evaluate(student, held_out, pool, weights)
-        if share == 0.0 or loss_there < best:
-            best, share = loss_there, tried
-    student.write_parameters(start, best_weights, share)
-    vectors = student.embed(held_out)
-    kept = torch.stack([anchors[lesson.text] for lesson in held_out])
+    for candidate in SHARES if best_epoch else ():
+        encoder.interpolate(start, end, candidate)
+        loss = _evaluate(encoder, held_out, pool, weights)
+        if share == 0.0 or loss < best:
+            best, share = loss, candidate
+    encoder.interpolate(start, end, share)
     return Fit(
-        len(taught),
+        len(trained_on),
         len(held_out),
         epoch,
         best_epoch,
         share,
         before,
         best,
-        float((1 - (vectors * kept).sum(dim=1)).mean()),
+        float(_movements(encoder.embed(held_out), held_out, anchors).mean()),
         perf_counter() - started,
-        student.save() if share else b"",
+        encoder.save() if share else b"",
     )
 
 
-class _Student:
-    """transformers' model, of which the query adapter alone learns."""
+class _Trainer:
+    """Steps of the optimizer, whose rate grows over the first epoch."""
+
+    def __init__(
+        self,
+        encoder: "_QueryEncoder",
+        pool: Pool,
+        weights: RankingWeights,
+        anchors: Mapping[str, torch.Tensor],
+        on_progress: Callable[[int, int], None],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._encoder, self._pool, self._weights = encoder, pool, weights
+        self._anchors = anchors
+        self._on_progress, self._is_stopping = on_progress, is_stopping
+        self._optimizer = torch.optim.AdamW(encoder.parameters, lr=LEARNING_RATE, weight_decay=0.0)
+        self._done = 0
+
+    def run_epoch(self, examples: Sequence[TrainingExample], random: np.random.Generator) -> None:
+        """Take a step for each batch; raises TrainingStopped."""
+        batches = -(-len(examples) // BATCH)
+        for batch in _shuffle(examples, random):
+            if self._is_stopping():
+                raise TrainingStopped("training was cut off")
+            for group in self._optimizer.param_groups:
+                group["lr"] = LEARNING_RATE * min(1.0, (self._done + 1) / batches)
+            self._step(batch)
+            self._done += 1
+            self._on_progress(self._done, batches * MAX_EPOCHS)
+
+    def _step(self, batch: Sequence[TrainingExample]) -> None:
+        vectors = self._encoder.embed_batch(batch)
+        moved = _movements(vectors, batch, self._anchors).mean()
+        loss = _ranking_loss(vectors, batch, self._pool, self._weights) + ANCHOR * moved
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._encoder.parameters, 1.0)
+        self._optimizer.step()
+
+
+def _movements(
+    vectors: torch.Tensor,
+    examples: Sequence[TrainingExample],
+    anchors: Mapping[str, torch.Tensor],
+) -> torch.Tensor:
+    """Return 1 - cosine between vectors of questions and those they had: shape (len(examples),)."""
+    return 1 - (vectors * torch.stack([anchors[one.text] for one in examples])).sum(dim=1)
+
+
+class _QueryEncoder:
+    """transformers' model, of which the query adapter alone is trained."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._dimensions = checkpoint.dimensions
@@ -164,20 +193,20 @@ class _Student:
     def parameters(self) -> list[torch.nn.Parameter]:
         return list(self._named.values())
 
-    def read_parameters(self) -> list[torch.Tensor]:
+    def copy_parameters(self) -> list[torch.Tensor]:
         return [parameter.detach().clone() for parameter in self.parameters]
 
     @torch.no_grad()
-    def write_parameters(
+    def interpolate(
         self, start: Sequence[torch.Tensor], end: Sequence[torch.Tensor], share: float
     ) -> None:
-        """Stand at a part of the way from `start` to `end`."""
+        """Set the parameters to a point between `start` and `end`."""
         for parameter, a, b in zip(self.parameters, start, end, strict=True):
             parameter.copy_(a + share * (b - a))
 
-    def embed_batch(self, lessons: Sequence[Lesson]) -> torch.Tensor:
-        """Return unit vectors of questions, with gradients: shape (len(lessons), dimensions)."""
-        read = self._reader.read([Item(lesson.text, Task.QUERY) for lesson in lessons])
+    def embed_batch(self, examples: Sequence[TrainingExample]) -> torch.Tensor:
+        """Return unit vectors of questions, with gradients: shape (len(examples), dimensions)."""
+        read = self._reader.read([Item(example.text, Task.QUERY) for example in examples])
         ids = torch.nn.utils.rnn.pad_sequence(
             [torch.from_numpy(row.ids).long() for row in read], batch_first=True
         )
@@ -192,9 +221,9 @@ class _Student:
         return F.normalize(vectors, dim=1)
 
     @torch.no_grad()
-    def embed(self, lessons: Sequence[Lesson]) -> torch.Tensor:
+    def embed(self, examples: Sequence[TrainingExample]) -> torch.Tensor:
         return torch.cat(
-            [self.embed_batch(lessons[i : i + BATCH]) for i in range(0, len(lessons), BATCH)]
+            [self.embed_batch(examples[i : i + BATCH]) for i in range(0, len(examples), BATCH)]
         )
 
     def save(self) -> bytes:
@@ -205,20 +234,22 @@ class _Student:
         )
 
 
-def _shuffle(lessons: Sequence[Lesson], random: np.random.Generator) -> Iterator[list[Lesson]]:
-    order = random.permutation(len(lessons))
+def _shuffle(
+    examples: Sequence[TrainingExample], random: np.random.Generator
+) -> Iterator[list[TrainingExample]]:
+    order = random.permutation(len(examples))
     for first in range(0, len(order), BATCH):
-        yield [lessons[i] for i in order[first : first + BATCH]]
+        yield [examples[i] for i in order[first : first + BATCH]]
 
 
 def _ranking_loss(
-    vectors: torch.Tensor, lessons: Sequence[Lesson], pool: Pool, weights: RankingWeights
+    vectors: torch.Tensor, examples: Sequence[TrainingExample], pool: Pool, weights: RankingWeights
 ) -> torch.Tensor:
     """Return the mean of -log of the share that a question's right documents have."""
-    rows = sorted({row for lesson in lessons for row in (*lesson.right, *lesson.negatives)})
-    logits = _score(vectors, lessons, rows, pool, weights) / TEMPERATURE
-    right = torch.tensor([[row in lesson.right for row in rows] for lesson in lessons])
-    ignored = torch.tensor([[row in lesson.ignored for row in rows] for lesson in lessons])
+    rows = sorted({row for example in examples for row in (*example.right, *example.negatives)})
+    logits = _score(vectors, examples, rows, pool, weights) / TEMPERATURE
+    right = torch.tensor([[row in example.right for row in rows] for example in examples])
+    ignored = torch.tensor([[row in example.ignored for row in rows] for example in examples])
     logits = logits.masked_fill(ignored & ~right, -torch.inf)
     shares = F.log_softmax(logits, dim=1).masked_fill(~right, -torch.inf)
     return -torch.logsumexp(shares, dim=1).mean()
@@ -226,15 +257,15 @@ def _ranking_loss(
 
 def _score(
     vectors: torch.Tensor,
-    lessons: Sequence[Lesson],
+    examples: Sequence[TrainingExample],
     rows: Sequence[int],
     pool: Pool,
     weights: RankingWeights,
 ) -> torch.Tensor:
-    """Return the logits of search, without its bias: shape (len(lessons), len(rows))."""
+    """Return the logits of search, without its bias: shape (len(examples), len(rows))."""
     units = _best(vectors, pool.units, pool.unit_counts, rows)
     passages = _best(vectors, pool.passages, pool.passage_counts, rows)
-    lexical = torch.from_numpy(np.stack([lesson.lexical[list(rows)] for lesson in lessons]))
+    lexical = torch.from_numpy(np.stack([example.lexical[list(rows)] for example in examples]))
     return weights.unit * units + weights.passage * passages + weights.lexical * lexical
 
 
@@ -255,10 +286,10 @@ def _best(
 
 @torch.no_grad()
 def _evaluate(
-    student: _Student, lessons: Sequence[Lesson], pool: Pool, weights: RankingWeights
+    encoder: _QueryEncoder, examples: Sequence[TrainingExample], pool: Pool, weights: RankingWeights
 ) -> float:
     losses = []
-    for first in range(0, len(lessons), BATCH):
-        batch = lessons[first : first + BATCH]
-        losses.append(len(batch) * _ranking_loss(student.embed_batch(batch), batch, pool, weights))
-    return float(sum(losses)) / len(lessons)
+    for first in range(0, len(examples), BATCH):
+        batch = examples[first : first + BATCH]
+        losses.append(len(batch) * _ranking_loss(encoder.embed_batch(batch), batch, pool, weights))
+    return float(sum(losses)) / len(examples)

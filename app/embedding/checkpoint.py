@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from app.domain import Task
 from app.embedding.card import read_languages
@@ -144,35 +145,7 @@ def read_checkpoint(
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise UnsupportedCheckpoint(f"{folder} holds no *.safetensors; other formats are not read")
-
     lowercase = bool(read_json(folder / "sentence_bert_config.json").get("do_lower_case"))
-    identity: dict[str, str | int] = {
-        "model": name,
-        "revision": revision,
-        "weights": ",".join(_file_sha256(path) for path in weights),
-        "config": _digest(
-            f"{key}={json.dumps(value, sort_keys=True)}"
-            for key, value in sorted(config.items())
-            if key not in _INCIDENTAL_CONFIG
-        ),
-        "tokenizer": _digest(
-            _file_sha256(path)
-            for path in (folder / "tokenizer.json", folder / "vocab.txt")
-            if path.exists()
-        ),
-        "passage_adapter": _digest(
-            _file_sha256(folder / adapters[Task.PASSAGE] / file)
-            for file in ("adapter_config.json", "adapter_model.safetensors")
-        )
-        if Task.PASSAGE in adapters
-        else "",
-        "passage_prompt": prompts.get(Task.PASSAGE, ""),
-        # Only where it is set, so that the fingerprints of other models stay.
-        **({"lowercase": 1} if lowercase else {}),
-        "title_rule": f"title{TITLE_SEPARATOR}text",
-        "pooling": pooling if include_prompt else f"{pooling}, prompt left out",
-        "dimensions": hidden_size,
-    }
     max_tokens = read_max_tokens(folder, config, model_type)
     checkpoint = Checkpoint(
         folder=folder,
@@ -190,15 +163,47 @@ def read_checkpoint(
         lowercase=lowercase,
         matryoshka=model_type in {JINA_V3, JINA_V5} or bool(config.get("matryoshka_dimensions")),
         languages=read_languages(folder),
-        identity=identity,
+        identity={},
     )
-    if dimensions is None:
-        return checkpoint
-    return replace(
-        checkpoint,
-        dimensions=checkpoint.check_dimensions(dimensions),
-        identity={**checkpoint.identity, "dimensions": dimensions},
-    )
+    checkpoint = replace(checkpoint, dimensions=checkpoint.check_dimensions(dimensions))
+    return replace(checkpoint, identity=_identify(checkpoint, name, config, weights))
+
+
+def _identify(
+    checkpoint: Checkpoint, name: str, config: Mapping[str, Any], weights: Iterable[Path]
+) -> dict[str, str | int]:
+    """Return what gives a vector its meaning, part by part: see `Checkpoint.identity`."""
+    folder, pooling = checkpoint.folder, checkpoint.pooling
+    passage_adapter = ""
+    if Task.PASSAGE in checkpoint.adapters:
+        passage_adapter = _digest(
+            _file_sha256(folder / checkpoint.adapters[Task.PASSAGE] / file)
+            for file in ("adapter_config.json", "adapter_model.safetensors")
+        )
+    identity: dict[str, str | int] = {
+        "model": name,
+        "revision": checkpoint.revision,
+        "weights": ",".join(_file_sha256(path) for path in weights),
+        "config": _digest(
+            f"{key}={json.dumps(value, sort_keys=True)}"
+            for key, value in sorted(config.items())
+            if key not in _INCIDENTAL_CONFIG
+        ),
+        "tokenizer": _digest(
+            _file_sha256(path)
+            for path in (folder / "tokenizer.json", folder / "vocab.txt")
+            if path.exists()
+        ),
+        "passage_adapter": passage_adapter,
+        "passage_prompt": checkpoint.prompts.get(Task.PASSAGE, ""),
+        "title_rule": f"title{TITLE_SEPARATOR}text",
+        "pooling": pooling if checkpoint.include_prompt else f"{pooling}, prompt left out",
+        "dimensions": checkpoint.dimensions,
+    }
+    if checkpoint.lowercase:
+        # Only where it is set, so that the fingerprints of other models stay.
+        identity["lowercase"] = 1
+    return identity
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import chain
 
-from app.evaluation.drawing import (
+from app.evaluation.charts import (
     Json,
     colour_of,
     draw_axis,

@@ -6,7 +6,7 @@ Reads the JSON of `describe`, so that a result from a server gives the same repo
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from app.evaluation.drawing import (
+from app.evaluation.charts import (
     COLOURS,
     LEFT,
     WIDTH,

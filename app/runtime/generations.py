@@ -17,11 +17,11 @@ from app.db.database import Database
 from app.db.models import AdapterRow, Generation
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
-from app.embedding.loading import open_checkpoint
+from app.embedding.loader import open_checkpoint
 from app.errors import ModelUnavailable, NotFound, StaleVectors
 from app.runtime.deadline import check_time
 from app.runtime.index_follower import Indexes, IndexFollower
-from app.runtime.repeating import repeat
+from app.runtime.repeater import repeat
 
 EngineLoader = Callable[[Checkpoint, Settings], Engine]
 

@@ -5,7 +5,7 @@ import gc
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from app.runtime.repeating import repeat
+from app.runtime.repeater import repeat
 
 # Python's default is 700. One long question makes tens of thousands, and importing a library
 # hundreds of thousands, which are all in use.

@@ -15,7 +15,7 @@ from app.config import Settings
 from app.db import queries, queue
 from app.db.database import Database
 from app.db.sqlite import open_database
-from app.embedding.loading import load_engine
+from app.embedding.loader import load_engine
 from app.runtime.generations import EngineLoader, Generations
 from app.runtime.memory import share_arenas
 from app.runtime.reanalysis import reanalyse_some

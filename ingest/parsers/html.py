@@ -13,7 +13,7 @@ from app.domain import Article
 from app.errors import UnreadableDocument
 from ingest.formats import find_page_charset
 from ingest.parsers.html_article import extract_article
-from ingest.parsers.html_cleaning import clean_page, count_unwritten, drop_anchors
+from ingest.parsers.html_clutter import clean_page, count_unwritten, drop_anchors
 from ingest.parsers.html_markdown import SIGNS, write_markdown
 from ingest.parsers.markdown import find_headings
 from ingest.parsers.text import decode_text

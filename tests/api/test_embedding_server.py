@@ -20,7 +20,7 @@ from app.config import Settings
 from app.domain import Embedding, Item, Span, Status, Task
 from app.embedding import service
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine, open_checkpoint
+from app.embedding.loader import load_engine, open_checkpoint
 from app.embedding.scheduler import Lane
 from app.embedding.served import ServedEngine
 from app.embedding.wire import EMBEDDINGS_PATH, ENGINE_PATH, cut_requests
@@ -37,7 +37,8 @@ from app.errors import (
 )
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
-from app.services.quality.generations import GateRequest, request_generation
+from app.services.quality.gate import GateRequest
+from app.services.quality.generations import request_generation
 from app.services.quality.reembedding import reembed
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue

@@ -20,9 +20,9 @@ from app.services.access.collections import find_collection
 from app.services.access.principal import EVERYONE
 from app.services.quality.feedback import record_query, store_queries
 from app.services.quality.gaps import embed_wanted, find_gaps
+from app.services.quality.gate import GateRequest
+from app.services.quality.generation_builder import keep_generations
 from app.services.quality.generations import (
-    GateRequest,
-    keep_generations,
     list_generations,
     remove_generation,
     request_generation,

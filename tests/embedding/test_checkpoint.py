@@ -13,7 +13,7 @@ import pytest
 from app.config import Settings
 from app.domain import Task
 from app.embedding.checkpoint import Checkpoint, read_checkpoint
-from app.embedding.loading import open_checkpoint
+from app.embedding.loader import open_checkpoint
 from app.errors import InvalidRequest, ModelUnavailable, UnsupportedCheckpoint
 from tests.checkpoints import PROMPTS, make_jina_v3, make_plain
 
@@ -510,7 +510,7 @@ def test_bundled_model_is_found_without_loading_torch() -> None:
     code = (
         "import sys\n"
         "from app.config import Settings\n"
-        "from app.embedding.loading import open_checkpoint\n"
+        "from app.embedding.loader import open_checkpoint\n"
         "assert open_checkpoint(Settings()).dimensions == 384\n"
         "loaded = sys.modules.keys() & {'torch', 'transformers'}\n"
         "assert not loaded, loaded\n"

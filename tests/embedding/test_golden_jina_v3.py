@@ -12,7 +12,7 @@ import torch
 
 from app.config import Settings
 from app.domain import Task
-from app.embedding.loading import open_checkpoint
+from app.embedding.loader import open_checkpoint
 from app.embedding.torch.engine import TorchEngine
 
 MODEL = os.environ.get("FOLIO_TEST_JINA_V3", "")

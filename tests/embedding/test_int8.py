@@ -10,7 +10,7 @@ import torch
 from app.config import Settings
 from app.domain import Item, Span, Task
 from app.embedding.checkpoint import Checkpoint, read_checkpoint
-from app.embedding.loading import load_engine, open_checkpoint
+from app.embedding.loader import load_engine, open_checkpoint
 from app.embedding.torch.engine import TorchEngine
 from app.embedding.torch.int8 import quantize
 from app.embedding.torch.layers import Groups, Linear

@@ -10,7 +10,7 @@ from app.config import Settings
 from app.domain import Item, Span, Task
 from app.embedding import pieces, tokenization
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine, open_checkpoint
+from app.embedding.loader import load_engine, open_checkpoint
 from app.embedding.pieces import PIECE_CHARACTERS
 from app.embedding.tokenization import ReadsTokens
 from app.errors import OutOfTime, TextTooLong, WorkCancelled

@@ -10,7 +10,7 @@ import pytest
 from app.config import Settings
 from app.domain import Item, Task
 from app.embedding.checkpoint import Checkpoint, read_checkpoint
-from app.embedding.loading import load_engine, open_checkpoint
+from app.embedding.loader import load_engine, open_checkpoint
 from app.embedding.torch import engine as torch_engine
 from app.embedding.torch.engine import TorchEngine
 from app.embedding.torch.openvino_pass import OpenVinoPass

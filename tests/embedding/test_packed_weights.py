@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 from app.config import Settings
 from app.domain import Item, Task
 from app.embedding.engine import Engine
-from app.embedding.loading import BUNDLED, load_engine, open_checkpoint
+from app.embedding.loader import BUNDLED, load_engine, open_checkpoint
 from app.embedding.torch.q4_0 import PackedRows, unpack
 from app.errors import ModelUnavailable, TextTooLong
 from ingest.parse_and_cut import count_text_tokens

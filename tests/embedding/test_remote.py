@@ -16,7 +16,7 @@ import pytest
 
 from app.config import Settings
 from app.domain import Item, Span, Status, Task
-from app.embedding.loading import load_engine, open_checkpoint
+from app.embedding.loader import load_engine, open_checkpoint
 from app.embedding.remote import RemoteEngine
 from app.errors import (
     EngineBusy,

@@ -4,7 +4,7 @@ import numpy as np
 
 from app.config import Settings
 from app.domain import Item, Span, Task
-from app.embedding.loading import open_checkpoint
+from app.embedding.loader import open_checkpoint
 from bench.standin import load_standin
 
 

@@ -22,7 +22,7 @@ from transformers import AutoModel, ViTConfig, ViTModel
 from app.config import Settings
 from app.domain import Embedding, Item, Span, Task
 from app.embedding.checkpoint import Checkpoint, read_checkpoint
-from app.embedding.loading import load_engine, open_checkpoint
+from app.embedding.loader import load_engine, open_checkpoint
 from app.embedding.torch.engine import TorchEngine
 from app.embedding.torch.layers import Groups, Linear
 from app.embedding.torch.packed import (

@@ -6,7 +6,7 @@ import pytest
 from app.config import Settings
 from app.domain import Item, Task
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine, open_checkpoint
+from app.embedding.loader import load_engine, open_checkpoint
 
 LONG = "The class {} opens."
 

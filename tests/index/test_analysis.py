@@ -13,9 +13,9 @@ from app.index.analysis import TITLE_WEIGHT, count_article_terms, count_terms, l
 from app.index.bm25 import LexicalIndex
 from app.index.folding import clean
 from app.index.hashing import hash_term, hash_terms
-from app.index.matching import TermMatcher
 from app.index.query import count_query_terms, parse_query
 from app.index.segments import TermDocument, pack_terms
+from app.index.term_matcher import TermMatcher
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from app.db.queue import Claimable
 from app.domain import Status
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine
+from app.embedding.loader import load_engine
 from app.errors import ModelUnavailable
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection

@@ -30,7 +30,9 @@ from app.runtime.generations import follow_others
 from app.runtime.resources import Resources, open_resources
 from app.services.operations.scheduled_sync import run_scheduled_sync
 from app.services.quality.background import run_background
-from app.services.quality.generations import GateRequest, keep_generations, request_generation
+from app.services.quality.gate import GateRequest
+from app.services.quality.generation_builder import keep_generations
+from app.services.quality.generations import request_generation
 from ingest.leases import Leases
 from ingest.sandbox import Sandbox
 from ingest.worker import drain_queue

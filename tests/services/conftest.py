@@ -8,7 +8,7 @@ import torch
 from app.config import Settings
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine
+from app.embedding.loader import load_engine
 from tests.services.knowledge import Watch, WatchedEngine
 
 

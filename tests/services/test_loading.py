@@ -13,7 +13,7 @@ import pytest
 from app.config import Settings
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine
+from app.embedding.loader import load_engine
 from app.errors import ModelAway, OutOfTime
 from app.main import load_model
 from app.runtime import generations

@@ -20,7 +20,7 @@ from app.db.models import Version, utc_now
 from app.domain import Embedding, Item, Stage, Status, Task
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine
+from app.embedding.loader import load_engine
 from app.errors import InvalidRequest, NotFound, QueueFull
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection

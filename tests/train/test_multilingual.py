@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.embedding.loading import BUNDLED
+from app.embedding.loader import BUNDLED
 from train.multilingual import INSTALL, write_model
 
 MODEL = BUNDLED["multilingual-e5-small"]

@@ -15,7 +15,7 @@ from app.api.v1.fields import (
     Body,
 )
 from app.domain import Status
-from app.services.articles import collections, listing, statistics
+from app.services.articles import collections, document_lists, statistics
 from app.services.articles.collections import NAME_PATTERN
 
 router = APIRouter(
@@ -159,7 +159,7 @@ def get_statistics(collection: ReadableCollection, resources: Opened) -> Statist
 )
 def list_attributes(collection: ReadableCollection, resources: Opened) -> AttributesOut:
     """List the names that filters and facets know: the attributes of the latest 200 documents."""
-    return AttributesOut(attributes=listing.list_attributes(resources.database, collection))
+    return AttributesOut(attributes=document_lists.list_attributes(resources.database, collection))
 
 
 @router.delete(

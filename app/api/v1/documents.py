@@ -23,8 +23,8 @@ from app.api.v1.uploads import DONE, ManyUploads, OneUpload, Wait, answer_upload
 from app.domain import MAX_KEY_LENGTH, Status
 from app.errors import InvalidRequest
 from app.services.articles import changes, documents
+from app.services.articles.document_lists import count_documents, sort_documents
 from app.services.articles.erasure import erase_by_filter
-from app.services.articles.listing import count_documents, sort_documents
 from app.services.articles.versions import restore_version
 
 router = APIRouter(

@@ -13,6 +13,7 @@ from app.api.v1.fields import Answer, Body
 from app.api.v1.golden_sets import GoldenQueryIn, read_queries
 from app.domain import GenerationState, Scope
 from app.services.quality import generations, tuning
+from app.services.quality.gate import DEFAULT_MARGIN, GateRequest
 from app.services.quality.golden_sets import MAX_QUERIES
 
 router = APIRouter(
@@ -35,7 +36,7 @@ class GenerationIn(Body):
     """Where the gate asks its queries."""
     queries: list[GoldenQueryIn] = Field([], max_length=MAX_QUERIES)
     """The golden set of the gate."""
-    margin: float = Field(generations.DEFAULT_MARGIN, ge=0, le=1, allow_inf_nan=False)
+    margin: float = Field(DEFAULT_MARGIN, ge=0, le=1, allow_inf_nan=False)
     """How much nDCG@10 may fall, at the lower end of its 95% interval."""
     force: bool = False
     """Switch even if the gate fails."""
@@ -52,7 +53,7 @@ class TuningIn(Body):
     gate: list[GoldenQueryIn] = Field(
         [], max_length=MAX_QUERIES, description="None: a third of `queries`, which is not learned"
     )
-    margin: float = Field(generations.DEFAULT_MARGIN, ge=0, le=1, allow_inf_nan=False)
+    margin: float = Field(DEFAULT_MARGIN, ge=0, le=1, allow_inf_nan=False)
     """How much nDCG@10 may fall, at the lower end of its 95% interval."""
     force: bool = False
     """Switch even if the gate fails."""
@@ -125,7 +126,7 @@ TuningBody = Annotated[TuningIn, Depends(json_body(TuningIn, size=BodySize.GOLDE
 def create_generation(body: GenerationBody, resources: Opened, caller: Admin) -> GenerationOut:
     """Embed every article with another model beside the live one, and switch if it is no worse."""
     collection = caller.collection(body.collection, Scope.ADMIN) if body.collection else None
-    gate = generations.GateRequest(collection, read_queries(body.queries), body.margin, body.force)
+    gate = GateRequest(collection, read_queries(body.queries), body.margin, body.force)
     made = generations.request_generation(
         resources,
         model=body.model,
@@ -147,7 +148,7 @@ def create_tuning(body: TuningBody, resources: Opened, caller: Admin) -> Generat
     made = tuning.request_tuning(
         resources,
         tuning.TuningRequest(collection, read_queries(body.queries), body.feedback),
-        gate=generations.GateRequest(collection, read_queries(body.gate), body.margin, body.force),
+        gate=GateRequest(collection, read_queries(body.gate), body.margin, body.force),
     )
     return GenerationOut.model_validate(made)
 

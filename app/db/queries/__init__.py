@@ -9,6 +9,7 @@ from app.db.queries.changes import (
     read_changes,
     trim_changes,
 )
+from app.db.queries.document_order import sort_documents
 from app.db.queries.documents import (
     LIGHT,
     SUPERSEDED,
@@ -47,7 +48,6 @@ from app.db.queries.facets import (
 )
 from app.db.queries.filters import filter_documents, filter_live_documents
 from app.db.queries.found import FoundVersion, StoredText, find_live, find_texts, find_unknown
-from app.db.queries.sorting import sort_documents
 from app.db.queries.statistics import (
     CollectionSize,
     FailureSums,

@@ -21,7 +21,7 @@ from app.db.database import Database
 from app.db.models import Collection, Document, Key, TermsRow, UnitRow, Version
 from app.db.queries.streams import stream
 from app.domain import LANGUAGE_KEY, Status
-from app.embedding.loading import BUNDLED_MULTILINGUAL
+from app.embedding.loader import BUNDLED_MULTILINGUAL
 from app.errors import DataFolderHeld, FolioError, ModelUnavailable, ParserUnavailable
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import has_keys

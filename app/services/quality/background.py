@@ -24,7 +24,7 @@ from app.services.quality.calibration import calibrate_due
 from app.services.quality.evaluations import run_next_evaluation
 from app.services.quality.feedback import store_queries
 from app.services.quality.gaps import embed_wanted
-from app.services.quality.generations import keep_generations
+from app.services.quality.generation_builder import keep_generations
 from app.services.quality.reparse import reparse_some
 
 logger = logging.getLogger("folio")

@@ -9,6 +9,7 @@ from zlib import crc32
 
 from app.db.models import AdapterRow, Generation
 from app.domain import GenerationState
+from app.embedding.checkpoint import Checkpoint
 from app.errors import Conflict, FolioError, InvalidRequest, NotFound
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources
@@ -16,14 +17,14 @@ from app.runtime.signals import TrainingProgress
 from app.services.access.collections import CollectionRef, recall_named
 from app.services.quality.evaluations import load_golden
 from app.services.quality.feedback import learn_golden, same_text
-from app.services.quality.training_data import mine_lessons
+from app.services.quality.training_data import mine_examples
 
 logger = logging.getLogger("folio")
 
 MIN_PAIRS = 40
 """With fewer, a fifth of them says nothing of what was learned."""
 MAX_PAIRS = 4000
-"""More take longer and teach little that is new; the first ones are taken."""
+"""More take longer and add little that is new; the first ones are taken."""
 
 
 class TooFewPairs(InvalidRequest):
@@ -37,17 +38,27 @@ class TooFewPairs(InvalidRequest):
 
 
 class NothingLearned(FolioError):
-    """Held-out questions rank no better whatever is taught."""
+    """Held-out questions rank no better after training."""
 
     status, code = 409, "nothing_learned"
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
-    """Questions to learn from, and how many of them people's feedback gave."""
+class TrainingPairs:
+    """Questions to train on, and how many of them people's feedback gave."""
 
     queries: tuple[GoldenQuery, ...]
     from_feedback: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a generation is to be trained on, and the generation that it starts from."""
+
+    tuning: dict[str, Any]
+    gate: dict[str, Any]
+    start: int
+    collection: CollectionRef
 
 
 def collect_pairs(
@@ -57,26 +68,26 @@ def collect_pairs(
     gate: Sequence[GoldenQuery],
     *,
     with_feedback: bool,
-) -> Taught:
+) -> TrainingPairs:
     """Return golden pairs and those of feedback, without what the gate asks.
 
     Raises TooFewPairs.
     """
-    learned = learn_golden(resources, collection) if with_feedback else []
+    feedback = learn_golden(resources, collection) if with_feedback else []
     asked = {same_text(query.text) for query in gate}
     pairs: dict[str, GoldenQuery] = {}
     for query in training:
         pairs.setdefault(same_text(query.text), query)
     golden = len([text for text in pairs if text not in asked])
-    for number, query_learned in enumerate(learned):
+    for number, judged in enumerate(feedback):
         pairs.setdefault(
-            same_text(query_learned.query),
-            GoldenQuery(f"feedback {number}", query_learned.query, query_learned.relevant),
+            same_text(judged.query),
+            GoldenQuery(f"feedback {number}", judged.query, judged.relevant),
         )
     kept = tuple(query for text, query in pairs.items() if text not in asked)[:MAX_PAIRS]
     if len(kept) < MIN_PAIRS:
         raise TooFewPairs(len(kept), "were given beside those that the gate asks")
-    return Taught(kept, max(0, len(kept) - golden))
+    return TrainingPairs(kept, max(0, len(kept) - golden))
 
 
 def train_generation(
@@ -90,35 +101,25 @@ def train_generation(
     from app.embedding.adapter_tuning import RankingWeights, fit_query_adapter
 
     started = perf_counter()
-    with resources.database.read() as session:
-        generation = session.get(Generation, generation_id)
-        if generation is None:
-            raise NotFound("the generation was removed meanwhile", code="generation_not_found")
-        asked, gate = generation.tuning or {}, generation.gate or {}
-        if session.get(AdapterRow, generation_id) is not None:
-            return
-        teacher = session.get(Generation, asked["start"])
-        if teacher is None:
-            raise Conflict("the generation that it starts from is gone", code="generation_gone")
-        collection = recall_named(session, asked["collection"])
-        if collection is None:
-            raise Conflict("the collection that it learns from is gone", code="collection_gone")
-    taught = collect_pairs(
+    task = _find_task(resources, generation_id)
+    if task is None:
+        return
+    pairs = collect_pairs(
         resources,
-        collection,
-        load_golden(asked["queries"]),
-        load_golden(gate.get("queries", [])),
-        with_feedback=asked["feedback"],
+        task.collection,
+        load_golden(task.tuning["queries"]),
+        load_golden(task.gate.get("queries", [])),
+        with_feedback=task.tuning["feedback"],
     )
-    teaching = resources.generations.get(asked["start"])
+    parent = resources.generations.get(task.start)
     progress = TrainingProgress(resources.signals.training, generation_id)
     with progress:
-        lessons, pool = mine_lessons(resources, teaching, collection, taught.queries)
-        if len(lessons) < MIN_PAIRS:
-            raise TooFewPairs(len(lessons), "were found among the first hundred hits")
+        examples, pool = mine_examples(resources, parent, task.collection, pairs.queries)
+        if len(examples) < MIN_PAIRS:
+            raise TooFewPairs(len(examples), "were found among the first hundred hits")
         fit = fit_query_adapter(
-            teaching.checkpoint(),
-            lessons,
+            parent.checkpoint(),
+            examples,
             pool,
             # What search added up until decision 48, for inner products as folio-mini spreads them;
             # the weights of `evidence` are for deviations. What one passage holds of a question's
@@ -127,10 +128,15 @@ def train_generation(
             on_progress=progress.report,
             is_stopping=is_stopping,
         )
-    report: dict[str, Any] = {
-        "pairs": len(lessons),
-        "from_feedback": taught.from_feedback,
-        "out_of_reach": len(taught.queries) - len(lessons),
+    if not fit.adapter:
+        raise NothingLearned(
+            f"nothing was learned from {fit.pairs} questions: {fit.held_out} others rank no better"
+        )
+    logger.info("generation %d was trained on %d questions", generation_id, fit.pairs)
+    report = {
+        "pairs": len(examples),
+        "from_feedback": pairs.from_feedback,
+        "out_of_reach": len(pairs.queries) - len(examples),
         "trained_on": fit.pairs,
         "held_out": fit.held_out,
         "documents": len(pool),
@@ -142,24 +148,55 @@ def train_generation(
         "movement": fit.movement,
         "seconds": round(perf_counter() - started, 1),
     }
-    if not fit.adapter:
-        raise NothingLearned(
-            f"nothing was learned from {fit.pairs} questions: {fit.held_out} others rank no better"
-        )
-    logger.info("generation %d was trained on %d questions", generation_id, fit.pairs)
-    identity = teaching.checkpoint().with_query_adapter(fit.adapter)
+    _store_adapter(
+        resources,
+        generation_id,
+        parent.checkpoint().with_query_adapter(fit.adapter),
+        fit.adapter,
+        {**task.tuning, "report": report},
+    )
+
+
+def _find_task(resources: Resources, generation_id: int) -> _Task | None:
+    """Return what a generation waits for; None once its adapter is there."""
+    with resources.database.read() as session:
+        generation = session.get(Generation, generation_id)
+        if generation is None:
+            raise NotFound("the generation was removed meanwhile", code="generation_not_found")
+        if session.get(AdapterRow, generation_id) is not None:
+            return None
+        tuning, gate = generation.tuning or {}, generation.gate or {}
+        if session.get(Generation, tuning["start"]) is None:
+            raise Conflict("the generation that it starts from is gone", code="generation_gone")
+        collection = recall_named(session, tuning["collection"])
+        if collection is None:
+            raise Conflict("the collection that it learns from is gone", code="collection_gone")
+        return _Task(tuning, gate, tuning["start"], collection)
+
+
+def _store_adapter(
+    resources: Resources,
+    generation_id: int,
+    checkpoint: Checkpoint,
+    adapter: bytes,
+    tuning: dict[str, Any],
+) -> None:
+    """Store what was trained, unless its generation is settled or has its adapter by now.
+
+    Another process may lead since this one's connection to the database was lost.
+    """
     with resources.database.write() as session:
-        stored = session.get(Generation, generation_id)
-        if stored is None or stored.state != GenerationState.BUILDING:
+        generation = session.get(Generation, generation_id)
+        if generation is None or generation.state != GenerationState.BUILDING:
             return
-        # By a process that leads since this one's connection to the database was lost.
         if session.get(AdapterRow, generation_id) is not None:
             return
         session.add(
-            AdapterRow(generation_id=generation_id, data=fit.adapter, data_crc32=crc32(fit.adapter))
+            AdapterRow(generation_id=generation_id, data=adapter, data_crc32=crc32(adapter))
         )
-        stored.identity, stored.fingerprint = dict(identity.identity), identity.fingerprint
-        stored.tuning = {**asked, "report": report}
+        generation.identity = dict(checkpoint.identity)
+        generation.fingerprint = checkpoint.fingerprint
+        generation.tuning = tuning
 
 
 def describe_training(report: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What a query adapter is taught with: questions, their articles, and articles that come near."""
+"""What a query adapter is fine-tuned on: questions, their articles, and hard negatives."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.db import queries
 from app.domain import Mode
-from app.embedding.lessons import Lesson, Pool
+from app.embedding.training_examples import Pool, TrainingExample
 from app.errors import CorruptData, TextTooLong
 from app.evaluation.golden import GoldenQuery
 from app.index.query import WordQuery, parse_query
@@ -39,12 +39,12 @@ class _Draft:
     ignored: frozenset[int]
 
 
-def mine_lessons(
+def mine_examples(
     resources: Resources,
     generation: ActiveGeneration,
     collection: CollectionRef,
     golden: Sequence[GoldenQuery],
-) -> tuple[list[Lesson], Pool]:
+) -> tuple[list[TrainingExample], Pool]:
     """Return training examples for the questions, by the ranking of a generation.
 
     A question none of whose documents is among the first hundred of the ranking is left out: it is
@@ -55,7 +55,7 @@ def mine_lessons(
         draft = _draft(resources, generation, collection, query)
         if draft is not None:
             drafts.append(draft)
-    lessons: list[Lesson] = []
+    examples: list[TrainingExample] = []
     pool = Pool.empty()
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:
@@ -68,8 +68,8 @@ def mine_lessons(
             pool, kept = _read_pool(session, indexes, {i: versions[i].id for i in ids})
             places = {document_id: row for row, document_id in enumerate(kept)}
             placed = [_place(indexes, collection.id, draft, places) for draft in drafts]
-            lessons = [lesson for lesson in placed if lesson.right]
-    return lessons, pool
+            examples = [example for example in placed if example.right]
+    return examples, pool
 
 
 def _draft(
@@ -101,13 +101,15 @@ def _draft(
     )
 
 
-def _place(indexes: Indexes, collection_id: int, draft: _Draft, places: dict[int, int]) -> Lesson:
-    """Return a lesson in rows of the pool; documents that went since are left out."""
+def _place(
+    indexes: Indexes, collection_id: int, draft: _Draft, places: dict[int, int]
+) -> TrainingExample:
+    """Return an example in rows of the pool; documents that went since are left out."""
     scores = indexes.terms.score(draft.words, collection_id)
     lexical = np.zeros(len(places), dtype=np.float32)
     for document_id, value in scores.of(list(places)).items():
         lexical[places[document_id]] = value
-    return Lesson(
+    return TrainingExample(
         draft.text,
         tuple(places[i] for i in draft.right if i in places),
         tuple(places[i] for i in draft.negatives if i in places),

@@ -1,4 +1,4 @@
-"""Asking for a generation whose query adapter is taught a knowledge base's own questions."""
+"""Asking for a generation whose query adapter is fine-tuned on a knowledge base's own questions."""
 
 import uuid
 from collections.abc import Sequence
@@ -16,14 +16,8 @@ from app.services.access.collections import CollectionRef
 from app.services.quality.evaluations import dump_golden
 from app.services.quality.feedback import same_text
 from app.services.quality.fine_tuning import collect_pairs
-from app.services.quality.generations import (
-    GateRequest,
-    GenerationInfo,
-    check_gate,
-    describe_row,
-    dump_gate,
-    require_none_building,
-)
+from app.services.quality.gate import GateRequest, check_gate, dump_gate
+from app.services.quality.generations import GenerationInfo, describe_row, require_none_building
 
 _GATE_EVERY = 3
 

@@ -26,9 +26,9 @@ from app.services.search.pipeline import (
     rank_by,
     read_turn,
 )
+from app.services.search.ranks import Standing, as_columns, stand
 from app.services.search.retrievers import Question, make_retrievers
 from app.services.search.snapshot import Snapshot, snapshots
-from app.services.search.standing import Standing, as_columns, stand
 from app.services.search.turns import Turn, interpret_turn
 
 _TIMED = ("embed", "unit", "lexical", "fuse", "passages")

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from app.domain import Mode, PassageHit
 from app.services.articles.documents import VersionInfo
-from app.services.search.standing import Standing
+from app.services.search.ranks import Standing
 
 
 class State(StrEnum):

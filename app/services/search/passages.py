@@ -16,8 +16,8 @@ from app.db import queries
 from app.db.queries import StoredText
 from app.domain import Mode, Passage, PassageHit, Span
 from app.errors import CorruptData
-from app.index.matching import TermMatcher
 from app.index.tables import Table, find_tables, table_head
+from app.index.term_matcher import TermMatcher
 from app.runtime.deadline import check_time
 from app.services.articles.documents import damaged_metadata, require_intact
 from app.services.search.candidates import Candidate

@@ -11,8 +11,8 @@ from app.domain import Mode, Vector
 from app.index.bm25 import LexicalIndex, LexicalScores
 from app.index.flat import FlatIndex, Ids
 from app.index.lookup import FoundWord
-from app.index.matching import TermMatcher
 from app.index.query import WordQuery
+from app.index.term_matcher import TermMatcher
 from app.runtime.index_follower import Indexes
 
 # Documents that each stage proposes; the passages of all of them are scored.

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Set
 from itertools import pairwise
 
 from app.domain import Span
-from app.index.matching import TermMatcher
 from app.index.sentences import SENTENCE_END
 from app.index.tables import find_table, find_tables
+from app.index.term_matcher import TermMatcher
 
 # After these on the same line a full stop abbreviates: "no. 5".
 _GOES_ON = re.compile(r"[a-z0-9]")

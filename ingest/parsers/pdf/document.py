@@ -14,9 +14,10 @@ from ingest.parsers.pdf.attachments import Attachments, read_attachments
 from ingest.parsers.pdf.blocks import find_blocks
 from ingest.parsers.pdf.fallback import reread_page
 from ingest.parsers.pdf.headings import mark_headings, split_tagged
+from ingest.parsers.pdf.page_text import find_headings, write_pages
 from ingest.parsers.pdf.pages import Page, read_page
 from ingest.parsers.pdf.paragraphs import Block
-from ingest.parsers.pdf.running import drop_running_rows
+from ingest.parsers.pdf.running_heads import drop_running_rows
 from ingest.parsers.pdf.scans import read_scans
 from ingest.parsers.pdf.structure import (
     StreamGuard,
@@ -26,7 +27,6 @@ from ingest.parsers.pdf.structure import (
     read_outline,
     read_title,
 )
-from ingest.parsers.pdf.writing import find_headings, write_pages
 
 _MAX_TITLE = 120
 _NO_TITLE_LINE = re.compile(r"^[•*|#>\[-]|\]\(|[.,;:]$")

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from ingest.parsers.pdf.lines import Line
 from ingest.parsers.pdf.paragraphs import Block
-from ingest.parsers.pdf.running import shape_of
+from ingest.parsers.pdf.running_heads import shape_of
 from ingest.parsers.pdf.words import SKEWED, Word
 
 _LONGEST = 140

@@ -29,7 +29,7 @@ from app.services.articles.jobs import retry_documents
 from app.services.articles.store_files import Page, list_store_files, update_store_file
 from app.services.articles.versions import restore_version
 from app.services.quality.evaluations import dump_golden
-from app.services.quality.generations import GateRequest, dump_gate
+from app.services.quality.gate import GateRequest, dump_gate
 from app.services.quality.labels import dump_labels
 from ingest.sandbox import Sandbox
 from tests.conftest import Ingest, article, markdown

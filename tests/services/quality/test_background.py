@@ -25,12 +25,9 @@ from app.services.quality.evaluations import (
     start_evaluation,
 )
 from app.services.quality.feedback import record_query
-from app.services.quality.generations import (
-    GateRequest,
-    keep_generations,
-    list_generations,
-    request_generation,
-)
+from app.services.quality.gate import GateRequest
+from app.services.quality.generation_builder import keep_generations
+from app.services.quality.generations import list_generations, request_generation
 from ingest.sandbox import Sandbox
 from ingest.worker import run_worker
 from tests.api.service import poll

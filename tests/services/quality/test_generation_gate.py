@@ -20,7 +20,7 @@ from app.config import Settings
 from app.db import queries
 from app.db.models import Generation, UnitRow, Version
 from app.domain import GenerationState, Mode
-from app.embedding.loading import open_checkpoint
+from app.embedding.loader import open_checkpoint
 from app.errors import (
     Conflict,
     DatabaseUnavailable,
@@ -35,12 +35,12 @@ from app.errors import (
 from app.evaluation.golden import GoldenQuery
 from app.runtime.deadline import limit_time
 from app.runtime.resources import Resources
-from app.services.quality import generations
+from app.services.quality import generation_builder
+from app.services.quality.gate import GateRequest
+from app.services.quality.generation_builder import keep_generations
 from app.services.quality.generations import (
-    GateRequest,
     GenerationInfo,
     get_generation,
-    keep_generations,
     list_generations,
     remove_generation,
     request_generation,
@@ -349,8 +349,8 @@ def test_build_ends_once_very_many_articles_cannot_be_embedded(
         raise UnreadableDocument("no word of it is known", code="unknown_text")
 
     watch.before_embedding = refuse
-    monkeypatch.setattr(generations, "_AT_ONCE", 1)
-    monkeypatch.setattr(generations, "_MAX_FAILED", 2)
+    monkeypatch.setattr(generation_builder, "_AT_ONCE", 1)
+    monkeypatch.setattr(generation_builder, "_MAX_FAILED", 2)
     info = settle(filled, asked)
     assert (info.state, len(tried)) == (GenerationState.FAILED, 2)
     assert (info.message or "").startswith("at least 2 articles cannot be embedded")
@@ -645,7 +645,7 @@ def test_generations_are_looked_through_again_only_after_changes(
         looks.append(vector_set)
         return find_missing(session, vector_set, *others)
 
-    monkeypatch.setattr(generations, "find_missing", count)
+    monkeypatch.setattr(generation_builder, "find_missing", count)
     first = list_generations(filled)[0].id
     second = ask_for(filled, other_model)
     assert settle(filled, second).is_live

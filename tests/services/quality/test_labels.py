@@ -27,12 +27,9 @@ from app.services.quality.calibration import (
     request_calibration,
 )
 from app.services.quality.correction import correct, fit_correction
-from app.services.quality.generations import (
-    GateRequest,
-    keep_generations,
-    list_generations,
-    roll_back,
-)
+from app.services.quality.gate import GateRequest
+from app.services.quality.generation_builder import keep_generations
+from app.services.quality.generations import list_generations, roll_back
 from app.services.quality.labels import MAX_LABELS, MIN_LABELS, pick_labels
 from app.services.quality.reembedding import reembed
 from app.services.quality.tuning import TuningRequest, request_tuning

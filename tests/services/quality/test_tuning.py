@@ -16,19 +16,19 @@ from app.db.models import AdapterRow, LoggedQuery
 from app.domain import GenerationState, Mode
 from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
-from app.embedding.loading import load_engine
+from app.embedding.loader import load_engine
 from app.errors import Conflict, InvalidRequest, ModelUnavailable
 from app.evaluation.golden import GoldenQuery
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
-from app.services.quality import generations, replay
+from app.services.quality import gate, replay
 from app.services.quality.feedback import store_queries
 from app.services.quality.fine_tuning import MIN_PAIRS, TooFewPairs, train_generation
+from app.services.quality.gate import GateRequest
+from app.services.quality.generation_builder import keep_generations
 from app.services.quality.generations import (
-    GateRequest,
     GenerationInfo,
     get_generation,
-    keep_generations,
     list_generations,
     remove_generation,
     roll_back,
@@ -307,7 +307,7 @@ def test_generation_is_compared_with_the_one_that_a_rollback_during_its_gate_mad
         roll_back(filled, 1)
         return replay_log(*asked)
 
-    monkeypatch.setattr(generations, "replay_log", roll_back_first)
+    monkeypatch.setattr(gate, "replay_log", roll_back_first)
     left = settle(filled, made)
     assert (left.is_live, left.state) == (False, GenerationState.BUILDING)
     assert not get_generation(filled, tuned.id).is_live

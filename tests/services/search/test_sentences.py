@@ -5,9 +5,9 @@ from itertools import pairwise
 import pytest
 
 from app.index.lookup import FoundWord
-from app.index.matching import TermMatcher
 from app.index.query import parse_query, spell_words
 from app.index.stemming import PLAIN
+from app.index.term_matcher import TermMatcher
 from app.services.search.sentences import find_sentence, split_sentences
 
 TABLE = """\

@@ -1,4 +1,4 @@
-"""What a query adapter is taught with: questions, and the documents that they are to tell apart.
+"""What a query adapter is fine-tuned on: questions, and the documents to tell apart.
 
 Apart from the training, so that collecting them does not import torch.
 """
@@ -13,7 +13,7 @@ from app.domain import Matrix
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The documents that questions are taught to tell apart, with their stored vectors.
+    """The documents that questions are trained to tell apart, with their stored vectors.
 
     Rows of `units` and `passages` (rows, dimensions) come in the order of the documents;
     `unit_counts` and `passage_counts` say how many belong to each, at least 1.
@@ -34,7 +34,7 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainingExample:
     """A question with documents of the pool: right ones, hard negatives, and what is neither.
 
     `lexical` is what each document of the pool scores by words: shape (len(pool),). `ignored` may

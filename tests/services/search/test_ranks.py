@@ -10,8 +10,8 @@ from app.index.bm25 import LexicalIndex
 from app.index.flat import FlatIndex, Ids, UnitVectors
 from app.index.query import parse_query
 from app.index.segments import TermDocument, pack_terms
+from app.services.search.ranks import Standing, as_columns, stand
 from app.services.search.retrievers import LexicalRetriever, Retriever, UnitRetriever
-from app.services.search.standing import Standing, as_columns, stand
 
 COUNT, DIMENSIONS = 400, 8
 
