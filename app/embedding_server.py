@@ -18,7 +18,8 @@ from app.config import Settings
 from app.embedding.loader import load_engine, open_checkpoint
 from app.embedding.wire import Description
 from app.errors import FolioError, InvalidRequest
-from app.main import exit_on_signal, favour_requests, listen
+from app.main import exit_on_signal, listen
+from app.runtime.interpreter import favour_requests
 from app.runtime.memory import return_freed_regularly, share_arenas
 from app.runtime.threads import use_one_blas_thread
 from app.services.access.keys import read_key_file

@@ -18,11 +18,11 @@ from uuid import uuid4
 from fastapi.testclient import TestClient
 from sqlalchemy import func, insert, select
 
+from app.application import create_app
 from app.config import BUNDLED_MODEL, Settings
 from app.db.models import LoggedQuery
 from app.domain import Mode
 from app.evaluation.golden import read_golden
-from app.main import create_app
 from app.runtime.resources import Resources
 from app.services.articles.collections import create_collection
 from app.services.quality.golden_sets import add_golden

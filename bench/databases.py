@@ -33,7 +33,7 @@ from app.config import BUNDLED_MODEL, Settings
 from app.db import queries
 from app.db.models import Document, Generation, Version
 from app.domain import Condition, Item, Matrix, Mode, Task, Vector
-from app.main import favour_requests
+from app.runtime.interpreter import favour_requests
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.operations.move import move_to

@@ -25,7 +25,7 @@ if not __package__:
 
 from app.config import BUNDLED_MODEL, Settings
 from app.domain import Compound, Condition, Filter, Mode
-from app.main import favour_requests
+from app.runtime.interpreter import favour_requests
 from app.runtime.resources import Resources
 from app.services.articles.document_lists import sort_documents
 from app.services.operations.move import move_to

@@ -32,7 +32,7 @@ from app.db.models import Document, Version
 from app.domain import Article, Condition, Mode, Status
 from app.index.analysis import count_article_terms
 from app.index.segments import pack_terms
-from app.main import favour_requests
+from app.runtime.interpreter import favour_requests
 from app.runtime.resources import Resources
 from app.services.articles.collections import create_collection, get_collection
 from app.services.articles.documents import Upload, put_documents

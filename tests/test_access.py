@@ -14,7 +14,7 @@ from app.api.access import (
     UndeclaredAccess,
     WritableCollection,
 )
-from app.main import ROUTERS, create_app
+from app.application import ROUTERS, create_app
 from app.runtime.resources import Resources
 from tests.test_layers import ROOT, SOURCES
 

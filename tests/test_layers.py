@@ -17,6 +17,7 @@ LAYERS = [
     ["app.services"],
     ["app.api"],
     ["app.admin"],
+    ["app.application"],
     ["app.main"],
     ["app.embedding_server"],
     ["app.commands"],

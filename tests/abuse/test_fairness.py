@@ -22,8 +22,8 @@ from app.api.metrics import Metrics
 from app.api.pace import Pace
 from app.api.problems import add_problem_handlers
 from app.api.rates import Rate
+from app.application import ROUTERS
 from app.config import Settings
-from app.main import ROUTERS
 from app.runtime.deadline import check_time
 from app.runtime.resources import Resources, open_resources
 from app.services.access.keys import create_key, revoke_key

@@ -20,8 +20,8 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from app.application import create_app
 from app.config import Settings
-from app.main import create_app
 from app.runtime.resources import Resources, open_resources
 from tests.databases import on_test_database
 

@@ -14,7 +14,6 @@ import httpx
 import numpy as np
 import pytest
 
-from app import main
 from app.api.engine import ServedModel
 from app.config import Settings
 from app.domain import Embedding, Item, Span, Status, Task
@@ -35,6 +34,7 @@ from app.errors import (
     UnreadableDocument,
     WorkCancelled,
 )
+from app.runtime import model_loader
 from app.runtime.resources import Resources, open_resources
 from app.services.articles.collections import create_collection
 from app.services.quality.gate import GateRequest
@@ -373,7 +373,7 @@ def test_server_that_is_away_or_of_another_model_makes_replicas_unready(
     local: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "_pause_before", lambda *_: 0.0)
-    monkeypatch.setattr(main, "_AWAY_SECONDS", 0.05)
+    monkeypatch.setattr(model_loader, "_AWAY_SECONDS", 0.05)
     port, stopping = find_free_port(), Event()
     with ExitStack() as stack:
         with run_embedding_server(local, tmp_path, port=port) as server:
@@ -394,7 +394,7 @@ def test_server_that_is_away_or_of_another_model_makes_replicas_unready(
         assert "another model" in replica.http.get("/readyz").json()["detail"]
         # It is noticed without a question that it is back.
         with run_embedding_server(local, tmp_path, port=port), ThreadPoolExecutor(1) as thread:
-            thread.submit(main.keep_model, replica.resources, stopping)
+            thread.submit(model_loader.keep_model, replica.resources, stopping)
             try:
                 poll(lambda: replica.http.get("/readyz").status_code, (200).__eq__)
             finally:

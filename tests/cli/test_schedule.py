@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from app.application import create_app
 from app.config import Settings
-from app.main import create_app
 from app.runtime.resources import open_resources
 from app.services.operations.doctor import examine, examine_server
 from app.services.operations.scheduled_sync import run_scheduled_sync

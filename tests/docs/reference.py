@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from app.application import create_app
 from app.config import Settings
-from app.main import create_app
 from app.runtime.resources import open_resources
 
 ROOT = Path(__file__).parents[2]

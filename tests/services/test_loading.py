@@ -15,9 +15,9 @@ from app.embedding.checkpoint import Checkpoint
 from app.embedding.engine import Engine
 from app.embedding.loader import load_engine
 from app.errors import ModelAway, OutOfTime
-from app.main import load_model
 from app.runtime import generations
 from app.runtime.deadline import limit_time
+from app.runtime.model_loader import load_model
 from app.runtime.resources import open_resources
 from tests.databases import on_test_database
 
