@@ -1,7 +1,8 @@
 """`folio eval`: what a golden set says of the search."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -25,6 +26,10 @@ from app.commands.terminal import (
 from app.commands.upload import Entry, Outcome, upload
 from app.errors import InvalidRequest
 from app.evaluation.golden import GoldenQuery, UnreadableSet, read_lines
+
+
+if TYPE_CHECKING:
+    from app.evaluation.runner import Configuration, Found
 
 
 @reports_errors
@@ -57,9 +62,8 @@ def evaluate(
     """Ask a golden set: nDCG, recall, MRR, success, with intervals and a paired comparison."""
     # scipy takes a second to import, and most commands do without.
     from app.evaluation.golden import keep_judged, read_labelled
-    from app.evaluation.measures import DEPTH
     from app.evaluation.report import render_report
-    from app.evaluation.runner import Configuration, Found, describe
+    from app.evaluation.runner import Configuration, describe
     from app.evaluation.runner import evaluate as run_evaluation
 
     try:
@@ -69,7 +73,6 @@ def evaluate(
     if load and golden_set is None:
         raise InvalidRequest("--load needs the folder that holds the corpus")
     labelled = read_labelled(golden_set) if golden_set is not None else ()
-    path = f"{collection_path(collection)}/search"
     with open_client(data, server, key, "folio eval", embeds=True, works=load) as client:
         if golden_set is None:
             labelled = _fetch_labelled(client, collection)
@@ -79,19 +82,7 @@ def evaluate(
             _load_corpus(client, collection, golden_set)
         with Progress(console=err, disable=as_json) as progress:
             known = _list_ids(client, collection)
-
-            def ask(query: str, configuration: Configuration) -> Found:
-                body: dict[str, Any] = {"query": query, "limit": DEPTH, "passages": 0}
-                body["mode"] = configuration.mode.value
-                for name in ("dimensions", "generation"):
-                    if (value := getattr(configuration, name)) is not None:
-                        body[name] = value
-                answer = client.call("POST", path, json=body)
-                found = answer["results"]
-                first = found[0]["score"] if found else 0.0
-                ranking = [hit["document_id"] for hit in found]
-                return Found(ranking, first if answer["calibrated"] else None)
-
+            ask = partial(_ask, client, f"{collection_path(collection)}/search")
             bar = progress.add_task("asking", total=len(golden) + len(unanswered))
             # Connections, caches and threads of the first search are not part of its time.
             for configuration in configurations:
@@ -114,6 +105,22 @@ def evaluate(
         print_evaluation(described)
         if report is not None:
             out.print(safe_text(f"report: {report}"))
+
+
+def _ask(client: Client, path: str, query: str, configuration: "Configuration") -> "Found":
+    from app.evaluation.measures import DEPTH
+    from app.evaluation.runner import Found
+
+    body: dict[str, Any] = {"query": query, "limit": DEPTH, "passages": 0}
+    body["mode"] = configuration.mode.value
+    for name in ("dimensions", "generation"):
+        if (value := getattr(configuration, name)) is not None:
+            body[name] = value
+    answer = client.call("POST", path, json=body)
+    found = answer["results"]
+    first = found[0]["score"] if found else 0.0
+    ranking = [hit["document_id"] for hit in found]
+    return Found(ranking, first if answer["calibrated"] else None)
 
 
 def _fetch_labelled(client: Client, collection: str) -> tuple[GoldenQuery, ...]:

@@ -39,15 +39,15 @@ class LexicalScores:
 
     document_ids: Ids
     scores: Scores
-    held: Scores
+    covered: Scores
     """The idf of those of the query's terms that a document holds, summed."""
-    bound: float
-    """What no document can reach: the sum of the idf of the query's terms."""
+    max_score: float
+    """The sum of the idf of the query's terms, which no document can reach."""
     words: Sequence[FoundWord]
     """The words of the query as the collection writes them."""
 
     def best(self, limit: int, allowed: Ids | None = None) -> list[tuple[int, float]]:
-        """Return up to `limit` documents that hold a term of the query, best first; strengths."""
+        """Return up to `limit` documents that hold a term of the query, best first, scored."""
         eligible = self.scores > 0
         if allowed is not None:
             eligible &= np.isin(self.document_ids, allowed)
@@ -56,46 +56,46 @@ class LexicalScores:
             # Of equal scores all stay until they are sorted by id.
             least = np.partition(self.scores[rows], len(rows) - limit)[len(rows) - limit]
             rows = rows[self.scores[rows] >= least]
-        return self._with_strengths(self._sort(rows)[:limit])
+        return self._with_scores(self._sort(rows)[:limit])
 
     def rank(self, allowed: Ids | None = None) -> tuple[Ids, Scores]:
-        """Return all documents that hold a term of the query, best first, and their strengths."""
+        """Return all documents that hold a term of the query, best first, and normalized scores."""
         eligible = self.scores > 0
         if allowed is not None:
             eligible &= np.isin(self.document_ids, allowed)
         rows = self._sort(np.flatnonzero(eligible))
-        return self.document_ids[rows], self._strengths(rows)
+        return self.document_ids[rows], self._normalized(rows)
 
     def matching(self) -> Ids:
         """Return the ids of the documents that hold a term of the query."""
         return self.document_ids[self.scores > 0]
 
     def of(self, document_ids: Sequence[int]) -> dict[int, float]:
-        """Return the strengths of those of these documents that the collection holds."""
-        return dict(self._with_strengths(np.flatnonzero(np.isin(self.document_ids, document_ids))))
+        """Return the normalized scores of those of these documents that the collection holds."""
+        return dict(self._with_scores(np.flatnonzero(np.isin(self.document_ids, document_ids))))
 
-    def max_share(self) -> float:
+    def max_coverage(self) -> float:
         """Return the greatest share of the query's weight that stands in one document: 0 to 1."""
-        return float(self.held.max(initial=0.0)) / (self.bound or 1.0)
+        return float(self.covered.max(initial=0.0)) / (self.max_score or 1.0)
 
-    def held_shares(self, document_ids: Sequence[int]) -> dict[int, float]:
+    def term_coverage(self, document_ids: Sequence[int]) -> dict[int, float]:
         """Return how much of the query's weight stands in these documents: 0 to 1."""
         rows = np.flatnonzero(np.isin(self.document_ids, document_ids))
-        shares = self.held[rows] / (self.bound or 1.0)
-        return dict(zip(self.document_ids[rows].tolist(), shares.tolist(), strict=True))
+        coverage = self.covered[rows] / (self.max_score or 1.0)
+        return dict(zip(self.document_ids[rows].tolist(), coverage.tolist(), strict=True))
 
-    def _with_strengths(self, rows: Ids) -> list[tuple[int, float]]:
-        """Return documents with the square roots of their shares of the bound: 0 to 1.
+    def _with_scores(self, rows: Ids) -> list[tuple[int, float]]:
+        """Return documents with normalized scores: square roots of shares of the maximum, 0 to 1.
 
-        The root, because what a long question reaches of its bound is small for every document:
+        The root, because what a long question reaches of it is small for every document:
         docs/decisions/0017-one-calibrated-score.md.
         """
-        ids, strengths = self.document_ids[rows], self._strengths(rows)
-        return list(zip(ids.tolist(), strengths.tolist(), strict=True))
+        ids, scores = self.document_ids[rows], self._normalized(rows)
+        return list(zip(ids.tolist(), scores.tolist(), strict=True))
 
-    def _strengths(self, rows: Ids) -> Scores:
-        strengths: Scores = np.sqrt(self.scores[rows] / (self.bound or 1.0))
-        return strengths
+    def _normalized(self, rows: Ids) -> Scores:
+        normalized: Scores = np.sqrt(self.scores[rows] / (self.max_score or 1.0))
+        return normalized
 
     def _sort(self, rows: Ids) -> Ids:
         return rows[np.lexsort((self.document_ids[rows], -self.scores[rows]))]
@@ -247,13 +247,15 @@ class _Shard:
         kept = [(_NO_IDS, _NO_SCORES, _NO_SCORES)]
         for number, segment in enumerate(self.segments):
             norms = K1 * (1 - B + B * segment.lengths / mean)
-            scores, held = add_up([rows[number] for *_, rows in found], weights, norms)
+            scores, covered = add_up([rows[number] for *_, rows in found], weights, norms)
             ids, alive = segment.document_ids, segment.alive
             # Most often all are alive, and a copy of a million numbers saved.
             whole = segment.all_alive
-            kept.append((ids, scores, held) if whole else (ids[alive], scores[alive], held[alive]))
-        ids, scores, held = map(_join, zip(*kept, strict=True))
-        return LexicalScores(ids, scores, held, sum(weights), words)
+            kept.append(
+                (ids, scores, covered) if whole else (ids[alive], scores[alive], covered[alive])
+            )
+        ids, scores, covered = map(_join, zip(*kept, strict=True))
+        return LexicalScores(ids, scores, covered, sum(weights), words)
 
     def _find(self, query: WordQuery, *, corrects: bool) -> list[_Found]:
         return find_words(self.segments, rules_of(self.segments), query, corrects=corrects)

@@ -35,7 +35,7 @@ class TermMatcher:
     def __init__(self, words: Sequence[FoundWord]) -> None:
         """`words` are those that the index of a collection found."""
         total = sum(word.weight for word in words) or 1.0
-        self._shares = [word.weight / total for word in words]
+        self._weights = [word.weight / total for word in words]
         sure = [
             (number, spelling.terms)
             for number, word in enumerate(words)
@@ -100,7 +100,7 @@ class TermMatcher:
             found.update(number for number, terms in self._pairs if terms <= held)
         return found
 
-    def find_at_most(self, text: str, language: str | None = None) -> Set[int]:
+    def find_superset(self, text: str, language: str | None = None) -> Set[int]:
         """Return a superset of what `find` returns, in a small part of its time.
 
         Where words are stemmed by the rules of a language that part is nothing, and so it says all.
@@ -116,10 +116,10 @@ class TermMatcher:
             if first in joined and all(core in joined for core in others)
         }
 
-    def share(self, words: Set[int]) -> float:
+    def coverage(self, words: Set[int]) -> float:
         """Return the share of the question's weight that words of it have: 0 to 1."""
         # In whatever order they come, it is the same to the last digit.
-        return fsum([self._shares[number] for number in words])
+        return fsum([self._weights[number] for number in words])
 
 
 # The same few articles answer most of what is asked, and so the same passages are read again.

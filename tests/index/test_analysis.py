@@ -116,10 +116,10 @@ def test_matcher_finds_the_words_that_a_question_and_a_text_share(query: str, te
     matcher = TermMatcher(words)
     held = count_terms(text)
     shared = {number for number, word in enumerate(words) if word.count(held)}
-    assert matcher.find(text) == shared <= matcher.find_at_most(text)
+    assert matcher.find(text) == shared <= matcher.find_superset(text)
     assert matcher.find_in_part(text, matcher.list_spellings(f"{text}\n{query}")) == shared
     whole = sum(word.weight for word in words) or 1.0
-    assert matcher.share(shared) == pytest.approx(sum(words[n].weight for n in shared) / whole)
+    assert matcher.coverage(shared) == pytest.approx(sum(words[n].weight for n in shared) / whole)
 
 
 @pytest.mark.parametrize("query", ["AMI", "ami", "AMIs", "amis"])

@@ -56,7 +56,7 @@ def check(index: LexicalIndex, texts: Texts, query: str, collection_id: int) -> 
     assert dict(zip(found.document_ids.tolist(), found.scores.tolist(), strict=True)) == (
         pytest.approx(expected, abs=1e-4)
     )
-    assert all(score < found.bound for score in found.scores)
+    assert all(score < found.max_score for score in found.scores)
 
 
 texts_of_words = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
@@ -186,8 +186,8 @@ def test_filter_that_keeps_one_in_a_hundred_gives_the_best_of_those() -> None:
     best = sorted(allowed.tolist(), key=lambda d: (-np.float32(expected[d]), d))[:10]
     scores = index.score(parse_query(query), 1)
     found = scores.best(10, allowed)
-    assert [strength for _, strength in found] == pytest.approx(
-        [sqrt(expected[d] / scores.bound) for d in best], abs=1e-4
+    assert [score for _, score in found] == pytest.approx(
+        [sqrt(expected[d] / scores.max_score) for d in best], abs=1e-4
     )
     assert len(found) == 10
     assert {document_id for document_id, _ in found} <= set(allowed.tolist())

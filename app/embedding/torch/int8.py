@@ -16,7 +16,7 @@ _LARGEST = 127
 # oneDNN multiplies unsigned activations with signed weights: zero is written as this.
 _ZERO = 128
 # For tokens that are zero throughout.
-_LEAST_SCALE = 1e-20
+_MIN_SCALE = 1e-20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Int8Linear(Linear):
     def _multiply(self, x: torch.Tensor) -> torch.Tensor:
         # Both ends in place of the absolute values, which would be written first.
         largest = torch.maximum(x.amax(1, keepdim=True), x.amin(1, keepdim=True).neg_())
-        steps = (largest / _LARGEST).clamp_min_(_LEAST_SCALE)
+        steps = (largest / _LARGEST).clamp_min_(_MIN_SCALE)
         rounded = (x * steps.reciprocal()).round_().to(torch.int8)
         # From whole numbers with a sign to those from zero up.
         numbers = rounded.view(torch.uint8).bitwise_xor_(_ZERO)
@@ -59,7 +59,7 @@ class Int8Linear(Linear):
 
 def quantize(linear: Linear) -> Int8Linear:
     """Return an fp32 layer with its weight in 8 bits; its adapters stay in fp32."""
-    scales = (linear.weight.abs().amax(dim=1) / _LARGEST).clamp_min_(_LEAST_SCALE)
+    scales = (linear.weight.abs().amax(dim=1) / _LARGEST).clamp_min_(_MIN_SCALE)
     numbers = (linear.weight / scales[:, None]).round_().to(torch.int8)
     shape = [PREPACKED_TOKENS, numbers.shape[1]]
     return Int8Linear(

@@ -61,8 +61,8 @@ class RankedArticle:
     _titled: Set[int] = field(init=False)
     """The query's terms that the title holds, and with it each passage."""
     _tables: Sequence[Table] = field(init=False)
-    _bounds: dict[int, float] = field(init=False, default_factory=dict)
-    _shares: dict[int, float] = field(init=False, default_factory=dict)
+    _max_coverages: dict[int, float] = field(init=False, default_factory=dict)
+    _coverages: dict[int, float] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         version = self.candidate.version
@@ -101,66 +101,67 @@ class RankedArticle:
     def rank_passages(self) -> Iterator[ScoredPassage]:
         """Yield all passages, best first; of equal ones the earlier."""
         is_lexical = self.question.mode is Mode.LEXICAL
-        most = self._greatest(lambda _, share: share) if is_lexical else 1.0
+        most = self._greatest(lambda _, coverage: coverage) if is_lexical else 1.0
         mode, scale = self.question.mode, self.candidate.scale
         whole, coverage = self.candidate.score, self.candidate.coverage
 
-        def rank_by(i: int, share: float) -> float:
-            return -evidence(self._stages(i, share, most), mode, scale)
+        def rank_by(i: int, covered: float) -> float:
+            return -evidence(self._stages(i, covered, most), mode, scale)
 
-        closer_looks = (self._bound, self._share)
+        closer_looks = (self._max_coverage, self._coverage)
         waiting = [(rank_by(i, coverage), i, 0, coverage) for i in range(len(self.passages))]
         heapify(waiting)
         while waiting:
-            _, i, looks, share = heappop(waiting)
+            _, i, looks, covered = heappop(waiting)
             if looks == len(closer_looks):
-                own = score(self._stages(i, share, most), mode, scale)
+                own = score(self._stages(i, covered, most), mode, scale)
                 yield ScoredPassage(min(own, whole), self.passages[i])
             else:
-                share = closer_looks[looks](i)
-                heappush(waiting, (rank_by(i, share), i, looks + 1, share))
+                covered = closer_looks[looks](i)
+                heappush(waiting, (rank_by(i, covered), i, looks + 1, covered))
 
-    def _stages(self, i: int, share: float, most: float) -> Stages:
-        """Return what the article would rank by with a passage that holds `share` of the words."""
+    def _stages(self, i: int, coverage: float, most: float) -> Stages:
+        """Return what the article would rank by with a passage of that coverage."""
         stages, mode = self.candidate.stages, self.question.mode
         if mode is Mode.LEXICAL:
-            return {"lexical": stages.get("lexical", 0.0) * sqrt(share / (most or 1.0))}
+            return {"lexical": stages.get("lexical", 0.0) * sqrt(coverage / (most or 1.0))}
         own = {**stages, "passage": self.nearness[i]}
         if mode is Mode.HYBRID:
-            own["match"] = self._match(i, share)
+            own["match"] = self._match(i, coverage)
         return own
 
-    def _match(self, i: int, share: float) -> float:
-        return self._weights[i] * share
+    def _match(self, i: int, coverage: float) -> float:
+        return self._weights[i] * coverage
 
     def _greatest(self, value: Callable[[int, float], float]) -> float:
-        """Return the greatest of the passages' values, which grow with the share of the words."""
+        """Return the greatest of the passages' values, which grow with their coverage."""
         greatest = 0.0
         at_most = [value(i, self.candidate.coverage) for i in range(len(self.passages))]
         for i in sorted(range(len(at_most)), key=at_most.__getitem__, reverse=True):
             if at_most[i] <= greatest:
                 break
-            if value(i, self._bound(i)) > greatest:
-                greatest = max(greatest, value(i, self._share(i)))
+            if value(i, self._max_coverage(i)) > greatest:
+                greatest = max(greatest, value(i, self._coverage(i)))
         return greatest
 
-    def _bound(self, i: int) -> float:
-        """Return a share that is at least that of `_share`, in a small part of its time."""
-        if i not in self._bounds:
+    def _max_coverage(self, i: int) -> float:
+        """Return a coverage that is at least `_coverage`, in a small part of its time."""
+        if i not in self._max_coverages:
             language = self.candidate.version.language
             held = (
-                self.matcher.find_at_most(self._words_of(self.passages[i]), language) | self._titled
+                self.matcher.find_superset(self._words_of(self.passages[i]), language)
+                | self._titled
             )
-            self._bounds[i] = self.matcher.share(held)
-        return self._bounds[i]
+            self._max_coverages[i] = self.matcher.coverage(held)
+        return self._max_coverages[i]
 
-    def _share(self, i: int) -> float:
-        """Return the share of the query's word weight in a passage under its title."""
-        if i not in self._shares:
+    def _coverage(self, i: int) -> float:
+        """Return the coverage of the query's words by a passage under its title."""
+        if i not in self._coverages:
             language = self.candidate.version.language
             held = self.matcher.find(self._words_of(self.passages[i]), language) | self._titled
-            self._shares[i] = self.matcher.share(held)
-        return self._shares[i]
+            self._coverages[i] = self.matcher.coverage(held)
+        return self._coverages[i]
 
 
 def quote_passages(article: RankedArticle, count: int) -> tuple[PassageHit, ...]:

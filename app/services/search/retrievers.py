@@ -138,7 +138,7 @@ class LexicalRetriever:
     _scored: dict[int, LexicalScores] = field(default_factory=dict)
 
     def max_coverage(self, collection_id: int) -> float:
-        return self._score_all(collection_id).max_share()
+        return self._score_all(collection_id).max_coverage()
 
     def matching(self, collection_id: int) -> Ids:
         return self._score_all(collection_id).matching()
@@ -146,7 +146,7 @@ class LexicalRetriever:
     def propose(self, collection_id: int, *, limit: int, allowed: Ids | None) -> dict[int, float]:
         lexical = self._score_all(collection_id)
         best = dict(lexical.best(limit, allowed))
-        self.coverage |= lexical.held_shares(list(best))
+        self.coverage |= lexical.term_coverage(list(best))
         return best
 
     def rank(self, collection_id: int, *, allowed: Ids | None) -> tuple[Ids, RankScores]:
@@ -154,7 +154,7 @@ class LexicalRetriever:
 
     def score(self, collection_id: int, document_ids: Sequence[int]) -> dict[int, float]:
         lexical = self._score_all(collection_id)
-        self.coverage |= lexical.held_shares(document_ids)
+        self.coverage |= lexical.term_coverage(document_ids)
         return lexical.of(document_ids)
 
     def found_words(self, collection_id: int) -> Sequence[FoundWord]:

@@ -117,13 +117,13 @@ class Scale:
         """Return an inner product in units that are the same for every model; 0 is usual."""
         return _UNIT * self.spread.standardize(product)
 
-    def match(self, product: float, share: float) -> float:
+    def match(self, product: float, coverage: float) -> float:
         """Return how much of the query a passage says: by meaning and by words at once.
 
-        `share` is how much of the query's term weight (idf) stands in it or in its title. Words
+        `coverage` is how much of the query's term weight (idf) stands in it or in its title. Words
         count also where the meaning is far: names and codes mean nothing to a model.
         """
-        return (max(self.nearness(product), 0.0) + _FAR) * share
+        return (max(self.nearness(product), 0.0) + _FAR) * coverage
 
 
 class Features(NamedTuple):

@@ -40,9 +40,9 @@ def find_sentence(text: str, matcher: TermMatcher, language: str | None) -> Span
             passed_on = held
             continue
         passed_on = frozenset()
-        share = matcher.share(held)
-        if share > most:
-            best, most = span, share
+        coverage = matcher.coverage(held)
+        if coverage > most:
+            best, most = span, coverage
     return best
 
 

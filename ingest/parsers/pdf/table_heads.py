@@ -12,7 +12,7 @@ from ingest.parsers.tables import render_table
 Place = tuple[int, int]
 
 _MAX_HEADS, _MAX_TITLES = 4, 2
-_LONGEST_OVER_COLUMNS = 40
+_MAX_OVER_COLUMNS = 40
 _MIN_COLUMNS = 3
 _CLOSE = 1.6
 NUMBER = re.compile(r"^[-+(]?[$€£]?\s?[\d.,]+\s?%?\)?$")
@@ -53,7 +53,7 @@ def _is_under(
     covered: set[int] = set()
     for place in above:
         end = _find_end(grid, place)
-        if end - place[1] > 1 and len(texts[place]) <= _LONGEST_OVER_COLUMNS:
+        if end - place[1] > 1 and len(texts[place]) <= _MAX_OVER_COLUMNS:
             covered.update(range(place[1], end))
     # Where the first column is covered too, nothing names the rows: they are two tables.
     is_named = min(above)[1] not in covered
