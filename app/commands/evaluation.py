@@ -27,7 +27,6 @@ from app.commands.upload import Entry, Outcome, upload
 from app.errors import InvalidRequest
 from app.evaluation.golden import GoldenQuery, UnreadableSet, read_lines
 
-
 if TYPE_CHECKING:
     from app.evaluation.runner import Configuration, Found
 
