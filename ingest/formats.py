@@ -127,8 +127,8 @@ def resolve_media_type(content_type: str, filename: str, data: bytes = b"") -> s
     media_type = detect_media_type(data, declared) or declared
     if media_type not in MEDIA_TYPES and media_type not in BUNDLE_TYPES:
         raise UnsupportedMediaType(
-            f"{media_type or suffix or 'a file without a type'} is not read; "
-            f"these are: {', '.join(MEDIA_TYPES)}"
+            f"{media_type or suffix or 'a file without a type'} is not supported; "
+            f"supported types: {', '.join(MEDIA_TYPES)}"
         )
     return f"{media_type}; charset={charset}" if charset else media_type
 

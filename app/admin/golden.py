@@ -118,7 +118,7 @@ def import_questions(
     """Add the questions of a file, all or none."""
     queries = [*_read_lines(lines)]
     if not queries:
-        raise UnreadableSet("there is no question in it")
+        raise UnreadableSet("it contains no questions")
     added = golden_sets.add_golden(resources, collection, queries)
     return redirect(request, _path_of(collection), _describe(added))
 

@@ -62,7 +62,7 @@ def show_elsewhere(request: Request, path: str, _: Reader) -> Response:
     """Lead `/admin/` home; say of any other address, on a page, that there is none."""
     if not path:
         return redirect(request, HOME)
-    raise NotFound("there is no such page")
+    raise NotFound("no such page")
 
 
 def add_pages(app: FastAPI, settings: Settings) -> None:

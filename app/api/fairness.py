@@ -189,7 +189,7 @@ class Fairness:
         if queue.present >= queue.at_once + queue.max_waiting:
             who = "without a valid key" if caller is None else "of this key"
             raise TooManyRequests(
-                f"{queue.present} {kind.value} {who} run or wait already; try again in "
+                f"{queue.present} {kind.value} {who} are already running or waiting; try again in "
                 f"{RETRY_AFTER_S} s",
                 RETRY_AFTER_S,
             )

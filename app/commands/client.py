@@ -137,7 +137,7 @@ def open_socket(path: Path) -> httpx.Client:
 def collection_path(name: str) -> str:
     """Return the path of a collection."""
     if not name or "/" in name:
-        raise InvalidRequest(f"there is no collection {name or 'without a name'}")
+        raise InvalidRequest(f"no such collection: {name or '(no name)'}")
     return f"/v1/collections/{_quote(name)}"
 
 

@@ -98,7 +98,7 @@ class RemoteLibrary:
     def _check(self, collection: str) -> None:
         if self._only and collection not in self._only:
             raise NotFound(
-                f"there is no collection {collection}; there are: {', '.join(self._only)}",
+                f"no such collection: {collection}; available: {', '.join(self._only)}",
                 code="collection_not_found",
             )
 

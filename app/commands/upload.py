@@ -206,7 +206,7 @@ def _find(path: Path, outcome: Outcome) -> Iterator[Entry]:
     except OSError as error:
         outcome.fail(str(path), "unreadable_file", error.strerror or str(error))
     if not found and outcome.counts["failed"] == failed_before:
-        outcome.fail(str(path), "no_article", "there is no article in it")
+        outcome.fail(str(path), "no_article", "it contains no article")
 
 
 def _find_in_folder(folder: Path, outcome: Outcome) -> Iterator[Entry]:
@@ -248,7 +248,7 @@ def _take_file(path: Path, outcome: Outcome) -> Iterator[Entry]:
     else:
         named = path.suffix or "a file without a suffix"
         readable = " ".join(sorted(SUFFIXES | BUNDLE_SUFFIXES))
-        message = f"{named} is not read; these are: {readable}"
+        message = f"{named} is not supported; supported types: {readable}"
         outcome.fail(str(path), "unsupported_media_type", message)
 
 

@@ -79,9 +79,11 @@ def write_backup(
     """
     source = data / DATABASE
     if not source.is_file():
-        raise NotFound(f"there is no database in {data}", code="no_database")
+        raise NotFound(f"no database in {data}", code="no_database")
     if target.exists():
-        raise Conflict(f"{target} exists; a backup replaces nothing", code="backup_exists")
+        raise Conflict(
+            f"{target} already exists; a backup never replaces a file", code="backup_exists"
+        )
     now = datetime.now(UTC)
     _remove_unfinished(target.parent)
     with _typed_errors(target.parent, source), _open_work_folder(target.parent) as folder:

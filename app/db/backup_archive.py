@@ -82,13 +82,13 @@ def describe_backup(path: Path) -> Backup:
 def open_archive(path: Path) -> Iterator[ZipFile]:
     """Open a backup; raises NotFound without one, CorruptData when it is not one."""
     if not path.is_file():
-        raise NotFound(f"there is no file {path}", code="no_backup")
+        raise NotFound(f"{path} does not exist", code="no_backup")
     try:
         with ZipFile(path) as archive:
             yield archive
     # A version or method that zipfile does not know, and a password: one flipped bit says so.
     except (BadZipFile, EOFError, KeyError, RuntimeError) as error:
-        raise CorruptData(f"{path} is damaged or no backup of Folio ({error})") from error
+        raise CorruptData(f"{path} is damaged or not a Folio backup ({error})") from error
 
 
 def read_facts(archive: ZipFile, signing_key: bytes | None) -> tuple[Backup, bool]:
@@ -107,7 +107,7 @@ def read_facts(archive: ZipFile, signing_key: bytes | None) -> tuple[Backup, boo
     try:
         backup = _BACKUPS.validate_json(facts)
     except ValidationError as error:
-        raise CorruptData(f"{archive.filename} is damaged or no backup of Folio") from error
+        raise CorruptData(f"{archive.filename} is damaged or not a Folio backup") from error
     if backup.format != FORMAT:
         raise CorruptData(f"{archive.filename} has format {backup.format}; {FORMAT} is read")
     return backup, signed

@@ -289,7 +289,7 @@ _UNAVAILABLE = MappingProxyType(
         "25006": "this PostgreSQL is a standby, or was made to store nothing",
         "25P03": "PostgreSQL ended a transaction that had come to a halt",
         "28": "PostgreSQL does not let this user in",
-        "3D": "there is no such database",
+        "3D": "no such database",
         "40": "PostgreSQL took the transaction back because of another one",
         "53": "PostgreSQL has no connection or memory left",
         "55P03": "another writer kept its lock for too long",

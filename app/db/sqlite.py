@@ -208,14 +208,15 @@ def read_folder(folder: Path) -> Iterator[Connection]:
     """
     path = folder / "folio.db"
     if not path.is_file():
-        raise NotFound(f"there is no database in {folder}", code="no_database")
+        raise NotFound(f"no database in {folder}", code="no_database")
     engine = _make_engine(path.absolute().as_uri(), begin="BEGIN", mode="ro", uri="true")
     try:
         with _typed_errors(path), engine.begin() as connection:
             stored = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
             if stored != head_revision():
                 raise Conflict(
-                    f"{path} is of another Folio; start a server of this one on it first",
+                    f"{path} was written by another version of Folio; start a server of this "
+                    "version on it first",
                     code="other_schema",
                 )
             yield connection

@@ -44,7 +44,7 @@ def copy_all(source: Connection, target: Connection, report: Progress) -> list[C
     for table in tables:
         if target.scalar(select(func.count()).select_from(table)):
             raise Conflict(
-                f"the target holds {table.name} already; copy into an empty database",
+                f"the target already holds {table.name}; copy into an empty database",
                 code="target_not_empty",
             )
     copied = []

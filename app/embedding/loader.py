@@ -97,7 +97,7 @@ def _locate(settings: Settings) -> tuple[Path, str, str]:
     if folder.is_dir():
         return folder, "", settings.model_revision
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", settings.model):
-        raise ModelUnavailable(f"there is no model folder {settings.model}")
+        raise ModelUnavailable(f"no such model folder: {settings.model}")
     if not _COMMIT.fullmatch(settings.model_revision):
         raise ModelUnavailable(
             f"{settings.model} is a Hugging Face id (or a folder that does not exist); pin it: set "

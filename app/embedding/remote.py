@@ -50,7 +50,7 @@ def describe_remote(settings: Settings) -> Checkpoint:
         raise ModelUnavailable(f"the model at {host_of(settings)} needs the settings {wanted}")
     tokenizer = _tokenizer_file(settings)
     if not tokenizer.is_file():
-        raise ModelUnavailable(f"there is no tokenizer {tokenizer}")
+        raise ModelUnavailable(f"no such tokenizer: {tokenizer}")
     assert settings.dimensions is not None
     assert settings.model_max_tokens is not None
     return Checkpoint(

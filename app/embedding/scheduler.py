@@ -197,8 +197,8 @@ class Lanes(Generic[Row, Result]):
             if refuses and waiting and waiting + total > self._max_waiting:
                 self._metrics.refused.labels(lane).inc()
                 raise EngineBusy(
-                    f"{waiting} tokens of {lane} wait for the model; with these {total} they would "
-                    f"be more than {self._max_waiting}",
+                    f"the queue of the model is full: {waiting:,} tokens of {lane} wait, and "
+                    f"{total:,} more would exceed {self._max_waiting:,}",
                     retry_after_s=min(600, max(1, math.ceil(waiting / self._tokens_per_s))),
                 )
             # Neighbours of like length make full batches of it.

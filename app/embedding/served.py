@@ -187,7 +187,7 @@ class ServedEngine(ReadsTokens):
                 self.metrics.refused.labels(Lane.CALLS).inc()
                 wait_s = answer.headers.get("retry-after", "")
                 raise EngineBusy(
-                    "too many tokens wait for the model", int(wait_s) if wait_s.isdecimal() else 1
+                    "the queue of the model is full", int(wait_s) if wait_s.isdecimal() else 1
                 )
         raise _explain(answer, self.device)
 

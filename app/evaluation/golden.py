@@ -47,7 +47,7 @@ def keep_judged(queries: Iterable[GoldenQuery], name: str) -> tuple[GoldenQuery,
     if not judged:
         raise UnreadableSet(f"{name} holds no query with a relevant document")
     if len({query.id for query in judged}) < len(judged):
-        raise UnreadableSet(f"{name} holds two queries of one id")
+        raise UnreadableSet(f"{name} holds two queries with the same id")
     return judged
 
 

@@ -77,7 +77,7 @@ def ask_seldom(is_wanted: Callable[[], bool]) -> Callable[[], bool]:
 def check_time() -> None:
     """Raise OutOfTime once the time of the request is over; WorkCancelled: see `work_while`."""
     if monotonic() >= _ends_at.get():
-        raise OutOfTime("this took longer than a request may; the work on it has ended")
+        raise OutOfTime("the request exceeded its time limit and was stopped")
     _let_pass.get()()
     if not _is_wanted.get()():
         raise WorkCancelled("nobody wants what this makes any more")

@@ -138,7 +138,7 @@ def find_parser(media_type: str) -> Parser:
         module, function = PARSERS[media_type]
     except KeyError:
         raise UnreadableDocument(
-            f"{media_type} is not read; these are: {', '.join(MEDIA_TYPES)}",
+            f"{media_type} is not supported; supported types: {', '.join(MEDIA_TYPES)}",
             code="unsupported_media_type",
         ) from None
     parser: Parser = getattr(import_module(f"ingest.parsers.{module}"), function)

@@ -50,7 +50,7 @@ def parse_pptx(data: bytes, charset: str = "") -> Article:
     root = parts.parse(main)
     slides = [] if root is None else list(_list_slides(root, main, parts))
     if not slides:
-        raise UnreadableDocument("there are no slides in the presentation", code="unreadable_pptx")
+        raise UnreadableDocument("the presentation contains no slides", code="unreadable_pptx")
     deck = _Deck(parts, main)
     try:
         read = [deck.read_slide(part) for part in slides]

@@ -56,7 +56,7 @@ FORMS: dict[str, dict[str, str]] = {
     "/admin/keys/revoke": {"key": "none"},
     "/admin/sign-out": {},
 }
-# A reader may say which article is right, but nobody asked this question; and there is no such job.
+# A reader may say which article is right, but nobody asked this question; and no such job.
 UNKNOWN_TO_READERS = {"/admin/collections/own/feedback", "/admin/jobs/none/cancel"}
 OWNERS_FORMS = {
     "/admin/collections",
@@ -344,7 +344,7 @@ def test_address_without_a_page_is_told_on_a_page(service: Service, browser: Bro
     for path in ("/admin/nothing", "/admin/keys", "/admin/collections/own/paste"):
         answer = browser.visit(path)
         assert (answer.status_code, answer.headers["content-type"][:9]) == (404, "text/html"), path
-        assert "there is no such page" in text_of(answer)
+        assert "no such page" in text_of(answer)
     home = browser.http.get("/admin/")
     assert (home.status_code, home.headers["location"]) == (303, "/admin")
 

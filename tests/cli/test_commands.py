@@ -206,7 +206,7 @@ def test_remove_erases_and_names_what_was_not_there(ask: Ask, articles: Collecti
     ran = ask("remove", "tea", "nothing", "help/reset")
     assert ran.code == 1
     assert ran.stdout.splitlines() == ["erased tea", "erased help/reset"]
-    assert ran.stderr == f"error: nothing: there is no document of that id in {articles.name}\n"
+    assert ran.stderr == f"error: nothing: no such document in {articles.name}\n"
     assert [document["id"] for document in articles.page()["documents"]] == ["void"]
 
 
@@ -277,14 +277,14 @@ def test_status_counts_the_articles_of_each_collection(ask: Ask, articles: Colle
     assert f"texts: {sums['tokens']} tokens" in said
     assert "1 failed: " in said
     assert "(nul_character)" in said
-    assert status("none").error == "there is no collection none"
+    assert status("none").error == "no such collection: none"
 
 
 @pytest.mark.parametrize("command", [["search", "tea"], ["show", "a"], ["list"], ["remove", "a"]])
 @pytest.mark.parametrize("name", ["nope", "..", "../keys", "No Such"])
 def test_unknown_collection_is_named(service: Service, command: list[str], name: str) -> None:
     ran = folio(*command, "--server", service.url, "--collection", name)
-    assert ran.error == f"there is no collection {name}"
+    assert ran.error == f"no such collection: {name}"
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
@@ -292,7 +292,7 @@ def test_unknown_article_is_an_error_and_no_json(
     ask: Ask, collection: Collection, options: list[str]
 ) -> None:
     ran = ask("show", "nope", *options)
-    assert ran.error == f"there is no document of that id in {collection.name}"
+    assert ran.error == f"no such document in {collection.name}"
 
 
 # keys
@@ -361,7 +361,7 @@ def test_unknown_key_cannot_be_revoked_and_leads_nowhere_else(
 
 def test_key_for_an_unknown_collection_is_not_made(admin: Ask) -> None:
     ran = admin("keys", "create", "--collection", "nope")
-    assert ran.error == "there is no collection nope"
+    assert ran.error == "no such collection: nope"
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_every_command_works_on_a_folder_that_no_server_holds(data: Path, files:
     assert folio("keys", "create").stdout.startswith("folio_")
     assert "nothing to do" in folio("reembed").stdout
     assert folio("doctor").code == 0
-    assert folio("search", "tea", "--collection", "nope").error == "there is no collection nope"
+    assert folio("search", "tea", "--collection", "nope").error == "no such collection: nope"
     assert [path.name for path in files.iterdir() if path.name.startswith("folio")] == []
 
 

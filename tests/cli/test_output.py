@@ -59,7 +59,7 @@ def test_brackets_of_questions_and_articles_are_shown_as_they_are(
     shown = ask("show", "[red]a", "--text").stdout
     assert re.search(rf"title +{re.escape(markup)}", shown)
     assert shown.endswith("\n[i]Hot[/i]\n")
-    assert ask("show", "[red]b[/red]").error.startswith("there is no document")
+    assert ask("show", "[red]b[/red]").error.startswith("no such document")
     assert ask("remove", "[red]a").stdout == "erased [red]a\n"
 
 

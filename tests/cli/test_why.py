@@ -34,7 +34,7 @@ def test_why_of_an_article_that_is_not_there_is_one_line(ask: Ask) -> None:
     ran = ask("why", "tea", "nothing")
     assert ran.code == 0
     (line,) = ran.stdout.splitlines()
-    assert "/nothing: not there: there is no document with this id in " in line
+    assert "/nothing: not there: no such document in " in line
 
 
 def test_why_shows_what_was_uploaded_harmlessly(collection: Collection, ask: Ask) -> None:

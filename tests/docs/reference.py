@@ -29,7 +29,7 @@ _ELSEWHERE = {
         "invalid_request",
         422,
     ): "a field or parameter is not as the schema has it; `errors` says which",
-    ("not_found", 404): "there is no such route",
+    ("not_found", 404): "no such route",
     ("method_not_allowed", 405): "the route has other methods; `Allow` names them",
     ("internal_error", 500): "an unexpected error; the log says where",
     ("generation_failed", 500): "the generation could not be built: …",
@@ -37,8 +37,8 @@ _ELSEWHERE = {
     ("too_many_attempts", None): "the work on this was cut off … times",
     ("unreadable_document", 422): "the document cannot be parsed (…)",
     ("unreadable_file", 422): "the file cannot be read: …",
-    ("unreadable_odp", 422): "there is no presentation in the OpenDocument",
-    ("unreadable_odt", 422): "there is no text in the OpenDocument",
+    ("unreadable_odp", 422): "the OpenDocument contains no presentation",
+    ("unreadable_odt", 422): "the OpenDocument contains no text",
 }
 
 

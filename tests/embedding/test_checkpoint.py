@@ -316,7 +316,7 @@ def test_number_that_is_none_is_refused(plain: Path) -> None:
 
 
 def test_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnavailable, match="there is no model folder"):
+    with pytest.raises(ModelUnavailable, match="no such model folder:"):
         open_checkpoint(Settings(model=str(tmp_path / "none")))
 
 

@@ -45,7 +45,7 @@ def test_model_that_comes_later_is_loaded(
         load_model(resources, pauses)
         assert pauses.seconds == [5.0, 10.0]
         assert resources.generations.live().loaded_engine is not None
-    assert caplog.text.count(f"the model cannot be loaded: there is no model folder {model}") == 2
+    assert caplog.text.count(f"the model cannot be loaded: no such model folder: {model}") == 2
 
 
 def test_model_is_tried_again_after_an_error_that_nobody_expects(

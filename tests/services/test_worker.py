@@ -203,7 +203,7 @@ def test_process_that_ends_while_the_model_loads_costs_no_attempt(
     [
         (RuntimeError("CUDA error: Confidential"), "internal_error"),
         (MemoryError(), "internal_error"),
-        (InvalidRequest("there is no such adapter", code="no_adapter"), "no_adapter"),
+        (InvalidRequest("no such adapter", code="no_adapter"), "no_adapter"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value,
 )
@@ -413,7 +413,9 @@ def test_forward_passes_are_shared_by_documents(
 def test_uploads_are_refused_while_the_queue_is_full(tmp_path: Path, jina_v3: Path) -> None:
     with open_with(tmp_path, jina_v3, max_queue=2) as resources:
         put_documents(resources, "help", [article(f"{n}", "Tea.") for n in range(3)])
-        with pytest.raises(QueueFull, match="3 documents wait already, and at most 2 may"):
+        with pytest.raises(
+            QueueFull, match="the queue is full: 3 documents wait, and at most 2 may"
+        ):
             put_documents(resources, "help", [article("more", "Tea.")])
         assert get_document(resources, "help", "2").status is Status.QUEUED
         with pytest.raises(NotFound):

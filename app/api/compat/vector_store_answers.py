@@ -135,7 +135,7 @@ def first_and_last(found: Sequence[StoreInfo] | Sequence[StoreFile]) -> dict[str
 def job_of(batch_id: str) -> str:
     job_id = batch_id.removeprefix(_BATCH_PREFIX)
     if job_id == batch_id:
-        raise NotFound("there is no such batch in the vector store", code="batch_not_found")
+        raise NotFound("no such batch in the vector store", code="batch_not_found")
     return job_id
 
 

@@ -91,7 +91,7 @@ def split_id(id: str) -> tuple[str, str]:
     collection, slash, document_id = id.partition("/")
     if not slash:
         raise NotFound(
-            f"there is no article {id[:256]}: an id is COLLECTION/DOCUMENT, as search gives it",
+            f"no such article: {id[:256]}; an id is COLLECTION/DOCUMENT, as search returns it",
             code="document_not_found",
         )
     return collection, document_id

@@ -218,10 +218,10 @@ def _choose(library: Library, collection: str | None) -> list[str]:
         return [collection]
     names = library.list_collections()
     if not names:
-        raise InvalidRequest("there is no collection that this key may read")
+        raise InvalidRequest("this key may not read any collection")
     if len(names) > MAX_COLLECTIONS:
         raise InvalidRequest(
-            f"name one collection, there are {len(names)}: {', '.join(names[:50])}",
+            f"name one of {len(names)} collections: {', '.join(names[:50])}",
             code="collection_needed",
         )
     return names

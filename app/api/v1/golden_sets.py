@@ -122,7 +122,7 @@ def read_queries(queries: Sequence[GoldenQueryIn]) -> list[GoldenQuery]:
         for number, query in enumerate(queries, start=1)
     ]
     if len({query.id for query in read}) < len(read):
-        raise InvalidRequest("two queries have one id", code="duplicate_id")
+        raise InvalidRequest("two queries have the same id", code="duplicate_id")
     return read
 
 

@@ -46,16 +46,16 @@ def _find_by_query(session: Session, query_id: str) -> Collection | None:
 
 
 def _missing_name(name: str) -> NotFound:
-    return NotFound(f"there is no collection {name}", code="collection_not_found")
+    return NotFound(f"no such collection: {name}", code="collection_not_found")
 
 
 BY_NAME = Handle(_find_by_name, _missing_name)
 # To OpenAI's clients a collection is a vector store, and its name the id.
 BY_STORE = Handle(
     _find_by_name,
-    lambda _: NotFound("there is no such vector store", code="vector_store_not_found"),
+    lambda _: NotFound("no such vector store", code="vector_store_not_found"),
 )
-BY_JOB = Handle(_find_by_job, lambda _: NotFound("there is no such job", code="job_not_found"))
+BY_JOB = Handle(_find_by_job, lambda _: NotFound("no such job", code="job_not_found"))
 BY_QUERY = Handle(
     _find_by_query, lambda _: NotFound("no such query is in the log", code="query_not_found")
 )

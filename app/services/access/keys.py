@@ -85,7 +85,7 @@ def revoke_key(database: Database, key_id: str) -> KeyInfo:
     with database.write() as session:
         key = session.get(Key, key_id)
         if key is None:
-            raise NotFound("there is no key of that id", code="key_not_found")
+            raise NotFound("no such key", code="key_not_found")
         key.revoked_at = key.revoked_at or utc_now()
         return _describe(session, key)
 
@@ -122,7 +122,7 @@ def recall_principal(session: Session, key_id: str) -> Principal:
     """Return who signed in with a key; raises Unauthorized once it was revoked or has expired."""
     key = session.get(Key, key_id)
     if key is None or not _is_usable(key):
-        raise Unauthorized("the key that was signed in with is not valid any more")
+        raise Unauthorized("the key that was used to sign in is no longer valid")
     return _principal_of(session, key)
 
 
@@ -134,7 +134,7 @@ def find_refusal(session: Session, key_id: str, collection_name: str) -> str | N
     """Return why a key cannot read a collection, None if it can; raises NotFound for no key."""
     key = session.get(Key, key_id)
     if key is None:
-        raise NotFound("there is no such key", code="key_not_found")
+        raise NotFound("no such key", code="key_not_found")
     if key.revoked_at is not None:
         return f"the key was revoked on {key.revoked_at:%Y-%m-%d}"
     if key.expires_at is not None and key.expires_at <= utc_now():

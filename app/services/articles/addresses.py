@@ -46,7 +46,7 @@ def check_host(host: str, port: int, networks: tuple[Network, ...]) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError) as error:
-        raise UnknownHost(f"there is no host {host}") from error
+        raise UnknownHost(f"no such host: {host}") from error
     # A scope such as %eth0 only link-local addresses have.
     addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     for address in addresses:

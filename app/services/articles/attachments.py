@@ -102,7 +102,7 @@ def _copy_document(
     there = queries.find_document(session, collection.id, document.external_id)
     if there is not None and there.id != document.id:
         raise Conflict(
-            "the store holds another document of this file's id", code="file_exists_in_store"
+            "the store holds another document with this file's id", code="file_exists_in_store"
         )
     return document.external_id, upload
 

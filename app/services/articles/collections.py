@@ -41,7 +41,7 @@ def create_collection(database: Database, name: str, description: str = "") -> C
         )
     with database.write() as session:
         if queries.find_collection(session, name) is not None:
-            raise Conflict(f"there is a collection {name} already", code="collection_exists")
+            raise Conflict(f"collection {name} already exists", code="collection_exists")
         collection = Collection(name=name, description=description)
         session.add(collection)
         session.flush()

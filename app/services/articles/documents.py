@@ -371,7 +371,7 @@ def get_job(database: Database, ref: CollectionRef, job_id: str) -> JobInfo:
     with database.read() as session:
         job = queries.find_job(session, job_id)
         if job is None or job.collection_id != ref.id:
-            raise NotFound("there is no such job", code="job_not_found")
+            raise NotFound("no such job", code="job_not_found")
         counts = queries.count_job_documents(session, [job_id])[job_id]
         errors = tuple(
             JobFailure(
@@ -448,7 +448,7 @@ def check_queue(session: Session, max_queue: int) -> None:
 def _check_pending(pending: int, max_queue: int) -> None:
     if pending >= max_queue:
         raise QueueFull(
-            f"{pending} documents wait already, and at most {max_queue} may; "
+            f"the queue is full: {pending:,} documents wait, and at most {max_queue:,} may; "
             f"try again in {_RETRY_AFTER_S} s",
             _RETRY_AFTER_S,
         )
@@ -528,7 +528,7 @@ def require_document(session: Session, ref: CollectionRef, document_id: str) -> 
     collection = require_row(session, ref)
     document = queries.find_document(session, collection.id, normalize_id(document_id))
     if document is None:
-        raise NotFound(f"there is no document of that id in {ref.name}", code="document_not_found")
+        raise NotFound(f"no such document in {ref.name}", code="document_not_found")
     return document
 
 
@@ -592,4 +592,4 @@ def _decode_cursor(cursor: str) -> str:
     try:
         return normalize_id(base64.b64decode(padded, altchars=b"-_", validate=True).decode())
     except (binascii.Error, ValueError, InvalidRequest):
-        raise InvalidRequest("the cursor is not one of ours", code="invalid_cursor") from None
+        raise InvalidRequest("the cursor is not valid", code="invalid_cursor") from None

@@ -284,4 +284,4 @@ def _delete_rows(session: Session, files: Sequence[File]) -> None:
 
 
 def _missing(file_id: str) -> NotFound:
-    return NotFound(f"there is no file {file_id[:64]}", code="file_not_found")
+    return NotFound(f"no such file: {file_id[:64]}", code="file_not_found")

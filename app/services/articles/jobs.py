@@ -67,7 +67,9 @@ def list_jobs(
         if before is not None:
             last = session.get(Job, before)
             if last is None or last.collection_id != ref.id:
-                raise InvalidRequest("`before` is not a job of it", code="invalid_cursor")
+                raise InvalidRequest(
+                    "`before` is not a job of this collection", code="invalid_cursor"
+                )
             is_older = (Job.created_at < last.created_at) | (
                 (Job.created_at == last.created_at) & (Job.id < last.id)
             )
@@ -89,7 +91,7 @@ def cancel_job(database: Database, ref: CollectionRef, job_id: str) -> JobInfo:
     with database.write() as session:
         job = session.get(Job, job_id)
         if job is None or job.collection_id != ref.id:
-            raise NotFound("there is no such job", code="job_not_found")
+            raise NotFound("no such job", code="job_not_found")
         queue.cancel(session, Version.id.in_(queries.select_own_versions(job_id)))
     return get_job(database, ref, job_id)
 

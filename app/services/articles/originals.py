@@ -38,7 +38,7 @@ def get_original(
             select(Version).where(Version.document_id == document.id, Version.number == number)
         )
         if row is None:
-            raise NotFound(f"there is no version {number} of it", code="version_not_found")
+            raise NotFound(f"no such version: {number}", code="version_not_found")
         data = read_original(session, row.original_sha256)
         return OriginalFile(data, row.original_sha256, row.media_type, row.filename)
 

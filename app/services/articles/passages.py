@@ -25,7 +25,7 @@ def get_read_article(database: Database, ref: CollectionRef, document_id: str) -
         version = queries.find_live_version(session, document.id)
         generation = queries.find_live_generation(session)
         if version is None or generation is None:
-            raise NotFound("no version of this document answers", code="no_live_version")
+            raise NotFound("no version of this document is live", code="no_live_version")
         text = read_text(session, version.id, document.external_id)
         stored = queries.list_passages(session, [version.id], generation.vector_set)
         return ReadArticle(text, tuple(stored.get(version.id, {}).values()))

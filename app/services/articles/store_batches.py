@@ -86,4 +86,4 @@ def _select_latest(job_id: str) -> Select[Version]:
 
 
 def _missing_batch() -> NotFound:
-    return NotFound("there is no such batch in the vector store", code="batch_not_found")
+    return NotFound("no such batch in the vector store", code="batch_not_found")

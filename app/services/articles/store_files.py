@@ -126,7 +126,7 @@ def _require_document(session: Session, ref: CollectionRef, file_id: str) -> Doc
     )
     document = session.scalar(select(Document).where(Document.collection_id == ref.id, condition))
     if document is None:
-        raise NotFound("there is no such file in the vector store", code="file_not_found")
+        raise NotFound("no such file in the vector store", code="file_not_found")
     return document
 
 

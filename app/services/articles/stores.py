@@ -92,7 +92,7 @@ def list_stores(
         def find_place(name: str) -> int:
             number = ids.get(name, edges.find((listed, name)))
             if number is MISSING:
-                raise NotFound("there is no vector store of that id", code="vector_store_not_found")
+                raise NotFound("no such vector store", code="vector_store_not_found")
             return int(number)
 
         shown, more = _cut(ids.values(), page, find_place)

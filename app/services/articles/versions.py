@@ -36,7 +36,7 @@ def restore_version(
         )
         if version is None:
             raise NotFound(
-                f"there is no version {number} of it; {resources.settings.keep_versions} are kept",
+                f"no such version: {number}; the last {resources.settings.keep_versions} are kept",
                 code="version_not_found",
             )
         if version.status != Status.READY:

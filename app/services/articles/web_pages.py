@@ -234,7 +234,7 @@ def _parse(url: str) -> httpx.URL:
     if parsed.scheme not in {"http", "https"} or not host:
         raise InvalidRequest(f"{url}: only http and https are fetched")
     if parsed.port is not None and not 0 < parsed.port < 2**16:
-        raise InvalidRequest(f"{url}: there is no port {parsed.port}")
+        raise InvalidRequest(f"{url}: invalid port {parsed.port}")
     if parsed.userinfo:
         raise InvalidRequest("a URL with a password in it is not fetched")
     return parsed
@@ -261,7 +261,7 @@ def _request(
         if not 200 <= answer.status < 300:
             raise FetchFailed(f"{url} answers HTTP {answer.status}")
         if headers.get("content-encoding", "identity") != "identity":
-            raise FetchFailed(f"{url} is packed, although that was not asked for")
+            raise FetchFailed(f"{url} is compressed, although that was not asked for")
         data = bytearray()
         for piece in answer.iter_stream():
             data += piece

@@ -72,7 +72,7 @@ def start_backup(resources: Resources, *, keep_days: int) -> BackupInfo:
     name = f"{now:%Y-%m-%dT%H%M%S}.{now.microsecond // 1000:03}Z.folio"
     run = BackupRun(name, now, now + timedelta(days=keep_days))
     if not runs.begin(run):
-        raise Conflict("a backup is being made already", code="backup_running")
+        raise Conflict("a backup is already being made", code="backup_running")
     # A daemon: the end of the process does not wait for it, and the next backup clears up after it.
     Thread(
         target=_make,
@@ -102,7 +102,7 @@ def get_backup(resources: Resources, name: str) -> BackupInfo:
     for backup in list_backups(resources):
         if backup.name == name:
             return backup
-    raise NotFound("there is no such backup", code="backup_not_found")
+    raise NotFound("no such backup", code="backup_not_found")
 
 
 def remove_backup(resources: Resources, name: str) -> BackupInfo:

@@ -307,7 +307,7 @@ def _examine_sync(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", "sync", f"a server mirrors {settings.sync_folder} {every}")
     else:
         yield Finding(
-            "problem", "sync", f"FOLIO_SYNC_FOLDER names {settings.sync_folder}, no folder"
+            "problem", "sync", f"FOLIO_SYNC_FOLDER: {settings.sync_folder} is not a folder"
         )
 
 

@@ -186,7 +186,7 @@ def get_calibration(resources: Resources, ref: CollectionRef) -> CollectionCalib
         collection = require_row(session, ref)
         row = generation.find_row(session)
         if row is None:
-            raise NotFound("there is no generation yet", code="generation_not_found")
+            raise NotFound("nothing was embedded yet", code="generation_not_found")
         kept = (row.calibration or {}).get("collections", {}).get(str(ref.id))
         size = queries.measure_sizes(session, ref.id).get(ref.id)
         is_due = size is not None and _is_due(session, ref.id, kept, size)

@@ -104,7 +104,7 @@ def get_evaluation(database: Database, evaluation_id: str) -> EvaluationInfo:
     with database.read() as session:
         row = session.get(EvaluationRow, evaluation_id)
         if row is None:
-            raise NotFound("there is no such evaluation", code="evaluation_not_found")
+            raise NotFound("no such evaluation", code="evaluation_not_found")
         return _describe(row, session.get_one(Collection, row.collection_id).name)
 
 

@@ -132,9 +132,7 @@ def give_feedback(
         if query is None or query.collection_id != ref.id:
             raise NotFound("no such query is in the log", code="query_not_found")
         if document_id is not None and find_document(session, ref.id, document_id) is None:
-            raise NotFound(
-                f"there is no document of that id in {ref.name}", code="document_not_found"
-            )
+            raise NotFound(f"no such document in {ref.name}", code="document_not_found")
         session.execute(
             delete(Feedback).where(Feedback.query_id == query_id, Feedback.key_id == key_id)
         )

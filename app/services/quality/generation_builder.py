@@ -235,5 +235,5 @@ def _settle(
 def require_generation(session: Session, generation_id: int) -> Generation:
     generation = session.get(Generation, generation_id)
     if generation is None:
-        raise NotFound(f"there is no generation {generation_id}", code="generation_not_found")
+        raise NotFound(f"no such generation: {generation_id}", code="generation_not_found")
     return generation

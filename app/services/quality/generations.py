@@ -96,7 +96,7 @@ def request_generation(
         )
         if same is not None and same.is_live:
             raise Conflict(
-                f"the live vectors are of this model already ({made.fingerprint})",
+                f"the live vectors are already of this model ({made.fingerprint})",
                 code="generation_is_live",
             )
         if same is None:

@@ -152,9 +152,7 @@ def mark_answer(
     with resources.database.read() as session:
         require_row(session, ref)
         if find_document(session, ref.id, document_id) is None:
-            raise NotFound(
-                f"there is no document of that id in {ref.name}", code="document_not_found"
-            )
+            raise NotFound(f"no such document in {ref.name}", code="document_not_found")
     return add_golden(resources, ref, [GoldenQuery("", query, {document_id: 1})], merge=True)
 
 
@@ -177,7 +175,7 @@ def change_golden(
         row = _require(session, ref, query_id)
         same = _find_by_digest(session, ref, [digest]).get(digest)
         if same is not None and same.id != query_id:
-            raise GoldenQueryExists("this question is in the golden set already")
+            raise GoldenQueryExists("this question is already in the golden set")
         row.text, row.text_sha256, row.relevant = query.text, digest, relevant
         row.changed_at = utc_now()
         session.flush()

@@ -32,7 +32,7 @@ logger = logging.getLogger("folio")
 
 @dataclass(frozen=True, slots=True)
 class Reembedded:
-    """What a re-embedding did; no documents when the live vectors are of this model already."""
+    """What a re-embedding did; no documents when the live vectors are already of this model."""
 
     generation_id: int
     fingerprint: str

@@ -79,7 +79,7 @@ def start_reparse(
     with resources.database.write() as session:
         collection = require_row(session, ref)
         if session.scalar(_waiting().where(ReparseRow.collection_id == collection.id)):
-            raise Conflict(f"{ref.name} is being read anew already", code="reparse_running")
+            raise Conflict(f"{ref.name} is already being reparsed", code="reparse_running")
         row = ReparseRow(
             id=uuid.uuid4().hex,
             collection_id=collection.id,
@@ -102,7 +102,7 @@ def get_reparse(database: Database, ref: CollectionRef, reparse_id: str) -> Repa
     with database.read() as session:
         row = session.get(ReparseRow, reparse_id)
         if row is None or row.collection_id != ref.id:
-            raise NotFound("there is no such reparse", code="reparse_not_found")
+            raise NotFound("no such reparse", code="reparse_not_found")
         return _describe(session, row, ref.name)
 
 

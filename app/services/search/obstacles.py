@@ -52,7 +52,7 @@ def find_obstacle(session: Session, inquiry: Inquiry) -> Obstacle:
             return Obstacle(State.NOT_ALLOWED, refusal)
     document = queries.find_document(session, collection.id, normalize_id(inquiry.document_id))
     if document is None:
-        return Obstacle(State.NOT_THERE, f"there is no document with this id in {collection.name}")
+        return Obstacle(State.NOT_THERE, f"no such document in {collection.name}")
     versions = tuple(describe_version(v) for v in queries.list_versions(session, document.id))
     state, reason = _judge_versions(versions, inquiry.version)
     filters = inquiry.search.filters

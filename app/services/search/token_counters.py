@@ -21,9 +21,7 @@ def find_counter(folder: Path | None, name: str) -> Callable[[str], int]:
     path = files.get(name)
     if path is None:
         known = ", ".join(sorted(files)) or "none"
-        raise InvalidRequest(
-            f"there is no tokenizer of this name; there are: {known}", code="unknown_tokenizer"
-        )
+        raise InvalidRequest(f"no such tokenizer; available: {known}", code="unknown_tokenizer")
     tokenizer = _open(path)
     return lambda text: len(tokenizer.encode_batch_fast([text], add_special_tokens=False)[0])
 

@@ -83,9 +83,7 @@ class _Document:
         root = parts.parse(self._main)
         body = find(root, "w:body")
         if body is None:
-            raise UnreadableDocument(
-                "there is no text in the Word document", code="unreadable_docx"
-            )
+            raise UnreadableDocument("the Word document contains no text", code="unreadable_docx")
         self._body = body
         self._notes = {
             "w:footnoteReference": self._open_notes("footnotes", "w:footnote"),

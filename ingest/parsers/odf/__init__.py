@@ -109,9 +109,7 @@ class _Document:
         content = self._parts.parse("content.xml")
         body = next(iter(find_all(content, f"office:body/office:{kind}")), None)
         if body is None:
-            raise UnreadableDocument(
-                f"there is no {kind} in the OpenDocument", code=_UNREADABLE[kind]
-            )
+            raise UnreadableDocument(f"the OpenDocument contains no {kind}", code=_UNREADABLE[kind])
         self.body: Element = body
         self._pages = self._parts.parse("styles.xml")
         self._styles = Styles(self._pages, content)
