@@ -65,10 +65,10 @@ def list_articles(
     server: Server = None,
     key: ApiKey = None,
     collection: Collection = "default",
-    status: Annotated[Status | None, typer.Option(help="Only those at this status.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only documents with this status.")] = None,
     sort: Annotated[
         str | None,
-        typer.Option(help="An attribute, $title, $updated_at …; `-` before it turns it around."),
+        typer.Option(help="An attribute, $title, $updated_at …; prefix `-` for descending order."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -112,7 +112,7 @@ def rollback(
     collection: Collection = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Make an earlier version of an article the newest one again."""
+    """Restore an earlier version of an article as its newest."""
     with open_client(data, server, key, "folio rollback", embeds=True, works=True) as client:
         accepted = client.call(
             "POST",

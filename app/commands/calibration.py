@@ -36,14 +36,14 @@ def calibrate(
     key: ApiKey = None,
     collection: Collection = "default",
     golden: Annotated[
-        bool, typer.Option("--golden", help="By the golden set that the collection keeps.")
+        bool, typer.Option("--golden", help="Use the golden set stored with the collection.")
     ] = False,
     forget: Annotated[
         bool, typer.Option("--forget", help="Forget the questions that were given before.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make scores probabilities by questions whose answers are known; without SET show what is so.
+    """Calibrate scores on questions whose answers are known; without SET show the calibration.
 
     A line of SET whose `relevant` is empty is a question that nothing answers. The questions are
     kept, and used again after `folio reembed` and `folio tune`.

@@ -87,9 +87,7 @@ def tune(
         Path | None,
         typer.Option("--gate", help="Golden set that decides; else a third of SET, held out."),
     ] = None,
-    feedback: Annotated[
-        bool, typer.Option(help="Train also on what people said of results.")
-    ] = True,
+    feedback: Annotated[bool, typer.Option(help="Also train on feedback.")] = True,
     margin: Annotated[
         float, typer.Option(help="Largest loss of nDCG@10 to accept.", min=0, max=1)
     ] = 0.02,
@@ -160,7 +158,7 @@ def remove(
     key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Erase a generation that does not answer."""
+    """Erase a generation that is not live."""
     with open_client(data, server, key, "folio generations remove") as client:
         removed = client.call("DELETE", f"/v1/generations/{generation_id}")
     print_json(removed) if as_json else out.print(f"removed generation {generation_id}")

@@ -37,7 +37,7 @@ def preflight(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what an article would do: near-duplicates, whom it overtakes, what no passage covers."""
+    """Show what adding an article would change: near-duplicates, rankings, uncovered text."""
     body: dict[str, Any] = {
         "id": document_id or file.name,
         "filename": file.name,

@@ -42,9 +42,9 @@ def reparse(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read all stored articles anew from their uploads, as this version of Folio reads them.
+    """Parse all stored uploads again, as this version of Folio reads them.
 
-    Without --apply it only says what would change. With it, what reads differently gets a new
+    Without --apply it only shows what would change. With it, what reads differently gets a new
     version, and the old one answers until that is ready; what reads alike is left alone.
     """
     body: dict[str, Any] = {"apply": apply}

@@ -38,8 +38,10 @@ def search(
     server: Server = None,
     key: ApiKey = None,
     collection: Collection = "default",
-    limit: Annotated[int, typer.Option(help="Articles an answer.", min=1, max=1000)] = 5,
-    passages: Annotated[int, typer.Option(help="Passages an article.", min=0, max=100)] = 1,
+    limit: Annotated[int, typer.Option(help="Number of articles to return.", min=1, max=1000)] = 5,
+    passages: Annotated[
+        int, typer.Option(help="Passages to return for each article.", min=0, max=100)
+    ] = 1,
     mode: SearchMode = Mode.HYBRID,
     filters: Filters = None,
     also_in: Annotated[
@@ -47,7 +49,7 @@ def search(
         typer.Option(help="Another collection to search with it; repeat for several."),
     ] = None,
     rerank: Annotated[
-        bool, typer.Option("--rerank", help="Rank again by the tokens of the best passages.")
+        bool, typer.Option("--rerank", help="Rerank by the token vectors of the best passages.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -74,7 +76,7 @@ def why(
     server: Server = None,
     key: ApiKey = None,
     collection: Collection = "default",
-    limit: Annotated[int, typer.Option(help="Articles an answer.", min=1, max=1000)] = 10,
+    limit: Annotated[int, typer.Option(help="Number of articles to return.", min=1, max=1000)] = 10,
     mode: SearchMode = Mode.HYBRID,
     filters: Filters = None,
     version: Annotated[int | None, typer.Option(help="Ask for this version.", min=1)] = None,
@@ -83,7 +85,7 @@ def why(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say where an article stands for a question, and why."""
+    """Show where an article ranks for a question, and why."""
     body = {"query": query, "document_id": document_id, "limit": limit, "mode": mode.value}
     body |= {"version": version, "key_id": key_id, **read_filters(filters)}
     with open_client(data, server, key, "folio why") as client:

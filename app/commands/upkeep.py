@@ -41,10 +41,10 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
     data: Data = None,
     no_auth: Annotated[
-        bool, typer.Option("--no-auth", help="Answer without keys; on loopback only.")
+        bool, typer.Option("--no-auth", help="Accept requests without a key; on loopback only.")
     ] = False,
     no_work: Annotated[
-        bool, typer.Option("--no-work", help="Leave what is uploaded to `folio work`.")
+        bool, typer.Option("--no-work", help="Leave ingestion to `folio work`.")
     ] = False,
 ) -> None:
     """Serve the REST interface."""
@@ -167,11 +167,14 @@ def backup(
     file: Annotated[Path, typer.Argument(help="The new file.")],
     data: Data = None,
     keep_days: Annotated[
-        int, typer.Option(help="Restored no more after so many days.", min=1, max=36_500)
+        int,
+        typer.Option(
+            help="Days until it expires and can no longer be restored.", min=1, max=36_500
+        ),
     ] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the data folder into one file, while a server runs or not."""
+    """Back up the data folder to one file, whether or not a server is running."""
     from app.db.backup import write_backup
     from app.db.backup_archive import read_backup_key
 
@@ -194,14 +197,17 @@ def restore(
     file: Annotated[Path, typer.Argument(help="What `folio backup` wrote.")],
     data: Data = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="In place of the database that is there.")
+        bool, typer.Option("--replace", help="Replace the existing database.")
     ] = False,
     expired: Annotated[
-        bool, typer.Option("--expired", help="Although deleted articles come back with it.")
+        bool,
+        typer.Option(
+            "--expired", help="Restore it even if it has expired: deleted articles come back."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put a backup into the data folder, once its checksum is right. Offline."""
+    """Restore a backup into the data folder after verifying it. Stop the server first."""
     from app.db.backup import restore_backup
     from app.db.backup_archive import read_backup_key
 
@@ -250,7 +256,7 @@ def migrate_to(
 def doctor(
     data: Data = None, server: Server = None, key: ApiKey = None, as_json: AsJson = False
 ) -> None:
-    """Say in plain words what is set up and what is wrong."""
+    """Check the setup and report problems in plain words."""
     from app.services.operations.doctor import examine, examine_server
 
     if server is None:

@@ -84,9 +84,11 @@ def sync(
     server: Server = None,
     key: ApiKey = None,
     collection: Collection = "default",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would change.")
+    ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Erase more than half of the articles if need be.")
+        bool, typer.Option("--force", help="Allow erasing more than half of the articles.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -135,7 +137,7 @@ def import_url(
     server: Server = None,
     key: ApiKey = None,
     collection: Collection = "default",
-    limit: Annotated[int, typer.Option(help="At most so many pages.", min=1)] = 1000,
+    limit: Annotated[int, typer.Option(help="Maximum number of pages.", min=1)] = 1000,
     as_json: AsJson = False,
 ) -> None:
     """Fetch web pages and upload them; of a sitemap, all the pages of its host."""
