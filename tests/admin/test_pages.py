@@ -256,7 +256,7 @@ def test_revoked_key_is_signed_out_everywhere(service: Service, browser: Browser
     revoke_key(service.resources.database, info.id)
     refused = browser.visit("/admin")
     assert refused.status_code == 401
-    assert "not valid any more" in text_of(refused)
+    assert "no longer valid" in text_of(refused)
     assert "Sign out" not in text_of(refused)
     assert browser.sign_in(make_key(service, Scope.ADMIN)).status_code == 200
     assert browser.http.get("/admin").status_code == 200
