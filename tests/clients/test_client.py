@@ -109,7 +109,7 @@ def test_key_of_an_empty_variable_is_none(service: Service, folio: Folio) -> Non
 
 
 def test_failure_has_status_code_and_words(folio: Folio) -> None:
-    with pytest.raises(FolioError, match="no collection") as failed:
+    with pytest.raises(FolioError, match="no such collection") as failed:
         folio.search("nope", "tea")
     assert (failed.value.status, failed.value.code) == (404, "collection_not_found")
     with pytest.raises(FolioError) as gone, Folio("http://127.0.0.1:1") as nobody:

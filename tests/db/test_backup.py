@@ -96,7 +96,7 @@ def test_restored_article_answers_as_before_and_says_so_without_embedding(
 def test_backup_replaces_no_file_and_needs_a_database(resources: Resources, tmp_path: Path) -> None:
     file = tmp_path / "a.backup"
     file.write_text("mine")
-    with pytest.raises(Conflict, match="replaces nothing"):
+    with pytest.raises(Conflict, match="never replaces a file"):
         write_backup(resources.settings.data, file, keep_days=30)
     assert file.read_text() == "mine"
     with pytest.raises(NotFound):

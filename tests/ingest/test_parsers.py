@@ -93,7 +93,7 @@ def test_other_types_are_refused_by_name_with_those_that_are_read(
 ) -> None:
     with pytest.raises(UnsupportedMediaType) as caught:
         resolve_media_type(content_type, filename)
-    assert str(caught.value).startswith(f"{named} is not read")
+    assert str(caught.value).startswith(f"{named} is not supported")
     assert all(media_type in str(caught.value) for media_type in MEDIA_TYPES)
 
 
