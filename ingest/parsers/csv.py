@@ -14,6 +14,9 @@ _DELIMITERS = ",;\t|"
 _MAX_FIELD = 2**20
 # With a comma, which then parts no fields.
 _DECIMAL = re.compile(r"\s*[-+]?\d+(?:\.\d{3})*,\d+\s*")
+# In the place of a quote that is never closed; no decoder returns one.
+_SIGN = "\udc22"
+_QUOTES = re.compile(r'"+')
 _SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?[ \t]*\n", re.IGNORECASE)
 
 
@@ -33,16 +36,58 @@ def _parse(data: bytes, charset: str, delimiter: str) -> Article:
     if named := _SEPARATOR.match(text):
         delimiter, text = named[1], text[named.end() :]
     csv.field_size_limit(_MAX_FIELD)
-    # newline="": line ends inside quotes are the field's.
-    lines = io.StringIO(text, newline="")
+    delimiter = delimiter or _find_delimiter(text)
     try:
-        rows = list(csv.reader(lines, delimiter=delimiter or _find_delimiter(text)))
+        rows, unclosed = _split_rows(text, delimiter)
     except csv.Error as error:
         raise UnreadableDocument(
-            f"a field has more than {_MAX_FIELD} characters, or a quotation never ends",
-            code="unreadable_table",
+            f"a field has more than {_MAX_FIELD} characters", code="unreadable_table"
         ) from error
+    if unclosed:
+        warnings += (f"{unclosed} quotation marks that are never closed were read as text",)
     return Article(render_table(rows), warnings=warnings)
+
+
+def _split_rows(text: str, delimiter: str) -> tuple[list[list[str]], int]:
+    """Return the rows, and how many quotes in them open a field that none closes."""
+    stray = _find_stray_quotes(text, delimiter)
+    if stray:
+        bounds = zip([0, *(at + 1 for at in stray)], [*stray, len(text)], strict=True)
+        text = _SIGN.join(text[start:end] for start, end in bounds)
+    # newline="": line ends inside quotes are the field's.
+    lines = io.StringIO(text, newline="")
+    # A quote may stand behind a space.
+    spaced = delimiter != " "
+    rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced))
+    if stray:
+        rows = [[cell.replace(_SIGN, '"') for cell in row] for row in rows]
+    return rows, len(stray)
+
+
+def _find_stray_quotes(text: str, delimiter: str) -> list[int]:
+    """Return where quotes stand that open a field and are not closed at the end of one.
+
+    On its own line a field may go on after its closing quote: `"Tea" or so`.
+    """
+    ends_field = re.compile(rf" *(?:\n|\Z|{re.escape(delimiter)})")
+    stray: list[int] = []
+    opening = end = 0
+    is_open = False
+    for quotes in _QUOTES.finditer(text):
+        # A text begins as its lines do.
+        before = text[end : quotes.start()] if end else f"\n{text[: quotes.start()]}"
+        start, end = quotes.span()
+        # Two are a quote in the field, or a field without characters.
+        if (end - start) % 2 == 0:
+            continue
+        if is_open:
+            is_open = False
+            if ends_field.match(text, end) or "\n" not in text[opening:start]:
+                continue
+            stray.append(opening)
+        if before.rstrip(" ").endswith((delimiter, "\n")):
+            is_open, opening = True, start
+    return [*stray, opening] if is_open else stray
 
 
 def _find_delimiter(text: str) -> str:
@@ -50,10 +95,10 @@ def _find_delimiter(text: str) -> str:
 
     Of several the one between numbers with a decimal comma, then that of the most fields.
     """
-    sample = text[:_SAMPLE_CHARACTERS].splitlines()[:50]
+    sample = "\n".join(text[:_SAMPLE_CHARACTERS].split("\n")[:50])
 
     def regularity(delimiter: str) -> tuple[int, bool, int]:
-        rows = [row for row in csv.reader(sample, delimiter=delimiter) if len(row) > 1]
+        rows = [row for row in _split_rows(sample, delimiter)[0] if len(row) > 1]
         widths = list(map(len, rows))
         has_decimals = any(_DECIMAL.fullmatch(cell) for row in rows for cell in row)
         best = max(set(widths), key=lambda width: (widths.count(width), width), default=0)

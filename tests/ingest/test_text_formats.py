@@ -140,6 +140,26 @@ def test_decimal_commas_part_no_fields(source: str, row: str) -> None:
     assert read("text/csv", source).text.splitlines()[-1] == row
 
 
+@pytest.mark.parametrize(
+    ("rows", "read_as"),
+    [
+        ('1,"19 inch,30\n2,Tea,4\n', '| 1 | "19 inch | 30 |\n| 2 | Tea | 4 |'),
+        ('1,"19 inch,30\n2,"Tea, green",4\n', '| 1 | "19 inch | 30 |\n| 2 | Tea, green | 4 |'),
+        ('1,a,30\n2,b,"', '| 1 | a | 30 |\n| 2 | b | " |'),
+    ],
+)
+def test_quotation_mark_that_is_never_closed_swallows_no_rows(rows: str, read_as: str) -> None:
+    article = read("text/csv", f"id,name,price\n{rows}")
+    assert article.text.partition("| --- | --- | --- |\n")[2] == read_as
+    assert article.warnings == ("1 quotation marks that are never closed were read as text",)
+
+
+def test_quoted_fields_hold_line_ends_and_stand_behind_spaces() -> None:
+    article = read("text/csv", 'id, "name"\n1, "a ""b"",\n\nc" \n"2" or so,"d"\n')
+    assert article.text == '| id | name |\n| --- | --- |\n| 1 | a "b", c |\n| 2 or so | d |'
+    assert article.warnings == ()
+
+
 def test_few_letters_of_central_europe_are_told_from_western_ones() -> None:
     words = "Název;Cena\nŽlutý kůň;100 Kč\nPříliš úpěl;200 Kč\n"
     article = parse_document("text/csv", words.encode("cp1250"))
