@@ -14,6 +14,7 @@ from app.errors import UnreadableDocument
 from ingest.formats import find_page_charset
 from ingest.parsers.html_article import extract_article
 from ingest.parsers.html_clutter import clean_page, count_unwritten, drop_anchors
+from ingest.parsers.html_end_tags import add_end_tags
 from ingest.parsers.html_markdown import SIGNS, write_markdown
 from ingest.parsers.markdown import find_headings
 from ingest.parsers.text import decode_text
@@ -87,7 +88,7 @@ def _find_base(page: HtmlElement, canonical: str) -> str:
 def _parse_tree(source: str) -> HtmlElement:
     parser = lxml.html.HTMLParser(huge_tree=True, encoding="utf-8")
     try:
-        source = _EMPTY.sub("<meta", source)
+        source = add_end_tags(_EMPTY.sub("<meta", source))
         page = lxml.html.document_fromstring(source.encode(), parser=parser)
     # It holds no elements.
     except etree.ParserError:

@@ -480,6 +480,26 @@ def test_page_that_nests_a_little_less_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("holder", "entry"),
+    [
+        ("dl", "<dd>"),
+        ("dl", "<dt>Tea<dd><p>"),
+        ("ul", "<li><b>"),
+        ("table", "<tr><td><b>a<td>"),
+        ("table", "<tr><td>a<tbody><tr><th><ul><li>"),
+        ("div", "<p>"),
+    ],
+)
+def test_many_elements_without_end_tags_are_not_nested(holder: str, entry: str) -> None:
+    entries = "".join(f"{entry}cup{number}\n" for number in range(1000))
+    text = parse(HTML, f"<{holder}>{entries}</{holder}>").text
+    assert [word for word in text.split() if word.startswith("cup")] == [
+        f"cup{number}" for number in range(1000)
+    ]
+    assert "    " not in text
+
+
+@pytest.mark.parametrize(
     "source", ["<div></div>", "<!-- x -->", "<script>x()</script>", "<nav>x</nav>"]
 )
 def test_page_without_text_is_refused(source: str) -> None:

@@ -470,3 +470,19 @@ def test_page_that_is_all_undecodable_is_refused() -> None:
     with pytest.raises(UnreadableDocument) as caught:
         parse_document("text/plain", b"\x81\x8d\x8f\x90\x9d")
     assert caught.value.code == "unknown_encoding"
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("<dl><dt>A<dd>one<dd>two<dt>B<dd>three</dl>", "A\n: one\n: two\n\nB\n: three"),
+        ("<dl><dt>A<dd>a<dl><dt>B<dd>b</dl><dd>d</dl>", "A\n: a\n\n  B\n  : b\n: d"),
+        (
+            "<table title='<td>'><tr><th>A<th>B<tr><td>a<ul><li>p<li>q<!-- <td> --><td>r"
+            "<tr><td>b<td><table><tr><td>c<td>d</table>e</table>",
+            "| A | B |\n| --- | --- |\n| a; p; q | r |\n| b | c d e |",
+        ),
+    ],
+)
+def test_end_tags_that_html_leaves_out_are_added(source: str, text: str) -> None:
+    assert read_fragment(source) == text
