@@ -235,3 +235,35 @@ def test_headings_part_tables_without_rules() -> None:
         *("Prices in May", "", *WRITTEN_PARTS, ""),
         *("Prices in June", "", *WRITTEN_PARTS),
     ]
+
+
+def test_cells_at_the_middle_of_longer_ones_stay_in_their_row() -> None:
+    rows = (
+        (("Code",), ("Meaning",), ("Price",)),
+        (("E7",), ("No water in the tank", "or the valve is shut"), ("12",)),
+        (("E8",), ("The lid is open",), ("15",)),
+        (("E9",), ("The pump is blocked", "by chalk: clean it", "with the acid"), ("19",)),
+        (("E10",), ("Lamp broken, or the", "Cable loose"), ("7",)),
+    )
+
+    def draw(canvas: Canvas) -> None:
+        top = 700.0
+        for row in rows:
+            middle = top - 6 * (max(map(len, row)) - 1)
+            for column, lines in enumerate(row):
+                for number, line in enumerate(lines):
+                    y = middle + 6 * (len(lines) - 1) - 12 * number
+                    write(canvas, 72 + 120 * column, y, line)
+            top = 2 * middle - top - 18
+        write(canvas, 72, top + 6, "Call our desk.")
+
+    assert read_lines(draw_pdf(draw)) == [
+        "| Code | Meaning | Price |",
+        "| --- | --- | --- |",
+        "| E7 | No water in the tank or the valve is shut | 12 |",
+        "| E8 | The lid is open | 15 |",
+        "| E9 | The pump is blocked by chalk: clean it with the acid | 19 |",
+        "| E10 | Lamp broken, or the Cable loose | 7 |",
+        "",
+        "Call our desk.",
+    ]

@@ -16,6 +16,7 @@ Gap = tuple[float, float]
 
 _NARROWEST_GUTTER = 0.6
 _FARTHEST_ROWS = 6.0
+_LINE_STEP, _HALF_STEP = 1.5, 0.9
 _HEADING_SIZE = 1.12
 _PROSE_LINES = 3
 _PROSE_LETTERS = 14
@@ -206,5 +207,16 @@ def _find_heading(rows: Sequence[Row], at: int, end: int) -> int:
 
 
 def _trim_table(rows: Sequence[Row], at: int, end: int) -> int:
-    """Return the end of a table without lines that stand alone after it."""
-    return max(n for n in range(at, end) if len(rows[n]) > 1) + 1
+    """Return the end of a table without lines that stand alone after it.
+
+    Those right under another column than the first, or half a line below the last row, are of it.
+    """
+    last = max(n for n in range(at, end) if len(rows[n]) > 1) + 1
+    left = min(row[0].x0 for row in rows[at:last])
+    while last < end:
+        first = rows[last][0]
+        under = first.x0 > left + first.size
+        if first.y - rows[last - 1][0].y > (_LINE_STEP if under else _HALF_STEP) * first.size:
+            break
+        last += 1
+    return last

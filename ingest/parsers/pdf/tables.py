@@ -25,6 +25,9 @@ _MAX_REPEATED, _MAX_REPEATED_LINES = 120, 3
 # Boxes of a drawing reach over rows too, among many empty places.
 _MIN_FILLED_OF_TABLE = 0.5
 
+# What parts lines of one cell, of their leading, and a centred line from the middle of its row.
+_LEADING, _OFF_MIDDLE = 1.1, 0.2
+
 # A word and its middle, as the text of the table sees it.
 Placed = tuple[Word, float, float]
 
@@ -216,7 +219,7 @@ def write_rows(rows: Sequence[Row]) -> str:
     if heads := count_head_lines(rows, cells):
         cells = [join_lines(cells[:heads]), *cells[heads:]]
         rows = rows[heads - 1 :]
-    joined = _join_wrapped(rows, cells)
+    joined = _join_centred(rows, cells) or _join_wrapped(rows, cells)
     full = sum(sum(map(bool, row)) >= 2 for row in joined)
     if full >= 3:
         return render_rows(joined)
@@ -269,6 +272,35 @@ def _find_columns(rows: Sequence[Row]) -> list[float]:
         if change == -1 and covered <= most:
             free = True
     return starts or [min(line.x0 for row in rows for line in row)]
+
+
+def _join_centred(rows: Sequence[Row], cells: list[list[str]]) -> list[list[str]]:
+    """Return the rows of a table whose short cells stand at the middle of longer ones beside them.
+
+    Lines of one row stand closer than two rows do. Empty where no column has one line in every
+    row, always at its middle.
+    """
+    places = [row[0].y for row in rows]
+    filled = [
+        [y for y, text in zip(places, c, strict=True) if text] for c in zip(*cells, strict=True)
+    ]
+    leading = min((below - above for ys in filled for above, below in pairwise(ys)), default=0.0)
+    bounds = [
+        0,
+        *(n for n, y in enumerate(places[1:], 1) if y - places[n - 1] > _LEADING * leading),
+    ]
+    groups = [range(*pair) for pair in pairwise([*bounds, len(rows)])]
+    if not 3 <= len(groups) < len(rows):
+        return []
+    near = _OFF_MIDDLE * rows[0][0].size
+    middles = [(places[group[0]] + places[group[-1]]) / 2 for group in groups]
+    if any(
+        len(ys) == len(groups)
+        and all(abs(y - middle) <= near for y, middle in zip(ys, middles, strict=True))
+        for ys in filled
+    ):
+        return [join_lines([cells[n] for n in group]) for group in groups]
+    return []
 
 
 def _join_wrapped(rows: Sequence[Row], cells: list[list[str]]) -> list[list[str]]:
