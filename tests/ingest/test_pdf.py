@@ -229,6 +229,18 @@ def test_words_of_a_layer_that_is_off_are_left_out_and_counted(state: str) -> No
     assert article.warnings == ((said,) if expected else ())
 
 
+def test_words_outside_of_the_clip_are_left_out_and_counted() -> None:
+    content = (
+        "BT /F1 12 Tf 72 700 Td (The price is 79 EUR.) Tj ET "
+        "q 60 600 200 60 re W n BT /F1 12 Tf 72 640 Td (With tax.) Tj 0 -80 Td (Or 99.) Tj "
+        "220 80 Td (Or 98.) Tj ET 0.5 0 0 0.5 0 0 cm 500 0 9 9 re W n "
+        "BT /F1 12 Tf 144 1250 Td (Or 97.) Tj ET Q BT /F1 12 Tf 72 500 Td (In all shops.) Tj ET"
+    )
+    article = parse(make_raw_pdf(content, "/F1 5 0 R", _HELVETICA))
+    assert " ".join(article.text.split()) == "The price is 79 EUR. With tax. In all shops."
+    assert article.warnings == ("6 words that are not shown were left out",)
+
+
 def test_words_without_ink_are_left_out_and_counted() -> None:
     content = (
         "BT /F1 12 Tf 72 700 Td (The price is 79 EUR.) Tj ET "

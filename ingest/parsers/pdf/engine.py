@@ -85,6 +85,10 @@ object_bounds = _function(
     POINTER(c_float),
     POINTER(c_float),
 )
+clip_path = _function("FPDFPageObj_GetClipPath", c_void_p, c_void_p)
+count_clips = _function("FPDFClipPath_CountPaths", c_int, c_void_p)
+count_clip_segments = _function("FPDFClipPath_CountPathSegments", c_int, c_void_p, c_int)
+clip_segment = _function("FPDFClipPath_GetPathSegment", c_void_p, c_void_p, c_int, c_int)
 count_segments = _function("FPDFPath_CountSegments", c_int, c_void_p)
 path_segment = _function("FPDFPath_GetPathSegment", c_void_p, c_void_p, c_int)
 segment_point = _function(

@@ -15,6 +15,7 @@ from ingest.parsers.pdf.regions import Region, find_regions
 from ingest.parsers.pdf.tables import Placed, read_grid
 from ingest.parsers.pdf.tags import read_tags
 from ingest.parsers.pdf.words import (
+    CLIPPED,
     LAYER_OFF,
     RIGHT_TO_LEFT,
     SHOWN,
@@ -166,7 +167,7 @@ def _find_unseen(words: Sequence[Word]) -> set[int]:
     letters: Counter[int] = Counter()
     for word in words:
         letters[word.hidden] += len(word.text)
-    unseen = {LAYER_OFF} if letters[SHOWN] + letters[WITHOUT_INK] else set()
+    unseen = {LAYER_OFF, CLIPPED} if letters[SHOWN] + letters[WITHOUT_INK] else set()
     return unseen | ({WITHOUT_INK} if letters[SHOWN] > letters[WITHOUT_INK] else set())
 
 

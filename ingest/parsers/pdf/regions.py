@@ -213,7 +213,8 @@ def _trim_table(rows: Sequence[Row], at: int, end: int) -> int:
     """
     last = max(n for n in range(at, end) if len(rows[n]) > 1) + 1
     left = min(row[0].x0 for row in rows[at:last])
-    while last < end:
+    # Fewer are not written as a table.
+    while last < end and sum(len(row) > 1 for row in rows[at:last]) > 2:
         first = rows[last][0]
         under = first.x0 > left + first.size
         if first.y - rows[last - 1][0].y > (_LINE_STEP if under else _HALF_STEP) * first.size:

@@ -25,7 +25,11 @@ _LEVEL_DEGREES = 8.0
 # A wider step, in sizes of the type, parts what one text object draws.
 _SPARSE = 1.0
 SKEWED = 4  # Divisible by 4: no turn.
-SHOWN, WITHOUT_INK, LAYER_OFF = range(3)
+SHOWN, WITHOUT_INK, LAYER_OFF, CLIPPED = range(4)
+# A clip of more segments is a drawing.
+_MAX_CLIP = 8
+
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Word:
     tag: int
     """The marked content that it belongs to; -1 for none."""
     hidden: int = SHOWN
-    """Or WITHOUT_INK, or LAYER_OFF."""
+    """Or WITHOUT_INK, LAYER_OFF, or CLIPPED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,8 @@ class _Run(NamedTuple):
     turn: int
     tag: int
     hidden: int
+    clip: Box | None
+    """Left, bottom, right and top of where its characters are shown; None for everywhere."""
 
 
 class PageText:
@@ -234,7 +240,9 @@ class PageText:
             engine.char_box(handle, first, self._box)
             left, right, _ = self._place(run.turn)
             x0, x1 = min(x0, left), max(x1, right)
-        size, font, turn, tag, hidden = run
+        size, font, turn, tag, hidden, clip = run
+        if clip is not None and not self._is_within(clip):
+            hidden = CLIPPED
         return Word(text, x0, x1 if x1 > x0 else x0, y, size, font, gap, turn, tag, hidden)
 
     def _place(self, turn: int) -> tuple[float, float, float]:
@@ -246,6 +254,13 @@ class PageText:
         x0, y = frame.place(self._x.value, self._y.value, turn)
         ends = frame.place(box.right, box.bottom, turn), frame.place(box.left, box.top, turn)
         return x0, max(x for x, _ in ends), y
+
+    def _is_within(self, clip: Box) -> bool:
+        """Say whether a part of what was just asked for is shown."""
+        left, bottom, right, top = clip
+        box = self._box
+        across = box.right > left and min(self._x.value, box.left) < right
+        return bool(across and box.top > bottom and box.bottom < top)
 
     def _describe(self, index: int, drawn: int) -> _Run:
         handle, matrix = self._handle, self._matrix
@@ -261,6 +276,7 @@ class PageText:
             (quarter - self._frame.rotation) % 4 if level else SKEWED,
             engine.marked_content(drawn) if drawn and self._tagged else -1,
             self._find_hidden(drawn) if drawn else SHOWN,
+            self._find_clip(drawn) if drawn else None,
         )
         return run
 
@@ -272,6 +288,39 @@ class PageText:
             engine.fill_color(drawn, *self._colors)
             return SHOWN if self._colors[3].value else WITHOUT_INK
         return WITHOUT_INK if mode == engine.INVISIBLE else SHOWN
+
+    def _find_clip(self, drawn: int) -> Box | None:
+        """Return what the clips of an object leave of the page, as far as they are simple."""
+        clip = engine.clip_path(drawn)
+        count = engine.count_clips(clip)
+        if count <= 0 or not self._is_on_page(drawn):
+            return None
+        left = bottom = -math.inf
+        right = top = math.inf
+        for number in range(count):
+            points = list(self._list_points(clip, number))
+            if points:
+                left, right = (
+                    max(left, min(x for x, _ in points)),
+                    min(right, max(x for x, _ in points)),
+                )
+                bottom, top = (
+                    max(bottom, min(y for _, y in points)),
+                    min(top, max(y for _, y in points)),
+                )
+        return left, bottom, right, top
+
+    def _is_on_page(self, drawn: int) -> bool:
+        """Say whether an object has the page's coordinates, and not those of a form it is in."""
+        engine.object_matrix(drawn, own := engine.Matrix())
+        return all(abs(getattr(own, n) - getattr(self._matrix, n)) < 1e-3 for n in "abcdef")
+
+    def _list_points(self, clip: int, number: int) -> Iterator[tuple[float, float]]:
+        count = engine.count_clip_segments(clip, number)
+        x, y = ctypes.c_float(), ctypes.c_float()
+        for at in range(count if count <= _MAX_CLIP else 0):
+            engine.segment_point(engine.clip_segment(clip, number, at), x, y)
+            yield x.value, y.value
 
     def _font(self, font: int | None) -> Font:
         if font not in self._fonts:
