@@ -229,6 +229,35 @@ def test_words_of_a_layer_that_is_off_are_left_out_and_counted(state: str) -> No
     assert article.warnings == ((said,) if expected else ())
 
 
+@pytest.mark.parametrize(
+    ("drawn", "entry", "said"),
+    [
+        ("/X Do", "/OC 6 0 R", "1 drawings on layers that are off were left out"),
+        (
+            "/X Do",
+            "/OC << /Type /OCMD /OCGs [6 0 R] >>",
+            "1 drawings on layers that are off were left out",
+        ),
+        ("/OC /L1 BDC /X Do EMC", "", "2 words that are not shown were left out"),
+        ("/X Do", "/OC << /Type /OCMD /OCGs [6 0 R 8 0 R] >>", ""),
+        ("/X Do", "/OC 8 0 R", ""),
+    ],
+)
+def test_drawings_of_a_layer_that_is_off_are_left_out(drawn: str, entry: str, said: str) -> None:
+    words = "BT /F1 12 Tf 72 640 Td (Or 99.) Tj ET"
+    resources = "/F1 5 0 R >> /Properties << /L1 6 0 R >> /XObject << /X 7 0 R"
+    drawing = (
+        "<< /Type /XObject /Subtype /Form /BBox [0 0 600 800] /Resources << /Font << "
+        f"/F1 5 0 R >> >> {entry} /Length {len(words)} >>\nstream\n{words}\nendstream"
+    )
+    layers = ("<< /Type /OCG /Name (Old) >>", drawing, "<< /Type /OCG /Name (Tax) >>")
+    catalog = "/OCProperties << /OCGs [6 0 R 8 0 R] /D << /OFF [6 0 R] >> >>"
+    content = f"BT /F1 12 Tf 72 700 Td (The price is 79 EUR.) Tj ET {drawn}"
+    article = parse(make_raw_pdf(content, resources, _HELVETICA, *layers, catalog=catalog))
+    assert ("99" in article.text) == (not said)
+    assert article.warnings == tuple(filter(None, [said]))
+
+
 def test_words_outside_of_the_clip_are_left_out_and_counted() -> None:
     content = (
         "BT /F1 12 Tf 72 700 Td (The price is 79 EUR.) Tj ET "

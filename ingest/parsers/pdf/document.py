@@ -14,6 +14,7 @@ from ingest.parsers.pdf.attachments import Attachments, read_attachments
 from ingest.parsers.pdf.blocks import find_blocks
 from ingest.parsers.pdf.fallback import reread_page
 from ingest.parsers.pdf.headings import mark_headings, split_tagged
+from ingest.parsers.pdf.layers import Layers, blank_hidden_drawings, read_hidden_layers
 from ingest.parsers.pdf.page_text import find_headings, write_pages
 from ingest.parsers.pdf.pages import Page, read_page
 from ingest.parsers.pdf.paragraphs import Block
@@ -23,7 +24,6 @@ from ingest.parsers.pdf.structure import (
     StreamGuard,
     limit_pypdf,
     open_reader,
-    read_hidden_layers,
     read_outline,
     read_title,
 )
@@ -52,12 +52,15 @@ def parse_pdf(data: bytes, charset: str = "") -> Article:
 def _parse(reader: PdfReader, data: bytes) -> Article:
     guard = StreamGuard()
     foreign = [guard.check(sheet) for sheet in reader.pages]
-    pages = _read_pages(reader, data, foreign)
+    layers = read_hidden_layers(reader)
+    shown, blanked = blank_hidden_drawings(reader, data, layers)
+    pages = _read_pages(reader, shown, foreign, layers)
     dropped, running = drop_running_rows(pages)
     blocks = [split_tagged(find_blocks(page.regions), page.levels) for page in pages]
     mark_headings(blocks, [page.levels for page in pages], running)
     texts = write_pages(blocks, [page.notes for page in pages])
     warnings = _warn(pages, dropped)
+    warnings += _say((blanked, "{} drawings on layers that are off were left out"))
     attached = read_attachments(reader)
     warnings += attached.warnings
     # Its pages only say that the reader's program cannot show it.
@@ -126,19 +129,16 @@ def _find_title_line(text: str) -> str:
     return "" if len(line) > _MAX_TITLE or _NO_TITLE_LINE.search(line) else line
 
 
-def _read_pages(reader: PdfReader, data: bytes, foreign: Sequence[bool]) -> list[Page]:
+def _read_pages(
+    reader: PdfReader, data: bytes, foreign: Sequence[bool], layers: Layers
+) -> list[Page]:
     tagged = "/StructTreeRoot" in reader.root_object
-    hidden_layers = read_hidden_layers(reader)
     document = pypdfium2.PdfDocument(data)
     try:
         pages = []
         for number, sheet in enumerate(reader.pages):
             with _open_page(document, number) as page:
-                read = (
-                    Page()
-                    if page is None
-                    else read_page(page, sheet, tagged=tagged, hidden_layers=hidden_layers)
-                )
+                read = Page() if page is None else read_page(page, sheet, layers, tagged=tagged)
             pages.append(reread_page(read, sheet, foreign=page is None or foreign[number]))
         return pages
     finally:

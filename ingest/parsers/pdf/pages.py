@@ -10,6 +10,7 @@ from pypdf import PageObject
 
 from ingest.parsers.pdf.annotations import add_targets, align_values, read_annotations
 from ingest.parsers.pdf.grids import find_grids, has_large_picture
+from ingest.parsers.pdf.layers import Layers, find_hidden_objects
 from ingest.parsers.pdf.lines import Line, find_segments, join_runs
 from ingest.parsers.pdf.regions import Region, find_regions
 from ingest.parsers.pdf.tables import Placed, read_grid
@@ -69,13 +70,14 @@ class Page:
     partly_scanned: bool = False
 
 
-def read_page(page: Any, sheet: PageObject, *, tagged: bool, hidden_layers: frozenset[str]) -> Page:
+def read_page(page: Any, sheet: PageObject, layers: Layers, *, tagged: bool) -> Page:
     """Return a page, which pypdfium2 and pypdf have opened, as regions in reading order."""
     frame = frame_page(page)
     read = Page()
     textpage = page.get_textpage()
     try:
-        text = PageText(textpage, frame, tagged=tagged, hidden_layers=hidden_layers)
+        hidden = find_hidden_objects(page, layers.names)
+        text = PageText(textpage, frame, tagged=tagged, hidden=hidden)
         words = join_runs(text.words())
     finally:
         textpage.close()

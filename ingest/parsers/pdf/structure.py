@@ -101,7 +101,10 @@ class StreamGuard:
     def _check_resources(self, resources: Any) -> bool:
         if not isinstance(resources, DictionaryObject):
             return False
-        fonts, drawings = _values(resources.get("/Font")), _values(resources.get("/XObject"))
+        fonts, drawings = (
+            list_values(resources.get("/Font")),
+            list_values(resources.get("/XObject")),
+        )
         found = [self._check(font, self._check_font) for font in fonts]
         found += [self._check(drawing, self._check_drawing) for drawing in drawings]
         return any(found)
@@ -120,7 +123,7 @@ class StreamGuard:
         if not isinstance(font, DictionaryObject):
             return False
         self._unfold(font.get("/ToUnicode"))
-        for descendant in _values(font.get("/DescendantFonts")):
+        for descendant in list_values(font.get("/DescendantFonts")):
             self._check(descendant, self._check_font)
         descriptor = font.get("/FontDescriptor")
         if isinstance(described := descriptor and descriptor.get_object(), DictionaryObject):
@@ -131,8 +134,9 @@ class StreamGuard:
         return is_named and font.get("/Subtype") == "/Type0" and "/ToUnicode" not in font
 
 
-def _values(entry: Any) -> list[Any]:
-    found = _resolve(entry)
+def list_values(entry: Any) -> list[Any]:
+    """Return the values of a dictionary or an array as they stand, references unresolved."""
+    found = resolve(entry)
     if isinstance(found, DictionaryObject):
         return [dict.__getitem__(found, key) for key in found]
     return list(found) if isinstance(found, ArrayObject) else []
@@ -167,31 +171,6 @@ def read_title(reader: PdfReader) -> str:
     return "" if _NO_TITLE.search(title) else title
 
 
-def read_hidden_layers(reader: PdfReader) -> frozenset[str]:
-    """Return the names of the layers (optional content groups) that are off at first.
-
-    Without those that a layer which is on has too.
-    """
-    properties = _resolve(reader.root_object.get("/OCProperties"))
-    state = _resolve(properties.get("/D")) if isinstance(properties, DictionaryObject) else None
-    if not isinstance(state, DictionaryObject):
-        return frozenset()
-    layers, off = _references(properties.get("/OCGs")), _references(state.get("/OFF"))
-    if state.get("/BaseState") == "/OFF":
-        off |= layers - _references(state.get("/ON"))
-    if not off:
-        return frozenset()
-    return frozenset(map(_name_layer, off)) - frozenset(map(_name_layer, layers - off))
-
-
-def _references(entry: Any) -> set[IndirectObject]:
-    return {value for value in _values(entry) if isinstance(value, IndirectObject)}
-
-
-def _name_layer(layer: IndirectObject) -> str:
-    found = layer.get_object()
-    return str(found.get("/Name", "")) if isinstance(found, DictionaryObject) else ""
-
-
-def _resolve(entry: Any) -> Any:
+def resolve(entry: Any) -> Any:
+    """Return what a reference leads to; anything else as it is."""
     return entry.get_object() if isinstance(entry, IndirectObject) else entry

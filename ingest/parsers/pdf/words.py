@@ -142,10 +142,10 @@ class PageText:
         frame: Frame,
         *,
         tagged: bool = False,
-        hidden_layers: frozenset[str] = frozenset(),
+        hidden: frozenset[int] = frozenset(),
     ) -> None:
         self._tagged = tagged
-        self._hidden_layers = hidden_layers
+        self._hidden = hidden
         self._textpage = textpage
         self._handle = engine.address_of(textpage.raw)
         self._frame = frame
@@ -281,7 +281,7 @@ class PageText:
         return run
 
     def _find_hidden(self, drawn: int) -> int:
-        if self._hidden_layers and not self._hidden_layers.isdisjoint(_list_layers(drawn)):
+        if drawn in self._hidden:
             return LAYER_OFF
         mode = engine.render_mode(drawn)
         if mode == engine.FILLED:
@@ -326,15 +326,6 @@ class PageText:
         if font not in self._fonts:
             self._fonts[font] = _describe_font(font)
         return self._fonts[font]
-
-
-def _list_layers(drawn: int) -> Iterator[str]:
-    """Yield the names of the layers (optional content groups) that an object belongs to."""
-    buffer, size = ctypes.create_string_buffer(256), ctypes.c_ulong()
-    for index in range(engine.count_marks(drawn)):
-        mark = engine.object_mark(drawn, index)
-        if engine.mark_string(mark, b"Name", buffer, len(buffer), ctypes.byref(size)):
-            yield buffer.raw[: max(0, size.value - 2)].decode("utf-16-le", "replace")
 
 
 def _describe_font(font: int | None) -> Font:
