@@ -62,6 +62,24 @@ _NO_CHARSETS = {
     *("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"),
 }
 _WINDOWS = {f"cp125{digit}" for digit in range(9)}
+# What texts of Central Europe are told for, that are nearly always written in one of the first two.
+_CENTRAL = (
+    "cp1250",
+    "iso8859_2",
+    "iso8859_3",
+    "iso8859_4",
+    "iso8859_10",
+    "iso8859_14",
+    "iso8859_16",
+)
+# Signs that are parts of words, and controls.
+_MISREAD = re.compile(
+    r"(?<=[^\W\d_])[^\w\s\x00-\x7f’](?=[^\W\d_])|[©®±¶¬¦](?=[^\W\d_])|[\x80-\x9f\ufffd]"
+)
+# Katakana of half width. Cyrillic or Thai in 8 bits looks like a text of nothing else.
+_NARROW = re.compile(r"[\uff61-\uff9f]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_ALPHABETS = {"koi8_u": re.compile(r"[Ѐ-ӿ]"), "cp874": re.compile(r"[\u0e00-\u0e7f]")}
 _DETECTION_BYTES = 256 * 1024
 _MIN_EVIDENCE_BYTES = 16
 _MIN_WINDOWS_BYTES = 8
@@ -182,12 +200,38 @@ def _detect(data: bytes) -> str:
         return "cp1252"
     match = from_bytes(sample).best()
     if high < _MIN_EVIDENCE_BYTES:
-        return match.encoding if match is not None and match.encoding in _WINDOWS else "cp1252"
+        if match is not None and match.encoding in _WINDOWS:
+            return _correct(match.encoding, sample)
+        return _find_least_misread(sample, "cp1252", "iso8859_2")
     if match is None:
         raise UnreadableDocument(
             "the bytes are not text in any known encoding", code="unknown_encoding"
         )
-    return match.encoding
+    return _correct(match.encoding, sample)
+
+
+def _correct(encoding: str, sample: bytes) -> str:
+    """Return the encoding of a sample of text that is often taken for another one."""
+    if encoding in _CENTRAL:
+        return _find_least_misread(sample, *_CENTRAL[:2])
+    if encoding != "cp932" or not _is_mainly(_NARROW, _try(sample, encoding), 0.5):
+        return encoding
+    alphabets = _ALPHABETS.items()
+    found = (name for name, letters in alphabets if _is_mainly(letters, _try(sample, name), 0.9))
+    return next(found, encoding)
+
+
+def _find_least_misread(sample: bytes, *encodings: str) -> str:
+    return min(encodings, key=lambda name: len(_MISREAD.findall(_try(sample, name))))
+
+
+def _is_mainly(letters: re.Pattern[str], text: str, share: float) -> bool:
+    """Return whether so much of what is not ASCII in a text are such letters."""
+    return len(letters.findall(text)) > share * len(_NOT_ASCII.findall(text))
+
+
+def _try(sample: bytes, encoding: str) -> str:
+    return sample.decode(encoding, "replace")
 
 
 def _decode(data: bytes, encoding: str) -> str:

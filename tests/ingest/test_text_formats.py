@@ -166,6 +166,21 @@ def test_few_letters_of_central_europe_are_told_from_western_ones() -> None:
     assert "| Žlutý kůň | 100 Kč |" in article.text
 
 
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("iso8859_2", "Příliš žluťoučký kůň úpěl ďábelské ódy."),
+        ("iso8859_2", "Zażółć gęślą jaźń. Proszę zarejestrować urządzenie po zakupie."),
+        ("cp1250", "Zażółć gęślą jaźń. Proszę zarejestrować urządzenie po zakupie."),
+        ("koi8_u", "Гарантия на насос составляет два года."),
+        ("koi8_u", "Гарантія на виріб становить два роки."),
+        ("cp874", "การรับประกันสินค้าสองปี"),
+    ],
+)
+def test_encodings_that_look_like_others_are_told_apart(encoding: str, words: str) -> None:
+    assert parse_document("text/plain", words.encode(encoding)).text == words
+
+
 def _multipart(kind: str, *parts: str) -> str:
     body = "".join(f"--b\n{part}\n" for part in parts)
     head = f"Subject: S\nMIME-Version: 1.0\nContent-Type: multipart/{kind}; boundary=b"
