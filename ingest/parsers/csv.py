@@ -11,7 +11,9 @@ from ingest.parsers.text import decode_text
 
 _SAMPLE_CHARACTERS = 64 * 1024
 _DELIMITERS = ",;\t|"
+_NO_DELIMITER = "\x1f"
 _MAX_FIELD = 2**20
+_MAX_ABOVE = 20
 # With a comma, which then parts no fields.
 _DECIMAL = re.compile(r"\s*[-+]?\d+(?:\.\d{3})*,\d+\s*")
 # In the place of a quote that is never closed; no decoder returns one.
@@ -45,7 +47,10 @@ def _parse(data: bytes, charset: str, delimiter: str) -> Article:
         ) from error
     if unclosed:
         warnings += (f"{unclosed} quotation marks that are never closed were read as text",)
-    return Article(render_table(rows), warnings=warnings)
+    first = _find_table(rows)
+    lines = [" ".join(" ".join(row).split()) for row in rows[:first]]
+    blocks = ["\n".join(filter(None, lines)), render_table(rows[first:])]
+    return Article("\n\n".join(filter(None, blocks)), warnings=warnings)
 
 
 def _split_rows(text: str, delimiter: str) -> tuple[list[list[str]], int]:
@@ -90,10 +95,26 @@ def _find_stray_quotes(text: str, delimiter: str) -> list[int]:
     return [*stray, opening] if is_open else stray
 
 
+def _find_table(rows: list[list[str]]) -> int:
+    """Return the first row of the table itself, after what a report says above it.
+
+    Those are lines of one cell over several columns, and lines with fewer cells than a row that
+    fills its columns after an empty one.
+    """
+    widths = [sum(map(bool, map(str.strip, row))) for row in rows[:_MAX_ABOVE]]
+    most = max(map(len, rows), default=0)
+    first = next((at for at, width in enumerate(widths) if width > 1), 0) if most > 2 else 0
+    for at, width in enumerate(widths[first:], first):
+        if not width and (after := next(filter(None, widths[at:]), 0)) >= max(3, most - 1):
+            return at if max(widths[:at]) < after else first
+    return first
+
+
 def _find_delimiter(text: str) -> str:
     """Return the delimiter that cuts the most of the first lines into one number of fields > 1.
 
-    Of several the one between numbers with a decimal comma, then that of the most fields.
+    Of several the one between numbers with a decimal comma, then that of the most fields. Where it
+    leaves most lines whole, the file has one column.
     """
     sample = "\n".join(text[:_SAMPLE_CHARACTERS].split("\n")[:50])
 
@@ -104,4 +125,6 @@ def _find_delimiter(text: str) -> str:
         best = max(set(widths), key=lambda width: (widths.count(width), width), default=0)
         return widths.count(best), has_decimals, best
 
-    return max(_DELIMITERS, key=regularity)
+    best = max(_DELIMITERS, key=regularity)
+    filled = [row for row in _split_rows(sample, best)[0] if any(row)]
+    return best if 2 * sum(len(row) > 1 for row in filled) >= len(filled) else _NO_DELIMITER

@@ -154,6 +154,19 @@ def test_quotation_mark_that_is_never_closed_swallows_no_rows(rows: str, read_as
     assert article.warnings == ("1 quotation marks that are never closed were read as text",)
 
 
+def test_lines_above_a_table_are_not_its_head() -> None:
+    table = "Name;Qty;Price\nTea;1;2,50\nMilk;2;3,10\n"
+    written = "| Name | Qty | Price |\n| --- | --- | --- |\n| Tea | 1 | 2,50 |\n| Milk | 2 | 3,10 |"
+    for above in ("Sales\nMade;2024-01-02\n\n", "Sales;;\nMade 2024-01-02;;\n"):
+        assert read("text/csv", above + table).text == f"Sales\nMade 2024-01-02\n\n{written}"
+    assert read("text/csv", table.replace("\nMilk", "\n\nMilk")).text == written
+
+
+def test_commas_in_one_of_the_rows_make_no_columns() -> None:
+    article = read("text/csv", "Question\nWhat is tea?\nMilk, or not?\nWhy?\n")
+    assert article.text.splitlines()[2:] == ["| What is tea? |", "| Milk, or not? |", "| Why? |"]
+
+
 def test_quoted_fields_hold_line_ends_and_stand_behind_spaces() -> None:
     article = read("text/csv", 'id, "name"\n1, "a ""b"",\n\nc" \n"2" or so,"d"\n')
     assert article.text == '| id | name |\n| --- | --- |\n| 1 | a "b", c |\n| 2 or so | d |'
