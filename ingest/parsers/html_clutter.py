@@ -50,7 +50,9 @@ def clean_page(page: HtmlElement) -> Counter[str]:
         _settle_no_script(fallback)
     left_out["{} words that are hidden from readers were left out"] = _drop_hidden(page)
     for button in list(page.iter("button")):
-        if not _is_opener(button):
+        if button.get("role") == "tab":
+            _settle_tab(button, page)
+        elif not _is_opener(button):
             left_out["{} words on buttons were left out"] += _count(button.text_content())
             _drop(button)
     _unwrap_forms(page)
@@ -153,6 +155,18 @@ def _is_panel(element: HtmlElement, opened: set[str]) -> bool:
 
 def _name_of(element: HtmlElement | None) -> str:
     return "" if element is None else f"{element.get('class', '')} {element.get('id', '')}"
+
+
+def _settle_tab(button: HtmlElement, page: HtmlElement) -> None:
+    """Put the words of a tab at the top of its panel; where it names none, they stay."""
+    panel = next(iter(page.xpath("//*[@id=$id]", id=button.get("aria-controls", ""))), None)
+    if panel is None:
+        button.tag = "p"
+        return
+    name = panel.makeelement("p")
+    name.text, name.tail, panel.text = button.text_content(), panel.text, None
+    panel.insert(0, name)
+    _drop(button)
 
 
 def _is_opener(button: HtmlElement) -> bool:

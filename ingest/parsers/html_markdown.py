@@ -32,7 +32,7 @@ _SHOWN_INPUTS = {"text", "number", "email", "url", "tel", "date", "time", "range
 SIGNS = "¶§🔗 "
 """What stands beside a heading, for a link to it."""
 _LANGUAGE = re.compile(r"(?:^|\s)(?:lang(?:uage)?-|highlight-(?:source-)?|brush:\s*)([\w+#-]+)")
-_GUTTER = re.compile(r"\b(?:gutter|linenos?|linenumbers?|line-numbers?|lineno)\b")
+_GUTTER = re.compile(r"\b(?:gutter|linenos?|linenumbers?|line-numbers?|lineno|lnt?)\b")
 _SPACE = re.compile(r"[ \t\n\r\f\v\xa0]+")
 _BREAK = "\x1e"
 _AROUND_BREAK = re.compile(rf"[ {_BREAK}]*{_BREAK}[ {_BREAK}]*")

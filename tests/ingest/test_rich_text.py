@@ -23,6 +23,7 @@ def read(body: bytes) -> Article:
         (rb"{\field{\*\fldinst PAGE}{\fldrslt 7}} of 9", "7 of 9"),
         (rb'{\field{\*\fldinst{HYPERLINK "x:y"}}{\fldrslt here}}', "[here](x:y)"),
         (rb"{\fonttbl{\f1\fcharset204 A;}{\f2\fcharset2 Symbol;}}{\f1 \'c3}{\f2 \'b7}", "Г•"),
+        (rb"left\column right", "left\n\nright"),
         (rb"{\strike 99} 79", "~~99~~ 79"),
         (rb"{\*\do\dobxcolumn\dptxbx{\dptxbxtext\pard Old box\par}}", "Old box"),
         (rb"\deff1{\fonttbl{\f1\fcharset204 A;}{\f2 B;}}\'c3{\f2\'e9\plain\'c3}", "ГéГ"),

@@ -185,6 +185,10 @@ def test_page_inside_an_element_named_like_a_part_is_read(tag: str) -> None:
             "```css\na {}\n```",
         ),
         (
+            "<pre><span class=ln>1</span>x = 1</pre>",
+            "```\nx = 1\n```",
+        ),
+        (
             "<pre><span class=gutter>1</span><span class=line-numbers>x = 1</span></pre>",
             "```\nx = 1\n```",
         ),
@@ -486,3 +490,17 @@ def test_page_that_is_all_undecodable_is_refused() -> None:
 )
 def test_end_tags_that_html_leaves_out_are_added(source: str, text: str) -> None:
     assert read_fragment(source) == text
+
+
+def test_words_of_tabs_stand_over_their_panels() -> None:
+    page = (
+        "<div role=tablist><button role=tab aria-controls=a>Mac</button>"
+        "<button role=tab aria-controls=b>Windows</button></div>"
+        "<div role=tabpanel id=a>Press Command.</div>"
+        "<div role=tabpanel id=b hidden>Press Control.</div>"
+        "<div role=tablist><button role=tab>Old</button><button role=tab>New</button></div>"
+    )
+    article = read_amid_prose(page)
+    found = re.findall("Mac|Windows|Command|Control|Old|New", article.text)
+    assert found == ["Mac", "Command", "Windows", "Control", "Old", "New"]
+    assert not any("button" in warning for warning in article.warnings)

@@ -33,7 +33,7 @@ _CHARACTERS = {
     "zwnj": "\u200c",
 }
 _SIGNS = {"~": " ", "_": "-", "-": "", "\n": "", "\r": "", "\r\n": ""}
-_ENDS = {"par", "sect", "page", "\n", "\r", "\r\n"}
+_ENDS = {"par", "sect", "page", "column", "\n", "\r", "\r\n"}
 # What a group holds, by the word that it begins with; any other one behind `\*` is left out.
 _STORIES = {
     **dict.fromkeys(("header", "headerl", "headerr", "headerf"), "header"),
