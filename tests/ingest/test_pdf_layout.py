@@ -192,3 +192,20 @@ def test_two_cells_that_wrap_side_by_side_are_read_one_after_the_other() -> None
 
     text = parse(draw_pdf(draw)).text
     assert text == "(3) Open the lid and close the valve.  Put the cup under the red spout."
+
+
+def test_larger_marks_of_a_list_are_neither_headings_nor_part_their_items() -> None:
+    def draw(canvas: Canvas) -> None:
+        for row in range(8):
+            write(canvas, 60, 740 - 12 * row, "The pump moves water from the tank to the boiler.")
+        for number, y in ((1, 600), (2, 570), (3, 540)):
+            write(canvas, 60, y - 1, str(number), 12)
+            write(canvas, 78, y, f"Open the valve of tank {number} and wait until it is")
+            write(canvas, 78, y - 12, "full.")
+
+    article = parse(draw_pdf(draw))
+    assert not article.headings
+    for number in (1, 2, 3):
+        assert (
+            f"{number} Open the valve of tank {number} and wait until it is full." in article.text
+        )

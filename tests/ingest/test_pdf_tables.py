@@ -267,3 +267,22 @@ def test_cells_at_the_middle_of_longer_ones_stay_in_their_row() -> None:
         "",
         "Call our desk.",
     ]
+
+
+def test_head_cell_of_the_second_row_may_stand_under_an_empty_one() -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.grid([60, 140, 220, 300, 380], [600, 620, 640])
+        canvas.lines([(60, 680, 380, 680), (140, 660, 380, 660), (140, 640, 140, 680)])
+        canvas.lines([(x, 640, x, 660) for x in (220,)])
+        canvas.lines([(x, 640, x, 680) for x in (60, 300, 380)])
+        rows = (("Plan", "Price"), ("", "Month", "Year", "Note"), ("Pro", "5", "50", "old"))
+        for number, row in enumerate((*rows, ("Free", "0", "0", "new"))):
+            for column, cell in enumerate(row):
+                write(canvas, 65 + 80 * column, 665 - 20 * number, cell)
+
+    assert read_lines(draw_pdf(draw)) == [
+        "| Plan | Price Month | Price Year | Note |",
+        "| --- | --- | --- | --- |",
+        "| Pro | 5 | 50 | old |",
+        "| Free | 0 | 0 | new |",
+    ]

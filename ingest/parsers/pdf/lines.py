@@ -25,6 +25,7 @@ _BOLD_SHARE = 0.8
 _AFTER_BULLET, _AFTER_NUMBER = 4.0, 2.5
 BULLETS = "•◦▪■●○‣⁃∙·–—*-➢➤►✓✔❖□▸◻"
 _ENUMERATOR = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]$")
+_MARK = re.compile(rf"[{re.escape(BULLETS)}]$|\(?(?:\d{{1,2}}|[a-z])[.)]?$")
 
 
 @dataclass(slots=True)
@@ -74,6 +75,9 @@ class Line:
 def _find_main(words: Sequence[Word]) -> Word:
     """Return the word whose size and baseline are the line's."""
     first = words[0]
+    # A mark may be larger than what it stands before.
+    if _MARK.match(first.text) and any(word.text[:2].isalpha() for word in words[1:]):
+        words, first = words[1:], words[1]
     if all(word.size == first.size and word.y == first.y for word in words):
         return first
     longest = max(words, key=lambda word: len(word.text) * word.size)

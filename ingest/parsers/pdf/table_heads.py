@@ -31,7 +31,8 @@ def render_rows(rows: Sequence[Sequence[str]]) -> str:
 def join_heads(grid: Grid, texts: Mapping[Place, str]) -> tuple[dict[int, str], int]:
     """Return the head of each column of a ruled table, and how many of its rows are that head.
 
-    A row belongs to the head above it where all its cells stand under cells of several columns.
+    A row belongs to the head above it where all its cells stand under cells of several columns, or
+    under none.
     """
     bands = [list(band) for _, band in groupby(sorted(texts), key=lambda place: place[0])]
     first = next((n for n, band in enumerate(bands) if len(band) > 1), len(bands))
@@ -51,13 +52,16 @@ def _is_under(
     grid: Grid, texts: Mapping[Place, str], above: Sequence[Place], band: Sequence[Place]
 ) -> bool:
     covered: set[int] = set()
+    unnamed = set(range(len(grid.xs) - 1))
     for place in above:
         end = _find_end(grid, place)
+        unnamed -= set(range(place[1], end))
         if end - place[1] > 1 and len(texts[place]) <= _MAX_OVER_COLUMNS:
             covered.update(range(place[1], end))
     # Where the first column is covered too, nothing names the rows: they are two tables.
     is_named = min(above)[1] not in covered
-    return is_named and len(band) > 1 and covered.issuperset(column for _, column in band)
+    columns = {column for _, column in band}
+    return is_named and len(band) > 1 and bool(columns & covered) and columns <= covered | unnamed
 
 
 def _find_end(grid: Grid, place: Place) -> int:
