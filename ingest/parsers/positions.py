@@ -49,6 +49,11 @@ def order_shapes(shapes: Sequence[Element], inherited: Mapping[str, Place]) -> l
         keys = _name_placeholder(shape)
         latest = _find_place(shape) or next((inherited[k] for k in keys if k in inherited), latest)
         placed.append((latest, shape))
+    return order_placed(placed)
+
+
+def order_placed(placed: list[tuple[Place, Element]]) -> list[Element]:
+    """Return elements by their places, likewise."""
     placed.sort(key=lambda pair: pair[0][0])
     ordered: list[Element] = []
     row: list[tuple[Place, Element]] = []

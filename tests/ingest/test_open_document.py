@@ -243,3 +243,29 @@ def test_programs_in_a_file_do_not_refuse_it_and_a_password_does() -> None:
     with pytest.raises(UnreadableDocument) as caught:
         read("", parts={"META-INF/manifest.xml": "<m><encryption-data/></m>"})
     assert caught.value.code == "encrypted"
+
+
+def test_shapes_of_a_slide_are_read_from_top_to_bottom() -> None:
+    def box(words: str, place: str) -> str:
+        words = f"<draw:text-box><text:p>{words}</text:p></draw:text-box>"
+        return f"<draw:frame {place}>{words}</draw:frame>"
+
+    slide = (
+        box("last", 'svg:x="1cm" svg:y="4in"')
+        + box("right", 'svg:x="90mm" svg:y="31mm"')
+        + "<draw:g>"
+        + box("left", 'svg:x="1cm" svg:y="3cm"')
+        + "</draw:g>"
+        + box("after it", "")
+    )
+    article = read(f'<draw:page draw:name="a">{slide}</draw:page>', kind="presentation")
+    assert article.text.split("\n\n") == ["left", "after it", "right", "last"]
+
+
+def test_percentages_without_words_are_shown_as_such() -> None:
+    cells = "".join(
+        f'<table:table-cell office:value-type="percentage" office:value="{value}"/>'
+        for value in ("0.075", "0.07", "x")
+    )
+    table = f'<table:table table:name="A"><table:table-row>{cells}</table:table-row></table:table>'
+    assert "| 7.5% | 7% | x |" in read(table, kind="spreadsheet").text

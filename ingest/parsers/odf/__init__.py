@@ -1,11 +1,14 @@
 """OpenDocument texts, sheets and slides (ODT, ODS, ODP), from the XML itself."""
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from app.domain import Article, Heading, PageStart
 from app.errors import UnreadableDocument
 from ingest.package import check_xml, open_package, read_member
 from ingest.parsers.blocks import Block, join_blocks
+from ingest.parsers.number_formats import show_general
 from ingest.parsers.odf.reader import Reader, list_rows
 from ingest.parsers.odf.styles import (
     NAMESPACES,
@@ -17,10 +20,14 @@ from ingest.parsers.odf.styles import (
     name_of,
 )
 from ingest.parsers.ooxml import Parts
+from ingest.parsers.positions import Place, order_placed
 from ingest.parsers.sheets import MAX_CELLS, Row, Sheet, join_sheets
 
 _MAX_REPEATED = 1000
 _REPEATED = f"{{}} repeats of a row or cell past number {_MAX_REPEATED} were left out"
+_LENGTH = re.compile(r"(-?\d{1,6}(?:\.\d{1,9})?)(cm|mm|in|pt|pc|px)")
+# In English metric units.
+_UNITS = {"cm": 360_000, "mm": 36_000, "in": 914_400, "pt": 12_700, "pc": 152_400, "px": 9_525}
 _VALUES = ("string-value", "value", "date-value", "time-value", "boolean-value")
 # No program has more.
 _MAX_COLUMNS = 2**14
@@ -232,6 +239,9 @@ def _show(cell: Element, at: int, column: int, sheet: Sheet, reader: Reader) -> 
     if not words and formula and not get(cell, "office:value-type"):
         reader.counts["{} formulas have no stored value: shown as formulas"] += 1
         return formula
+    if not words and get(cell, "office:value-type") == "percentage":
+        with suppress(ValueError):
+            return f"{show_general(100 * float(get(cell, 'office:value')))}%"
     return words or next(filter(None, (get(cell, f"office:{kind}") for kind in _VALUES)), "")
 
 
@@ -247,9 +257,28 @@ def _name_column(column: int) -> str:
 # Slides
 
 
+def _order_shapes(page: Element) -> list[Element]:
+    """Return what is on a slide from top to bottom; what has no place is behind what it follows."""
+    placed: list[tuple[Place, Element]] = []
+    latest = (0, 0)
+    for element in page:
+        places = filter(None, map(_find_place, element.iter()))
+        latest = min(places, default=latest)
+        placed.append((latest, element))
+    return order_placed(placed)
+
+
+def _find_place(element: Element) -> Place | None:
+    lengths = [_LENGTH.fullmatch(get(element, f"svg:{side}")) for side in "yx"]
+    if not all(lengths):
+        return None
+    down, right = (int(float(m[1]) * _UNITS[m[2]]) for m in lengths if m)
+    return down, right
+
+
 def _read_slide(page: Element, reader: Reader) -> Iterator[Block]:
     notes: list[Block] = []
-    for element in page:
+    for element in _order_shapes(page):
         kind = get(element, "presentation:class")
         if kind in {"date-time", "page-number", "header"}:
             continue
