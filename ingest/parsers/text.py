@@ -213,7 +213,9 @@ def _detect(data: bytes) -> str:
 def _correct(encoding: str, sample: bytes) -> str:
     """Return the encoding of a sample of text that is often taken for another one."""
     if encoding in _CENTRAL:
-        return _find_least_misread(sample, *_CENTRAL[:2])
+        # The one that was found comes first: it stays where both fit.
+        usual = sorted(_CENTRAL[:2], key=encoding.__ne__)
+        return _find_least_misread(sample, *usual)
     if encoding != "cp932" or not _is_mainly(_NARROW, _try(sample, encoding), 0.5):
         return encoding
     alphabets = _ALPHABETS.items()
