@@ -10,8 +10,8 @@ from app.index.byte_cache import keep
 from app.index.folding import fold
 from app.index.hashing import SortedHashes, hash_terms
 from app.index.segments import Segment, find_held
-from app.index.spelling import MIN_LETTERS, Neighbours, list_neighbours
-from app.index.stemming import distinct_rules, stem, stem_folded
+from app.index.spelling import MIN_LETTERS, list_neighbours
+from app.index.stemming import distinct_rules, stem_folded
 
 _MIN_HALF = 2
 # Longer ones are not two words; their halves would take the square of their length.
@@ -31,47 +31,38 @@ def guess_words(
 class _Guesses:
     """What a word may have been meant to be."""
 
-    typed: str
-    near: tuple[Neighbours, ...]
-    """Of each of its forms."""
+    terms: str
+    """Of words that are a slip away, then the halves of pairs: each once, a line each."""
     pairs: tuple[tuple[str, str], ...]
     """The terms of each two words that it may be made of."""
-    halves: tuple[str, ...]
-    """Those of all pairs, each once."""
+    slips: int
+    """How many of the terms are of a slip."""
     hashes: SortedHashes
-    """Of all words in `near`, then of `halves`."""
+    """Of all terms."""
 
     def find(self, segments: Sequence[Segment]) -> set[tuple[str, ...]]:
         """Return the terms of what some segment holds."""
         places = find_held(segments, self.hashes)
-        found: set[tuple[str, ...]] = set()
-        first = 0
-        for neighbours in self.near:
-            last = first + len(neighbours)
-            forms = (neighbours.spell(place - first) for place in places if first <= place < last)
-            # What the slip was made in has to be long enough, and a stem is shorter than its word.
-            least = MIN_LETTERS - len(self.typed) + len(neighbours.word)
-            found.update(
-                (form,) for form in forms if len(form) >= least and form != neighbours.word
-            )
-            first = last
-        held = {half for place, half in enumerate(self.halves, first) if place in places}
-        found.update(pair for pair in self.pairs if held.issuperset(pair))
+        if not places:
+            return set()
+        terms = self.terms.split("\n")
+        found: set[tuple[str, ...]] = {(terms[place],) for place in places if place < self.slips}
+        halves = {terms[place] for place in places if place >= self.slips}
+        found.update(pair for pair in self.pairs if halves.issuperset(pair))
         return found
 
 
 @keep(2 << 20)
 def _list_guesses(typed: str, rules: tuple[str, ...]) -> _Guesses:
+    # Stemmed after the slip is undone: it can hide the ending that a stemmer takes off.
+    words = [typed, *list_neighbours(typed)]
+    stemmed = [stem_folded(words, rule) for rule in rules]
+    own = {forms[0] for forms in stemmed}
+    slips = [form for form in dict.fromkeys(chain.from_iterable(stemmed)) if form not in own]
     pairs = tuple(dict.fromkeys(pair for rule in rules for pair in _split(typed, rule)))
-    halves = tuple(dict.fromkeys(chain.from_iterable(pairs)))
-    forms = dict.fromkeys(form for rule in rules for form in stem(typed, rule))
-    near = tuple(
-        neighbours for form in forms if (neighbours := _list_near(typed, form)) is not None
-    )
-    hashes = np.concatenate(
-        [*(one.hash_all() for one in near), np.fromiter(hash_terms(halves), np.uint64, len(halves))]
-    )
-    return _Guesses(typed, near, pairs, halves, SortedHashes.of(hashes))
+    terms = [*slips, *dict.fromkeys(chain.from_iterable(pairs))]
+    hashes = np.fromiter(hash_terms(terms), np.uint64, len(terms))
+    return _Guesses("\n".join(terms), pairs, len(slips), SortedHashes.of(hashes))
 
 
 def _split(typed: str, rule: str) -> Iterator[tuple[str, str]]:
@@ -80,7 +71,3 @@ def _split(typed: str, rule: str) -> Iterator[tuple[str, str]]:
         places = range(_MIN_HALF, len(typed) - _MIN_HALF + 1)
         halves = stem_folded([typed[:i] for i in places] + [typed[i:] for i in places], rule)
         yield from zip(halves[: len(places)], halves[len(places) :], strict=True)
-
-
-def _list_near(typed: str, form: str) -> Neighbours | None:
-    return list_neighbours(form) if len(typed) >= MIN_LETTERS - 1 else None

@@ -1,8 +1,7 @@
 """The numbers that stand for terms in the index.
 
-A polynomial of the code points, modulo 2^64, then mixed. From that of a word those of all words
-that are one letter away follow by arithmetic on arrays: so slips are looked up in an index that
-holds no words.
+A polynomial of the code points, modulo 2^64, then mixed: those of many terms are made at once by
+arithmetic on arrays, so that all slips of a word are looked up in an index that holds no words.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

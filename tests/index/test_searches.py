@@ -161,6 +161,15 @@ TYPED = [
     ("Garantei", ["Die Garantie gilt zwei Jahre.", "Der Preis gilt zwei Jahre."]),
     ("гарантая", ["Гарантия действует два года.", "Доставка длится два дня."]),
     ("coffee", ["Coffee is hot.", "A coffe is a coffe is a coffe."]),
+    # The slip hides an ending, or makes one.
+    ("addres", ["The address is new.", "The name is new."]),
+    ("proccess", ["The process ends.", "The race ends."]),
+    ("postgress", ["Postgres is needed.", "A disk is needed."]),
+    ("Rechnunegn", ["Die Rechnungen kommen monatlich.", "Die Briefe kommen monatlich."]),
+    ("Lieerung", ["Die Lieferung ist gratis.", "Die Reparatur ist gratis."]),
+    ("livrasion", ["La livraison est gratuite pour tous.", "La visite est gratuite pour tous."]),
+    ("devolucoin", ["La devolución es gratis para todos.", "La entrega es gratis para todos."]),
+    ("sipairşler", ["Siparişler yarın gönderilir.", "Mektuplar yarın gönderilir."]),
 ]
 DATES = [
     ("2024-05-01", ["It opens on 1 May 2024.", "It opens on 5 January 2024.", "1 June 2024."]),
