@@ -227,7 +227,7 @@ class Varied(NamedTuple):
 
 
 def list_varied(word: QueryWord, rules: tuple[str, ...]) -> Varied | None:
-    """Return what else stands for a word of Hebrew or Arabic: up to fifty forms."""
+    """Return what else stands for a word of Hebrew, Arabic or Hindi: up to fifty forms."""
     text = word.part.text
     return None if text.isascii() or not word.part.is_stemmed else _list_varied(text, rules)
 

@@ -1,4 +1,7 @@
-"""Forms of a word that no stemmer joins: prefixes of Hebrew and Arabic, plurals of English."""
+"""Forms of a word that no stemmer joins.
+
+Prefixes of Hebrew and Arabic, nasals of Devanagari, plurals of English.
+"""
 
 from collections.abc import Iterator
 
@@ -6,6 +9,14 @@ import regex
 
 _HEBREW = regex.compile(r"\p{Hebrew}")
 _ARABIC = regex.compile(r"\p{Arabic}")
+# Before a consonant its own nasal may be written as a dot, and the other dot as this one.
+_DOT, _NASALIZED = "\u0902", "\u0901"
+_ROWS = {"ङ": "क-ङ", "ञ": "च-ञ", "ण": "ट-ण", "न": "त-न", "म": "प-म"}
+_NASALS = {
+    nasal + "\u094d": regex.compile(rf"(?:{nasal}\u094d|{_DOT})(?=[{row}])")
+    for nasal, row in _ROWS.items()
+}
+_IS_NASAL = regex.compile("[\u0901\u0902]|[ङञणनम]\u094d")
 _HEBREW_PREFIXES = (
     "ה",
     "ו",
@@ -66,6 +77,8 @@ def vary(word: str) -> tuple[str, ...]:
         return tuple(_vary_prefix(word, _HEBREW_PREFIXES))
     if _ARABIC.search(word):
         return tuple(_vary_prefix(word, _ARABIC_PREFIXES))
+    if _IS_NASAL.search(word):
+        return tuple(form for form in dict.fromkeys(_spell_nasals(word)) if form != word)
     return ()
 
 
@@ -79,6 +92,14 @@ def list_numbers(word: str) -> Iterator[str]:
     bare = small.removesuffix("es")
     if bare != small and bare.endswith(_SIBILANTS) and len(bare) >= _MIN_LETTERS:
         yield bare
+
+
+def _spell_nasals(word: str) -> Iterator[str]:
+    """Yield a word of Devanagari with each way to write its nasals: संबंध, सम्बन्ध."""
+    dotted = spelled = word.replace(_NASALIZED, _DOT)
+    for nasal, written in _NASALS.items():
+        dotted, spelled = written.sub(_DOT, dotted), written.sub(nasal, spelled)
+    yield from (dotted, spelled, dotted.replace(_DOT, _NASALIZED))
 
 
 def _vary_prefix(word: str, prefixes: tuple[str, ...]) -> Iterator[str]:
