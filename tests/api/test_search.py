@@ -417,6 +417,28 @@ def test_membership_takes_a_thousand_values(shelf: Collection, operator: str) ->
     assert shelf.found(filters=filters) == (met if operator == "in" else {"kettle", "bare"})
 
 
+@pytest.mark.parametrize(
+    ("operator", "value", "said"),
+    [
+        ("eq", None, "a string, a number, true or false"),
+        ("gt", ["kettle"], "a string, a number, true or false"),
+        ("in", "kettle", "a list of strings, numbers"),
+        ("nin", [None], "a list of strings, numbers"),
+        ("contains", 1, "a string that is not empty"),
+        ("starts_with", "", "a string that is not empty"),
+    ],
+)
+def test_value_that_a_filter_cannot_have_is_refused_in_one_sentence_with_an_example(
+    shelf: Collection, operator: str, value: object, said: str
+) -> None:
+    body = {"query": "tea", "filters": {"type": operator, "key": "product", "value": value}}
+    answer = shelf.http.post(f"{shelf.path}/search", json=body)
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == 1
+    assert said in answer.json()["detail"]
+    assert 'as in {"type": ' in answer.json()["detail"]
+
+
 def test_filter_nests_thirty_levels_deep(shelf: Collection) -> None:
     filters = is_("product", "eq", "kettle")
     for level in range(30):

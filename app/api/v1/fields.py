@@ -56,6 +56,11 @@ ScalarIn: TypeAlias = StrictBool | Integer | Number | Word
 Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH)]
 
 
+def is_scalar(value: object) -> bool:
+    """Return whether a value is of a type that attributes have."""
+    return isinstance(value, str | bool | int | float)
+
+
 def _check_changes(value: object) -> object:
     """Raise ValueError as `_check_attributes` does, but not for null."""
     if isinstance(value, dict):
@@ -68,7 +73,7 @@ def _check_attributes(value: object) -> object:
     if isinstance(value, dict):
         for key, given in value.items():
             parts = given[: MAX_VALUES + 1] if isinstance(given, list) and given else [given]
-            if not all(isinstance(part, str | bool | int | float) for part in parts):
+            if not all(map(is_scalar, parts)):
                 raise ValueError(
                     f"the attribute {key!r} is a string, a number, true or false, or a list of "
                     "such values that is not empty; null and objects are not allowed"

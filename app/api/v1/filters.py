@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.api.v1.fields import Body, Key, ScalarIn, Word
+from app.api.v1.fields import Body, Key, ScalarIn, Word, is_scalar
 from app.domain import TIME_KEYS, Compound, Condition, Filter, parse_time
 
 FilterKey = Annotated[
@@ -31,11 +31,42 @@ def _check_times(key: str, values: Iterable[ScalarIn]) -> None:
             parse_time(value)
 
 
+def _check_scalar(value: object) -> object:
+    """Raise ValueError, in one sentence, for what no attribute is compared with."""
+    if not is_scalar(value):
+        raise ValueError(
+            "the value is a string, a number, true or false, as in "
+            '{"type": "gte", "key": "year", "value": 2024}; in and nin take several, and exists '
+            "asks for attributes that are missing"
+        )
+    return value
+
+
+def _check_list(value: object) -> object:
+    """Raise ValueError, in one sentence, for what is not a list of such values."""
+    if not isinstance(value, list) or not all(map(is_scalar, value)):
+        raise ValueError(
+            "the value is a list of strings, numbers, true or false, as in "
+            '{"type": "in", "key": "product", "value": ["grinder", "kettle"]}'
+        )
+    return value
+
+
+def _check_string(value: object) -> object:
+    """Raise ValueError, in one sentence, for what no text can hold."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(
+            "the value is a string that is not empty, as in "
+            '{"type": "contains", "key": "product", "value": "grind"}'
+        )
+    return value
+
+
 class ComparisonIn(Body):
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte"]
     """How the attribute compares with `value`; a list compares if one of its values does."""
     key: FilterKey
-    value: ScalarIn
+    value: Annotated[ScalarIn, BeforeValidator(_check_scalar)]
     """What to compare with."""
 
     @model_validator(mode="after")
@@ -51,7 +82,7 @@ class MembershipIn(Body):
     type: Literal["in", "nin"]
     """Whether the attribute is one of the values, or none of them."""
     key: FilterKey
-    value: list[ScalarIn] = Field(max_length=1000)
+    value: Annotated[list[ScalarIn], BeforeValidator(_check_list), Field(max_length=1000)]
     """What to look for; of no values nothing is one, and everything is none."""
 
     @model_validator(mode="after")
@@ -67,7 +98,7 @@ class TextFilterIn(Body):
     type: Literal["contains", "not_contains", "starts_with", "ends_with"]
     """What the attribute holds, letter for letter; of a list one of its values."""
     key: FilterKey
-    value: Annotated[Word, Field(min_length=1)]
+    value: Annotated[Word, BeforeValidator(_check_string), Field(min_length=1)]
     """What to look for."""
 
     @model_validator(mode="after")
