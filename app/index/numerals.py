@@ -5,8 +5,8 @@ import re
 _PIECE = re.compile(r"[0-9]+")
 _SEPARATED = re.compile(r"[0-9]+(?:[-.,'’_ ][0-9]+)+")
 _GROUP = 3
-# A number of so many digits with hyphens is one of a telephone or a date.
-_LONG = 7
+LONG_NUMBER = 7
+"""A number of so many digits in groups is one of a telephone, an account or a date."""
 
 
 def number_terms(word: str) -> tuple[str, ...] | None:
@@ -20,7 +20,7 @@ def number_terms(word: str) -> tuple[str, ...] | None:
         return (*pieces, "".join(pieces))
     if kinds == {"-"}:
         whole = "".join(pieces)
-        return (*pieces, whole if len(whole) >= _LONG else word)
+        return (*pieces, whole if len(whole) >= LONG_NUMBER else word)
     if len(kinds) == 1:
         return _evenly_separated(word, pieces, separators[0])
     fraction = separators[-1]

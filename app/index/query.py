@@ -22,6 +22,7 @@ from app.index.byte_cache import keep, keep_each
 from app.index.dates import find_dates, list_date_terms
 from app.index.folding import clean, fold
 from app.index.hashing import SortedHashes, hash_term, hash_terms
+from app.index.numerals import LONG_NUMBER
 from app.index.stemming import PLAIN, stem, stem_by_each
 from app.index.variants import vary
 from app.index.words import (
@@ -49,6 +50,9 @@ _MAX_PARTS = 1024
 """Different words of a question that are looked up."""
 _MAX_DEMANDS = 16
 """Phrases and excluded words, which articles are read for; who has more pasted them."""
+_LAST_DIGITS = regex.compile("(?<![0-9])[0-9]+$")
+_MAX_DIGITS = 40
+"""What has more is a row of numbers, not one that is typed in groups."""
 _MAX_CAPITALS = 6
 """Longer words are not an abbreviation and its plural."""
 
@@ -67,7 +71,7 @@ class QueryWord:
     part: Part
     repeats: int = 1
     joined: tuple[str, ...] = ()
-    """What it makes with a neighbour: `login` where `log in` is asked."""
+    """What it makes with its neighbours: `login` where `log in` is asked."""
     day: date | None = None
     """What it is where it stands for a whole date: nothing is asked by it that no article has."""
 
@@ -189,7 +193,25 @@ def _joined_neighbours(found: Sequence[str], places: Container[int]) -> dict[int
             for place in (i, i + 1):
                 if whole[place]:
                     joined.setdefault(place, []).append(one + other)
+    for groups, number in _find_grouped(found):
+        for place in groups:
+            joined.setdefault(place, []).append(number)
     return joined
+
+
+def _find_grouped(found: Sequence[str]) -> Iterator[tuple[range, str]]:
+    """Yield numbers that are typed in groups, with the places of these: 4111 1111 1111 1111."""
+    groups: list[str] = []
+    # Letters may stand before the first group: DE89 3704.
+    for place, word in enumerate([*found, ""]):
+        bare = word.replace(" ", "")
+        if groups and bare.isdigit():
+            groups.append(bare)
+            continue
+        number = "".join(groups)
+        if len(groups) > 1 and LONG_NUMBER <= len(number) <= _MAX_DIGITS:
+            yield range(place - len(groups), place), number
+        groups = _LAST_DIGITS.findall(bare)
 
 
 def _is_whole(word: str) -> bool:
@@ -247,7 +269,7 @@ def _spell(word: QueryWord, stems: Mapping[str, Sequence[str]]) -> Iterable[Spel
         return _spell_date(word.day)
     others: Sequence[str] = ()
     if not word.part.is_stemmed:
-        exact = {fold_term(text): None}
+        exact = dict.fromkeys((fold_term(text), *word.joined))
         if is_plural_of_capitals(text):
             others = [fold(text[:-1])]
     else:
