@@ -103,7 +103,10 @@ def _find_table(rows: list[list[str]]) -> int:
     """
     widths = [sum(map(bool, map(str.strip, row))) for row in rows[:_MAX_ABOVE]]
     most = max(map(len, rows), default=0)
-    first = next((at for at, width in enumerate(widths) if width > 1), 0) if most > 2 else 0
+    first = next((at for at, width in enumerate(widths) if width > 1), 0)
+    # Of two columns one may be empty.
+    if most < 3 and any(len(row) > 1 for row in rows[:first]):
+        first = 0
     for at, width in enumerate(widths[first:], first):
         if not width and (after := next(filter(None, widths[at:]), 0)) >= max(3, most - 1):
             return at if max(widths[:at]) < after else first

@@ -157,6 +157,8 @@ def test_quotation_mark_that_is_never_closed_swallows_no_rows(rows: str, read_as
 def test_lines_above_a_table_are_not_its_head() -> None:
     table = "Name;Qty;Price\nTea;1;2,50\nMilk;2;3,10\n"
     written = "| Name | Qty | Price |\n| --- | --- | --- |\n| Tea | 1 | 2,50 |\n| Milk | 2 | 3,10 |"
+    two = parse_document("text/csv", b"# Sales\n# Made 2024\nName,Qty\nTea,1\n").text
+    assert two == "# Sales\n# Made 2024\n\n| Name | Qty |\n| --- | --- |\n| Tea | 1 |"
     for above in ("Sales\nMade;2024-01-02\n\n", "Sales;;\nMade 2024-01-02;;\n"):
         assert read("text/csv", above + table).text == f"Sales\nMade 2024-01-02\n\n{written}"
     assert read("text/csv", table.replace("\nMilk", "\n\nMilk")).text == written
