@@ -234,7 +234,7 @@ def test_what_a_reader_sees_is_written(source: str, written: str) -> None:
         ),
         (
             "<table><caption>Sums</caption><tr>net<td>a<td>b<tr><td>c<td>d</tr><td>e</table>",
-            "Sums\n\nnet\n\ne\n\n| a | b |\n| --- | --- |\n| c | d |",
+            "Sums\n\nnet\n\n| a | b |\n| --- | --- |\n| c | d |\n| e |  |",
         ),
     ],
 )
@@ -485,6 +485,15 @@ def test_page_that_is_all_undecodable_is_refused() -> None:
             "<table title='<td>'><tr><th>A<th>B<tr><td>a<ul><li>p<li>q<!-- <td> --><td>r"
             "<tr><td>b<td><table><tr><td>c<td>d</table>e</table>",
             "| A | B |\n| --- | --- |\n| a; p; q | r |\n| b | c d e |",
+        ),
+        (
+            "<table><thead><th>A<th>B<tbody><td>1<td>2<tfoot><td>3<td>4</table>",
+            "| A | B |\n| --- | --- |\n| 1 | 2 |\n| 3 | 4 |",
+        ),
+        ("<p><a name=x>a <a href='b:c'>b</a> c", "a [b](b:c) c"),
+        (
+            "<b>" * 300 + "<i>a</i>" + "</b>" * 300 + "<p>" + "<a name=b><b>b" * 300,
+            "a\n\n" + "b" * 300,
         ),
     ],
 )
