@@ -59,6 +59,10 @@ class Collection(Table):
     name: Mapped[str] = mapped_column(String(64), unique=True)
     description: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    erased_at: Mapped[datetime | None]
+    """Since when nobody finds it any more; what it held is erased a little at a time."""
+    keeps_files: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the files that its documents were made of outlive it."""
 
     # A key or a job never comes to mean another collection that got a freed number.
     __table_args__ = ({"sqlite_autoincrement": True},)

@@ -174,6 +174,9 @@ def delete_collection(
         Query(max_length=64, description="Its name; needed while it holds documents"),
     ] = None,
 ) -> CollectionDeleted:
-    """Erase a collection with all its documents."""
+    """Erase a collection with all its documents.
+
+    It is gone, and its name free, when this answers; what is left of a large one is erased after.
+    """
     count = collections.delete_collection(resources, collection, confirmed=confirm)
     return CollectionDeleted(name=collection.name, documents=count)

@@ -9,6 +9,13 @@ from app.db.queries.changes import (
     read_changes,
     trim_changes,
 )
+from app.db.queries.collections import (
+    IS_THERE,
+    delete_owned,
+    find_erased,
+    hide_collection,
+    is_found,
+)
 from app.db.queries.document_order import sort_documents
 from app.db.queries.documents import (
     LIGHT,
@@ -82,6 +89,7 @@ from app.db.queries.vectors import (
 )
 
 __all__ = [
+    "IS_THERE",
     "LIGHT",
     "SUPERSEDED",
     "Changes",
@@ -105,6 +113,7 @@ __all__ = [
     "count_newer",
     "count_values",
     "delete_old_versions",
+    "delete_owned",
     "delete_unused_files",
     "delete_unused_originals",
     "filter_documents",
@@ -112,6 +121,7 @@ __all__ = [
     "find_collection",
     "find_document",
     "find_duplicates",
+    "find_erased",
     "find_existing",
     "find_job",
     "find_last_upload",
@@ -124,6 +134,8 @@ __all__ = [
     "find_texts",
     "find_unknown",
     "forget_reported",
+    "hide_collection",
+    "is_found",
     "list_documents",
     "list_job_versions",
     "list_keys",

@@ -91,6 +91,11 @@ def log_attributes(session: Session, document_id: int) -> None:
     session.execute(insert(Change), [{"unit_id": _NO_INDEX, "document_id": document_id}])
 
 
+def log_all(session: Session) -> None:
+    """Log that anything may have changed; nothing for the indexes."""
+    session.execute(insert(Change), [{"unit_id": _NO_INDEX, "document_id": 0}])
+
+
 def log_position(session: Session) -> LogPosition:
     """Return the position of who has read all that this transaction sees."""
     if _is_shared(session):

@@ -32,6 +32,7 @@ from app.db.models import (
     Version,
 )
 from app.db.queries.changes import log_attributes
+from app.db.queries.collections import is_found
 from app.db.queries.filters import as_columns
 from app.db.queries.streams import split_bound
 from app.db.queries.vectors import remove_units
@@ -155,9 +156,8 @@ def count_by_status(session: Session, collection_id: int | None = None) -> dict[
     is_latest = exists().where(
         Document.id == Version.document_id, Document.latest_number == Version.number
     )
-    if collection_id is not None:
-        documents = documents.where(Document.collection_id == collection_id)
-        is_latest = is_latest.where(Document.collection_id == collection_id)
+    chosen = is_found() if collection_id is None else Document.collection_id == collection_id
+    documents, is_latest = documents.where(chosen), is_latest.where(chosen)
     unready = (
         select(Version.status, func.count()).where(UNREADY, is_latest).group_by(Version.status)
     )

@@ -44,15 +44,19 @@ def filter_documents(
 
 
 def filter_live_documents(
-    session: Session, collection_id: int, condition: Filter
+    session: Session, collection_id: int, condition: Filter, among: Sequence[int] | None = None
 ) -> list[tuple[int, str]]:
-    """Return row and external ids of the documents that answer and meet `condition`, sorted."""
+    """Return row and external ids of the documents that answer and meet `condition`, sorted.
+
+    `among` restricts to some of them.
+    """
     is_live = Document.id.in_(select(Version.document_id).where(Version.is_live))
-    rows = session.execute(
+    chosen = (
         select(Document.id, Document.external_id)
         .where(Document.collection_id == collection_id, is_live, _condition(condition))
         .order_by(Document.external_id)
     )
+    rows = session.execute(chosen if among is None else chosen.where(Document.id.in_(among)))
     return [(row_id, external_id) for row_id, external_id in rows]
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.db.models import RECEIPTS_INDEX, Document, Job, Version
 from app.db.queries.changes import LogPosition, log_position
+from app.db.queries.collections import is_found
 from app.db.queries.documents import LIVE, UNREADY, count_by_status
 from app.domain import Status
 
@@ -105,14 +106,13 @@ def find_last_upload(session: Session, collection_id: int) -> datetime | None:
 
 def measure_sizes(session: Session, collection_id: int | None = None) -> dict[int, CollectionSize]:
     """Return the sizes of collections with a live document by id: of all, or of one."""
+    chosen = is_found() if collection_id is None else Document.collection_id == collection_id
     live = (
         select(Document.collection_id, func.count(), func.max(Version.id))
         .join(Version, Version.document_id == Document.id)
-        .where(LIVE)
+        .where(LIVE, chosen)
         .group_by(Document.collection_id)
     )
-    if collection_id is not None:
-        live = live.where(Document.collection_id == collection_id)
     return {row[0]: CollectionSize(*row[1:]) for row in session.execute(live)}
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
+from app.db import queries
 from app.db.database import Database
 from app.db.models import Collection, Job, LoggedQuery
 from app.domain import Scope
@@ -34,20 +35,30 @@ class Handle:
 
 
 def _find_by_name(session: Session, name: str) -> Collection | None:
-    return session.scalar(select(Collection).where(Collection.name == name))
+    return _find_there(session, select(Collection).where(Collection.name == name))
 
 
 def _find_by_job(session: Session, job_id: str) -> Collection | None:
-    return session.scalar(select(Collection).join(Job).where(Job.id == job_id))
+    return _find_there(session, select(Collection).join(Job).where(Job.id == job_id))
 
 
 def _find_by_query(session: Session, query_id: str) -> Collection | None:
-    return session.scalar(select(Collection).join(LoggedQuery).where(LoggedQuery.id == query_id))
+    of_query = select(Collection).join(LoggedQuery).where(LoggedQuery.id == query_id)
+    return _find_there(session, of_query)
+
+
+def _find_there(session: Session, chosen: Select[Collection]) -> Collection | None:
+    return session.scalar(chosen.where(queries.IS_THERE))
 
 
 def _missing_name(name: str) -> NotFound:
     return NotFound(f"no such collection: {name}", code="collection_not_found")
 
+
+# Made once: every search asks it.
+_FIND_THERE = select(Collection.id).where(
+    Collection.id.in_(bindparam("ids", expanding=True)), queries.IS_THERE
+)
 
 BY_NAME = Handle(_find_by_name, _missing_name)
 # To OpenAI's clients a collection is a vector store, and its name the id.
@@ -100,7 +111,8 @@ def find_collections(
 
 def list_allowed(session: Session, principal: Principal) -> list[CollectionRef]:
     """Return the collections that the key covers, by name."""
-    rows = session.execute(select(Collection.id, Collection.name).order_by(Collection.name))
+    named = select(Collection.id, Collection.name).where(queries.IS_THERE)
+    rows = session.execute(named.order_by(Collection.name))
     return [CollectionRef(*row) for row in rows if principal.sees(row.id)]
 
 
@@ -119,6 +131,14 @@ def recall_named(session: Session, name: str) -> CollectionRef | None:
 def require_row(session: Session, ref: CollectionRef) -> Collection:
     """Return the row of a collection; raises NotFound when it was erased since it was allowed."""
     collection = session.get(Collection, ref.id)
-    if collection is None:
+    if collection is None or collection.erased_at is not None:
         raise _missing_name(ref.name)
     return collection
+
+
+def require_rows(session: Session, refs: Sequence[CollectionRef]) -> None:
+    """Raise NotFound when one of some collections was erased since it was allowed."""
+    there = set(session.scalars(_FIND_THERE, {"ids": [ref.id for ref in refs]}))
+    for ref in refs:
+        if ref.id not in there:
+            raise _missing_name(ref.name)

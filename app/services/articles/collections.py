@@ -1,21 +1,27 @@
 """Knowledge bases: make, list, delete."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db import queries
+from app.db import queries, queue
 from app.db.database import Database
-from app.db.models import Collection, Document, Generation, UnitRow, Version
+from app.db.models import Collection, Document, Generation, Version
 from app.domain import Status
-from app.errors import Conflict, InvalidRequest
+from app.errors import Conflict, FolioError, InvalidRequest
 from app.runtime.resources import Resources
 from app.services.access.collections import CollectionRef, list_allowed, require_row
 from app.services.access.principal import Principal
+from app.services.articles.erasure import erase_collections
+
+# The caller may wait so long for rows to go.
+_ERASE_SECONDS = 2.0
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -87,13 +93,15 @@ def delete_collection(
 ) -> int:
     """Erase a collection with all its documents; returns how many there were.
 
+    It is gone at once, and its name free. Other writers do not wait for its rows: those that are
+    not erased within a moment are erased in the background.
+
     Files that its documents were made of go with them, unless another collection needs them or
     `keeps_files`. Raises Conflict when it holds documents, unless its name is `confirmed`: a slip
     in a path, which a client or a proxy made shorter, must not cost a whole collection.
     """
     with resources.database.write() as session:
         collection = require_row(session, ref)
-        documents = select(Document.id).where(Document.collection_id == collection.id)
         count = sum(queries.count_by_status(session, collection.id).values())
         if count and confirmed != collection.name:
             raise Conflict(
@@ -101,21 +109,15 @@ def delete_collection(
                 f"it: ?confirm={collection.name}",
                 code="not_confirmed",
             )
-        versions = select(Version.id).where(Version.document_id.in_(documents))
-        files = session.scalars(
-            select(Document.file_id).where(
-                Document.collection_id == collection.id, Document.file_id.is_not(None)
-            )
-        ).all()
-        queries.remove_units(session, UnitRow.version_id.in_(versions))
+        documents = select(Document.id).where(Document.collection_id == collection.id)
+        queue.cancel(session, Version.document_id.in_(documents))
         _forget_questions(session, collection)
-        session.delete(collection)
-        session.flush()
-        if not keeps_files:
-            queries.delete_unused_files(session, files)
-        queries.delete_unused_originals(session)
-    resources.erase_deleted()
-    resources.generations.live().catch_up()
+        queries.hide_collection(session, collection, keeps_files=keeps_files)
+    ends = monotonic() + _ERASE_SECONDS
+    # It is gone: what a full or failing disk refuses now is erased later.
+    with suppress(FolioError):
+        erase_collections(resources, lambda: monotonic() > ends)
+    resources.signals.notes_arrived.set()
     return count
 
 

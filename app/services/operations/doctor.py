@@ -196,7 +196,7 @@ def _examine_languages(database: Database, known: frozenset[str]) -> Iterator[Fi
     if not known:
         return
     with database.read() as session:
-        ids = list(session.scalars(select(Collection.id)))
+        ids = list(session.scalars(select(Collection.id).where(queries.IS_THERE)))
         counted = queries.count_values(session, LANGUAGE_KEY, collections=ids, limit=_MAX_LANGUAGES)
     others = [one for one in counted if one.value not in known]
     if others:
@@ -217,7 +217,11 @@ def _examine_documents(database: Database) -> Iterator[Finding]:
         reasons = session.execute(
             select(Version.error_code, func.count())
             .join(Document, Document.id == Version.document_id)
-            .where(Version.status == Status.FAILED, Version.number == Document.latest_number)
+            .where(
+                Version.status == Status.FAILED,
+                Version.number == Document.latest_number,
+                queries.is_found(),
+            )
             .group_by(Version.error_code)
         ).all()
     yield from _describe_documents(counts, f"{units} {'vector' if units == 1 else 'vectors'}")

@@ -18,6 +18,7 @@ from app.errors import WorkCancelled
 from app.runtime.reanalysis import reanalyse_some
 from app.runtime.resources import Resources
 from app.services.access.uses import store_uses
+from app.services.articles.erasure import erase_collections
 from app.services.articles.files import expire_files
 from app.services.articles.jobs import forget_jobs
 from app.services.quality.calibration import calibrate_due
@@ -58,7 +59,7 @@ def run_background(resources: Resources, *, only_notes: bool = False) -> Iterato
     With `only_notes` they do what this process's requests ask for, and others do the work.
     """
     signals, stopping = resources.signals, Event()
-    quick = _NOTES if only_notes else (*_NOTES, _tidy)
+    quick = _NOTES if only_notes else (*_NOTES, _erase_collections, _tidy)
     loops = [_Loop("folio-notes", signals.notes_arrived, quick, _store_notes)]
     if not only_notes:
         loops.append(_Loop("folio-background", signals.tasks_arrived, [_lead], _finish))
@@ -125,6 +126,17 @@ def _erase(resources: Resources, _is_stopping: Callable[[], bool]) -> float | No
     if resources.database.owes_erasure:
         resources.database.erase_deleted()
     return _FOLLOW_SECONDS if resources.database.owes_erasure else None
+
+
+def _erase_collections(resources: Resources, is_stopping: Callable[[], bool]) -> float | None:
+    """Erase what a request left of a collection, or a process that has ended."""
+    ends = monotonic() + _FOLLOW_SECONDS
+    if resources.database.leads(Duty.BACKGROUND) and not erase_collections(
+        resources, lambda: is_stopping() or monotonic() > ends
+    ):
+        return 0.0
+    # Another process may leave some.
+    return _FOLLOW_SECONDS if resources.database.is_shared else None
 
 
 _NOTES: tuple[Step, ...] = (_store_notes, _embed_wanted, _erase)

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import JSON, select, type_coerce
 
+from app.db import queries
 from app.db.database import Database
 from app.db.models import Collection, Document, EvaluationRow, Version, utc_now
 from app.db.queries.documents import find_existing
@@ -102,10 +103,13 @@ def start_evaluation(
 def get_evaluation(database: Database, evaluation_id: str) -> EvaluationInfo:
     """Return an evaluation; raises NotFound."""
     with database.read() as session:
-        row = session.get(EvaluationRow, evaluation_id)
-        if row is None:
+        chosen = select(EvaluationRow, Collection.name).join(Collection)
+        found = session.execute(
+            chosen.where(EvaluationRow.id == evaluation_id, queries.IS_THERE)
+        ).first()
+        if found is None:
             raise NotFound("no such evaluation", code="evaluation_not_found")
-        return _describe(row, session.get_one(Collection, row.collection_id).name)
+        return _describe(*found)
 
 
 def list_evaluations(
@@ -133,6 +137,7 @@ def list_evaluations(
         result["live_generation"],
         result["runs"],
     ).join(Collection, Collection.id == row.collection_id)
+    chosen = chosen.where(queries.IS_THERE)
     if collections is not None:
         chosen = chosen.where(row.collection_id.in_([ref.id for ref in collections]))
     with database.read() as session:

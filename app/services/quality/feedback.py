@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
+from app.db import queries
 from app.db.database import Database
 from app.db.models import Collection, Feedback, LoggedQuery, utc_now
 from app.db.queries.documents import find_document, find_existing
@@ -97,7 +98,7 @@ def _write_queries(resources: Resources, noted: Sequence[LoggedQuery]) -> bool:
     if not noted and not is_erased:
         return False
     with resources.database.write() as session:
-        there = set(session.scalars(select(Collection.id)))
+        there = set(session.scalars(select(Collection.id).where(queries.IS_THERE)))
         session.add_all(row for row in noted if row.collection_id in there)
         session.flush()
         if is_erased:

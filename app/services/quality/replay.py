@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
+from app.db import queries
 from app.db.models import Collection, LoggedQuery
 from app.db.queries.streams import stream
 from app.domain import Mode
@@ -87,7 +88,7 @@ def _read_log(resources: Resources) -> list[SearchRequest]:
             session,
             select(Collection.id, LoggedQuery.text, LoggedQuery.mode)
             .join(Collection, Collection.id == LoggedQuery.collection_id)
-            .where(LoggedQuery.mode != Mode.LEXICAL)
+            .where(LoggedQuery.mode != Mode.LEXICAL, queries.IS_THERE)
             .order_by(LoggedQuery.asked_at.desc()),
             1000,
         )

@@ -16,7 +16,7 @@ from app.runtime.deadline import embed_in_time
 from app.runtime.generations import ActiveGeneration
 from app.runtime.priority import Priority
 from app.runtime.resources import Resources
-from app.services.access.collections import CollectionRef
+from app.services.access.collections import CollectionRef, require_rows
 from app.services.search.candidates import Candidate, Candidates, rank_candidates
 from app.services.search.collapse import collapse
 from app.services.search.conversation import Message, find_before, refers, weigh
@@ -121,7 +121,7 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
 
     Marks `embed` and `search`. Raises TooLarge for too long a query, TextTooLong for one past the
     model's window, InvalidRequest for dimensions that the model's vectors cannot be cut to, and
-    NotFound for a generation that does not exist.
+    NotFound for a generation that does not exist or a collection that was erased meanwhile.
     """
     check_query(resources.settings, request.query)
     generation = resources.generations.get(request.generation)
@@ -133,6 +133,7 @@ def retrieve(resources: Resources, request: SearchRequest, clock: Clock) -> Retr
     found = Retrieval(generation, turn.text, facets=dict.fromkeys(request.facets, ()))
     for attempt in snapshots(resources, generation):
         with attempt as snapshot:
+            require_rows(snapshot.session, request.collections)
             propose, rank = propose_by(snapshot, request), rank_by(snapshot, request)
             reading, ranked = interpret_turn(turn, propose, rank, limit)
             articles, total = read(snapshot, request, reading.question, rank, ranked)

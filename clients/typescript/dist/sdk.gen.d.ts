@@ -53,6 +53,8 @@ export declare const createCollection: <ThrowOnError extends boolean = false>(op
  * Delete Collection
  *
  * Erase a collection with all its documents.
+ *
+ * It is gone, and its name free, when this answers; what is left of a large one is erased after.
  */
 export declare const deleteCollection: <ThrowOnError extends boolean = false>(options: Options<DeleteCollectionData, ThrowOnError>) => import("./client/types.gen.js").RequestResult<DeleteCollectionResponses, DeleteCollectionErrors, ThrowOnError, "fields">;
 /**

@@ -52,6 +52,8 @@ export const createCollection = (options) => (options.client ?? client).post({
  * Delete Collection
  *
  * Erase a collection with all its documents.
+ *
+ * It is gone, and its name free, when this answers; what is left of a large one is erased after.
  */
 export const deleteCollection = (options) => (options.client ?? client).delete({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -76,6 +76,8 @@ export const createCollection = <ThrowOnError extends boolean = false>(options: 
  * Delete Collection
  *
  * Erase a collection with all its documents.
+ *
+ * It is gone, and its name free, when this answers; what is left of a large one is erased after.
  */
 export const deleteCollection = <ThrowOnError extends boolean = false>(options: Options<DeleteCollectionData, ThrowOnError>) => (options.client ?? client).delete<DeleteCollectionResponses, DeleteCollectionErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
