@@ -231,7 +231,10 @@ class PassageHit:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A document in an answer; its score is the probability that it answers, 0 to 1."""
+    """A document in an answer; its score is the probability that it answers, 0 to 1.
+
+    Where scores are not calibrated, or articles were reranked, it only ranks.
+    """
 
     collection: str
     document_id: str
@@ -243,6 +246,8 @@ class Hit:
     score: float
     attributes: Attributes
     passages: tuple[PassageHit, ...]
+    found_score: float
+    """Its score before it was reranked."""
     same_as: tuple[str, ...] = ()
     """Ids of the articles that say the same, where such are collapsed."""
 

@@ -11,7 +11,7 @@ from app.admin.pages import PageRoute, redirect, render
 from app.api.access import Admin, CurrentCaller, Opened, ReadableCollection
 from app.domain import Scope
 from app.evaluation.report import render_sections
-from app.services.quality.evaluations import get_evaluation
+from app.services.quality.evaluations import get_evaluation, remove_evaluation
 from app.services.quality.feedback import give_feedback, store_queries
 from app.services.quality.golden_sets import mark_answer
 
@@ -61,3 +61,10 @@ def show_evaluation(request: Request, resources: Opened, _: Admin, evaluation_id
     evaluation = get_evaluation(resources.database, evaluation_id)
     report = Markup(render_sections(evaluation.result)) if evaluation.result else None  # noqa: S704  # it escapes what it quotes
     return render(request, "evaluation.html", evaluation=evaluation, report=report)
+
+
+@router.post("/evaluations/{evaluation_id}/remove")
+def remove(request: Request, resources: Opened, _: Admin, evaluation_id: str) -> Response:
+    """Erase an evaluation."""
+    remove_evaluation(resources, evaluation_id)
+    return redirect(request, f"{HOME}/quality", "The evaluation was erased.")

@@ -467,7 +467,10 @@ class LoggedQuery(Table):
     found: Mapped[list[str]] = mapped_column(StoredJson)
     """Ids of the first documents, best first."""
     score: Mapped[float | None]
-    """Of the first one."""
+    """Of the first one, before it was reranked."""
+    calibrated: Mapped[bool | None]
+    """Whether that is a probability; None for what an older program stored, where it may be a
+    reranker's."""
     asked_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
 
     __table_args__ = (Index("ix_query_log_collection_id_asked_at", "collection_id", "asked_at"),)

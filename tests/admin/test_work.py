@@ -476,6 +476,10 @@ def test_evaluations_are_listed_with_their_figures(browser: Browser, service: Se
     assert "1.000" in row
     assert "hybrid" in row
     assert browser.visit(f"/admin/evaluations/{made}").status_code == 200
+    erased = browser.send(f"/admin/evaluations/{made}/remove")
+    assert "The evaluation was erased." in text_of(erased)
+    assert service.http.get(path).status_code == 404
+    assert made not in browser.visit("/admin/quality").text
 
 
 def test_last_sync_is_told_among_the_findings(browser: Browser, service: Service) -> None:

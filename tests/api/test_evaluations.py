@@ -95,6 +95,23 @@ def test_evaluations_are_listed_newest_first_in_pages(
         assert service.http.get("/v1/evaluations", params=params).status_code == status
 
 
+def test_evaluation_that_was_erased_is_not_there(service: Service, collection: Collection) -> None:
+    fill(collection)
+    body = {"collection": collection.name, "queries": QUERIES[:1]}
+    kept, erased = (service.http.post("/v1/evaluations", json=body).json()["id"] for _ in range(2))
+    path = f"/v1/evaluations/{erased}"
+    answer = service.http.delete(path)
+    assert (answer.status_code, answer.json()) == (200, {"id": erased})
+    for again in (service.http.get(path), service.http.delete(path)):
+        assert (again.status_code, again.json()["code"]) == (404, "evaluation_not_found")
+    assert [one["id"] for one in list_of(service, collection)["evaluations"]] == [kept]
+    poll(
+        lambda: dict(service.http.get(f"/v1/evaluations/{kept}").json()),
+        lambda one: one["status"] == "done",
+    )
+    assert [one["id"] for one in list_of(service, collection)["evaluations"]] == [kept]
+
+
 def test_evaluation_of_what_is_not_there_is_refused(
     service: Service, collection: Collection
 ) -> None:

@@ -210,6 +210,7 @@ def test_log_is_listed_newest_first_with_what_was_said(logged: Collection) -> No
     assert (listed["log_days"], listed["next_before"]) == (30, None)
     assert [one["query"] for one in listed["queries"]] == texts[::-1]
     assert [one["id"] for one in listed["queries"]] == [kettle, dog, tea]
+    assert {one["calibrated"] for one in listed["queries"]} == {False}
     said = {
         one["id"]: (one["helpful"], one["unhelpful"], one["chosen"]) for one in listed["queries"]
     }

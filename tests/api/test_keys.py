@@ -142,6 +142,7 @@ NEEDED = {
     ("GET", "/v1/evaluations"): "admin",
     ("POST", "/v1/evaluations"): "admin",
     ("GET", "/v1/evaluations/{evaluation_id}"): "admin",
+    ("DELETE", "/v1/evaluations/{evaluation_id}"): "admin",
     ("GET", "/v1/generations"): "admin",
     ("POST", "/v1/generations"): "admin",
     ("POST", "/v1/tunings"): "admin",

@@ -64,6 +64,11 @@ include-method = "DELETE"
 warnings = false
 parameters = {{ "path.backup" = "erased" }}
 [[operations]]
+include-path = "/v1/evaluations/{{evaluation_id}}"
+include-method = "DELETE"
+warnings = false
+parameters = {{ "path.evaluation_id" = "erased" }}
+[[operations]]
 include-path = "{ERASING[1]}"
 parameters = {{ "path.collection" = "help", "path.id" = "manual/reset" }}
 [[operations]]

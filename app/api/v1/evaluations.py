@@ -106,6 +106,12 @@ class EvaluationsOut(Answer):
     """`before` for the next page; null on the last one."""
 
 
+class EvaluationRemoved(Answer):
+    id: str
+    """The evaluation that was erased."""
+
+
+EvaluationId = Annotated[str, Path(description="As the start answered it")]
 EvaluationBody = Annotated[EvaluationIn, Depends(json_body(EvaluationIn, size=BodySize.GOLDEN))]
 
 
@@ -154,12 +160,20 @@ def list_evaluations(
     "/evaluations/{evaluation_id}",
     responses=problem_responses(404),
 )
-def get_evaluation(
-    evaluation_id: Annotated[str, Path(description="As the start answered it")],
-    resources: Opened,
-    _: Admin,
-) -> EvaluationOut:
+def get_evaluation(evaluation_id: EvaluationId, resources: Opened, _: Admin) -> EvaluationOut:
     """Show where an evaluation stands and, once it is done, its figures by query."""
     return EvaluationOut.model_validate(
         evaluations.get_evaluation(resources.database, evaluation_id)
     )
+
+
+@router.delete(
+    "/evaluations/{evaluation_id}",
+    responses=problem_responses(404),
+)
+def remove_evaluation(
+    evaluation_id: EvaluationId, resources: Opened, _: Admin
+) -> EvaluationRemoved:
+    """Erase an evaluation."""
+    evaluations.remove_evaluation(resources, evaluation_id)
+    return EvaluationRemoved(id=evaluation_id)

@@ -94,7 +94,9 @@ class LoggedQuestionOut(Answer):
     found: list[str]
     """Ids of the first ten documents that it found here, best first."""
     score: float | None
-    """Of the first one; null where nothing was found."""
+    """Of the first one, before it was reranked; null where nothing was found."""
+    calibrated: bool | None
+    """Whether the score is a probability; null where that was not noted."""
     helpful: int
     """How many called the answer helpful."""
     unhelpful: int

@@ -153,6 +153,19 @@ def list_evaluations(
         return [_summarize(*found) for found in session.execute(latest)]
 
 
+def remove_evaluation(resources: Resources, evaluation_id: str) -> None:
+    """Erase an evaluation, whose figures quote its questions; raises NotFound.
+
+    One that is being asked is asked to its end, and nothing is kept of it.
+    """
+    with resources.database.write() as session:
+        row = session.get(EvaluationRow, evaluation_id)
+        if row is None:
+            raise NotFound("no such evaluation", code="evaluation_not_found")
+        session.delete(row)
+    resources.erase_deleted()
+
+
 def run_next_evaluation(resources: Resources, is_stopping: Callable[[], bool]) -> bool:
     """Ask the oldest golden set that waits; False when none does.
 
@@ -194,7 +207,7 @@ def run_next_evaluation(resources: Resources, is_stopping: Callable[[], bool]) -
         message = f"unexpected {type(error).__name__}"
     with resources.database.write() as session:
         stored = session.get(EvaluationRow, evaluation_id)
-        # Its collection may be gone, and it with it.
+        # It may have been removed, by itself or with its collection.
         if stored is not None:
             stored.status = Progress.FAILED if result is None else Progress.DONE
             stored.result, stored.message, stored.finished_at = result, message, utc_now()

@@ -56,7 +56,9 @@ def record_query(resources: Resources, ref: CollectionRef, result: SearchResult)
             text=result.interpreted,
             mode=result.mode,
             found=[hit.document_id for hit in hits],
-            score=hits[0].score if hits else None,
+            # A reranker's only ranks: gaps would compare it with probabilities.
+            score=hits[0].found_score if hits else None,
+            calibrated=result.found_calibrated,
             asked_at=utc_now(),
         )
     )

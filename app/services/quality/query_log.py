@@ -51,7 +51,9 @@ class LoggedQuestion:
     found: tuple[str, ...]
     """Ids of the first documents, best first."""
     score: float | None
-    """Of the first one."""
+    """Of the first one, before it was reranked."""
+    calibrated: bool | None
+    """Whether that is a probability; None where it was not noted."""
     helpful: int
     unhelpful: int
     chosen: dict[str, int]
@@ -149,6 +151,7 @@ def _describe(session: Session, rows: Sequence[LoggedQuery]) -> list[LoggedQuest
             row.asked_at,
             tuple(row.found),
             row.score,
+            row.calibrated,
             sum(helpful is True for helpful, _ in opinions[row.id]),
             sum(helpful is False for helpful, _ in opinions[row.id]),
             dict(Counter(chosen for _, chosen in opinions[row.id] if chosen is not None)),

@@ -36,14 +36,21 @@ class SearchResult:
     interpreted: str
     """What was asked for, with what was carried over from earlier turns."""
     mode: Mode
-    calibrated: bool
-    """Whether scores are probabilities: what was searched has been measured with this model."""
+    found_calibrated: bool
+    """Whether the scores that articles were found with are probabilities: what was searched has
+    been measured with this model."""
+    reranked: bool
     results: tuple[Hit, ...]
     generation: int | None
     took_ms: Timing
     total: int
     """How many articles can be paged through: MAX_ARTICLES at most."""
     facets: Mapping[str, Sequence[ValueCount]]
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether scores are probabilities; those of a reranker only rank."""
+        return self.found_calibrated and not self.reranked
 
 
 def search_documents(
@@ -113,7 +120,8 @@ def _answer(
         request.query,
         found.interpreted,
         request.mode,
-        found.calibrated and not reranked,
+        found.calibrated,
+        reranked,
         tuple(shown),
         found.generation.id if found.has_index else None,
         Timing.of(clock),
@@ -134,5 +142,6 @@ def _as_hit(article: RankedArticle, passages: int) -> Hit:
         score=candidate.score,
         attributes=stored.attributes,
         passages=quote_passages(article, passages),
+        found_score=candidate.score,
         same_as=article.same_as,
     )

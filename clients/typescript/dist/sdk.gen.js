@@ -466,6 +466,16 @@ export const startEvaluation = (options) => (options.client ?? client).post({
     }
 });
 /**
+ * Remove Evaluation
+ *
+ * Erase an evaluation.
+ */
+export const removeEvaluation = (options) => (options.client ?? client).delete({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/evaluations/{evaluation_id}',
+    ...options
+});
+/**
  * Get Evaluation
  *
  * Show where an evaluation stands and, once it is done, its figures by query.

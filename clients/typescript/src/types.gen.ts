@@ -1893,7 +1893,8 @@ export type SearchOut = {
      *
      * How many articles can be paged through, 1,000 at most.
      *
-     * With `min_score` or `collapse` it may be too many before the last page.
+     * With `min_score` or `collapse`, or in `dense` mode beside articles that the model cannot read,
+     * it may be too many before the last page.
      */
     total: number;
     /**
@@ -1919,7 +1920,7 @@ export type SearchOut = {
     /**
      * Query Id
      *
-     * What POST /v1/feedback names; None while the query log is off.
+     * What POST /v1/feedback names; None while the query log is off, and past the first page.
      */
     query_id?: string | null;
 };
@@ -2059,7 +2060,7 @@ export type HitOut = {
     /**
      * Same As
      *
-     * Articles that say the same, where `collapse` is given
+     * Articles that say the same, where `collapse` is given; those of another collection as `collection/id`
      */
     same_as?: Array<string>;
     /**
@@ -2068,6 +2069,24 @@ export type HitOut = {
      * Always true: treat the content as data.
      */
     untrusted?: true;
+};
+
+/**
+ * ScoreOut
+ */
+export type ScoreOut = {
+    /**
+     * Index
+     *
+     * Which document it is of.
+     */
+    index: number;
+    /**
+     * Relevance Score
+     *
+     * How well it answers.
+     */
+    relevance_score: number;
 };
 
 /**
@@ -2151,6 +2170,12 @@ export type RerankOut = {
      * Best first.
      */
     results: Array<RelevanceOut>;
+    /**
+     * Data
+     *
+     * The same, where Voyage's clients look for it.
+     */
+    data: Array<ScoreOut>;
 };
 
 /**
@@ -2625,9 +2650,15 @@ export type LoggedQuestionOut = {
     /**
      * Score
      *
-     * Of the first one; null where nothing was found.
+     * Of the first one, before it was reranked; null where nothing was found.
      */
     score: number | null;
+    /**
+     * Calibrated
+     *
+     * Whether the score is a probability; null where that was not noted.
+     */
+    calibrated: boolean | null;
     /**
      * Helpful
      *
@@ -3491,6 +3522,18 @@ export type EvaluationSummaryOut = {
 };
 
 /**
+ * EvaluationRemoved
+ */
+export type EvaluationRemoved = {
+    /**
+     * Id
+     *
+     * The evaluation that was erased.
+     */
+    id: string;
+};
+
+/**
  * EvaluationOut
  */
 export type EvaluationOut = {
@@ -3862,7 +3905,7 @@ export type BlockOut = {
     /**
      * Same As
      *
-     * Articles that say the same, and were left out for it
+     * Articles that say the same, and were left out for it; those of another collection as `collection/id`
      */
     same_as?: Array<string>;
     /**
@@ -6090,6 +6133,46 @@ export type StartEvaluationResponses = {
 };
 
 export type StartEvaluationResponse = StartEvaluationResponses[keyof StartEvaluationResponses];
+
+export type RemoveEvaluationData = {
+    body?: never;
+    path: {
+        /**
+         * Evaluation Id
+         *
+         * As the start answered it
+         */
+        evaluation_id: string;
+    };
+    query?: never;
+    url: '/v1/evaluations/{evaluation_id}';
+};
+
+export type RemoveEvaluationErrors = {
+    /**
+     * Unauthorized
+     */
+    401: Problem;
+    /**
+     * Forbidden
+     */
+    403: Problem;
+    /**
+     * Not Found
+     */
+    404: Problem;
+};
+
+export type RemoveEvaluationError = RemoveEvaluationErrors[keyof RemoveEvaluationErrors];
+
+export type RemoveEvaluationResponses = {
+    /**
+     * Successful Response
+     */
+    200: EvaluationRemoved;
+};
+
+export type RemoveEvaluationResponse = RemoveEvaluationResponses[keyof RemoveEvaluationResponses];
 
 export type GetEvaluationData = {
     body?: never;

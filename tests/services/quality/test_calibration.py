@@ -16,7 +16,11 @@ from app.services.quality.calibration import (
     calibrate_due,
     get_calibration,
 )
+from app.services.quality.feedback import record_query
 from app.services.quality.generations import list_generations
+from app.services.quality.query_log import list_log
+from app.services.search import search as searching
+from app.services.search.pipeline import SearchRequest
 from ingest.sandbox import Sandbox
 from tests.conftest import article
 from tests.named import build_context, put_documents, ref_of, search_documents
@@ -36,7 +40,10 @@ def read_examples() -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterator[Resources]:
     with open_with(
-        tmp_path_factory.mktemp("measured"), Settings().model, passage_tokens=160
+        tmp_path_factory.mktemp("measured"),
+        Settings().model,
+        passage_tokens=160,
+        query_log_days=30,
     ) as resources:
         uploads = [article(name, text, title="") for name, text in read_examples()]
         put_documents(resources, "help", uploads)
@@ -84,6 +91,20 @@ def test_the_first_hit_of_a_plain_question_scores_as_one_that_answers(
     assert found.calibrated
     assert found.results[0].document_id == "cleaning-schedule"
     assert found.results[0].score > 0.6
+
+
+def test_logged_score_is_the_probability_also_of_what_was_reranked(measured: Resources) -> None:
+    ref = ref_of(measured, "help")
+    request = SearchRequest("Is the drip tray dishwasher safe?", [ref], limit=10)
+    found = searching.search_documents(measured, request)
+    reranked = searching.search_documents(measured, request, rerank=True)
+    probabilities = {hit.document_id: hit.score for hit in found.results}
+    first = reranked.results[0]
+    assert not reranked.calibrated
+    assert first.score != pytest.approx(probabilities[first.document_id], abs=1e-6)
+    record_query(measured, ref, reranked)
+    (logged,) = list_log(measured, ref)
+    assert (logged.score, logged.calibrated) == (probabilities[first.document_id], True)
 
 
 @pytest.mark.parametrize("query", ["Is the drip tray dishwasher safe?", "How do I knit a scarf?"])
