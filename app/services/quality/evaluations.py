@@ -159,7 +159,8 @@ def remove_evaluation(resources: Resources, evaluation_id: str) -> None:
     One that is being asked is asked to its end, and nothing is kept of it.
     """
     with resources.database.write() as session:
-        row = session.get(EvaluationRow, evaluation_id)
+        chosen = select(EvaluationRow).join(Collection)
+        row = session.scalar(chosen.where(EvaluationRow.id == evaluation_id, queries.IS_THERE))
         if row is None:
             raise NotFound("no such evaluation", code="evaluation_not_found")
         session.delete(row)
