@@ -37,8 +37,8 @@ from app.services.articles.originals import read_original
 
 DOCUMENT_PREFIX = "file-doc"
 DEFAULT_PURPOSE = "assistants"
-# Databases bound how many values one statement holds, and other writers wait.
-_AT_ONCE = 1000
+# Other writers wait meanwhile, and each may have documents in several collections.
+_AT_ONCE = 25
 # Databases hold integers of 63 bits.
 _MAX_DIGITS = 19
 
