@@ -14,7 +14,7 @@ from lxml.html import HtmlElement
 from trafilatura import extract
 
 from app.index.sentences import ends_sentence
-from ingest.parsers.html_markdown import BLOCKS, find_holders, write_markdown
+from ingest.parsers.html_markdown import BLOCKS, HEADINGS, find_holders, write_markdown
 
 # The article's element in pages of: Docusaurus, Zendesk, Intercom, Confluence (two ages),
 # MediaWiki, GitBook, Read the Docs, MkDocs, GitHub, HelpScout, Freshdesk, Document360, Notion.
@@ -101,7 +101,7 @@ _LEADS = "|".join(
 _LEADS_AWAY = re.compile(rf"\W*(?:{_LEADS})\s*(?:[:»>–-]|$)", re.IGNORECASE)
 _REGION_PATH = "//article | //main | //*[@role='main']"
 _NO_PARAGRAPHS = {"table", "thead", "tbody", "tfoot", "tr", "html"}
-_KEPT_SHORT = {"li", "td", "th", "pre", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6"}
+_KEPT_SHORT = {"li", "td", "th", "pre", "dt", "dd", *HEADINGS}
 _PARTS = {*_NO_PARAGRAPHS, "ul", "ol", "menu", "dir", "dl", "li", "td", "th", "dt", "dd"}
 _ENTRIES = {"li", "td", "th", "pre", "dt", "dd"}
 _WORD = re.compile(r"\w+")
@@ -268,7 +268,7 @@ def _list_names(element: HtmlElement) -> list[str]:
     """
     names = element.get("class") or ""
     if anchor := _squeeze(element.get("id") or "").replace("_", ""):
-        titles = element.iter("h1", "h2", "h3", "h4", "h5", "h6")
+        titles = element.iter(*HEADINGS)
         if not any(anchor in _squeeze(title.text_content()) for title in titles):
             names += f" {element.get('id')}"
     return [name.lower() for name in _NAME.findall(names)]
@@ -434,9 +434,13 @@ def _share_of_containers(leaves: list[Leaf]) -> dict[HtmlElement | None, float]:
 
 
 def _find_container(element: HtmlElement) -> HtmlElement | None:
-    """Return what an element stands in; a list or a table stands in it as a whole."""
+    """Return what an element stands in; a list or a table stands in it as a whole.
+
+    A heading may have a wrapper of its own.
+    """
     outer = element.getparent()
-    while outer is not None and outer.tag in _PARTS:
+    is_heading = element.tag in HEADINGS
+    while outer is not None and (outer.tag in _PARTS or (is_heading and len(outer) == 1)):
         outer = outer.getparent()
     return outer
 

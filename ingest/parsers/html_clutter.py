@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 from lxml import etree
 from lxml.html import HtmlElement
 
-from ingest.parsers.html_markdown import BLOCKS, SIGNS, describe_image, write_markdown
+from ingest.parsers.html_markdown import BLOCKS, HEADINGS, SIGNS, describe_image, write_markdown
 
 _NEVER_SHOWN = (
     *("style", "iframe", "svg", "template", "audio", "video", "object", "canvas", "noframes"),
@@ -22,6 +23,21 @@ _NOT_A_PANEL = re.compile(
     r"modal|popup|pop-up|cookie|consent|overlay|menu|nav|search", re.IGNORECASE
 )
 _OPENERS = ("aria-controls", "href", "data-target", "data-bs-target")
+# What makes a table of elements without a look of their own.
+_ROLES = {
+    "rowgroup": "tbody",
+    "row": "tr",
+    **dict.fromkeys(("columnheader", "rowheader"), "th"),
+    **dict.fromkeys(("cell", "gridcell"), "td"),
+}
+# Tabs of MkDocs are labels of fields that nobody sees, those of Bootstrap may be links.
+_LABELS = "//*[contains(concat(' ', @class, ' '), ' tabbed-labels ')]"
+_BLOCKS = "//*[contains(concat(' ', @class, ' '), ' tabbed-block ')]"
+_TOGGLES = "//*[@data-toggle='tab' or @data-bs-toggle='tab']"
+_SWITCHES = (
+    "//*[contains(concat(' ', @class, ' '), ' tabbed-set ')"
+    " or contains(concat(' ', @class, ' '), ' sd-tab-set ')]/input"
+)
 _NO_SCRIPT = re.compile(r"java\s*script", re.IGNORECASE)
 _DATA = "application/ld+json"
 # Names and descriptions of drawings show only under a pointer.
@@ -49,10 +65,10 @@ def clean_page(page: HtmlElement) -> Counter[str]:
     for fallback in list(page.iter("noscript")):
         _settle_no_script(fallback)
     left_out["{} words that are hidden from readers were left out"] = _drop_hidden(page)
+    _settle_tables(page)
+    _settle_tabs(page)
     for button in list(page.iter("button")):
-        if button.get("role") == "tab":
-            _settle_tab(button, page)
-        elif not _is_opener(button):
+        if not _is_opener(button):
             left_out["{} words on buttons were left out"] += _count(button.text_content())
             _drop(button)
     _unwrap_forms(page)
@@ -157,23 +173,71 @@ def _name_of(element: HtmlElement | None) -> str:
     return "" if element is None else f"{element.get('class', '')} {element.get('id', '')}"
 
 
-def _settle_tab(button: HtmlElement, page: HtmlElement) -> None:
-    """Put the words of a tab at the top of its panel; where it names none, they stay."""
-    panel = next(iter(page.xpath("//*[@id=$id]", id=button.get("aria-controls", ""))), None)
-    if panel is None:
-        button.tag = "p"
-        return
-    name = panel.makeelement("p")
-    name.text, name.tail, panel.text = button.text_content(), panel.text, None
-    panel.insert(0, name)
-    _drop(button)
+def _settle_tables(page: HtmlElement) -> None:
+    for table in page.xpath("//div[@role='table' or @role='grid'][.//*[@role='row']]"):
+        table.tag = "table"
+        for part in table.iter("div", "span"):
+            part.tag = _ROLES.get(part.get("role", ""), part.tag)
+
+
+def _settle_tabs(page: HtmlElement) -> None:
+    """Put the words of each tab at the top of its panel; where it has none, they stay."""
+    _mark_tabs(page)
+    named: dict[str, HtmlElement] = {}
+    for element in page.xpath("//*[@id]"):
+        named.setdefault(element.get("id", ""), element)
+    panels: dict[HtmlElement, HtmlElement] = {}
+    # Headings stand over their panels already.
+    tabs = [
+        tab
+        for tab in page.xpath("//*[@role='tab']")
+        if tab.tag not in HEADINGS and next(tab.iter(*HEADINGS), None) is None
+    ]
+    for tab in tabs:
+        targets = (named.get(tab.get(name, "").rpartition("#")[2]) for name in _OPENERS)
+        if (panel := next((p for p in targets if p is not None), None)) is not None:
+            panels[tab] = panel
+    panels = dict(_pair_tabs(page, set(panels.values()))) | panels
+    for tab in tabs:
+        if (panel := panels.get(tab)) is not None:
+            name = panel.makeelement("p")
+            name.text, name.tail, panel.text = tab.text_content(), panel.text, None
+            panel.insert(0, name)
+            _drop(tab)
+        elif tab.tag == "button":
+            tab.tag = "p"
+
+
+def _mark_tabs(page: HtmlElement) -> None:
+    """Give roles to tabs that have none."""
+    paths = {"tablist": _LABELS, "tab": f"{_LABELS}/label | {_TOGGLES}", "tabpanel": _BLOCKS}
+    for role, path in paths.items():
+        for element in page.xpath(path):
+            element.set("role", role)
+    for switch in page.xpath(_SWITCHES):
+        _drop(switch)
+
+
+def _pair_tabs(
+    page: HtmlElement, taken: set[HtmlElement]
+) -> Iterator[tuple[HtmlElement, HtmlElement]]:
+    """Yield tabs with their panels by their places, where there are as many of both."""
+    for bar in page.xpath("//*[@role='tablist'][..]"):
+        tabs = bar.xpath(".//*[@role='tab']")
+        panels: list[HtmlElement] = []
+        for panel in bar.getparent().xpath(".//*[@role='tabpanel']"):
+            # Panels may hold others.
+            if not panels or panels[-1] not in panel.iterancestors():
+                panels.append(panel)
+        if len(tabs) == len(panels) and taken.isdisjoint(panels):
+            yield from zip(tabs, panels, strict=True)
 
 
 def _is_opener(button: HtmlElement) -> bool:
     """Return whether a button's words are the title of what it opens."""
     if "aria-expanded" in button.attrib or "aria-controls" in button.attrib:
         return _count(button.text_content()) > 1
-    titles = ("h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt")
+    titles = (*HEADINGS, "summary", "dt")
     return (
         any(outer.tag in titles for outer in button.iterancestors())
         or button.text_content().strip().endswith("?")

@@ -12,10 +12,10 @@ from ingest.parsers.inline import lower_words, raise_words, write_link
 from ingest.parsers.ordinals import show_ordinal
 from ingest.parsers.tables import render_table
 
-_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = {"ul", "ol", "menu", "dir"}
 BLOCKS = {
-    *_HEADINGS,
+    *HEADINGS,
     *_LISTS,
     *("address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog"),
     *("div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup"),
@@ -117,7 +117,7 @@ class _Writer:
         else:
             first, rest = self._write_words(element, "", links=False), []
         words = " ".join(first.split()).rstrip(SIGNS)
-        mark = "" if self._in_cell else "#" * _HEADINGS[element.tag] + " "
+        mark = "" if self._in_cell else "#" * HEADINGS[element.tag] + " "
         return [mark + words if words else "", *rest]
 
     def _write_list(self, element: HtmlElement) -> list[str]:
@@ -331,7 +331,7 @@ def find_holders(root: HtmlElement) -> set[HtmlElement]:
 
 def _holds_heading(element: HtmlElement) -> bool:
     """Return whether an element holds sections, as an accordion of questions does."""
-    return next(element.iter(*_HEADINGS), None) is not None
+    return next(element.iter(*HEADINGS), None) is not None
 
 
 def _is_layout(table: HtmlElement, grid: Grid) -> bool:
@@ -339,7 +339,7 @@ def _is_layout(table: HtmlElement, grid: Grid) -> bool:
         return True
     first = {place.cell for row in grid.rows[:1] for place in row if place is not None}
     names_columns = len(first) > 1 and all(map(_holds_heading, first))
-    for heading in table.iter(*_HEADINGS):
+    for heading in table.iter(*HEADINGS):
         cell = next(heading.iterancestors("td", "th"), None)
         is_name = cell is not None and (cell.tag == "th" or (names_columns and cell in first))
         if not is_name:

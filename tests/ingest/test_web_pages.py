@@ -513,3 +513,45 @@ def test_words_of_tabs_stand_over_their_panels() -> None:
     found = re.findall("Mac|Windows|Command|Control|Old|New", article.text)
     assert found == ["Mac", "Command", "Windows", "Control", "Old", "New"]
     assert not any("button" in warning for warning in article.warnings)
+
+
+@pytest.mark.parametrize(
+    "tabs",
+    [
+        "<ul role=tablist><li role=tab>Mac<li role=tab>Windows</ul>"
+        "<div><div role=tabpanel>Press Command.</div>"
+        "<div role=tabpanel hidden>Press Control.</div></div>",
+        "<ul class=nav><li><a data-toggle=tab href='#a'>Mac</a>"
+        "<li><a data-toggle=tab href='#b'>Windows</a></ul><div class=tab-content>"
+        "<div class=tab-pane id=a>Press Command.</div>"
+        "<div class=tab-pane id=b>Press Control.</div></div>",
+        "<a role=tab href='#a'><h4>Mac</h4></a><div role=tabpanel id=a>Press Command.</div>"
+        "<h4 role=tab>Windows</h4><div role=tabpanel id=b>Press Control.</div>",
+        "<div class=tabbed-set><input type=radio checked><input type=radio>"
+        "<div class=tabbed-labels><label>Mac</label><label>Windows</label></div>"
+        "<div class=tabbed-content><div class=tabbed-block>Press Command.</div>"
+        "<div class=tabbed-block>Press Control.</div></div></div>",
+    ],
+)
+def test_tabs_without_names_of_their_panels_stand_over_them(tabs: str) -> None:
+    text = read_amid_prose(f"<section role=tabpanel>{tabs}</section>").text
+    found = re.findall(r"Mac|Windows|Command|Control|\[.\]", text)
+    assert found == ["Mac", "Command", "Windows", "Control"]
+
+
+def test_table_by_its_roles_alone_is_a_table() -> None:
+    page = (
+        "<div role=table><div role=rowgroup><div role=row><div role=columnheader>Code</div>"
+        "<div role=columnheader>Meaning</div></div></div><div role=rowgroup><div role=row>"
+        "<span role=cell>E7</span><span role=cell>No water</span></div></div></div>"
+    )
+    assert "| Code | Meaning |\n| --- | --- |\n| E7 | No water |" in read_amid_prose(page).text
+
+
+def test_headings_in_wrappers_of_their_own_are_kept() -> None:
+    section = (
+        "<div><p>Hold the red button until the lamp blinks twice and the pump starts.</p></div>"
+    )
+    menu = "<div class=links><a href='#a'>Steps</a></div>"
+    page = f"<article>{menu}{section * 3}<div><h2 id=a>Steps</h2></div>{section * 3}</article>"
+    assert "## Steps" in parse_document("text/html", page.encode()).text
