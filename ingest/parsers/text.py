@@ -7,6 +7,7 @@ from charset_normalizer import from_bytes
 
 from app.domain import Article
 from app.errors import UnreadableDocument
+from ingest.parsers.latin import PAGES, find_code_page
 
 _WIDE_MARKS = {
     # UTF-32 first: its little-endian mark begins with that of UTF-16.
@@ -197,12 +198,12 @@ def _detect(data: bytes) -> str:
     high = sum(byte > 127 for byte in sample)
     # A handful of bytes is not a sample; Windows-1252 is what they mostly are.
     if high < _MIN_WINDOWS_BYTES:
-        return "cp1252"
+        return find_code_page(sample) or "cp1252"
     match = from_bytes(sample).best()
     if high < _MIN_EVIDENCE_BYTES:
         if match is not None and match.encoding in _WINDOWS:
             return _correct(match.encoding, sample)
-        return _find_least_misread(sample, "cp1252", "iso8859_2")
+        return find_code_page(sample) or _find_least_misread(sample, "cp1252", "iso8859_2")
     if match is None:
         raise UnreadableDocument(
             "the bytes are not text in any known encoding", code="unknown_encoding"
@@ -212,6 +213,8 @@ def _detect(data: bytes) -> str:
 
 def _correct(encoding: str, sample: bytes) -> str:
     """Return the encoding of a sample of text that is often taken for another one."""
+    if encoding in PAGES:
+        encoding = find_code_page(sample) or encoding
     if encoding in _CENTRAL:
         # The one that was found comes first: it stays where both fit.
         usual = sorted(_CENTRAL[:2], key=encoding.__ne__)

@@ -356,3 +356,24 @@ def test_headings_of_a_notebook_stand_where_they_are_after_a_progress_bar() -> N
     ]
     article = read(NOTEBOOK, json.dumps({"cells": cells}))
     assert [article.text[h.start :] for h in article.headings] == ["# Results\n\nGood."]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        (
+            "cp1252",
+            "Appuyez sur le bouton jusqu'à ce que la lampe clignote ; où est l'eau ? Voilà.",
+        ),
+        ("cp1252", "Håll den röda knappen intryckt tills lampan blinkar två gånger på våningen."),
+        ("cp1252", "Haltu rauða takkanum inni þar til ljósið blikkar. Þegar tankurinn er tómur."),
+        ("cp1254", "Kırmızı düğmeye basın ve pompanın yeniden başlamasını bekleyin."),
+        ("cp1250", "Przytrzymaj czerwony przycisk przez dziesięć sekund, aż lampka zamiga."),
+        ("cp1250", "Stiskněte červené tlačítko na deset sekund, dokud kontrolka nezabliká."),
+        ("cp1257", "Paspauskite raudoną mygtuką dešimt sekundžių, kol lemputė sumirksės."),
+        ("cp850", "Drücken Sie den Knopf für zehn Sekunden, dann blinkt es grün; größere Öffnung."),
+    ],
+)
+def test_code_page_is_told_by_the_letters_of_one_language(encoding: str, words: str) -> None:
+    for text in (words, "\n".join([words] * 9)):
+        assert parse_document("text/plain", text.encode(encoding)).text == text
