@@ -88,6 +88,7 @@ _TEXTS = {
 }
 _META_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"\s*<\?xml[^>]+encoding\s*=\s*[\"']([\w-]+)", re.IGNORECASE)
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _DECLARATION_BYTES = 4096
 _MARK_BYTES = 1024
 _HTML_MARK = re.compile(
@@ -141,7 +142,7 @@ def find_charset(content_type: str) -> str:
 
 def find_page_charset(data: bytes) -> str:
     """Return the charset that a page of HTML or XHTML names itself; "" for none."""
-    head = data[:_DECLARATION_BYTES]
+    head = _COMMENT.sub(b"", data[:_DECLARATION_BYTES])
     found = _META_CHARSET.search(head) or _XML_ENCODING.match(head)
     return found[1].decode("ascii", "replace") if found else ""
 

@@ -48,6 +48,15 @@ _ALT = re.compile(r"\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORE
 _DATA_DEFINITION = re.compile(
     r"^ {0,3}\[(?P<label>[^\]\n]+)\]:[ \t]*<?data:[^\s>]*>?[^\n]*\n?", re.MULTILINE | re.IGNORECASE
 )
+# What is written for a comment: the definition of a link that leads nowhere.
+_COMMENT_DEFINITION = re.compile(
+    r"^ {0,3}\[[^\]\n]+\]:[ \t]*(?:#|<>)[ \t]+(?:\([^\n]*\)|\"[^\n]*\"|'[^\n]*')[ \t]*(?:\n|\Z)",
+    re.MULTILINE,
+)
+_INLINE_TAG = re.compile(
+    r"</?(a|abbr|b|big|br|code|del|em|font|i|img|ins|kbd|mark|s|small|span|strong|sub|sup|u)\b",
+    re.IGNORECASE,
+)
 _HEADING_LINE = re.compile(r"^ {0,3}#{1,6}[ \t][^\n{]*\{[^\n]*", re.MULTILINE)
 # Pandoc's, which begin with an id or a class, kramdown's, and comments of MDX.
 _ATTRIBUTES = re.compile(
@@ -116,7 +125,16 @@ def _find_line_starts(text: str) -> list[int]:
 def _read_plain(line: str, definitions: dict[str, Any]) -> str:
     children: list[Token] = []
     _COMMONMARK.inline.parse(line, _COMMONMARK, definitions, children)
-    return "".join(" " if c.type == "softbreak" else c.content for c in children).strip()
+    return " ".join("".join(map(_show_inline, children)).split())
+
+
+def _show_inline(token: Token) -> str:
+    if token.type == "softbreak":
+        return " "
+    # A name in angle brackets may be a word: `List<T>`.
+    if token.type == "html_inline" and (tag := _INLINE_TAG.match(token.content)):
+        return " " if tag[1].lower() == "br" else ""
+    return token.content
 
 
 def drop_unseen(text: str) -> tuple[str, int]:
@@ -135,6 +153,7 @@ def drop_unseen(text: str) -> tuple[str, int]:
     for part, is_code in parts:
         if not is_code:
             part, left_out = _drop_marks(part, labels)
+            part = _COMMENT_DEFINITION.sub("", part)
             part = _HEADING_LINE.sub(_drop_attributes, part)
             images += left_out
         seen.append(part)

@@ -377,3 +377,22 @@ def test_headings_of_a_notebook_stand_where_they_are_after_a_progress_bar() -> N
 def test_code_page_is_told_by_the_letters_of_one_language(encoding: str, words: str) -> None:
     for text in (words, "\n".join([words] * 9)):
         assert parse_document("text/plain", text.encode(encoding)).text == text
+
+
+def test_comments_that_are_definitions_of_links_are_left_out() -> None:
+    source = (
+        "[//]: # (secret)\nTea [x].\n\n[c]: <> 'secret'\n[x]: http://e.x/ (Title)\n[y]: #y (kept)"
+    )
+    article = parse_document("text/markdown", source.encode())
+    assert article.text == "Tea [x].\n\n[x]: http://e.x/ (Title)\n[y]: #y (kept)"
+
+
+def test_tags_are_not_words_of_a_heading() -> None:
+    source = '# <a name="tea"></a>Tea<br>time <em>now</em> for List<T>\n\nText'
+    article = parse_document("text/markdown", source.encode())
+    assert article.title == "Tea time now for List<T>"
+
+
+def test_charset_in_a_comment_is_not_declared() -> None:
+    page = '<!-- <meta charset="koi8-r"> --><p>Grüße</p>'.encode("cp1252")
+    assert parse_document("text/html", page).text == "Grüße"
