@@ -13,7 +13,13 @@ from app.domain import Article
 from app.errors import UnreadableDocument
 from ingest.formats import find_page_charset
 from ingest.parsers.html_article import extract_article
-from ingest.parsers.html_clutter import clean_page, count_unwritten, drop_anchors
+from ingest.parsers.html_clutter import (
+    HIDDEN_WORDS,
+    clean_page,
+    count_unwritten,
+    drop_anchors,
+    drop_hidden,
+)
 from ingest.parsers.html_end_tags import add_end_tags
 from ingest.parsers.html_markdown import SIGNS, write_markdown
 from ingest.parsers.markdown import find_headings
@@ -65,7 +71,9 @@ def read_chapter(html: str) -> tuple[str, Counter[str]]:
         # Places inside the book are not addresses.
         if not _SCHEME.match(link.get("href") or ""):
             link.set("href", "#")
-    return write_markdown(page), count_unwritten(page)
+    left_out = count_unwritten(page)
+    left_out[HIDDEN_WORDS] = drop_hidden(page)
+    return write_markdown(page), left_out
 
 
 def read_page(html: str) -> tuple[str, Counter[str]]:

@@ -44,6 +44,7 @@ _DATA = "application/ld+json"
 _DRAWN = "//text()[ancestor::svg][ancestor::text or ancestor::foreignobject]"
 _ANCHORS = " | ".join(f"//h{level}//a[contains(@href, '#')]" for level in range(1, 7))
 _TAG = re.compile(r"<[^>]*>")
+HIDDEN_WORDS = "{} words that are hidden from readers were left out"
 _FORM_SHARE = 0.5
 _MIN_WORDS = 8
 _WORD = re.compile(r"\w+")
@@ -64,7 +65,7 @@ def clean_page(page: HtmlElement) -> Counter[str]:
     _settle_formulas(page)
     for fallback in list(page.iter("noscript")):
         _settle_no_script(fallback)
-    left_out["{} words that are hidden from readers were left out"] = _drop_hidden(page)
+    left_out[HIDDEN_WORDS] = drop_hidden(page)
     _settle_tables(page)
     _settle_tabs(page)
     for button in list(page.iter("button")):
@@ -134,7 +135,7 @@ def _settle_no_script(fallback: HtmlElement) -> None:
         fallback.text = _TAG.sub(" ", fallback.text or "")
 
 
-def _drop_hidden(page: HtmlElement) -> int:
+def drop_hidden(page: HtmlElement) -> int:
     """Remove what no click shows; returns how many words that were."""
     opened = {
         value.rpartition("#")[2]

@@ -418,3 +418,10 @@ def test_text_in_utf_16_without_a_mark_is_read() -> None:
 def test_footnotes_of_rtf_are_read_where_they_are_called() -> None:
     source = rb"{\rtf1\ansi Tea\chftn{\footnote \pard {\up6\chftn } Green or black.} is hot.\par}"
     assert read("a.rtf", source).text == "Tea[^1] is hot.\n\n[^1]: Green or black."
+
+
+def test_hidden_words_of_a_book_are_left_out() -> None:
+    chapter = "<html><body><p hidden='hidden'>Three words here</p><p>Tea</p></body></html>"
+    article = read("a.epub", make_book(chapter))
+    assert article.text == "Tea"
+    assert article.warnings == ("3 words that are hidden from readers were left out",)
