@@ -115,8 +115,10 @@ def _read_held(session: Session, document_ids: Ids, phrases: Sequence[str]) -> d
         texts = queries.find_texts(session, [one.version_id for one in versions.values()])
         for document_id, version in versions.items():
             check_time()
-            text = f"{version.title}\n{texts[version.version_id].text or ''}"
-            held[document_id] = list_held(text, patterns)
+            # No phrase goes on from the title to the text.
+            parts = (version.title, texts[version.version_id].text or "")
+            found = {phrase for part in parts for phrase in list_held(part, patterns)}
+            held[document_id] = list(filter(found.__contains__, phrases))
     return held
 
 

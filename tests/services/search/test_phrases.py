@@ -92,3 +92,13 @@ def test_texts_are_read_for_phrases_as_long_as_the_request_has_time(shelf: Resou
         assert len(kept) == len(TEXTS)
         with limit_time(0), pytest.raises(OutOfTime):
             restrict(session, indexes.terms, words, collection_id, None)
+
+
+def test_phrase_stands_in_the_title_or_in_the_text(resources: Resources, sandbox: Sandbox) -> None:
+    put_documents(resources, "help", [article("tea", "Green leaves are dried.", title="Hot tea")])
+    work(resources, sandbox)
+    held = {
+        phrase: search(resources, f'"{phrase}"', mode=Mode.LEXICAL).keys()
+        for phrase in ("hot tea", "green leaves", "tea green")
+    }
+    assert held == {"hot tea": {"tea"}, "green leaves": {"tea"}, "tea green": set()}
