@@ -10,6 +10,8 @@ _SPACED_CLAUSES = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _REPEATED = "ๆฯໆຯៗ"
 # Signs that end a sentence without a space after them.
 _STOP = r"[\p{STerm}--[.!?]]"
+# The number of an item begins a sentence: "12. Rinse the tank."
+_ITEM = r"(?:^|\n)[ \t>*+-]*[0-9]{1,3}"
 
 # Latin signs need a space after them, or a script that has none. The others stand for themselves,
 # but for `．` in a number, and where 「…。」と goes on with what was said.
@@ -17,7 +19,7 @@ _STOP = r"[\p{STerm}--[.!?]]"
 SENTENCE_END = regex.compile(
     rf"""
     \n+
-    | (?:(?<![{_SPACED_CLAUSES}])\.|[!?…]) [\p{{Pe}}\p{{Pf}}\p{{Pi}}"']*+ \s+
+    | (?:(?<![{_SPACED_CLAUSES}])(?<!{_ITEM})\.|[!?…]) [\p{{Pe}}\p{{Pf}}\p{{Pi}}"']*+ \s+
     | (?<![!?])[!?]++ [\p{{Pe}}\p{{Pf}}]*+ (?=[\p{{Han}}\p{{Hiragana}}\p{{Katakana}}])
     | (?:[\p{{STerm}}--[.!?．]]|．(?!\p{{N}})) (?<!{_STOP} [.!?…]*+ {_STOP})
       [\p{{STerm}}…]*+ [\p{{Pe}}\p{{Pf}}]*+ \s*+ (?![とっ、，])

@@ -29,6 +29,16 @@ def test_ideographs_need_no_space_between_sentences() -> None:
     assert split_sentences("一。二！？三") == ["一。", "二！？", "三"]
 
 
+def test_number_of_an_item_stays_with_what_it_numbers() -> None:
+    items = ["1. Fill the tank.", "It holds 2.", "- 10. Press both.", "> 3. Rinse, in 2024."]
+    assert split_sentences("\n".join(items)) == items
+    assert split_sentences("1. Fill it. It holds 2. Rinse it.") == [
+        "1. Fill it.",
+        "It holds 2.",
+        "Rinse it.",
+    ]
+
+
 @pytest.mark.parametrize("text", ["One.", "One.”", "好。」", "ठीक है। ", "هل؟", "so…"])
 def test_text_that_ends_as_a_sentence_does(text: str) -> None:
     assert ends_sentence(text)
