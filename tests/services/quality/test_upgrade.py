@@ -19,8 +19,10 @@ from tests.conftest import article
 from tests.named import put_documents
 from tests.services.knowledge import search, work
 
-# What revisions 0017 to 0003 made, taken away again.
+# What revisions 0019 to 0003 made, taken away again.
 _BEFORE_TERMS = """
+    ALTER TABLE collections DROP COLUMN erased_at;
+    ALTER TABLE collections DROP COLUMN keeps_files;
     ALTER TABLE generations DROP COLUMN labels;
     DROP INDEX ix_jobs_created_at;
     DROP INDEX ix_versions_receipts;
@@ -120,6 +122,9 @@ def test_labels_that_stood_among_what_scores_mean_are_kept_apart(
         ({"labels": labels}, None),
     ):
         with closing(sqlite3.connect(settings.data / "folio.db")) as connection, connection:
+            connection.execute("ALTER TABLE collections DROP COLUMN erased_at")
+            connection.execute("ALTER TABLE collections DROP COLUMN keeps_files")
+            connection.execute("ALTER TABLE query_log DROP COLUMN calibrated")
             connection.execute("ALTER TABLE generations DROP COLUMN labels")
             connection.execute("UPDATE generations SET calibration = ?", [json.dumps(stored)])
             connection.execute("UPDATE alembic_version SET version_num = '0016'")
