@@ -27,6 +27,12 @@ class EndingCursor(psycopg.ServerCursor[Any]):
         except psycopg.OperationalError:
             psycopg.Cursor.close(self)
 
+    def __del__(self, *given: Any) -> None:
+        """Close the cursor where its connection was lost while rows were read."""
+        if self.connection.closed:
+            psycopg.Cursor.close(self)
+        super().__del__(*given)
+
 
 def use_ending_cursors(connection: "psycopg.Connection[Any]", _record: object) -> None:
     """Have a new connection make such cursors."""

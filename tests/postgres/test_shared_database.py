@@ -538,6 +538,24 @@ def test_a_cursor_closes_whose_connection_is_lost_unnoticed(
         assert cursor.closed
 
 
+def test_a_cursor_that_is_let_go_after_its_connection_was_lost_is_closed(
+    settings: Settings, postgres: PostgresServer
+) -> None:
+    with connect(settings) as connection:
+        use_ending_cursors(connection, None)
+        cursor = connection.cursor("rows")
+        cursor.execute("SELECT generate_series(1, 100)")
+        with postgres.connect() as other:
+            backend = connection.info.backend_pid
+            other.execute("SELECT pg_terminate_backend(%s, 10000)", (backend,))
+        with pytest.raises(psycopg.OperationalError):
+            cursor.fetchall()
+        assert not cursor.closed
+        del cursor
+        # What was left open would be warned of now, and a warning is an error here.
+        gc.collect()
+
+
 def test_a_deletion_is_complete_when_no_reader_can_see_it(
     resources: Resources, ingest: Ingest, database: PostgresDatabase
 ) -> None:
